@@ -1,0 +1,58 @@
+"""Learn from unlabelled videos of human action, then search, group and classify them."""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slic.embeddings import Embeddings, embed
+    from slic.encoders.encoder import VideoEncoder
+    from slic.encoders.official import load_official
+    from slic.errors import SlicError
+    from slic.evaluation.retrieval import evaluate
+    from slic.pretraining import pretrain
+    from slic.recipe import Recipe, load_recipe
+    from slic.videos.catalog import Catalog, Video
+    from slic.videos.decoding import read_frames
+    from slic.videos.synthetic import write_sample
+
+__version__ = version("slic-video")
+
+# Imported when first used: ``import slic`` and ``slic --help`` should not wait for torch.
+_HOMES = {
+    "Catalog": "slic.videos.catalog",
+    "Embeddings": "slic.embeddings",
+    "Recipe": "slic.recipe",
+    "SlicError": "slic.errors",
+    "Video": "slic.videos.catalog",
+    "VideoEncoder": "slic.encoders.encoder",
+    "embed": "slic.embeddings",
+    "evaluate": "slic.evaluation.retrieval",
+    "load_official": "slic.encoders.official",
+    "load_recipe": "slic.recipe",
+    "pretrain": "slic.pretraining",
+    "read_frames": "slic.videos.decoding",
+    "write_sample": "slic.videos.synthetic",
+}
+
+__all__ = [
+    "Catalog",
+    "Embeddings",
+    "Recipe",
+    "SlicError",
+    "Video",
+    "VideoEncoder",
+    "embed",
+    "evaluate",
+    "load_official",
+    "load_recipe",
+    "pretrain",
+    "read_frames",
+    "write_sample",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'slic' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

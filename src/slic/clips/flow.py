@@ -1,0 +1,129 @@
+"""The optical-flow look of a clip, computed while loading: no flow file is ever written."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from slic.errors import RecipeError
+
+FlowMethod = Literal["dis", "tv-l1"]
+
+BOUND: Final = 0.08
+"""The motion from frame to frame that `flow_image` draws at full strength, in picture heights."""
+
+_SMALLEST_SIDE: Final = 16  # pixels; DIS refuses pictures below its coarsest 8-pixel patches
+
+
+def optical_flow(
+    frames: UInt8[np.ndarray, "t h w 3"],
+    *,
+    method: FlowMethod = "dis",
+    remove_camera: bool = False,
+) -> Float32[np.ndarray, "t h w 2"]:
+    """Return how far every pixel moves from each frame to the next, in pixels of ``frames``.
+
+    There are t - 1 such steps; the last is repeated, so that the clip keeps its length. A single
+    frame has no motion.
+
+    Args:
+        frames: One clip, RGB.
+        method: ``"dis"`` (dense inverse search, the default, about a millisecond a step) or
+            ``"tv-l1"`` (the paper's, some hundred times slower, in OpenCV's contrib modules).
+        remove_camera: Take the median vector off each step, a crude compensation of the camera's
+            motion: what is left is what moves against most of the picture.
+
+    Raises:
+        RecipeError: The installed OpenCV has no TV-L1.
+    """
+    grey = _grey(frames)
+    t, h, w = grey.shape
+    flow = np.zeros((t, h, w, 2), np.float32)
+    step = _METHODS[method]()
+    for i in range(t - 1):
+        flow[i] = step(grey[i], grey[i + 1])
+    if remove_camera:  # every second pixel tells the same median in a quarter of the time
+        flow -= np.median(flow[:, ::2, ::2], axis=(1, 2), keepdims=True)
+    if t > 1:
+        flow[-1] = flow[-2]
+    return flow
+
+
+def flow_image(
+    flow: Float32[np.ndarray, "t h w 2"], *, bound: float = BOUND
+) -> UInt8[np.ndarray, "t h w 3"]:
+    """Draw flow as three channels: u (right), v (down) and the vector's length.
+
+    u and v are ``127.5 + 127.5 * x`` and the length is ``255 * x``, with x the motion in units of
+    the bound, clipped to [-1, 1], and halves rounded to even. No motion is hence (128, 128, 0).
+
+    Args:
+        flow: Pixels from one frame to the next.
+        bound: The motion that is drawn at full strength, as a share of the picture's height.
+    """
+    t, h, w, _ = flow.shape
+    u, v = cv2.split(np.ascontiguousarray(flow).reshape(t * h, w, 2))
+    scale = 127.5 / (bound * h)
+    channels = [
+        _levels(u, scale, 127.5),
+        _levels(v, scale, 127.5),
+        _levels(cv2.magnitude(u, v), 2 * scale, 0.0),
+    ]
+    return np.asarray(cv2.merge(channels)).reshape(t, h, w, 3)
+
+
+def _levels(x: np.ndarray, scale: float, offset: float) -> np.ndarray:
+    """Return ``scale * x + offset``, rounded and cut to 0..255 (numpy takes six times as long)."""
+    return np.asarray(cv2.addWeighted(x, scale, x, 0.0, offset, dtype=cv2.CV_8U))
+
+
+def _grey(frames: UInt8[np.ndarray, "t h w 3"]) -> UInt8[np.ndarray, "t h w"]:
+    t, h, w, _ = frames.shape
+    stacked = np.ascontiguousarray(frames).reshape(t * h, w, 3)
+    return np.asarray(cv2.cvtColor(stacked, cv2.COLOR_RGB2GRAY)).reshape(t, h, w)
+
+
+Grey = UInt8[np.ndarray, "h w"]
+Step = Callable[[Grey, Grey], Float32[np.ndarray, "h w 2"]]
+
+
+def _dis() -> Step:
+    """Return dense inverse search (Kroeger et al., 2016) from one grey picture to the next.
+
+    The settings are those of OpenCV's ``medium`` with a wider patch grid and fewer iterations: half
+    the time for 4 % more error (benchmarks: moving discs on textured ground).
+    """
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis.setPatchStride(4)
+    dis.setGradientDescentIterations(12)
+    dis.setVariationalRefinementIterations(2)
+
+    def step(first: Grey, second: Grey) -> Float32[np.ndarray, "h w 2"]:
+        h, w = first.shape
+        border = ((0, max(0, _SMALLEST_SIDE - h)), (0, max(0, _SMALLEST_SIDE - w)))
+        if border != ((0, 0), (0, 0)):
+            first, second = (np.pad(x, border, mode="edge") for x in (first, second))
+        return _calc(dis, first, second)[:h, :w]
+
+    return step
+
+
+def _tv_l1() -> Step:
+    """Return TV-L1 (Zach et al., 2007) from one grey picture to the next."""
+    if not hasattr(cv2, "optflow"):
+        raise RecipeError(
+            "optical flow by 'tv-l1' needs OpenCV's contrib modules: install "
+            "opencv-contrib-python-headless in place of the OpenCV that is there, or use 'dis'."
+        )
+    return partial(_calc, cv2.optflow.DualTVL1OpticalFlow.create())
+
+
+def _calc(solver: cv2.DenseOpticalFlow, first: Grey, second: Grey) -> np.ndarray:
+    # OpenCV's stubs do not know that where the search starts may be left open.
+    return np.asarray(solver.calc(first, second, None))  # type: ignore[call-overload]
+
+
+_METHODS: Final[dict[FlowMethod, Callable[[], Step]]] = {"dis": _dis, "tv-l1": _tv_l1}

@@ -1,0 +1,175 @@
+"""VideoEncoder: a backbone and the projection head, as a file in the Hugging Face layout."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+from jaxtyping import Float, UInt8
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from slic.encoders.r3d import ResNet3D, Shortcut
+from slic.errors import CheckpointError
+from slic.files import write_atomically
+
+View = Literal["rgb", "flow", "both"]
+
+DEPTHS = {"r3d10": 10, "r3d18": 18, "r3d34": 34, "r3d50": 50}
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """What it takes to build an encoder and to cut clips for it; the defaults are the paper's.
+
+    Attributes:
+        backbone: ``"r3d10"``, ``"r3d18"``, ``"r3d34"`` or ``"r3d50"``.
+        width: Factor on the backbone's channels.
+        stem_stride: Frames, rows and columns between the places of the stem.
+        max_pool: Whether a max-pool follows the stem.
+        shortcut: Kind of the blocks' shortcuts, ``"A"`` or ``"B"``.
+        hidden: Width of the projection head's hidden layer.
+        embedding: Numbers of an embedding.
+        frames: Frames of a clip.
+        stride: Video frames from one frame of a clip to the next.
+        size: Rows and columns of a clip, in pixels.
+        view: The looks it was trained on: clips, their optical flow, or both.
+    """
+
+    backbone: str = "r3d18"
+    width: float = 1.0
+    stem_stride: tuple[int, int, int] = (1, 2, 2)
+    max_pool: bool = False
+    shortcut: Shortcut = "B"
+    hidden: int = 2048
+    embedding: int = 128
+    frames: int = 16
+    stride: int = 1
+    size: int = 128
+    view: View = "both"
+
+    def __post_init__(self) -> None:
+        if self.backbone not in DEPTHS:
+            raise ValueError(f"backbone={self.backbone!r}: the backbones are {', '.join(DEPTHS)}")
+
+
+class VideoEncoder(nn.Module):
+    """Backbone and projection head (linear, batch norm, ReLU, linear): clips to embeddings."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = ResNet3D(
+            DEPTHS[config.backbone],
+            config.width,
+            stem_stride=config.stem_stride,
+            max_pool=config.max_pool,
+            shortcut=config.shortcut,
+        )
+        self.projection = nn.Sequential(
+            nn.Linear(self.backbone.features, config.hidden),
+            nn.BatchNorm1d(config.hidden),
+            nn.ReLU(),
+            nn.Linear(config.hidden, config.embedding),
+        )
+
+    def forward(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b d"]:
+        """Return the embeddings (output of the head, not normalised) of clips in -1..1."""
+        return self.head(self.features(clips))
+
+    def features(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b f"]:
+        """Return what the backbone sees in clips, before the head."""
+        features: Tensor = self.backbone(clips)
+        return features
+
+    def head(self, features: Float[Tensor, "b f"]) -> Float[Tensor, "b d"]:
+        """Return the embeddings of backbone features."""
+        embeddings: Tensor = self.projection(features)
+        return embeddings
+
+    def fingerprint(self) -> str:
+        """Return 16 hex digits that change with any weight or setting, and with nothing else."""
+        digest = hashlib.sha256(_to_json(self.config))
+        for name, tensor in sorted(self.state_dict().items()):
+            value = tensor.detach().cpu().contiguous()
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write ``config.json`` and ``model.safetensors``; each file is whole at any moment.
+
+        Raises:
+            CheckpointError: The files cannot be written.
+        """
+        state = {
+            name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()
+        }
+        write_atomically(Path(folder) / WEIGHTS_FILE, save(state, metadata={"format": "pt"}))
+        write_atomically(Path(folder) / CONFIG_FILE, _to_json(self.config))
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Self:
+        """Return the encoder, on the CPU and in evaluation mode, that ``save_pretrained`` wrote.
+
+        Raises:
+            CheckpointError: A file is missing or damaged, or the weights are not exactly those of
+                the configuration.
+        """
+        encoder = cls(_read_config(Path(folder) / CONFIG_FILE))
+        path = Path(folder) / WEIGHTS_FILE
+        try:
+            state = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise CheckpointError(f"{path}: no readable weights ({error}).") from error
+        load_exactly(encoder, state, source=path)
+        return encoder.eval()
+
+
+def to_input(clips: UInt8[Tensor, "b t h w 3"]) -> Float[Tensor, "b 3 t h w"]:
+    """Return pixels 0..255 as the encoder's input, -1..1."""
+    return clips.permute(0, 4, 1, 2, 3).float().div_(127.5).sub_(1.0)
+
+
+def load_exactly(module: nn.Module, state: Mapping[str, Tensor], *, source: Path) -> None:
+    """Load a state dict whose names and shapes must be exactly the module's.
+
+    Raises:
+        CheckpointError: Lists what is missing, unexpected and of another shape.
+    """
+    wanted = module.state_dict()
+    missing = [name for name in wanted if name not in state]
+    unexpected = [name for name in state if name not in wanted]
+    misshapen = [
+        f"{name} {tuple(state[name].shape)} instead of {tuple(value.shape)}"
+        for name, value in wanted.items()
+        if name in state and state[name].shape != value.shape
+    ]
+    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
+    faults = [f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names]
+    if faults:
+        raise CheckpointError(f"{source}: the weights do not fit the encoder; {'; '.join(faults)}.")
+    module.load_state_dict(dict(state))
+
+
+def _to_json(config: EncoderConfig) -> bytes:
+    return (json.dumps(asdict(config), indent=2) + "\n").encode()
+
+
+def _read_config(path: Path) -> EncoderConfig:
+    try:
+        values: dict[str, Any] = json.loads(path.read_text())
+        unknown = set(values) - {field.name for field in fields(EncoderConfig)}
+        if unknown:
+            raise CheckpointError(f"{path}: unknown settings {', '.join(sorted(unknown))}.")
+        return EncoderConfig(**values | {"stem_stride": tuple(values["stem_stride"])})
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CheckpointError(f"{path}: no encoder here ({reason}).") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{path}: not an encoder's configuration ({error}).") from error

@@ -1,0 +1,45 @@
+"""How much appearance alone gives away: the nearest neighbour of a small grey mean frame.
+
+It stands beside every retrieval score: what it reaches was not learnt from motion.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from slic.evaluation.thumbnails import FrameReader
+from slic.videos.catalog import Video
+from slic.videos.decoding import read_frames as read_frames_of_file
+
+WIDTH, HEIGHT = 32, 24
+FRAMES = 32
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # of R, G, B: ITU-R BT.601
+
+
+def mean_frame_vectors(
+    catalog: Sequence[Video],
+    read_frames: FrameReader = read_frames_of_file,
+    *,
+    workers: int | None = None,
+) -> Float32[np.ndarray, "n 768"]:
+    """Return the 32 x 24 grey mean frame of every video as one vector, in the catalog's order.
+
+    The mean is over at most 32 evenly spaced frames. Every vector has mean 0 and variance 1 (a
+    mean frame of one grey stays 0), so the cosine does not see brightness or contrast.
+    """
+
+    def vector(video: Video) -> Float32[np.ndarray, " 768"]:
+        indices = np.linspace(0, video.frames - 1, min(FRAMES, video.frames)).round().astype(int)
+        return standardised(read_frames(video, indices, size=(WIDTH, HEIGHT)))
+
+    with ThreadPoolExecutor(workers) as pool:  # decoding leaves Python's lock
+        return np.stack(list(pool.map(vector, catalog)))
+
+
+def standardised(frames: UInt8[np.ndarray, "t h w 3"]) -> Float32[np.ndarray, " p"]:
+    """Return the grey mean of the frames, flattened, minus its mean, over its deviation."""
+    grey = (frames.astype(np.float32).mean(axis=0) @ LUMA).ravel()
+    grey -= grey.mean()
+    return np.asarray(grey / max(float(grey.std()), 1e-6))

@@ -1,0 +1,81 @@
+"""Small pictures that show motion: frames side by side in one image, for the page to step through."""
+
+import base64
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from jaxtyping import Int, UInt8
+
+from slic.videos.catalog import Video
+from slic.videos.decoding import read_frames as read_frames_of_file
+
+FRAMES_PER_SECOND = 8.0
+QUALITY = 60  # of the WebP image: about 1.5 kB a frame of 144 x 108
+
+
+class FrameReader(Protocol):
+    """What ``slic.videos.decoding.read_frames`` promises, as far as it is needed here."""
+
+    def __call__(
+        self, video: Video, indices: Int[np.ndarray, " t"], *, size: tuple[int, int]
+    ) -> UInt8[np.ndarray, "t h w 3"]:
+        """Return these frames, resized to (width, height)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Filmstrip:
+    """Frames side by side in one image, as a ``data:`` address that needs no other file."""
+
+    uri: str
+    frames: int
+    width: int
+    height: int
+
+    @property
+    def seconds(self) -> float:
+        """How long one pass through the frames takes at natural speed."""
+        return self.frames / FRAMES_PER_SECOND
+
+
+def filmstrip(
+    video: Video,
+    read_frames: FrameReader = read_frames_of_file,
+    *,
+    frames: int = 12,
+    size: tuple[int, int] = (144, 108),
+) -> Filmstrip:
+    """Return the middle of the video at natural speed, 8 frames a second (12 frames: 1.5 s).
+
+    The whole frame is shown: another aspect ratio than that of ``size`` gets dark bars.
+    """
+    scale = min(size[0] / video.width, size[1] / video.height)
+    inner = (max(1, round(video.width * scale)), max(1, round(video.height * scale)))
+    pictures = read_frames(video, middle_indices(video, frames), size=inner)
+    strip = np.concatenate([_letterboxed(picture, size) for picture in pictures], axis=1)
+    flags = [cv2.IMWRITE_WEBP_QUALITY, QUALITY]
+    done, data = cv2.imencode(".webp", cv2.cvtColor(strip, cv2.COLOR_RGB2BGR), flags)
+    assert done
+    uri = "data:image/webp;base64," + base64.b64encode(data.tobytes()).decode("ascii")
+    return Filmstrip(uri, len(pictures), *size)
+
+
+def middle_indices(video: Video, count: int) -> Int[np.ndarray, " t"]:
+    """Return ``count`` frame numbers around the middle; a short video gives fewer frames."""
+    step = max(1.0, video.fps / FRAMES_PER_SECOND)
+    count = max(1, min(count, int(video.frames / step)))
+    first = (video.frames - 1 - (count - 1) * step) / 2
+    indices = (first + step * np.arange(count)).round().clip(0, video.frames - 1)
+    return np.asarray(indices, dtype=np.int64)
+
+
+def _letterboxed(
+    picture: UInt8[np.ndarray, "h w 3"], size: tuple[int, int]
+) -> UInt8[np.ndarray, "H W 3"]:
+    height, width = picture.shape[:2]
+    box = np.full((size[1], size[0], 3), 24, dtype=np.uint8)
+    top, left = (size[1] - height) // 2, (size[0] - width) // 2
+    box[top : top + height, left : left + width] = picture
+    return box

@@ -1,0 +1,370 @@
+"""The method of the paper as a loop: embed, cluster, train, save (DESIGN section 1)."""
+
+import importlib.util
+import math
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from accelerate import Accelerator
+from torch import Generator, nn
+from tqdm import tqdm
+
+from slic.checkpoint import RunState, load_state, save_state, videos_digest
+from slic.clips.augment import Augmentation
+from slic.clips.datasets import (
+    ClipReader,
+    EpochBatches,
+    TripletDataset,
+    TripletSample,
+    triplet_loader,
+)
+from slic.clustering.assignment import PseudoLabels
+from slic.errors import CatalogError, CheckpointError, TrainingError
+from slic.files import atomic_path
+from slic.objective import LossTerms, loss_terms
+from slic.recipe import Recipe, load_recipe, save_recipe
+from slic.rounds import cluster_round
+from slic.run_folder import RunFolder
+from slic.training_parts import (
+    gather_with_gradient,
+    instance_loss,
+    learning_rate,
+    new_encoder,
+    new_optimizer,
+    stop_at_ctrl_c,
+)
+from slic.videos.catalog import Catalog
+
+SAVE_EVERY_SECONDS = 600.0  # an epoch of a large set is long; a kill costs at most this much
+PATIENCE = 20  # batches in a row whose loss or gradient is not finite before the run gives up
+ALIKE = 1e-3  # spread of a batch's embeddings under which the encoder has collapsed
+
+
+class Observer(Protocol):
+    """Sees every clustering; whatever it returns is written to the log beside the round.
+
+    This is the one way by which ground truth comes near a run, and nothing goes back.
+    """
+
+    def clustered(self, ids: Sequence[str], pseudo_labels: Sequence[int]) -> Mapping[str, float]:
+        """Return figures of a round, such as its agreement with labels."""
+        ...
+
+
+class StopRequested(Exception):
+    """The user pressed Ctrl-C; the state is saved."""
+
+
+@dataclass(frozen=True)
+class PretrainResult:
+    """Where a finished run left its encoder, and how it went."""
+
+    folder: Path
+    encoder: Path
+    steps: int
+    seconds: float
+
+
+def pretrain(
+    catalog: Catalog | str | Path,
+    *,
+    out: str | Path,
+    recipe: Recipe | str = "small",
+    resume: bool = False,
+    observer: Observer | None = None,
+    progress: bool = True,
+) -> PretrainResult:
+    """Learn an encoder from unlabelled videos.
+
+    Args:
+        catalog: The videos, or a folder of them.
+        out: Run folder: recipe, log, checkpoints, clusters and at the end the encoder.
+        recipe: Settings, or the name of a shipped recipe. A resumed run must bring the same.
+        resume: Go on from the folder's checkpoint; the result is the same, bit for bit, as that
+            of a run never stopped (same machine, same number of processes).
+        observer: Sees every round's clusters, and has no way to change them.
+        progress: Show a bar on stderr.
+
+    Raises:
+        CatalogError: Too few videos, or too many that cannot be read.
+        CheckpointError: The folder holds another run, or cannot be written.
+        TrainingError: Losses that stay non-finite.
+        StopRequested: Ctrl-C; the state was saved.
+    """
+    recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    if not isinstance(catalog, Catalog):
+        catalog = Catalog.from_folder(catalog, progress=progress)
+    catalog.require_usable()
+    if len(catalog) < 2:
+        raise CatalogError(f"{catalog.root}: {len(catalog)} video; learning needs at least 2.")
+    accelerator = Accelerator(
+        cpu=not torch.cuda.is_available(),
+        log_with=["tensorboard"] if importlib.util.find_spec("tensorboard") else None,
+        project_dir=str(out),
+    )
+    if not accelerator.is_main_process:
+        return Run(recipe, catalog, RunFolder(Path(out)), accelerator).go(
+            resume, None, progress=False
+        )
+    with RunFolder(Path(out)) as folder:
+        _check_folder(folder, recipe, resume=resume)
+        return Run(recipe, catalog, folder, accelerator).go(resume, observer, progress=progress)
+
+
+@dataclass
+class Run:
+    """The parts of a run, and where it stands."""
+
+    recipe: Recipe
+    catalog: Catalog
+    folder: RunFolder
+    accelerator: Accelerator
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    pseudo_labels: PseudoLabels | None = None
+    started: float = field(default_factory=time.monotonic)
+    saved: float = field(default_factory=time.monotonic)
+    failures: int = 0
+    spread: float = 1.0
+
+    def __post_init__(self) -> None:
+        recipe, train = self.recipe, self.recipe.train
+        self.encoder = new_encoder(recipe).to(self.accelerator.device)
+        if self.accelerator.num_processes > 1 and self.accelerator.device.type == "cuda":
+            self.encoder = nn.SyncBatchNorm.convert_sync_batchnorm(self.encoder)  # CUDA only
+        self.optimizer = new_optimizer(self.encoder, train)
+        self.instance = instance_loss(recipe.loss)
+        self.dataset = TripletDataset(
+            self.catalog,
+            ClipReader(**asdict(recipe.clip)),
+            Augmentation(**asdict(recipe.augmentation)),
+            flow_probability=recipe.sampling.flow_probability,
+            second_look=recipe.loss.temporal_weight > 0,
+            seed=train.seed,
+        )
+        self.batches = EpochBatches(
+            len(self.catalog),
+            batch_size=train.batch_size,
+            same_video_probability=recipe.sampling.same_video_probability,
+            seed=train.seed,
+            rank=self.accelerator.process_index,
+            world=self.accelerator.num_processes,
+        )
+        self.total_steps = self.batches.steps * train.epochs
+
+    def go(self, resume: bool, observer: Observer | None, *, progress: bool) -> PretrainResult:
+        """Train from where the run stands to its end."""
+        if resume:
+            self.restore()
+        # DDP registers the parameters that are there now, so it wraps them after the restore.
+        model = self.accelerator.prepare(self.encoder)
+        self.accelerator.init_trackers("tensorboard")
+        loader = triplet_loader(self.dataset, self.batches, workers=self.recipe.train.workers)
+        self.encoder.train()
+        bar = tqdm(total=self.total_steps, initial=self.step, unit="step", disable=not progress,
+                   file=sys.stderr, dynamic_ncols=True, smoothing=0.05)  # fmt: skip
+        with bar, stop_at_ctrl_c() as stopping:
+            for epoch in range(self.epoch, self.recipe.train.epochs):
+                if self.batch == 0 and epoch % self.recipe.clustering.every_epochs == 0:
+                    self.cluster(observer, bar)
+                self.batches.start(epoch, self.pseudo_labels, first_step=self.batch)
+                for samples in loader:
+                    self.train_step(model, samples, bar)
+                    if stopping() or time.monotonic() - self.saved > SAVE_EVERY_SECONDS:
+                        self.save()
+                    if stopping():
+                        raise StopRequested
+                self.epoch, self.batch = epoch + 1, 0
+                self.save()
+        self.warn_of_collapse(bar)
+        if self.accelerator.is_main_process:
+            self.encoder.eval().save_pretrained(self.folder.encoder)
+        self.accelerator.end_training()
+        seconds = time.monotonic() - self.started
+        return PretrainResult(self.folder.path, self.folder.encoder, self.step, seconds)
+
+    def cluster(self, observer: Observer | None, bar: "tqdm[None]") -> None:
+        """Replace the pseudo-labels by those of the encoder as it is now."""
+        self.warn_of_collapse(bar)
+        settings, train = self.recipe.clustering, self.recipe.train
+        previous = self.pseudo_labels
+        self.pseudo_labels = cluster_round(
+            self.encoder,
+            self.catalog,
+            self.accelerator,
+            **{k: v for k, v in asdict(settings).items() if k != "every_epochs"},
+            seed=train.seed,
+            remove_camera=self.recipe.clip.remove_camera,
+            workers=train.workers,
+            precision=train.precision,
+        )
+        summary = self.pseudo_labels.summary()
+        bar.set_postfix_str(f"{summary['clusters']} clusters", refresh=False)
+        if not self.accelerator.is_main_process:
+            return
+        ids, labels = [v.id for v in self.catalog], self.pseudo_labels.labels.tolist()
+        self.folder.save_clusters(self.epoch, ids, labels)
+        agreement = self.pseudo_labels.agreement(previous) if previous else None
+        truth = observer.clustered(ids, labels) if observer else {}
+        self.folder.log(
+            "round", epoch=self.epoch, step=self.step, **summary, agreement=agreement, **truth
+        )
+        if summary["clusters"] == 1:
+            self.warn(
+                "all videos fell into one cluster, so there is no negative to learn from.", bar
+            )
+
+    def train_step(self, model: nn.Module, samples: TripletSample, bar: "tqdm[None]") -> None:
+        """Make one optimizer step, unless the loss or a gradient is not finite."""
+        started = time.monotonic()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.recipe.train, self.step, self.total_steps)
+        terms = self.losses(model, samples)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.accelerator.backward(terms.total)
+        norm = torch.nn.utils.get_total_norm(
+            [p.grad for p in model.parameters() if p.grad is not None]
+        )
+        if math.isfinite(terms.total.item()) and math.isfinite(norm.item()):
+            self.optimizer.step()
+            self.failures = 0
+        else:
+            self.count_failure(bar)
+        self.batch, self.step = self.batch + 1, self.step + 1
+        self.report(terms, samples, time.monotonic() - started, bar)
+
+    def losses(self, model: nn.Module, samples: TripletSample) -> LossTerms:
+        """Embed the clips of this process and return the loss over those of all processes."""
+        device, loss = self.accelerator.device, self.recipe.loss
+        clips = samples.clips.to(device, non_blocking=True)
+        bf16 = self.recipe.train.precision == "bf16"
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            z = model(to_input(clips.flatten(0, 1))).float().unflatten(0, clips.shape[:2])
+        assert self.pseudo_labels is not None
+        labels = torch.as_tensor(self.pseudo_labels.labels)[samples.video].to(device)
+        seed = (self.recipe.train.seed * 1_000_003 + self.step) % 2**63
+        return loss_terms(
+            gather_with_gradient(z, self.accelerator),
+            self.accelerator.gather(labels),
+            instance=self.instance,
+            temporal_weight=loss.temporal_weight,
+            temporal_margin=loss.temporal_margin,
+            generator=Generator(device).manual_seed(seed),
+        )
+
+    def report(
+        self, terms: LossTerms, samples: TripletSample, seconds: float, bar: "tqdm[None]"
+    ) -> None:
+        """Log the step and move the bar."""
+        if not self.accelerator.is_main_process:
+            return
+        values = {name: round(value.item(), 6) for name, value in terms._asdict().items()}
+        self.spread = values.pop("spread")
+        values["loss"] = values.pop("total")
+        values["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        self.folder.log(
+            "step",
+            step=self.step,
+            epoch=self.epoch,
+            **values,
+            spread=self.spread,
+            overlapping=int(samples.overlap.sum()),
+            seconds=round(seconds, 4),
+            clips_per_second=round(self.clips_per_step(samples) / seconds, 2),
+        )
+        self.accelerator.log(values, step=self.step)
+        rate = bar.format_dict["rate"] or 0.0
+        assert self.pseudo_labels is not None
+        bar.set_postfix_str(
+            f"loss {values['loss']:.3f}, active {values['active']:.0%}, "
+            f"{self.pseudo_labels.clusters} clusters, "
+            f"{rate * self.clips_per_step(samples):.0f} clips/s",
+            refresh=False,
+        )
+        bar.update()
+
+    def clips_per_step(self, samples: TripletSample) -> int:
+        """Return how many clips all processes embed in one step."""
+        return samples.clips.shape[0] * samples.clips.shape[1] * self.accelerator.num_processes
+
+    def count_failure(self, bar: "tqdm[None]") -> None:
+        """Say that a step was left out; give up after many in a row."""
+        self.failures += 1
+        if self.failures == 1:
+            self.warn(f"step {self.step}: loss or gradient not finite; the step was left out.", bar)
+        if self.failures >= PATIENCE:
+            raise TrainingError(
+                f"{PATIENCE} steps in a row up to step {self.step} had a loss or gradient that is "
+                "not finite. Lower --train.learning_rate or use --train.precision=fp32."
+            )
+
+    def warn_of_collapse(self, bar: "tqdm[None]") -> None:
+        """Say when the embeddings of the last batch were all alike."""
+        if self.spread < ALIKE:
+            self.warn(
+                f"the encoder has collapsed: all embeddings are alike (spread {self.spread:.1e}). "
+                "Lower --train.learning_rate, or use --loss.kind=info_nce.",
+                bar,
+            )
+
+    def warn(self, message: str, bar: "tqdm[None]") -> None:
+        """Write a line above the bar and into the log."""
+        if self.accelerator.is_main_process:
+            bar.write(f"warning: {message}", file=sys.stderr)
+            self.folder.log("warning", epoch=self.epoch, step=self.step, message=message)
+
+    def save(self) -> None:
+        """Write the state of the run."""
+        self.saved = time.monotonic()
+        if not self.accelerator.is_main_process:
+            return
+        assert self.pseudo_labels is not None
+        state = RunState(
+            epoch=self.epoch,
+            batch=self.batch,
+            step=self.step,
+            pseudo_labels=torch.as_tensor(self.pseudo_labels.labels),
+            encoder=self.encoder.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            videos=videos_digest([v.id for v in self.catalog]),
+            processes=self.accelerator.num_processes,
+        )
+        save_state(state, self.folder.checkpoint)
+
+    def restore(self) -> None:
+        """Go back to the saved state; what the log says beyond it is dropped."""
+        ids = [v.id for v in self.catalog]
+        state = load_state(
+            self.folder.checkpoint, ids=ids, processes=self.accelerator.num_processes
+        )
+        self.encoder.load_state_dict(state.encoder)
+        self.optimizer.load_state_dict(state.optimizer)
+        self.epoch, self.batch, self.step = state.epoch, state.batch, state.step
+        if state.pseudo_labels is not None:
+            self.pseudo_labels = PseudoLabels(state.pseudo_labels.numpy())
+        if self.accelerator.is_main_process:
+            self.folder.rewind_log(epoch=self.epoch, step=self.step, mid_epoch=self.batch > 0)
+
+
+def _check_folder(folder: RunFolder, recipe: Recipe, *, resume: bool) -> None:
+    """Start a new run's folder, or see that the recipe is that of the run to resume."""
+    if resume:
+        if folder.has_run and load_recipe(folder.recipe) != recipe:
+            raise CheckpointError(
+                f"{folder.recipe}: the run to resume has other settings; "
+                "resume without settings of your own, or start anew with another --out."
+            )
+        return
+    if folder.has_run:
+        raise CheckpointError(
+            f"{folder.path}: a run is already here; go on with it by --resume, "
+            "or start anew with another --out."
+        )
+    with atomic_path(folder.recipe) as temporary:
+        save_recipe(recipe, temporary)

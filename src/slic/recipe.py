@@ -1,0 +1,255 @@
+"""Every setting of a pretraining run, as frozen dataclasses; a YAML file or a name loads one."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser
+
+from slic.errors import RecipeError
+
+View = Literal["rgb", "flow", "both"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSettings:
+    """What one clip is. Frames are first resized to (4/3 size) x size, as the paper does."""
+
+    frames: int = 16
+    stride: int = 1  # every stride-th frame of the video
+    size: int = 128  # pixels, of the square that the encoder sees
+    remove_camera: bool = False  # take the median vector off every flow frame
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentationSettings:
+    """How the looks at a clip differ; equal for all frames of a clip."""
+
+    area: tuple[float, float] = (0.25, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    flip: float = 0.5
+    jitter: tuple[float, float, float, float] = (0.5, 0.5, 0.5, 0.5)
+    jitter_probability: float = 0.8
+    grey: float = 0.2
+    blur: float = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingSettings:
+    """How a positive is drawn."""
+
+    same_video_probability: float = 0.2
+    flow_probability: float = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderSettings:
+    """The 3D ResNet and its projection head."""
+
+    depth: Literal[10, 18, 34, 50] = 18
+    width: float = 1.0
+    stem_stride: tuple[int, int, int] = (1, 2, 2)
+    max_pool: bool = False
+    shortcut: Literal["A", "B"] = "B"
+    hidden: int = 2048
+    embedding: int = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusteringSettings:
+    """How a round turns embeddings into pseudo-labels."""
+
+    every_epochs: int = 5
+    method: Literal["finch", "kmeans", "none"] = "finch"  # none: every video is its own cluster
+    partition: int = 0  # of FINCH, 0 is the finest
+    clusters: int = 100  # of k-means
+    view: View = "rgb"
+    clips: int = 1  # a video's embedding is the mean over so many clips
+    layer: Literal["head", "backbone"] = "head"
+    centre: bool = False  # take the mean embedding off before clustering
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossSettings:
+    """The instance term and the temporal term."""
+
+    kind: Literal["triplet", "info_nce"] = "triplet"
+    margin: float = 0.2
+    negatives: Literal["violating", "semi-hard"] = "violating"
+    average_over: Literal["pairs", "active"] = "active"
+    temperature: float = 0.1
+    temporal_weight: float = 1.0
+    temporal_margin: float = 0.04
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """Optimizer, length and numerics of the run."""
+
+    epochs: int = 600
+    batch_size: int = 32  # videos per step, over all processes together
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = 0.1
+    momentum: float = 0.5  # of SGD
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_steps: int = 0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    seed: int = 0
+    workers: int = 2  # processes that decode
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A whole pretraining run; ``DESIGN section 1`` names the paper's values."""
+
+    clip: ClipSettings = field(default_factory=ClipSettings)
+    augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    encoder: EncoderSettings = field(default_factory=EncoderSettings)
+    clustering: ClusteringSettings = field(default_factory=ClusteringSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that come with the package."""
+    return sorted(f.name.removesuffix(".yaml") for f in _shipped() if f.name.endswith(".yaml"))
+
+
+def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Load a shipped recipe by name or a YAML file, then apply ``--section.key=value`` words.
+
+    Raises:
+        RecipeError: If there is no such recipe, or a key or value is not one; names the nearest.
+    """
+    source = _source(str(name_or_path))
+    try:
+        values = yaml.safe_load(source.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise RecipeError(f"{name_or_path}: cannot be read as a recipe ({reason}).") from error
+    if not isinstance(values, dict):
+        raise RecipeError(f"{name_or_path}: a recipe is a YAML mapping of sections.")
+    _refuse_unknown(values, where=str(name_or_path))
+    _refuse_unknown_words(overrides)
+    return checked(_parse(values, overrides))
+
+
+def save_recipe(recipe: Recipe, path: Path) -> None:
+    """Write every value of a recipe as YAML; `load_recipe` reads it back."""
+    path.write_text(yaml.safe_dump(_plain(asdict(recipe)), sort_keys=False), encoding="utf-8")
+
+
+def checked(recipe: Recipe) -> Recipe:
+    """Return the recipe, or raise a RecipeError that names an impossible value."""
+    positive = {
+        "clip.frames": recipe.clip.frames,
+        "clip.stride": recipe.clip.stride,
+        "clip.size": recipe.clip.size,
+        "train.epochs": recipe.train.epochs,
+        "train.learning_rate": recipe.train.learning_rate,
+        "clustering.every_epochs": recipe.clustering.every_epochs,
+        "clustering.clips": recipe.clustering.clips,
+        "clustering.clusters": recipe.clustering.clusters,
+        "loss.temperature": recipe.loss.temperature,
+    }
+    for name, value in positive.items():
+        if value <= 0:
+            raise RecipeError(f"{name} is {value}, but it must be above 0.")
+    if recipe.clip.frames < 2:
+        raise RecipeError(f"clip.frames is {recipe.clip.frames}; motion needs at least 2 frames.")
+    if recipe.train.batch_size < 2:
+        raise RecipeError(
+            f"train.batch_size is {recipe.train.batch_size}; a positive pair and its negatives "
+            "need at least 2 videos."
+        )
+    shares = asdict(recipe.sampling) | {
+        k: getattr(recipe.augmentation, k) for k in ("flip", "jitter_probability", "grey", "blur")
+    }
+    for name, value in shares.items():
+        if not 0 <= value <= 1:
+            raise RecipeError(f"{name} is {value}, but a probability lies between 0 and 1.")
+    return recipe
+
+
+def _shipped() -> list[Any]:
+    return list(files("slic").joinpath("recipes").iterdir())
+
+
+def _source(name: str) -> Any:
+    for shipped in _shipped():
+        if shipped.name == f"{name}.yaml":
+            return shipped
+    path = Path(name)
+    if path.is_file():
+        return path
+    nearest = difflib.get_close_matches(name, recipe_names(), n=1)
+    hint = f" Did you mean {nearest[0]}?" if nearest else ""
+    known = ", ".join(recipe_names())
+    raise RecipeError(f"{name}: no such recipe file or name.{hint} Known names: {known}.")
+
+
+def _known_keys() -> dict[str, Any]:
+    """Map every lawful dotted key to its default value."""
+    recipe = Recipe()
+    sections = {s.name: getattr(recipe, s.name) for s in fields(recipe)}
+    return {
+        f"{name}.{key.name}": getattr(section, key.name)
+        for name, section in sections.items()
+        for key in fields(section)
+    }
+
+
+def _refuse_unknown(values: dict[str, Any], *, where: str) -> None:
+    known = _known_keys()
+    sections = {key.split(".")[0] for key in known}
+    for section, inner in values.items():
+        if section not in sections or not isinstance(inner, dict):
+            raise _unknown(str(section), sorted(sections), where=where, what="section")
+        for key in inner:
+            if f"{section}.{key}" not in known:
+                raise _unknown(f"{section}.{key}", list(known), where=where, what="key")
+
+
+def _refuse_unknown_words(words: Sequence[str]) -> None:
+    known = _known_keys()
+    for word in words:
+        if word.startswith("--") and (key := word[2:].split("=")[0]) not in known:
+            raise _unknown(key, list(known), where="command line", what="setting")
+
+
+def _unknown(key: str, known: list[str], *, where: str, what: str) -> RecipeError:
+    by_tail = {name.split(".")[-1]: name for name in known}
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5) or [
+        by_tail[tail]
+        for tail in difflib.get_close_matches(key.split(".")[-1], by_tail, n=1, cutoff=0.5)
+    ]
+    hint = f" The nearest known is {near[0]!r}." if near else f" Known: {', '.join(known)}."
+    return RecipeError(f"{where}: unknown {what} {key!r}.{hint}")
+
+
+def _parse(values: dict[str, Any], overrides: Sequence[str]) -> Recipe:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(Recipe, "recipe")
+    words = [f"--recipe.{w[2:]}" if w.startswith("--") else w for w in overrides]
+    try:
+        start = parser.parse_object({"recipe": values})
+        parsed = parser.parse_args(words, namespace=start)
+        recipe = parser.instantiate(parsed).recipe
+    except ArgumentError as error:
+        reason = " ".join(str(error).split()).replace("recipe.", "")
+        raise RecipeError(f"a setting cannot be read: {reason}") from error
+    assert isinstance(recipe, Recipe)
+    return recipe
+
+
+def _plain(value: Any) -> Any:
+    """Turn tuples into lists, which YAML can say without a tag."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,77 @@
+"""A clustering round: embed every training video, group the embeddings, name the groups."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from accelerate import Accelerator
+from accelerate.utils import broadcast, gather_object
+from jaxtyping import Float32
+
+from slic.clips.datasets import ClipView
+from slic.clustering.assignment import Method, PseudoLabels
+from slic.embeddings import Layer, Precision, centred_unit_rows, embed
+from slic.encoders.encoder import VideoEncoder
+from slic.videos.catalog import Catalog
+
+
+def cluster_round(
+    encoder: VideoEncoder,
+    catalog: Catalog,
+    accelerator: Accelerator,
+    *,
+    view: Literal["rgb", "flow", "both"],
+    clips: int,
+    layer: Layer,
+    centre: bool,
+    method: Method,
+    partition: int,
+    clusters: int,
+    seed: int,
+    remove_camera: bool,
+    workers: int,
+    precision: Precision,
+) -> PseudoLabels:
+    """Return the pseudo-labels of all videos; every process embeds its share and gets them all."""
+    if method == "none":  # every video is its own cluster: nothing to embed
+        return PseudoLabels(np.arange(len(catalog)))
+    views: Sequence[ClipView] = ("rgb", "flow") if view == "both" else (view,)
+    _agree_on_statistics(encoder, accelerator)
+    mine = catalog.subset(
+        [v.id for v in catalog[accelerator.process_index :: accelerator.num_processes]]
+    )
+    parts = []
+    for look in views:
+        embeddings = embed(
+            encoder,
+            mine,
+            clips=clips,
+            layer=layer,
+            view=look,
+            remove_camera=remove_camera,
+            workers=workers,
+            precision=precision,
+            progress=accelerator.is_main_process,
+        )
+        parts.append(_gathered(embeddings.ids, embeddings.mean, catalog, accelerator))
+    x = centred_unit_rows(parts, centre=centre)
+    return PseudoLabels.from_embeddings(
+        x, method=method, partition=partition, clusters=clusters, seed=seed
+    )
+
+
+def _agree_on_statistics(encoder: VideoEncoder, accelerator: Accelerator) -> None:
+    """Give every process the running statistics of the first; each has seen other clips."""
+    if accelerator.num_processes > 1:
+        for buffer in encoder.buffers():
+            broadcast(buffer, from_process=0)
+
+
+def _gathered(
+    ids: Sequence[str], rows: Float32[np.ndarray, "m d"], catalog: Catalog, accelerator: Accelerator
+) -> Float32[np.ndarray, "n d"]:
+    """Return the rows of all processes in catalog order, each video once."""
+    if accelerator.num_processes == 1:
+        return rows
+    row_of = dict(gather_object(list(zip(ids, rows, strict=True))))
+    return np.stack([row_of[video.id] for video in catalog])

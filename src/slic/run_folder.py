@@ -1,0 +1,111 @@
+"""The folder of one run: who may write to it, its log, and where its files lie."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from slic.errors import CheckpointError
+from slic.files import atomic_path
+
+try:
+    import fcntl
+except ImportError:  # Windows: two writers are then the user's own care
+    fcntl = None  # type: ignore[assignment]
+
+
+class RunFolder:
+    """A run's files; used as a context, it is locked against a second writer.
+
+    The lock belongs to the process, so a killed run leaves none behind.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe = path / "recipe.yaml"
+        self.catalog = path / "catalog.txt"
+        self.checkpoint = path / "checkpoints" / "last.pt"
+        self.encoder = path / "encoder"
+        self.log_file = path / "log.jsonl"
+        self._lock: IO[str] | None = None
+        self._log: IO[str] | None = None
+
+    @property
+    def has_run(self) -> bool:
+        """Whether a run was started here."""
+        return self.recipe.exists()
+
+    def __enter__(self) -> Self:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise CheckpointError(
+                f"{self.path}: the run folder cannot be written ({error.strerror}); "
+                "choose another with --out."
+            ) from error
+        if fcntl:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise CheckpointError(
+                    f"{self.path}: another run is writing to this folder; choose another --out."
+                ) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for file in (self._log, self._lock):
+            if file:
+                file.close()
+
+    def log(self, kind: str, **values: object) -> None:
+        """Append one record to ``log.jsonl``."""
+        record = json.dumps({"kind": kind, "time": round(time.time(), 3), **values})
+        try:
+            if self._log is None:
+                self._log = self.log_file.open("a", encoding="utf-8", buffering=1)
+            self._log.write(record + "\n")
+        except OSError as error:
+            raise CheckpointError(
+                f"{self.log_file}: could not be written ({error.strerror})."
+            ) from error
+
+    def rewind_log(self, *, epoch: int, step: int, mid_epoch: bool) -> None:
+        """Drop the records of work that a resumed run is going to do again."""
+        records = read_log(self.log_file)
+        kept = [
+            record
+            for record in records
+            if record["epoch"] < epoch or (mid_epoch and record["step"] <= step)
+        ]
+        with atomic_path(self.log_file) as temporary:
+            temporary.write_text("".join(json.dumps(r) + "\n" for r in kept), encoding="utf-8")
+
+    def save_clusters(self, epoch: int, ids: Sequence[str], labels: Sequence[int]) -> None:
+        """Write the pseudo-labels of a round as ``clusters/epoch-0000.jsonl``."""
+        with atomic_path(self.path / "clusters" / f"epoch-{epoch:04d}.jsonl") as temporary:
+            lines = (
+                json.dumps({"video": video, "pseudo_label": int(label)})
+                for video, label in zip(ids, labels, strict=True)
+            )
+            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def read_log(path: Path) -> list[Mapping[str, Any]]:
+    """Read a ``log.jsonl``; a last line that a kill cut short is left out."""
+    if not path.exists():
+        return []
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return records

@@ -1,0 +1,103 @@
+"""What a recipe's words stand for in a run: encoder, optimizer, loss, schedule, and Ctrl-C."""
+
+import math
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import torch
+from accelerate import Accelerator
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributed.nn.functional import all_gather
+
+from slic.encoders.encoder import EncoderConfig, VideoEncoder
+from slic.objective import InstanceLoss, info_nce_instance, triplet_instance
+from slic.recipe import LossSettings, Recipe, TrainSettings
+
+
+def new_encoder(recipe: Recipe) -> VideoEncoder:
+    """Return the recipe's encoder with random weights that depend on its seed only."""
+    settings, clip = recipe.encoder, recipe.clip
+    config = EncoderConfig(
+        backbone=f"r3d{settings.depth}",
+        width=settings.width,
+        stem_stride=settings.stem_stride,
+        max_pool=settings.max_pool,
+        shortcut=settings.shortcut,
+        hidden=settings.hidden,
+        embedding=settings.embedding,
+        frames=clip.frames,
+        stride=clip.stride,
+        size=clip.size,
+        view="both" if recipe.sampling.flow_probability else "rgb",
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.train.seed)
+        return VideoEncoder(config)
+
+
+def new_optimizer(encoder: VideoEncoder, settings: TrainSettings) -> torch.optim.Optimizer:
+    """Return the optimizer over all weights."""
+    rate, decay = settings.learning_rate, settings.weight_decay
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(encoder.parameters(), lr=rate, weight_decay=decay)
+    return torch.optim.SGD(
+        encoder.parameters(), lr=rate, momentum=settings.momentum, weight_decay=decay
+    )
+
+
+def learning_rate(settings: TrainSettings, step: int, total_steps: int) -> float:
+    """Return the step size: a linear warm-up, then constant or half a cosine down to 0."""
+    if step < settings.warmup_steps:
+        return settings.learning_rate * (step + 1) / settings.warmup_steps
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    done = (step - settings.warmup_steps) / max(1, total_steps - settings.warmup_steps)
+    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def instance_loss(settings: LossSettings) -> InstanceLoss:
+    """Return the instance term that the recipe names."""
+    if settings.kind == "info_nce":
+        return info_nce_instance(temperature=settings.temperature)
+    return triplet_instance(
+        margin=settings.margin, rule=settings.negatives, average_over=settings.average_over
+    )
+
+
+def gather_with_gradient(
+    z: Float[Tensor, "b looks d"], accelerator: Accelerator
+) -> Float[Tensor, "all looks d"]:
+    """Return the rows of all processes in their order; gradients flow back to each.
+
+    Every process then computes the same loss over the global batch. The backward pass sums the
+    gradients of all copies and DDP takes their mean, so the step is that of one process.
+    """
+    if accelerator.num_processes == 1:
+        return z
+    return torch.cat(all_gather(z.contiguous()))
+
+
+@contextmanager
+def stop_at_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Give a function that says whether Ctrl-C or SIGTERM came; a second one interrupts at once."""
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield lambda: False
+        return
+    requested = False
+
+    def request(_number: int, _frame: FrameType | None) -> None:
+        nonlocal requested
+        if requested:
+            raise KeyboardInterrupt
+        requested = True
+
+    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: requested
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""Which videos there are, and how frames are read out of them."""

@@ -1,0 +1,193 @@
+"""Reading frames out of videos: the only place that opens one.
+
+OpenCV's FFmpeg reader is always there and decides which frame is number i: the i-th that it gives
+when it reads from the start. Every other way to a frame (jumping, TorchCodec) is held to that.
+"""
+
+import contextlib
+import functools
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+# Set before the first video is opened: FFmpeg's complaints become our own one-line reasons.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+import cv2
+import numpy as np
+from jaxtyping import Int, UInt8
+
+from slic.errors import UnreadableVideoError
+from slic.videos import frame_folder, torchcodec_reader
+from slic.videos.video import Video
+
+if "OPENCV_LOG_LEVEL" not in os.environ:
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+
+PastEnd = Literal["repeat-last", "loop", "error"]
+Backend = Literal["auto", "opencv", "torchcodec"]
+
+JUMP_OVERHEAD_FRAMES = 16  # OpenCV goes back this far before it looks for a key frame
+
+_log = logging.getLogger("slic")
+
+
+def read_frames(
+    video: Video,
+    indices: Int[np.ndarray, " t"] | Sequence[int],
+    *,
+    size: tuple[int, int] | None = None,
+    past_end: PastEnd = "repeat-last",
+    backend: Backend = "auto",
+) -> UInt8[np.ndarray, "t h w 3"]:
+    """Return frames of a video as RGB, the same as reading it from the start would give.
+
+    Args:
+        video: What the scan found out about the video.
+        indices: Frame numbers from 0, in any order, repeats allowed.
+        size: (width, height) in pixels to resize to, right after decoding; None keeps the size.
+        past_end: What stands for a frame after the last one: the last again, the video from its
+            start again, or an error.
+        backend: ``"auto"`` takes TorchCodec where it is usable and OpenCV elsewhere. Both give
+            the same frames; the colours of the two differ by rounding.
+
+    Raises:
+        UnreadableVideoError: A frame does not decode (any more), or is past the end and that is
+            an error.
+    """
+    wanted = _inside(video, np.asarray(indices, dtype=np.int64), past_end)
+    places, order = np.unique(wanted, return_inverse=True)
+    size = size or (video.width, video.height)
+    if len(places) == 0:
+        return np.empty((0, size[1], size[0], 3), np.uint8)
+    frames = _read_sorted(video, places.tolist(), size, backend)
+    return frames if np.array_equal(order, np.arange(len(places))) else frames[order]
+
+
+def _inside(
+    video: Video, indices: Int[np.ndarray, " t"], past_end: PastEnd
+) -> Int[np.ndarray, " t"]:
+    """Return the indices with those after the last frame replaced as the policy says."""
+    if len(indices) and indices.min() < 0:
+        raise ValueError(f"frame {indices.min()} of {video.path}: frames are counted from 0")
+    if past_end == "loop":
+        return indices % video.frames
+    if past_end == "error" and len(indices) and indices.max() >= video.frames:
+        raise UnreadableVideoError(
+            f"{video.path}: frame {indices.max()} was asked for, but it has {video.frames} frames"
+        )
+    return np.minimum(indices, video.frames - 1)
+
+
+def _read_sorted(
+    video: Video, places: list[int], size: tuple[int, int], backend: Backend
+) -> UInt8[np.ndarray, "t h w 3"]:
+    """Read frames at ascending places with the first way that works."""
+    if video.path.is_dir():
+        return _read_folder(video, places, size)
+    if backend != "opencv":
+        frames = _try_torchcodec(video, places, asked_for=backend == "torchcodec")
+        if frames is not None:
+            return _stacked((cv2.cvtColor(f, cv2.COLOR_RGB2BGR) for f in frames), len(places), size)
+    if video.seekable:
+        with contextlib.suppress(UnreadableVideoError):  # the file may have changed; look closer
+            return _read_file(video, places, size, jump=True)
+    return _read_file(video, places, size, jump=False)
+
+
+def _try_torchcodec(
+    video: Video, places: list[int], *, asked_for: bool
+) -> UInt8[np.ndarray, "t h w 3"] | None:
+    """Read with TorchCodec, or return None and, when it was asked for by name, say why once."""
+    reason = torchcodec_reader.why_unusable()
+    frames = None if reason else torchcodec_reader.read(video, places)
+    if asked_for and reason:
+        _say_once(f"TorchCodec is not used: {reason}. OpenCV reads the videos.")
+    elif asked_for and frames is None:
+        _say_once(f"TorchCodec is not used for some videos ({video.id}, ...): OpenCV reads them.")
+    return frames
+
+
+@functools.cache
+def _say_once(message: str) -> None:
+    _log.warning(message)
+
+
+def _read_file(
+    video: Video, places: list[int], size: tuple[int, int], *, jump: bool
+) -> UInt8[np.ndarray, "t h w 3"]:
+    """Read frames at ascending places of a video file with one opening."""
+    with _opened(video.path) as capture:
+        frames = _frames_at(capture, video, places, jump=jump)
+        return _stacked(frames, len(places), size)
+
+
+def _frames_at(
+    capture: cv2.VideoCapture, video: Video, places: list[int], *, jump: bool
+) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """Give the frames at ascending places as BGR; frames between are decoded but not converted."""
+    upcoming = 0  # number of the frame that the next grab gives
+    for place in places:
+        if jump and place - upcoming > JUMP_OVERHEAD_FRAMES + video.keyframe_gap:
+            capture.set(cv2.CAP_PROP_POS_FRAMES, place)
+            upcoming = round(capture.get(cv2.CAP_PROP_POS_FRAMES))
+        decoded = upcoming <= place
+        while decoded and upcoming <= place:
+            decoded = capture.grab()
+            upcoming += 1
+        decoded, frame = capture.retrieve() if decoded else (False, None)
+        if not decoded:
+            raise UnreadableVideoError(f"{video.path}: frame {place} does not decode")
+        yield frame
+
+
+def _read_folder(
+    video: Video, places: list[int], size: tuple[int, int]
+) -> UInt8[np.ndarray, "t h w 3"]:
+    """Read frames of a folder of numbered frames."""
+    paths = frame_folder.frame_paths(video.path)
+
+    def frames() -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+        for place in places:
+            frame = frame_folder.read_image(paths[place]) if place < len(paths) else None
+            if frame is None:
+                raise UnreadableVideoError(f"{video.path}: frame {place} does not decode")
+            yield frame
+
+    return _stacked(frames(), len(places), size)
+
+
+def _stacked(
+    frames: Iterator[UInt8[np.ndarray, "h w 3"]], count: int, size: tuple[int, int]
+) -> UInt8[np.ndarray, "t h w 3"]:
+    """Resize BGR frames one by one, so that few are held at full size, and stack them as RGB."""
+    width, height = size
+    out = np.empty((count, height, width, 3), np.uint8)
+    for slot, frame in zip(out, frames, strict=True):
+        if frame.shape[:2] != (height, width):
+            shrinks = width <= frame.shape[1] and height <= frame.shape[0]
+            frame = cv2.resize(
+                frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+            )
+        cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=slot)
+    return out
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[cv2.VideoCapture]:
+    """Open a video file with one decoding thread and close it at the end.
+
+    The path is made absolute: FFmpeg takes ``a:b.mp4`` for a protocol. One thread decodes more
+    clips in a CPU-second than several, and the parallelism is in the loader's workers.
+    """
+    capture = cv2.VideoCapture(
+        str(path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1]
+    )
+    try:
+        if not capture.isOpened():
+            raise UnreadableVideoError(f"{path}: cannot be opened as a video")
+        yield capture
+    finally:
+        capture.release()

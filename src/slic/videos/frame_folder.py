@@ -1,0 +1,60 @@
+"""Folders of numbered frames (``image_00001.jpg``), which is how many research sets lie on disk."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from slic.errors import UnreadableVideoError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+FRAMES_PER_SECOND = 25.0  # a folder does not say; the rate of most research sets
+
+_NUMBERED = re.compile(r"(?P<stem>.*?)(?P<number>\d+)", re.DOTALL)
+
+
+def numbered_frames(names: Iterable[str]) -> list[str]:
+    """Return the names that make one video, in the order of their numbers; else nothing.
+
+    Names belong together when they differ only in their last number. Of several such groups
+    (``img_*`` beside ``flow_x_*``) the largest is taken, and of equal ones the first by name.
+    """
+    groups: defaultdict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
+    for name in names:
+        stem, dot, suffix = name.rpartition(".")
+        match = _NUMBERED.fullmatch(stem)
+        if match and not name.startswith(".") and dot + suffix.lower() in IMAGE_SUFFIXES:
+            groups[match["stem"], suffix.lower()].append((int(match["number"]), name))
+    if not groups:
+        return []
+    largest = max(sorted(groups), key=lambda group: len(groups[group]))
+    return [name for _, name in sorted(groups[largest])] if len(groups[largest]) > 1 else []
+
+
+def frame_paths(folder: Path) -> list[Path]:
+    """Return the frames of a folder in order."""
+    return [folder / name for name in numbered_frames(entry.name for entry in folder.iterdir())]
+
+
+def read_image(path: Path, *, flags: int = cv2.IMREAD_COLOR) -> UInt8[np.ndarray, "h w 3"] | None:
+    """Return an image as BGR (alpha dropped, 16 bits cut to 8, turned as its EXIF says) or None."""
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    return cv2.imdecode(data, flags) if data.size else None
+
+
+def check_frames(paths: list[Path]) -> tuple[int, int]:
+    """Decode every frame once, coarsely where the format allows, and return (width, height).
+
+    Raises:
+        UnreadableVideoError: A frame does not decode, or is missing.
+    """
+    for path in paths:
+        if read_image(path, flags=cv2.IMREAD_REDUCED_COLOR_8) is None:
+            raise UnreadableVideoError(f"{path.parent}: its frame {path.name} does not decode")
+    first = read_image(paths[0])
+    assert first is not None, "it decoded a moment ago"
+    return first.shape[1], first.shape[0]

@@ -1,0 +1,184 @@
+"""The articulated body: joint angles to joint positions.
+
+Body frame: x to the person's left, y up, z the way the person faces; metres and radians. A limb at
+rest hangs straight down. Side 0 is left, side 1 is right.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+Angles = Float64[np.ndarray, " t"]
+Points = Float64[np.ndarray, "t 3"]
+Rotations = Float64[np.ndarray, "t 3 3"]
+
+FLEXION, ABDUCTION, ROTATION, ELBOW = range(4)  # channels of Pose.arms
+HIP, SPREAD, KNEE, FOOT = range(4)  # channels of Pose.legs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """Proportions of one body, as shares of its height unless said otherwise."""
+
+    height_metres: float
+    hip_height: float
+    shoulder: float  # half the distance between the shoulder joints
+    hip: float  # half the distance between the hip joints
+    head: float  # radius
+    girth: float  # thickness of everything, 1 is usual
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pose:
+    """Joint angles over time.
+
+    Attributes:
+        lift: Height of the lowest foot above the ground, metres.
+        back: How far the hips stand behind their usual place, metres.
+        turn: The whole body about the vertical, positive to the person's left.
+        lean: Trunk forward over the hips.
+        bend: Upper trunk forward over the waist.
+        twist: Shoulders against the hips, positive to the person's left.
+        nod: Head forward.
+        look: Head to the person's left.
+        arms: (t, side, channel): flexion (forward), abduction (outward), rotation about the upper
+            arm (outward), elbow. Abduction comes first, then flexion.
+        legs: (t, side, channel): hip flexion, spread, knee, and how far the foot follows the shin
+            (0 stays flat, 1 is rigid).
+        planted: The feet keep their place and the hips move, as in a squat.
+    """
+
+    lift: Angles
+    back: Angles
+    turn: Angles
+    lean: Angles
+    bend: Angles
+    twist: Angles
+    nod: Angles
+    look: Angles
+    arms: Float64[np.ndarray, "t 2 4"]
+    legs: Float64[np.ndarray, "t 2 4"]
+    planted: bool
+
+
+def about(axis: int, angle: Angles) -> Rotations:
+    """Return right-handed rotations about axis 0, 1 or 2."""
+    matrix = np.zeros((len(angle), 3, 3))
+    first, second = (axis + 1) % 3, (axis + 2) % 3
+    matrix[:, axis, axis] = 1.0
+    matrix[:, first, first] = matrix[:, second, second] = np.cos(angle)
+    matrix[:, second, first] = np.sin(angle)
+    matrix[:, first, second] = -np.sin(angle)
+    return matrix
+
+
+def joints(pose: Pose, build: Build) -> dict[str, Points]:
+    """Return the named points of the body over time, the lowest foot ``lift`` above y = 0."""
+    hips = about(1, pose.turn)
+    points = _legs(pose, build, hips)
+    points |= _trunk(pose, build, hips)
+    ground = np.min([points[name][:, 1] for name in _SOLES], axis=0)
+    shift = np.stack([0 * ground, pose.lift - ground, -pose.back], axis=1)
+    if pose.planted:
+        shift[:, 2] -= (points["ankle0"][:, 2] + points["ankle1"][:, 2]) / 2
+    return {name: point + shift for name, point in points.items()}
+
+
+_SOLES = ("heel0", "heel1", "toe0", "toe1")
+
+
+def _legs(pose: Pose, build: Build, hips: Rotations) -> dict[str, Points]:
+    """Return hips, knees, ankles, heels and toes about the pelvis at the origin."""
+    height, points = build.height_metres, {}
+    bone = (build.hip_height - 0.04) / 2 * height
+    for side, sign in enumerate((1.0, -1.0)):
+        hip, spread, knee, follow = pose.legs[:, side].T
+        spread_out = hips @ about(2, sign * spread)
+        thigh = spread_out @ about(0, -hip)
+        shin = thigh @ about(0, knee)
+        foot = spread_out @ about(0, (knee - hip) * follow)
+        points[f"hip{side}"] = hips @ [sign * build.hip * height, 0, 0]
+        points[f"knee{side}"] = points[f"hip{side}"] + thigh @ [0, -bone, 0]
+        points[f"ankle{side}"] = points[f"knee{side}"] + shin @ [0, -bone, 0]
+        outward = sign * 0.02 * height  # feet point a little outward
+        for name, place in (
+            ("heel", [0, -0.02 * height, -0.015 * height]),
+            ("toe", [outward, -0.024 * height, 0.1 * height]),
+        ):
+            points[f"{name}{side}"] = points[f"ankle{side}"] + foot @ place
+    return points
+
+
+def _trunk(pose: Pose, build: Build, hips: Rotations) -> dict[str, Points]:
+    """Return waist, chest, neck, arms and head about the pelvis at the origin."""
+    height = build.height_metres
+    lower = hips @ about(0, pose.lean)
+    upper = lower @ about(1, pose.twist) @ about(0, pose.bend)
+    waist = lower @ [0, 0.1 * height, 0]
+    length = (0.83 - build.hip_height - 0.1) * height
+    points = {"waist": waist, "pelvis": np.zeros_like(waist)}
+    for name, place in {
+        "chest0": [0.6 * build.shoulder * height, 0.6 * length, 0.012 * height],
+        "chest1": [-0.6 * build.shoulder * height, 0.6 * length, 0.012 * height],
+        "waist0": [0.55 * build.hip * height, 0.0, 0.0],
+        "waist1": [-0.55 * build.hip * height, 0.0, 0.0],
+        "print": [0, 0.62 * length, 0.062 * build.girth * height],
+        "throat": [0, length + 0.01 * height, 0.0],
+    }.items():
+        points[name] = waist + upper @ place
+    points |= _head(pose, build, upper, points["throat"])
+    for side, sign in enumerate((1.0, -1.0)):
+        shoulder = waist + upper @ [sign * build.shoulder * height, length - 0.012 * height, 0]
+        points |= _arm(pose.arms[:, side], shoulder, upper, side=side, sign=sign, height=height)
+    return points
+
+
+def _arm(
+    angles: Float64[np.ndarray, "t 4"],
+    shoulder: Points,
+    trunk: Rotations,
+    *,
+    side: int,
+    sign: float,
+    height: float,
+) -> dict[str, Points]:
+    flexion, abduction, rotation, elbow = angles.T
+    upper = trunk @ about(0, -flexion) @ about(2, sign * abduction) @ about(1, sign * rotation)
+    lower = upper @ about(0, -elbow)
+    elbow_point = shoulder + upper @ [0, -0.172 * height, 0]
+    return {
+        f"shoulder{side}": shoulder,
+        f"sleeve{side}": shoulder + upper @ [0, -0.11 * height, 0],
+        f"elbow{side}": elbow_point,
+        f"wrist{side}": elbow_point + lower @ [0, -0.14 * height, 0],
+        f"hand{side}": elbow_point + lower @ [0, -0.18 * height, 0.004 * height],
+    }
+
+
+def _head(pose: Pose, build: Build, trunk: Rotations, throat: Points) -> dict[str, Points]:
+    """Return the points of the head, given in radii of the head about its centre."""
+    radius = build.head * build.height_metres
+    turned = trunk @ about(1, pose.look) @ about(0, pose.nod)
+    centre = throat + turned @ [0, 1.35 * radius, 0.15 * radius]
+    places: Mapping[str, list[float]] = {
+        "head": [0, 0.1, 0],
+        "chin": [0, -0.55, 0.2],
+        "nose": [0, -0.12, 0.98],
+        "eye0": [0.36, 0.08, 0.86],
+        "eye1": [-0.36, 0.08, 0.86],
+        "ear0": [0.95, -0.05, -0.05],
+        "ear1": [-0.95, -0.05, -0.05],
+        "crown": [0, 0.38, -0.12],
+        "nape": [0, -0.25, -0.5],
+        "mane": [0, -1.35, -0.55],
+        "bun": [0, 0.75, -0.95],
+        "peak": [0, 0.42, 1.25],
+        "fringe": [0, 0.5, 0.55],
+    }
+    scale = radius
+    return {
+        name: centre + turned @ [scale * value for value in place]
+        for name, place in places.items()
+    }

@@ -1,0 +1,96 @@
+"""Writing frames as a real video file, in one of several codecs and containers."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from jaxtyping import UInt8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoding:
+    """A codec in a container at a quality."""
+
+    suffix: str  # of the file, with its dot
+    container: str  # the name that FFmpeg gives it
+    codec: str
+    options: dict[str, str] = field(default_factory=dict)
+    keyframe_every: int = 12
+    tag: str | None = None  # the codec's name inside the container
+    pixels: str = "yuv420p"
+
+
+def draw_encoding(rng: np.random.Generator) -> Encoding:
+    """Draw a codec, container, quality and distance of key frames."""
+    quality, every = rng.uniform(0, 1), int(rng.integers(12, 31))
+    suffix, container, codec = _KINDS[rng.choice(len(_KINDS), p=_SHARES)]
+    worse = round(20 + 12 * quality)
+    if codec == "libx264":
+        preset = str(rng.choice(["ultrafast", "superfast", "veryfast"]))
+        options, tag, pixels = {"preset": preset, "crf": str(worse)}, None, "yuv420p"
+    elif codec == "libvpx":
+        options = {"deadline": "realtime", "cpu-used": "8", "crf": str(worse - 12), "b": "1500k"}
+        tag, pixels = None, "yuv420p"
+    elif codec == "mpeg4":
+        scale = str(round(2 + 6 * quality))
+        options, tag, pixels = {"qmin": scale, "qmax": scale}, "XVID", "yuv420p"
+    else:
+        scale = str(round(3 + 7 * quality))
+        options, tag, pixels = {"qmin": scale, "qmax": scale}, "MJPG", "yuvj420p"
+    return Encoding(
+        suffix=suffix,
+        container=container,
+        codec=codec,
+        options=options,
+        keyframe_every=every,
+        tag=tag,
+        pixels=pixels,
+    )
+
+
+_KINDS = (
+    (".mp4", "mp4", "libx264"),
+    (".mkv", "matroska", "libx264"),
+    (".mov", "mov", "libx264"),
+    (".avi", "avi", "mpeg4"),
+    (".mp4", "mp4", "mpeg4"),
+    (".webm", "webm", "libvpx"),
+    (".avi", "avi", "mjpeg"),
+)
+_SHARES = (0.3, 0.1, 0.1, 0.22, 0.1, 0.1, 0.08)
+
+
+def write_video(
+    path: Path,
+    frames: Iterable[UInt8[np.ndarray, "h w 3"]],
+    *,
+    fps: Fraction,
+    size: tuple[int, int],
+    encoding: Encoding,
+) -> None:
+    """Encode RGB frames; the same frames give the same bytes.
+
+    Args:
+        path: File to write; its name does not choose the container.
+        frames: The frames, all of one size.
+        fps: Frames a second.
+        size: (width, height) of the frames.
+        encoding: Codec and container.
+    """
+    # bitexact leaves out random ids, dates and version strings
+    with av.open(
+        str(path), "w", format=encoding.container, container_options={"fflags": "+bitexact"}
+    ) as file:
+        stream = file.add_stream(encoding.codec, rate=fps, options=encoding.options)
+        stream.width, stream.height = size
+        stream.pix_fmt = encoding.pixels
+        context = stream.codec_context
+        context.gop_size, context.thread_count = encoding.keyframe_every, 1
+        if encoding.tag is not None and encoding.container == "avi":
+            context.codec_tag = encoding.tag
+        for frame in frames:
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        file.mux(stream.encode())

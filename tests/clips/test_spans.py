@@ -1,0 +1,135 @@
+"""Every span is checked against an enumeration of all lawful placements."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slic.clips.spans import (
+    centre_span,
+    evenly_spaced_spans,
+    extent,
+    random_pair,
+    random_span,
+)
+
+totals, clips, strides = st.integers(1, 200), st.integers(1, 20), st.integers(1, 9)
+
+
+def placements(total: int, frames: int, stride: int) -> list[tuple[int, ...]]:
+    """List every clip that lies inside the video, the slow and obvious way."""
+    candidates = [tuple(s + stride * k for k in range(frames)) for s in range(total)]
+    return [clip for clip in candidates if clip[-1] < total]
+
+
+def lawful_pairs(total: int, frames: int, stride: int) -> set[tuple[int, int]]:
+    """Return the first frames of all pairs where one clip ends before the other starts."""
+    fit = placements(total, frames, stride)
+    return {(a[0], p[0]) for a in fit for p in fit if a[-1] < p[0] or p[-1] < a[0]}
+
+
+@pytest.mark.parametrize(
+    ("total", "frames", "stride"), [(8, 3, 1), (9, 2, 3), (4, 2, 1), (5, 1, 4), (11, 3, 2)]
+)
+def test_pairs_are_uniform_over_all_lawful_placements_in_both_orders(
+    total: int, frames: int, stride: int
+) -> None:
+    rng, lawful, draws = np.random.default_rng(0), lawful_pairs(total, frames, stride), 6000
+    counts: Counter[tuple[int, int]] = Counter()
+    for _ in range(draws):
+        anchor, positive, overlap = random_pair(total, frames=frames, stride=stride, rng=rng)
+        assert not overlap
+        counts[int(anchor[0]), int(positive[0])] += 1
+    assert set(counts) == lawful
+    expected = draws / len(lawful)
+    chi_square = sum((n - expected) ** 2 / expected for n in counts.values())
+    freedom = len(lawful) - 1
+    assert chi_square < freedom + 4 * np.sqrt(2 * freedom) + 4
+
+
+@given(total=totals, frames=clips, stride=strides, seed=st.integers(0, 9))
+def test_a_pair_overlaps_only_where_it_must_and_then_as_little_as_it_can(
+    total: int, frames: int, stride: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    anchor, positive, overlap = random_pair(total, frames=frames, stride=stride, rng=rng)
+    assert overlap == (not lawful_pairs(total, frames, stride))
+    first, second = sorted((anchor.tolist(), positive.tolist()))
+    if not overlap:
+        assert (first[0], second[0]) in lawful_pairs(total, frames, stride)
+    else:
+        fit = placements(total, frames, stride) or [tuple(first)]
+        assert (first[0], second[0]) == (fit[0][0], fit[-1][0])
+    for span in (first, second):
+        assert np.all(np.diff(span) == stride)
+        assert span[0] >= 0
+        assert len(span) == frames
+
+
+def test_a_video_too_short_for_two_clips_gives_them_in_either_order() -> None:
+    rng = np.random.default_rng(0)
+    starts = Counter(
+        (int(pair.anchor[0]), int(pair.positive[0]))
+        for pair in (random_pair(20, frames=16, stride=1, rng=rng) for _ in range(200))
+    )
+    assert set(starts) == {(0, 4), (4, 0)}
+    assert min(starts.values()) > 70
+
+
+@given(total=totals, frames=clips, stride=strides)
+def test_the_centre_span_leaves_as_much_before_it_as_after(
+    total: int, frames: int, stride: int
+) -> None:
+    span = centre_span(total, frames=frames, stride=stride)
+    fit = placements(total, frames, stride)
+    if fit:
+        assert tuple(span) in fit
+        assert (total - 1 - span[-1]) - span[0] in (0, 1)
+    else:
+        assert span.tolist() == [stride * k for k in range(frames)]  # runs past the end
+
+
+@given(total=totals, count=st.integers(1, 12), frames=clips, stride=strides)
+def test_evenly_spaced_spans_stand_on_the_line_of_the_protocol(
+    total: int, count: int, frames: int, stride: int
+) -> None:
+    spans = evenly_spaced_spans(total, count, frames=frames, stride=stride)
+    if count == 1:
+        assert np.array_equal(spans[0], centre_span(total, frames=frames, stride=stride))
+        return
+    length = extent(frames, stride)
+    centres = np.linspace(length / 2, max(total, length) - length / 2, count)
+    for span, centre in zip(spans, centres, strict=True):
+        assert span[0] == np.floor(centre - length / 2 + 1e-9)
+        assert np.all(np.diff(span) == stride)
+
+
+def test_evenly_spaced_spans_by_hand() -> None:
+    spans = evenly_spaced_spans(26, 3, frames=16, stride=1)
+    assert spans[:, 0].tolist() == [0, 5, 10]
+    assert spans[-1, -1] == 25
+
+
+def test_random_spans_reach_every_place_alike() -> None:
+    rng, fit = np.random.default_rng(0), placements(9, 3, 2)
+    counts = Counter(
+        tuple(random_span(9, frames=3, stride=2, rng=rng).tolist()) for _ in range(3000)
+    )
+    assert set(counts) == set(fit)
+    assert max(counts.values()) < 1.2 * min(counts.values())
+
+
+def test_spans_depend_on_the_generator_alone() -> None:
+    pairs = [random_pair(90, frames=8, stride=2, rng=np.random.default_rng(5)) for _ in range(2)]
+    assert np.array_equal(pairs[0].anchor, pairs[1].anchor)
+    assert np.array_equal(pairs[0].positive, pairs[1].positive)
+
+
+@pytest.mark.parametrize(("total", "frames", "stride"), [(0, 4, 1), (9, 0, 1), (9, 4, 0)])
+def test_impossible_clips_are_refused_with_their_numbers(
+    total: int, frames: int, stride: int
+) -> None:
+    with pytest.raises(ValueError, match=r"\d"):
+        centre_span(total, frames=frames, stride=stride)

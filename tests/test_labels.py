@@ -1,0 +1,70 @@
+"""Label files as people write them, and one clear line for each way they go wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from slic.errors import CatalogError
+from slic.labels import Labels, read_labels
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "labels.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_columns_in_any_order_others_ignored(tmp_path: Path) -> None:
+    csv = write(
+        tmp_path,
+        "\ufeffactor,label, split ,path\n"
+        'a1,jumping jack,train,"train/0,7.mp4"\n'
+        "a2,walk,test,./test/ü 1.mp4\n\n",
+    )
+    labels = read_labels(csv)
+    assert labels.labels_of(["test/ü 1.mp4", "train/0,7.mp4"]) == ["walk", "jumping jack"]
+    assert labels.ids("train") == ("train/0,7.mp4",)
+
+
+def test_split_is_optional(tmp_path: Path) -> None:
+    labels = read_labels(write(tmp_path, "path,label\na.mp4,walk\n"))
+    assert labels == Labels({"a.mp4": "walk"}, {})
+    with pytest.raises(CatalogError, match="no column 'split'"):
+        labels.ids("train")
+
+
+def test_what_is_asked_for_must_be_there() -> None:
+    labels = Labels({"a.mp4": "walk"}, {"a.mp4": "train"})
+    with pytest.raises(CatalogError, match=r"1 of 2 videos have no label, the first is 'b.mp4'"):
+        labels.labels_of(["a.mp4", "b.mp4"])
+    with pytest.raises(CatalogError, match="splits in the file: train"):
+        labels.ids("test")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no column 'path' and no column 'label'; columns there: none"),
+        ("file,label\na.mp4,walk\n", "no column 'path'; columns there: file, label"),
+        ("path,label\n", "no rows"),
+        ("path,label\na.mp4,walk\n./a.mp4,run\n", "line 3: 'a.mp4' has a row already"),
+        ("path,label\na.mp4,\n", "line 2: column 'label' is empty"),
+        ("path,label,split\na.mp4,walk\n", "line 2: column 'split' is empty"),
+        ("path,label\n../a.mp4,walk\n", "line 2: '../a.mp4' is not inside"),
+        ("path,label\n/data/a.mp4,walk\n", "line 2: '/data/a.mp4' is not inside"),
+    ],
+)
+def test_each_mistake_gets_one_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(CatalogError) as raised:
+        read_labels(write(tmp_path, text))
+    assert message in str(raised.value)
+    assert "labels.csv" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_unreadable_files(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r"none.csv: labels cannot be read"):
+        read_labels(tmp_path / "none.csv")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(CatalogError, match="labels cannot be read"):
+        read_labels(tmp_path / "binary.csv")
