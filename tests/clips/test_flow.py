@@ -22,7 +22,8 @@ def moving(h: int, w: int, *, u: float, v: float, t: int = 4) -> UInt8[np.ndarra
     ground = np.clip(127 + 100 * ground / ground.std() / 2, 0, 255)
     shift = [np.array([[1, 0, u * k - w / 2], [0, 1, v * k - h / 2]]) for k in range(t)]
     frames = [cv2.warpAffine(ground, m, (w, h), flags=cv2.INTER_CUBIC) for m in shift]
-    return np.asarray(np.clip(np.rint(np.stack(frames)), 0, 255), np.uint8)
+    levels = np.clip(np.rint(np.stack(frames)), 0, 255)
+    return np.asarray(levels, np.uint8)
 
 
 def middle(flow: np.ndarray) -> np.ndarray:

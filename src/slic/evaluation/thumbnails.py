@@ -1,4 +1,4 @@
-"""Small pictures that show motion: frames side by side in one image, for the page to step through."""
+"""Small pictures that show motion: frames side by side in one image that the page steps through."""
 
 import base64
 from dataclasses import dataclass

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.distributed.nn.functional import all_gather
 
 from slic.encoders.encoder import EncoderConfig, VideoEncoder
-from slic.objective import InstanceLoss, info_nce_instance, triplet_instance
+from slic.pretraining.objective import InstanceLoss, info_nce_instance, triplet_instance
 from slic.recipe import LossSettings, Recipe, TrainSettings
 
 

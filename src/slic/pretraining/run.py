@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from torch import Generator, nn
 from tqdm import tqdm
 
-from slic.checkpoint import RunState, load_state, save_state, videos_digest
+from slic.pretraining.checkpoint import RunState, load_state, save_state, videos_digest
 from slic.clips.augment import Augmentation
 from slic.clips.datasets import (
     ClipReader,
@@ -26,11 +26,11 @@ from slic.clips.datasets import (
 from slic.clustering.assignment import PseudoLabels
 from slic.errors import CatalogError, CheckpointError, TrainingError
 from slic.files import atomic_path
-from slic.objective import LossTerms, loss_terms
+from slic.pretraining.objective import LossTerms, loss_terms
 from slic.recipe import Recipe, load_recipe, save_recipe
-from slic.rounds import cluster_round
-from slic.run_folder import RunFolder
-from slic.training_parts import (
+from slic.pretraining.rounds import cluster_round
+from slic.pretraining.folder import RunFolder
+from slic.pretraining.parts import (
     gather_with_gradient,
     instance_loss,
     learning_rate,

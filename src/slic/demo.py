@@ -1,0 +1,143 @@
+"""The main job on a sample: draw videos, learn from them without labels, find actions, report."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from slic.encoders.encoder import VideoEncoder
+from slic.evaluation.embedding_map import embedding_map
+from slic.evaluation.neighbour_rows import neighbour_rows
+from slic.evaluation.report import Figure, write_report
+from slic.evaluation.retrieval import RetrievalScores, rank
+from slic.evaluation.scoring import (
+    LabelObserver,
+    Sides,
+    chance,
+    mean_frame_recall,
+    score_retrieval,
+    sides,
+)
+from slic.evaluation.thumbnails import Filmstrip, filmstrip
+from slic.labels import read_labels
+from slic.pretraining import pretrain
+from slic.recipe import Recipe, load_recipe
+from slic.pretraining.folder import RunFolder, read_log
+from slic.pretraining.parts import new_encoder
+from slic.videos.catalog import Catalog
+from slic.videos.synthetic import Level, write_sample
+
+PROTOCOL = "backbone"
+
+
+def run_demo(out: Path, *, level: Level = "easy", seed: int = 0) -> Path:
+    """Make the sample in ``out/videos``, pretrain in ``out/run``; return the report's path.
+
+    A demo that was stopped goes on where it was; one that is finished is only reported again.
+    """
+    videos, run = out / "videos", out / "run"
+    write_sample(videos, level=level)
+    catalog, labels = Catalog.from_folder(videos), read_labels(videos / "labels.csv")
+    split = sides(catalog, labels, queries="test", gallery="train")
+    recipe = load_recipe("small", [f"--train.seed={seed}"])
+    encoder_folder = RunFolder(run).encoder
+    if not encoder_folder.exists():
+        resume = RunFolder(run).checkpoint.exists()
+        observer = LabelObserver(labels)
+        pretrain(split.gallery, out=run, recipe=recipe, resume=resume, observer=observer)
+    encoder = VideoEncoder.from_pretrained(encoder_folder)
+    report = out / "report.html"
+    _report(report, encoder, recipe, split, run, level=level)
+    return report
+
+
+def _report(
+    path: Path, encoder: VideoEncoder, recipe: Recipe, split: Sides, run: Path, *, level: Level
+) -> None:
+    scores, query, gallery = score_retrieval(encoder, split, protocol=PROTOCOL)
+    untrained, _, _ = score_retrieval(new_encoder(recipe).eval(), split, protocol=PROTOCOL)
+    baselines = {
+        "chance": chance(split),
+        "mean frame": mean_frame_recall(split),
+        "random weights": untrained.recall[1],
+    }
+    print(scores.table(), file=sys.stdout)
+    print(", ".join(f"{name} R@1 {100 * value:.1f}" for name, value in baselines.items()))
+    by_id = {video.id: video for video in (*split.queries, *split.gallery)}
+
+    def strip_of(name: str) -> Filmstrip:
+        return filmstrip(by_id[name])
+
+    log = read_log(RunFolder(run).log_file)
+    write_report(
+        path,
+        title="slic demo",
+        facts=_facts(encoder, recipe, split, level=level),
+        headline=_headline(scores, untrained, baselines),
+        log=log,
+        points=embedding_map(
+            np.concatenate([query.mean, gallery.mean]),
+            [*query.ids, *gallery.ids],
+            [*split.query_labels, *split.gallery_labels],
+            queries=[True] * len(query.ids) + [False] * len(gallery.ids),
+            strip_of=strip_of,
+        ),
+        rows=neighbour_rows(
+            rank(query.clips, gallery.clips, 6),
+            query_names=query.ids,
+            query_labels=split.query_labels,
+            gallery_names=gallery.ids,
+            gallery_labels=split.gallery_labels,
+            strip_of=strip_of,
+        ),
+        next_steps=[
+            "slic pretrain YOUR_VIDEOS --out run",
+            "slic embed YOUR_VIDEOS --encoder run/encoder --out embeddings.npz",
+        ],
+    )
+
+
+def _headline(
+    scores: RetrievalScores, untrained: RetrievalScores, baselines: dict[str, float]
+) -> list[Figure]:
+    first = scores.recall[1]
+    error = float(np.sqrt(first * (1 - first) / scores.queries))
+    return [
+        Figure(
+            name="R@1, test videos among training videos",
+            value=first,
+            protocol=scores.protocol,
+            baselines=baselines,
+            standard_error=error,
+        ),
+        Figure(
+            name="R@5",
+            value=scores.recall[5],
+            protocol=scores.protocol,
+            baselines={"random weights": untrained.recall[5]},
+        ),
+        Figure(
+            name="mean average precision",
+            value=scores.mean_average_precision,
+            protocol=scores.protocol,
+            baselines={"random weights": untrained.mean_average_precision},
+        ),
+    ]
+
+
+def _facts(
+    encoder: VideoEncoder, recipe: Recipe, split: Sides, *, level: Level
+) -> list[tuple[str, str]]:
+    train, clip = recipe.train, recipe.clip
+    return [
+        ("sample", f"{level}: people drawn doing ten actions; test actors and backgrounds unseen"),
+        ("videos", f"{len(split.gallery)} to train, {len(split.queries)} to test"),
+        ("labels", "none in training; only these figures and the colours of the map use them"),
+        ("clips", f"{clip.frames} frames, every {clip.stride}nd, {clip.size} x {clip.size} pixels"),
+        ("encoder", f"{encoder.config.backbone}, width {encoder.config.width}"),
+        ("encoder fingerprint", encoder.fingerprint()),
+        ("clusters", f"{recipe.clustering.method} on the {recipe.clustering.view} look"),
+        ("loss", recipe.loss.kind),
+        ("training", f"{train.epochs} epochs, batch {train.batch_size}, {train.optimizer}"),
+        ("seed", str(train.seed)),
+    ]
