@@ -28,8 +28,9 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from slic.clips.augment import Augmentation, Look, draw_look, render_flow, render_rgb
 from slic.clips.flow import optical_flow
 from slic.clips.spans import random_pair
-from slic.videos.catalog import Video
-from slic.videos.decoding import probe, read_frames
+from slic.videos.decoding import read_frames
+from slic.videos.probing import probe
+from slic.videos.video import Video
 
 FRAMES, STRIDE, SIZE = 16, 1, 128
 RAW, RESIZED = (320, 240), (171, 128)  # width, height
@@ -94,6 +95,7 @@ def moving_picture(rng: np.random.Generator, shape: tuple[int, int]) -> list[np.
 def encode(path: Path, pictures: list[np.ndarray], form: Format) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream(form.codec, rate=Fraction(25), options=form.options)
+        assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "yuv420p"
         for picture in pictures:

@@ -25,7 +25,8 @@ from slic.recipe import Recipe, load_recipe
 from slic.pretraining.folder import RunFolder, read_log
 from slic.pretraining.parts import new_encoder
 from slic.videos.catalog import Catalog
-from slic.videos.synthetic import Level, write_sample
+from slic.videos.synthetic import write_sample
+from slic.videos.synthetic.take import Level
 
 PROTOCOL = "backbone"
 

@@ -144,11 +144,14 @@ def test_crop_is_bilinear_between_pixel_centres(
     assert_allclose(rendered, plain_crop(frames, look, SIZE), atol=1.01)
 
 
-def test_a_crop_that_shrinks_averages_all_its_pixels() -> None:
-    frames = np.random.default_rng(0).integers(0, 256, (2, 60, 80, 3), dtype=np.uint8)
-    look = Look(left=10, top=6, width=48, height=48, flip=True)
-    blocks = frames[:, 6:54, 10:58].reshape(2, 24, 2, 24, 2, 3).mean((2, 4))[:, :, ::-1]
-    assert_allclose(render_rgb(frames, look, size=24), blocks, atol=0.51)
+@pytest.mark.parametrize("factor", [2, 3])
+def test_a_crop_that_shrinks_averages_all_its_pixels(factor: int) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (2, 90, 90, 3), dtype=np.uint8)
+    side = factor * SIZE
+    look = Look(left=10, top=6, width=side, height=side, flip=True)
+    crop = frames[:, 6 : 6 + side, 10 : 10 + side]
+    blocks = crop.reshape(2, SIZE, factor, SIZE, factor, 3).mean((2, 4))[:, :, ::-1]
+    assert_allclose(render_rgb(frames, look, size=SIZE), blocks, atol=0.51)
 
 
 def test_all_operations_together_match_the_plain_definitions() -> None:

@@ -22,14 +22,13 @@ def moving(h: int, w: int, *, u: float, v: float, t: int = 4) -> UInt8[np.ndarra
     ground = np.clip(127 + 100 * ground / ground.std() / 2, 0, 255)
     shift = [np.array([[1, 0, u * k - w / 2], [0, 1, v * k - h / 2]]) for k in range(t)]
     frames = [cv2.warpAffine(ground, m, (w, h), flags=cv2.INTER_CUBIC) for m in shift]
-    levels = np.clip(np.rint(np.stack(frames)), 0, 255)
-    return np.asarray(levels, np.uint8)
+    return np.clip(np.rint(np.stack(frames)), 0, 255).astype(np.uint8)
 
 
 def middle(flow: np.ndarray) -> np.ndarray:
     """Return the median of every channel and frame, away from the borders."""
     _, h, w, _ = flow.shape
-    return np.median(flow[:, h // 4 : -h // 4, w // 4 : -w // 4], axis=(1, 2))
+    return np.asarray(np.median(flow[:, h // 4 : -h // 4, w // 4 : -w // 4], axis=(1, 2)))
 
 
 @pytest.mark.parametrize("method", ["dis", "tv-l1"])

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -39,7 +39,7 @@ class PseudoLabels:
         partition: int = 0,
         clusters: int = 0,
         seed: int = 0,
-    ) -> Self:
+    ) -> "PseudoLabels":
         """Cluster embeddings, one a video.
 
         Args:
@@ -103,7 +103,8 @@ class PseudoLabels:
 
     @cached_property
     def _starts(self) -> Int[np.ndarray, " k"]:
-        return np.cumsum(self._sizes) - self._sizes
+        starts: Int[np.ndarray, " k"] = np.cumsum(self._sizes) - self._sizes
+        return starts
 
     @cached_property
     def _by_cluster(self) -> Int[np.ndarray, " n"]:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, UInt8
@@ -114,7 +114,7 @@ class VideoEncoder(nn.Module):
         write_atomically(Path(folder) / CONFIG_FILE, _to_json(self.config))
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Self:
+    def from_pretrained(cls, folder: str | Path) -> "VideoEncoder":
         """Return the encoder, on the CPU and in evaluation mode, that ``save_pretrained`` wrote.
 
         Raises:
@@ -151,10 +151,15 @@ def load_exactly(module: nn.Module, state: Mapping[str, Tensor], *, source: Path
         if name in state and state[name].shape != value.shape
     ]
     kinds = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
-    faults = [f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names]
+    faults = [f"{kind}: {_listed(names)}" for kind, names in kinds.items() if names]
     if faults:
         raise CheckpointError(f"{source}: the weights do not fit the encoder; {'; '.join(faults)}.")
     module.load_state_dict(dict(state))
+
+
+def _listed(names: list[str], most: int = 10) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _to_json(config: EncoderConfig) -> bytes:

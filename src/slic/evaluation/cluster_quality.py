@@ -6,9 +6,11 @@ import numpy as np
 from jaxtyping import Int
 from sklearn import metrics
 
+Clusters = Int[np.ndarray, " n"] | Sequence[int]
 
-def cluster_quality(clusters: Int[np.ndarray, " n"], labels: Sequence[str]) -> dict[str, float]:
-    """Compare cluster numbers with labels, video by video; every score is 1 when they agree.
+
+def cluster_quality(labels: Sequence[str], clusters: Clusters) -> dict[str, float]:
+    """Compare true labels with cluster numbers, video by video; a score of 1 is full agreement.
 
     ``nmi`` divides by the arithmetic mean of the entropies, which makes it the V-measure, the
     harmonic mean of ``homogeneity`` and ``completeness``. NMI and purity rise with the number of
@@ -23,19 +25,18 @@ def cluster_quality(clusters: Int[np.ndarray, " n"], labels: Sequence[str]) -> d
     return {
         "nmi": float(metrics.normalized_mutual_info_score(true, clusters)),
         "ami": float(metrics.adjusted_mutual_info_score(true, clusters)),
-        "purity": purity(clusters, labels),
+        "purity": purity(labels, clusters),
         "homogeneity": float(homogeneity),
         "completeness": float(completeness),
         "v_measure": float(v_measure),
     }
 
 
-def purity(clusters: Int[np.ndarray, " n"], labels: Sequence[str]) -> float:
+def purity(labels: Sequence[str], clusters: Clusters) -> float:
     """Return the share of videos that carry the commonest label of their cluster."""
     if len(clusters) == 0:
         raise ValueError("purity of no videos at all")
     true = np.unique(np.asarray(labels, dtype=str), return_inverse=True)[1]
-    pair, count = np.unique(np.stack([clusters, true]), axis=1, return_counts=True)
-    commonest = np.zeros(len(np.unique(clusters)), dtype=np.int64)
-    np.maximum.at(commonest, np.unique(pair[0], return_inverse=True)[1], count)
+    found = np.unique(np.asarray(clusters), return_inverse=True)[1]
+    commonest = metrics.cluster.contingency_matrix(true, found).max(axis=0)
     return float(commonest.sum() / len(clusters))

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from slic.evaluation.thumbnails import FrameReader
-from slic.videos.catalog import Video
 from slic.videos.decoding import read_frames as read_frames_of_file
+from slic.videos.video import Video
 
 WIDTH, HEIGHT = 32, 24
 FRAMES = 32

@@ -14,7 +14,7 @@ NEIGHBOURS = 6
 RULE = (
     "Rule of choice: the queries are sorted into three kinds by how many of their six nearest "
     "neighbours share their label: all, some, none. Of each kind up to four are shown. The label "
-    "shown least so far has the next turn (in alphabetical order) with its first query of it."
+    "shown least so far comes next (ties: alphabetical), with its first query of that kind."
 )
 
 

@@ -3,9 +3,7 @@
 import base64
 import hashlib
 import html
-import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -18,8 +16,9 @@ from slic.evaluation.report_charts import bars
 from slic.evaluation.report_map import map_figure
 from slic.evaluation.thumbnails import Filmstrip
 from slic.evaluation.training_curves import Record, training_curves
+from slic.files import write_atomically
 
-MAP_STRIPS_BYTES = 3_000_000  # beyond, the map does without thumbnails: the report stays mailable
+MAP_STRIPS_BYTES = 3_500_000  # beyond, the map does without thumbnails: the report stays mailable
 KINDS = {"all right": "All right", "some right": "Some right", "none right": "None right"}
 ROWS_LEAD = (
     f"A query on the left, its {NEIGHBOURS} nearest neighbours beside it, with cosine similarity. "
@@ -86,7 +85,7 @@ def write_report(
         *_section("run", "What was run", "", _facts(facts)),
         *_section("next", "Next", "", _next_steps(next_steps)),
     ]
-    _write_whole(path, _page(title, sections))
+    write_atomically(path, _page(title, sections).encode())
 
 
 def _page(title: str, sections: Sequence[tuple[str, str, str]]) -> str:
@@ -187,19 +186,3 @@ def _facts(facts: Sequence[tuple[str, str]]) -> str:
 
 def _next_steps(steps: Sequence[str]) -> str:
     return "".join(f"<pre><code>{html.escape(step)}</code></pre>" for step in steps)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write under a temporary name beside the goal, flush to the disk, and rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp lets nobody else read it
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -37,14 +37,14 @@ class Series:
 def smoothed(y: Sequence[float], *, share: float = 0.05) -> list[float]:
     """Return the mean over ``share`` of the whole, around each value.
 
-    The window is centred, so the line does not lag behind; it narrows towards both ends.
+    The window is centred, so the line does not lag behind; at both ends it is cut off.
     """
     half = int(share * len(y) / 2)
     sums = [0.0, *accumulate(y)]
     result = []
     for i in range(len(y)):
-        reach = min(half, i, len(y) - 1 - i)
-        result.append((sums[i + reach + 1] - sums[i - reach]) / (2 * reach + 1))
+        first, end = max(0, i - half), min(len(y), i + half + 1)
+        result.append((sums[end] - sums[first]) / (end - first))
     return result
 
 
@@ -83,7 +83,7 @@ def line_chart(
     frame = _Frame(x_end=x_end, y_end=y_ticks[-1])
     parts = [
         *(_grid_line(frame, y) for y in y_ticks),
-        f'<text class="y" x="{LEFT - 6}" y="{HEIGHT - 9}">step</text>',
+        f'<text class="x" x="16" y="{HEIGHT - 9}">step</text>',
         *(_x_label(frame, x) for x in x_ticks if x <= x_end * (1 + 1e-9)),
         *(f'<path class="mark" d="M{frame.x(x):.1f} {TOP}V{HEIGHT - BOTTOM}"/>' for x in marks),
         *(line.drawn(frame, number) for number, line in enumerate(lines)),

@@ -1,28 +1,19 @@
 """Small pictures that show motion: frames side by side in one image that the page steps through."""
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import cv2
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from slic.videos.catalog import Video
 from slic.videos.decoding import read_frames as read_frames_of_file
+from slic.videos.video import Video
 
 FRAMES_PER_SECOND = 8.0
-QUALITY = 60  # of the WebP image: about 1.5 kB a frame of 144 x 108
-
-
-class FrameReader(Protocol):
-    """What ``slic.videos.decoding.read_frames`` promises, as far as it is needed here."""
-
-    def __call__(
-        self, video: Video, indices: Int[np.ndarray, " t"], *, size: tuple[int, int]
-    ) -> UInt8[np.ndarray, "t h w 3"]:
-        """Return these frames, resized to (width, height)."""
-        ...
+# What ``slic.videos.decoding.read_frames(video, indices, size=(width, height))`` promises.
+FrameReader = Callable[..., UInt8[np.ndarray, "t h w 3"]]
 
 
 @dataclass(frozen=True)
@@ -46,6 +37,7 @@ def filmstrip(
     *,
     frames: int = 12,
     size: tuple[int, int] = (144, 108),
+    quality: int = 60,
 ) -> Filmstrip:
     """Return the middle of the video at natural speed, 8 frames a second (12 frames: 1.5 s).
 
@@ -55,11 +47,16 @@ def filmstrip(
     inner = (max(1, round(video.width * scale)), max(1, round(video.height * scale)))
     pictures = read_frames(video, middle_indices(video, frames), size=inner)
     strip = np.concatenate([_letterboxed(picture, size) for picture in pictures], axis=1)
-    flags = [cv2.IMWRITE_WEBP_QUALITY, QUALITY]
+    flags = [cv2.IMWRITE_WEBP_QUALITY, quality]
     done, data = cv2.imencode(".webp", cv2.cvtColor(strip, cv2.COLOR_RGB2BGR), flags)
     assert done
     uri = "data:image/webp;base64," + base64.b64encode(data.tobytes()).decode("ascii")
     return Filmstrip(uri, len(pictures), *size)
+
+
+def small_filmstrip(video: Video, read_frames: FrameReader = read_frames_of_file) -> Filmstrip:
+    """Return 6 frames of 96 x 72 in about 5 kB, for the hundreds of points of a map."""
+    return filmstrip(video, read_frames, frames=6, size=(96, 72), quality=40)
 
 
 def middle_indices(video: Video, count: int) -> Int[np.ndarray, " t"]:

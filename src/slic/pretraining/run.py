@@ -24,6 +24,7 @@ from slic.clips.datasets import (
     triplet_loader,
 )
 from slic.clustering.assignment import PseudoLabels
+from slic.encoders.encoder import to_input
 from slic.errors import CatalogError, CheckpointError, TrainingError
 from slic.files import atomic_path
 from slic.pretraining.objective import LossTerms, loss_terms

@@ -7,13 +7,8 @@ when it reads from the start. Every other way to a frame (jumping, TorchCodec) i
 import contextlib
 import functools
 import logging
-import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Literal
-
-# Set before the first video is opened: FFmpeg's complaints become our own one-line reasons.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 import cv2
 import numpy as np
@@ -21,15 +16,15 @@ from jaxtyping import Int, UInt8
 
 from slic.errors import UnreadableVideoError
 from slic.videos import frame_folder, torchcodec_reader
+from slic.videos.capture import opened
+from slic.videos.probing import JUMP_OVERHEAD_FRAMES, probe
 from slic.videos.video import Video
 
-if "OPENCV_LOG_LEVEL" not in os.environ:
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+__all__ = ["Backend", "PastEnd", "probe", "read_frames"]
 
 PastEnd = Literal["repeat-last", "loop", "error"]
 Backend = Literal["auto", "opencv", "torchcodec"]
-
-JUMP_OVERHEAD_FRAMES = 16  # OpenCV goes back this far before it looks for a key frame
+Frame = UInt8[np.ndarray, "h w 3"]
 
 _log = logging.getLogger("slic")
 
@@ -63,7 +58,9 @@ def read_frames(
     if len(places) == 0:
         return np.empty((0, size[1], size[0], 3), np.uint8)
     frames = _read_sorted(video, places.tolist(), size, backend)
-    return frames if np.array_equal(order, np.arange(len(places))) else frames[order]
+    if not np.array_equal(order, np.arange(len(places))):
+        frames = frames[order]
+    return frames
 
 
 def _inside(
@@ -72,13 +69,14 @@ def _inside(
     """Return the indices with those after the last frame replaced as the policy says."""
     if len(indices) and indices.min() < 0:
         raise ValueError(f"frame {indices.min()} of {video.path}: frames are counted from 0")
-    if past_end == "loop":
-        return indices % video.frames
     if past_end == "error" and len(indices) and indices.max() >= video.frames:
         raise UnreadableVideoError(
             f"{video.path}: frame {indices.max()} was asked for, but it has {video.frames} frames"
         )
-    return np.minimum(indices, video.frames - 1)
+    inside: Int[np.ndarray, " t"] = (
+        indices % video.frames if past_end == "loop" else np.minimum(indices, video.frames - 1)
+    )
+    return inside
 
 
 def _read_sorted(
@@ -90,7 +88,7 @@ def _read_sorted(
     if backend != "opencv":
         frames = _try_torchcodec(video, places, asked_for=backend == "torchcodec")
         if frames is not None:
-            return _stacked((cv2.cvtColor(f, cv2.COLOR_RGB2BGR) for f in frames), len(places), size)
+            return _stacked(iter(frames), len(places), size, to_rgb=False)
     if video.seekable:
         with contextlib.suppress(UnreadableVideoError):  # the file may have changed; look closer
             return _read_file(video, places, size, jump=True)
@@ -119,18 +117,19 @@ def _read_file(
     video: Video, places: list[int], size: tuple[int, int], *, jump: bool
 ) -> UInt8[np.ndarray, "t h w 3"]:
     """Read frames at ascending places of a video file with one opening."""
-    with _opened(video.path) as capture:
+    with opened(video.path) as capture:
         frames = _frames_at(capture, video, places, jump=jump)
         return _stacked(frames, len(places), size)
 
 
 def _frames_at(
     capture: cv2.VideoCapture, video: Video, places: list[int], *, jump: bool
-) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+) -> Iterator[Frame]:
     """Give the frames at ascending places as BGR; frames between are decoded but not converted."""
     upcoming = 0  # number of the frame that the next grab gives
+    jump_cost = JUMP_OVERHEAD_FRAMES + video.keyframe_gap // 2  # frames decoded, on average
     for place in places:
-        if jump and place - upcoming > JUMP_OVERHEAD_FRAMES + video.keyframe_gap:
+        if jump and place - upcoming > jump_cost:
             capture.set(cv2.CAP_PROP_POS_FRAMES, place)
             upcoming = round(capture.get(cv2.CAP_PROP_POS_FRAMES))
         decoded = upcoming <= place
@@ -138,9 +137,9 @@ def _frames_at(
             decoded = capture.grab()
             upcoming += 1
         decoded, frame = capture.retrieve() if decoded else (False, None)
-        if not decoded:
+        if not decoded or frame is None:
             raise UnreadableVideoError(f"{video.path}: frame {place} does not decode")
-        yield frame
+        yield np.asarray(frame, dtype=np.uint8)
 
 
 def _read_folder(
@@ -149,7 +148,7 @@ def _read_folder(
     """Read frames of a folder of numbered frames."""
     paths = frame_folder.frame_paths(video.path)
 
-    def frames() -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    def frames() -> Iterator[Frame]:
         for place in places:
             frame = frame_folder.read_image(paths[place]) if place < len(paths) else None
             if frame is None:
@@ -160,34 +159,18 @@ def _read_folder(
 
 
 def _stacked(
-    frames: Iterator[UInt8[np.ndarray, "h w 3"]], count: int, size: tuple[int, int]
+    frames: Iterator[Frame], count: int, size: tuple[int, int], *, to_rgb: bool = True
 ) -> UInt8[np.ndarray, "t h w 3"]:
-    """Resize BGR frames one by one, so that few are held at full size, and stack them as RGB."""
+    """Resize frames one by one, so that few are held at full size, and stack them as RGB."""
     width, height = size
     out = np.empty((count, height, width, 3), np.uint8)
     for slot, frame in zip(out, frames, strict=True):
         if frame.shape[:2] != (height, width):
             shrinks = width <= frame.shape[1] and height <= frame.shape[0]
-            frame = cv2.resize(
-                frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-            )
-        cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=slot)
+            method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+            frame = cv2.resize(frame, size, interpolation=method).astype(np.uint8, copy=False)
+        if to_rgb:
+            cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=slot)
+        else:
+            slot[...] = frame
     return out
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[cv2.VideoCapture]:
-    """Open a video file with one decoding thread and close it at the end.
-
-    The path is made absolute: FFmpeg takes ``a:b.mp4`` for a protocol. One thread decodes more
-    clips in a CPU-second than several, and the parallelism is in the loader's workers.
-    """
-    capture = cv2.VideoCapture(
-        str(path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1]
-    )
-    try:
-        if not capture.isOpened():
-            raise UnreadableVideoError(f"{path}: cannot be opened as a video")
-        yield capture
-    finally:
-        capture.release()

@@ -120,7 +120,7 @@ def _keyed(phase: Angles, keys: Sequence[tuple[float, float]]) -> Angles:
     after = np.clip(np.searchsorted(at, share, side="right"), 1, len(at) - 1)
     way = (share - at[after - 1]) / (at[after] - at[after - 1])
     eased = way * way * (3 - 2 * way)
-    return value[after - 1] + eased * (value[after] - value[after - 1])
+    return np.asarray(value[after - 1] + eased * (value[after] - value[after - 1]))
 
 
 def _swing_arms(pose: Pose, style: Style, phase: Angles, *, size: float, elbow: float) -> None:
@@ -152,13 +152,13 @@ def _walk(pose: Pose, style: Style, phase: Angles) -> None:
 def _run(pose: Pose, style: Style, phase: Angles) -> None:
     for side in (0, 1):
         beat = phase + np.pi * side
-        pose.legs[:, side, HIP] = 0.3 + 0.85 * style.amplitude * np.sin(beat)
-        lifted = np.maximum(0, np.cos(beat + 0.45)) ** 1.2
+        pose.legs[:, side, HIP] = 0.3 + 0.72 * style.amplitude * np.sin(beat)
+        lifted = np.maximum(0, np.cos(beat - 0.1)) ** 1.2
         pose.legs[:, side, KNEE] = 0.3 + 1.75 * style.amplitude * lifted
         pose.legs[:, side, SPREAD] = 0.02
         pose.legs[:, side, FOOT] = 0.8
     _swing_arms(pose, style, phase, size=0.8 * style.amplitude, elbow=1.55)
-    pose.lift[:] += 0.1 * style.amplitude * np.maximum(0, -np.cos(2 * phase + 0.9))
+    pose.lift[:] += 0.1 * style.amplitude * np.maximum(0, -np.cos(2 * phase + 0.4))
     pose.lean[:] += 0.18
     pose.turn[:] += -0.12 * np.sin(phase)
     pose.twist[:] += 0.28 * np.sin(phase)
@@ -207,8 +207,8 @@ def _wave(pose: Pose, style: Style, phase: Angles) -> None:
 def _clap(pose: Pose, style: Style, phase: Angles) -> None:
     apart = _keyed(phase, [(0.0, 0.0), (0.5, 1.0)])[:, None] * style.amplitude
     pose.arms[:, :, FLEXION] = 0.95
-    pose.arms[:, :, ABDUCTION] = 0.14 + 0.8 * apart
-    pose.arms[:, :, ROTATION] = -0.62 + 0.5 * apart
+    pose.arms[:, :, ABDUCTION] = 0.14 + 0.5 * apart
+    pose.arms[:, :, ROTATION] = -0.88 + 0.6 * apart
     pose.arms[:, :, ELBOW] = 0.95 - 0.25 * apart
 
 

@@ -16,10 +16,11 @@ def paint_place(number: int, *, textured: bool) -> Canvas:
     """Paint a place; the number decides everything, ``textured`` adds strong patterns."""
     rng = np.random.default_rng([7, number])
     image = _PLACES[rng.integers(len(_PLACES))](rng)
-    image += _clouds(rng, cell=6)[..., None] * rng.uniform(4, 12)
+    grain = _clouds(rng, cell=3) + _clouds(rng, cell=40)
+    image += grain[..., None] * rng.uniform(1, 4)
     if textured:
         image = _overlay(image, rng)
-    return np.clip(image, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image, 0, 255), np.uint8)
 
 
 def _colour(rng: np.random.Generator, low: float, high: float, *, dull: float = 0.6) -> Tint:
@@ -160,7 +161,7 @@ def _overlay(
     }
     pattern = np.asarray(patterns[str(rng.choice(list(patterns)))], np.float32)
     tint = rng.uniform(0.4, 1.0, size=3).astype(np.float32)
-    return image + pattern[..., None] * tint * np.float32(rng.uniform(15, 45))
+    return np.asarray(image + pattern[..., None] * tint * rng.uniform(15, 45), np.float32)
 
 
 _PLACES: tuple[Callable[[np.random.Generator], Float32[np.ndarray, "h w 3"]], ...] = (

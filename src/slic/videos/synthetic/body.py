@@ -118,7 +118,10 @@ def _trunk(pose: Pose, build: Build, hips: Rotations) -> dict[str, Points]:
     upper = lower @ about(1, pose.twist) @ about(0, pose.bend)
     waist = lower @ [0, 0.1 * height, 0]
     length = (0.83 - build.hip_height - 0.1) * height
-    points = {"waist": waist, "pelvis": np.zeros_like(waist)}
+    points = {
+        f"belt{side}": lower @ [sign * 0.6 * build.hip * height, 0.05 * height, 0]
+        for side, sign in enumerate((1.0, -1.0))
+    }
     for name, place in {
         "chest0": [0.6 * build.shoulder * height, 0.6 * length, 0.012 * height],
         "chest1": [-0.6 * build.shoulder * height, 0.6 * length, 0.012 * height],
@@ -175,10 +178,10 @@ def _head(pose: Pose, build: Build, trunk: Rotations, throat: Points) -> dict[st
         "mane": [0, -1.35, -0.55],
         "bun": [0, 0.75, -0.95],
         "peak": [0, 0.42, 1.25],
-        "fringe": [0, 0.5, 0.55],
+        "fringe": [0, 0.74, 0.45],
+        "top": [0, 0.52, 0.05],
     }
     scale = radius
     return {
-        name: centre + turned @ [scale * value for value in place]
-        for name, place in places.items()
+        name: centre + turned @ [scale * value for value in place] for name, place in places.items()
     }

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from multiprocessing import get_context
@@ -16,7 +17,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from slic.errors import CatalogError
+from slic.errors import CatalogError, SlicError
 from slic.files import atomic_path, write_atomically
 from slic.videos.synthetic import backgrounds, scene
 from slic.videos.synthetic.actions import ACTIONS
@@ -28,6 +29,11 @@ SPLITS = ("train", "test")
 POOL = 60  # actors, and backgrounds, of a split
 FEW = 8  # so many videos are written sooner than processes start
 _CAST, _ENCODING, _TAKE, _ORDER = range(4)  # streams of random numbers of one video
+
+_NO_PROCESSES = (
+    "write_sample: a worker process did not start or was killed. In a script, call it below "
+    '`if __name__ == "__main__":`, or use workers=1.'
+)
 
 
 class Settings(NamedTuple):
@@ -77,6 +83,7 @@ def write_sample(
 
     Raises:
         CatalogError: The folder holds something else.
+        SlicError: The worker processes died; the files written so far stay.
     """
     settings = Settings(level, train, test, seed)
     _claim(folder, settings)
@@ -164,7 +171,8 @@ def _write_all(
     count = min(workers or os.cpu_count() or 1, len(todo))
     if count <= 1 or len(todo) <= FEW:
         for number in todo:
-            yield write_one(folder, settings, number)
+            write_one(folder, settings, number)
+            yield
         return
     # spawn, because a fork beside the threads of OpenCV or torch may hang
     with ProcessPoolExecutor(
@@ -173,7 +181,10 @@ def _write_all(
         futures = [pool.submit(write_one, folder, settings, number) for number in todo]
         try:
             for future in as_completed(futures):
-                yield future.result()
+                future.result()
+                yield
+        except BrokenProcessPool as error:
+            raise SlicError(_NO_PROCESSES) from error
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
 
@@ -85,6 +86,7 @@ def write_video(
         str(path), "w", format=encoding.container, container_options={"fflags": "+bitexact"}
     ) as file:
         stream = file.add_stream(encoding.codec, rate=fps, options=encoding.options)
+        assert isinstance(stream, VideoStream)
         stream.width, stream.height = size
         stream.pix_fmt = encoding.pixels
         context = stream.codec_context

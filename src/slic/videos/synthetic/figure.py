@@ -90,9 +90,9 @@ def _trunk(actor: Actor) -> list[Part]:
     shirt = ("shoulder0", "shoulder1", "chest0", "chest1", "waist0", "waist1")
     radii = (0.034, 0.034, 0.06, 0.06, 0.054, 0.054)
     parts = [
-        Part(shirt, tuple(thick * r for r in radii), actor.top),
-        Part(("hip0", "hip1", "waist0", "waist1"), (0.06 * thick,) * 2 + (0.05 * thick,) * 2,
-             actor.bottom, -0.02 * size),
+        Part(shirt, tuple(thick * r for r in radii), actor.top, -0.02 * size),
+        Part(("hip0", "hip1", "belt0", "belt1"), (0.057 * thick,) * 2 + (0.05 * thick,) * 2,
+             actor.bottom, 0.015 * size),
         Part(("throat",), (0.033 * thick,), actor.skin),
         Part(("throat", "head"), (0.027 * thick, 0.027 * thick), actor.skin, -0.03 * size),
     ]  # fmt: skip
@@ -111,24 +111,20 @@ def _limbs(actor: Actor, side: int) -> list[Part]:
     cover, bare = actor.sleeves, actor.skin
     upper_arm = bare if actor.sleeve == "none" else cover
     lower_arm = cover if actor.sleeve == "long" else bare
-    thigh = bare if actor.lower == "skirt" else actor.bottom
     shin = actor.bottom if actor.lower == "trousers" else bare
 
     def part(first: str, last: str, thin: tuple[float, float], colour: Colour) -> Part:
         return Part((f"{first}{side}", f"{last}{side}"), (thick * thin[0], thick * thin[1]), colour)
 
-    parts = [
-        part("shoulder", "elbow", (0.031, 0.024), upper_arm if actor.sleeve == "long" else bare),
+    return [
+        part("shoulder", "sleeve", (0.033, 0.031), upper_arm),
+        part("sleeve", "elbow", (0.027, 0.024), lower_arm),
         part("elbow", "wrist", (0.024, 0.017), lower_arm),
         part("wrist", "hand", (0.017, 0.023), bare),
-        part("hip", "knee", (0.056, 0.038), thigh),
+        part("hip", "knee", (0.056, 0.038), actor.bottom),
         part("knee", "ankle", (0.037, 0.024), shin),
         part("heel", "toe", (0.025, 0.019), actor.shoes),
     ]
-    if actor.sleeve == "short":
-        sleeve = part("shoulder", "sleeve", (0.036, 0.033), upper_arm)
-        parts.append(sleeve._replace(nearer=0.03))
-    return parts
 
 
 def _head(actor: Actor) -> list[Part]:
@@ -140,20 +136,26 @@ def _head(actor: Actor) -> list[Part]:
         Part(("nose",), (0.13 * radius,), skin),
         Part(("ear0",), (0.22 * radius,), skin, shaded=False),
         Part(("ear1",), (0.22 * radius,), skin, shaded=False),
-        Part(("eye0",), (0.12 * radius,), black, shaded=False),
-        Part(("eye1",), (0.12 * radius,), black, shaded=False),
+        Part(("eye0",), (0.1 * radius,), black, shaded=False),
+        Part(("eye1",), (0.1 * radius,), black, shaded=False),
     ]
-    if actor.hairstyle != "bald":
+    if actor.hairstyle == "cap":
+        parts.append(Part(("nape",), (0.72 * radius,), hair))
+    elif actor.hairstyle != "bald":
         parts.append(Part(("crown", "nape"), (0.93 * radius, 0.72 * radius), hair))
     if actor.hairstyle in ("short", "bun", "long"):
-        parts.append(Part(("crown", "fringe"), (0.7 * radius, 0.5 * radius), hair, 0.2 * radius))
+        parts.append(Part(("top", "fringe"), (0.5 * radius, 0.3 * radius), hair, 0.3 * radius))
     if actor.hairstyle == "bun":
         parts.append(Part(("bun",), (0.45 * radius,), hair))
     if actor.hairstyle == "long":
         parts.append(Part(("nape", "mane"), (0.8 * radius, 0.55 * radius), hair))
     if actor.hairstyle == "cap":
-        parts.append(Part(("crown", "fringe"), (0.95 * radius, 0.62 * radius), actor.shoes, 0.02))
-        parts.append(Part(("fringe", "peak"), (0.5 * radius, 0.3 * radius), actor.shoes, 0.02))
+        parts.append(
+            Part(("top", "fringe"), (0.62 * radius, 0.42 * radius), actor.shoes, 0.4 * radius)
+        )
+        parts.append(
+            Part(("fringe", "peak"), (0.4 * radius, 0.22 * radius), actor.shoes, 0.4 * radius)
+        )
     return parts
 
 
@@ -181,7 +183,9 @@ def outlines(
         pixels_per_metre: Scale of the radii.
         light: Where the light comes from, in the image; (0, -1) is above.
     """
-    depth = [np.mean([points[n][:, 2] for n in part.points], axis=0) + part.nearer for part in parts]
+    depth = [
+        np.mean([points[n][:, 2] for n in part.points], axis=0) + part.nearer for part in parts
+    ]
     corners, colours = [], []
     for part in parts:
         centre = np.stack([points[name][:, :2] for name in part.points], axis=1)
@@ -199,7 +203,7 @@ class _Layer(NamedTuple):
     tone: float
 
 
-_LAYERS = (_Layer(1.0, 0.6), _Layer(0.84, 0.84), _Layer(0.62, 1.02), _Layer(0.32, 1.16))
+_LAYERS = (_Layer(1.0, 0.68), _Layer(0.84, 0.87), _Layer(0.62, 1.02), _Layer(0.32, 1.16))
 _CIRCLE = np.stack(
     [f(np.linspace(0, 2 * np.pi, 14, endpoint=False)) for f in (np.cos, np.sin)], axis=1
 )
@@ -213,7 +217,8 @@ def _rim(
 ) -> Int32[np.ndarray, "t corners 2"]:
     moved = centre + 0.8 * (1 - layer.share) * radius[..., None] * np.array(light)
     rim = moved[:, :, None] + layer.share * radius[:, :, None, None] * _CIRCLE
-    return np.rint(rim.reshape(len(rim), -1, 2) * 2**_SUBPIXEL_BITS).astype(np.int32)
+    corners = rim.reshape(len(rim), -1, 2)
+    return np.asarray(np.rint(corners * 2**_SUBPIXEL_BITS), np.int32)
 
 
 def _tone(colour: Colour, tone: float) -> Colour:

@@ -17,15 +17,15 @@ _Frame = UInt8[np.ndarray, "h w 3"]
 _Path = Float64[np.ndarray, "t 2"]
 
 
-def render(
-    action: str, *, actor: Actor, place: backgrounds.Canvas, take: Take
-) -> Iterator[_Frame]:
+def render(action: str, *, actor: Actor, place: backgrounds.Canvas, take: Take) -> Iterator[_Frame]:
     """Yield the RGB frames, 320 x 240, of an actor doing one of ``ACTIONS`` at a place."""
     rng = np.random.default_rng(take.seed)
     seconds = np.arange(take.frames) / float(take.fps)
     camera = _camera(take, seconds, rng)
     points, scale = _project(joints(perform(action, take.style, seconds), actor.build), actor, take)
-    points = {name: _through(camera, point) for name, point in _glide(points, take, seconds).items()}
+    points = {
+        name: _through(camera, point) for name, point in _glide(points, take, seconds).items()
+    }
     figure = outlines(body_parts(actor), points, pixels_per_metre=scale, light=take.light)
     backdrop, distractors = _Backdrop(place, take, rng), _Distractors(take, rng)
     finish = _Finish(take, rng)
@@ -40,7 +40,7 @@ def render(
 def _project(
     body: dict[str, Points], actor: Actor, take: Take
 ) -> tuple[dict[str, Points], Float64[np.ndarray, " t"]]:
-    """Return (x, y, depth) of every point in canvas pixels (depth in metres), and pixels a metre."""
+    """Return every point as (x pixels, y pixels, depth metres) of the canvas, and pixels a metre."""
     scale = take.figure_pixels / actor.build.height_metres
     x0 = take.place[0] + (backgrounds.WIDTH - WIDTH) / 2
     y0 = take.place[1] + (backgrounds.HEIGHT - HEIGHT) / 2
@@ -55,7 +55,9 @@ def _project(
     return screen, np.full(take.frames, scale)
 
 
-def _glide(points: dict[str, Points], take: Take, seconds: Float64[np.ndarray, " t"]) -> dict[str, Points]:
+def _glide(
+    points: dict[str, Points], take: Take, seconds: Float64[np.ndarray, " t"]
+) -> dict[str, Points]:
     """Move the figure over the ground, at most by what keeps it in the frame."""
     shift = np.zeros((len(seconds), 3))
     shift[:, :2] = np.outer(seconds - seconds.mean(), take.glide)
@@ -83,12 +85,14 @@ def _camera(
     return maps
 
 
-def _shake(seconds: Float64[np.ndarray, " t"], rng: np.random.Generator) -> Float64[np.ndarray, " t"]:
+def _shake(
+    seconds: Float64[np.ndarray, " t"], rng: np.random.Generator
+) -> Float64[np.ndarray, " t"]:
     """Return a hand's tremble: four sines of random phase, unit size."""
     rates, starts = rng.uniform(0.5, 5, size=4), rng.uniform(0, 2 * np.pi, size=4)
-    wave: Float64[np.ndarray, " t"] = np.sin(
-        2 * np.pi * np.outer(seconds, rates) + starts
-    ).sum(axis=1)
+    wave: Float64[np.ndarray, " t"] = np.sin(2 * np.pi * np.outer(seconds, rates) + starts).sum(
+        axis=1
+    )
     return wave / 2
 
 
@@ -103,7 +107,7 @@ def _shadow(image: _Frame, points: dict[str, Points], scale: float, frame: int) 
     feet = [points[name][frame, :2] for name in ("ankle0", "ankle1", "toe0", "toe1")]
     low, high = np.min(feet, axis=0), np.max(feet, axis=0)
     x, y = (low[0] + high[0]) / 2, high[1] + 0.02 * scale
-    for grow, strength in ((0.3, 0.85), (0.2, 0.8), (0.1, 0.75)):
+    for grow, strength in ((0.3, 0.93), (0.24, 0.9), (0.17, 0.87), (0.1, 0.84)):
         wide, tall = (high[0] - low[0]) / 2 + grow * scale, 0.25 * grow * scale + 2
         left, right = max(0, int(x - wide)), min(WIDTH, int(x + wide) + 2)
         top, bottom = max(0, int(y - tall)), min(HEIGHT, int(y + tall) + 2)
@@ -165,7 +169,7 @@ class _Distractors:
         room = np.array([WIDTH + 80, HEIGHT + 80])
         for k, start in enumerate(self.start):
             at = (start + self.velocity[k] * second) % room - 40
-            x, y = (int(v) for v in at + [0, self.bounce[k] * np.sin(self.rate[k] * second)])
+            x, y = int(at[0]), int(at[1] + self.bounce[k] * np.sin(self.rate[k] * second))
             w, h = (int(v) for v in self.size[k])
             colour = tuple(int(c) for c in self.colour[k])
             if self.box[k]:

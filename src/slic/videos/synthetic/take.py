@@ -125,7 +125,10 @@ def draw_take(rng: np.random.Generator, level: Level) -> Take:
         figure_pixels=rng.uniform(*strength.figure_pixels),
         place=(160 + rng.uniform(-1, 1) * strength.side_pixels, rng.uniform(*strength.feet_row)),
         glide=(rng.uniform(-1, 1) * strength.glide_pixels, 0.0),
-        pan=(rng.uniform(-1, 1) * strength.pan_pixels, rng.uniform(-0.3, 0.3) * strength.pan_pixels),
+        pan=(
+            rng.uniform(-1, 1) * strength.pan_pixels,
+            rng.uniform(-0.3, 0.3) * strength.pan_pixels,
+        ),
         zoom=rng.uniform(0.97, 1.1),
         light=(np.cos(lamp), np.sin(lamp)),
         gain=rng.uniform(*strength.gain) * rng.uniform(0.9, 1.1, size=3),

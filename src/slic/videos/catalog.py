@@ -1,0 +1,210 @@
+"""Which videos there are: a folder is scanned, or a list is read, and refused files are named."""
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import overload
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from slic.errors import CatalogError
+from slic.videos import scan_cache
+from slic.videos.scanning import VIDEO_SUFFIXES, Found, Verdict, find_videos, look_at, scan
+from slic.videos.video import Refused, Video
+
+__all__ = ["Catalog", "Refused", "Video"]
+
+CACHE_NAME = ".slic-catalog.parquet"
+NAMED_REFUSALS = 5  # how many refused files an error message names
+
+
+@dataclass(frozen=True)
+class Catalog(Sequence[Video]):
+    """The usable videos of a collection in the order of their ids, and the refused ones.
+
+    Attributes:
+        root: The folder that the ids are relative to.
+        videos: Sorted by id; no id twice.
+        refused: Sorted by id, each with its reason.
+    """
+
+    root: Path
+    videos: tuple[Video, ...]
+    refused: tuple[Refused, ...] = ()
+
+    @classmethod
+    def from_folder(
+        cls,
+        path: str | Path,
+        *,
+        workers: int | None = None,
+        cache: bool = True,
+        progress: bool = True,
+    ) -> "Catalog":
+        """Scan a folder and all below it for video files and folders of numbered frames.
+
+        What is found out is kept in ``.slic-catalog.parquet`` in the folder itself, so that it
+        moves with the videos and serves everyone who uses them; where the folder takes no file,
+        in the user's cache. Only files whose size or time of change differs are scanned again.
+
+        Args:
+            path: The folder.
+            workers: Videos scanned at a time; None takes every core this process may use.
+            cache: Use and write the kept results.
+            progress: Show a bar on stderr while scanning.
+
+        Raises:
+            CatalogError: No such folder, or no video in it.
+        """
+        root = _folder(Path(path))
+        found, refused = find_videos(root)
+        if not found and not refused:
+            known = " ".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES))
+            raise CatalogError(f"{root}: no video found ({known}, or folders of numbered frames).")
+        places = scan_cache.cache_places(root, CACHE_NAME) if cache else []
+        verdicts = _settle(found, places, workers=workers, progress=progress)
+        return _catalog(root, verdicts, refused)
+
+    @classmethod
+    def from_list(
+        cls,
+        path: str | Path,
+        *,
+        workers: int | None = None,
+        cache: bool = True,
+        progress: bool = True,
+    ) -> "Catalog":
+        """Scan the videos that a CSV or Parquet file lists in its column ``path``.
+
+        Paths are relative to the list's folder, or absolute; other columns are ignored. The
+        other arguments are those of :meth:`from_folder`.
+
+        Raises:
+            CatalogError: No such list, no such column, no row, or a video listed twice.
+        """
+        listing = Path(path)
+        root = _folder(listing.parent)
+        found = [_listed(root, name) for name in _paths_in(listing)]
+        (most_listed, times), *_ = Counter(thing.id for thing in found).most_common(1)
+        if times > 1:
+            raise CatalogError(f"{listing}: {most_listed} is listed more than once.")
+        name = f".{listing.name}{CACHE_NAME}"
+        places = scan_cache.cache_places(root, name) if cache else []
+        verdicts = _settle(found, places, workers=workers, progress=progress)
+        return _catalog(root, verdicts, [])
+
+    @overload
+    def __getitem__(self, index: int) -> Video: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Video, ...]: ...
+    def __getitem__(self, index: int | slice) -> Video | tuple[Video, ...]:
+        return self.videos[index]
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def subset(self, ids: Collection[str]) -> "Catalog":
+        """Return a catalog of these videos only, in the order of this one.
+
+        Raises:
+            CatalogError: An id is not in the catalog; a refused one is named with its reason.
+        """
+        wanted = set(ids)
+        if unknown := sorted(wanted - {video.id for video in self.videos}):
+            reasons = {refused.id: f" (refused: {refused.reason})" for refused in self.refused}
+            first = unknown[0] + reasons.get(unknown[0], "")
+            raise CatalogError(f"{self.root}: {len(unknown)} ids not in the catalog, first {first}")
+        kept = tuple(video for video in self.videos if video.id in wanted)
+        return replace(self, videos=kept, refused=())
+
+    def require_usable(self, max_refused_share: float = 0.1) -> None:
+        """Stop before any work when too many files were refused, or when none is left.
+
+        Raises:
+            CatalogError: More than ``max_refused_share`` of the files were refused.
+        """
+        total = len(self.videos) + len(self.refused)
+        if self.videos and len(self.refused) <= max_refused_share * total:
+            return
+        named = "; ".join(f"{r.id}: {r.reason}" for r in self.refused[:NAMED_REFUSALS])
+        more = len(self.refused) - NAMED_REFUSALS
+        raise CatalogError(
+            f"{self.root}: {len(self.refused)} of {total} files cannot be used, "
+            f"at most {max_refused_share:.0%} may be ({named}"
+            f"{f'; and {more} more' if more > 0 else ''}). Mend them or move them out."
+        )
+
+
+def _folder(path: Path) -> Path:
+    """Return the folder when it is one that can be listed."""
+    try:
+        next(path.iterdir(), None)
+    except NotADirectoryError as error:
+        raise CatalogError(f"{path}: is a file; give the folder of videos.") from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CatalogError(f"{path}: this folder cannot be read ({reason}).") from error
+    return path
+
+
+def _settle(
+    found: list[Found], places: list[Path], *, workers: int | None, progress: bool
+) -> list[Verdict]:
+    """Return a verdict on each thing: the kept one where nothing changed, else a new one.
+
+    New verdicts are kept even when the scan is broken off, so that no work is lost.
+    """
+    verdicts = scan_cache.load(places, found)
+    known = {verdict.found.id for verdict in verdicts}
+    fresh = [thing for thing in found if thing.id not in known]
+    if not fresh:
+        return verdicts
+    try:
+        for verdict in scan(fresh, workers=workers, progress=progress):
+            verdicts.append(verdict)
+    finally:
+        scan_cache.save(places, verdicts)
+    return verdicts
+
+
+def _catalog(root: Path, verdicts: Iterable[Verdict], refused: list[Refused]) -> Catalog:
+    outcomes = [verdict.outcome for verdict in verdicts]
+    videos = (outcome for outcome in outcomes if isinstance(outcome, Video))
+    refused = refused + [outcome for outcome in outcomes if isinstance(outcome, Refused)]
+    return Catalog(
+        root=root,
+        videos=tuple(sorted(videos, key=lambda video: video.id)),
+        refused=tuple(sorted(refused, key=lambda item: item.id)),
+    )
+
+
+def _listed(root: Path, name: str) -> Found:
+    """Return a listed video; its id is relative to the list's folder where it lies below it."""
+    path = Path(os.path.normpath(root / name))
+    base = Path(os.path.normpath(root))
+    return look_at(path, (path.relative_to(base) if path.is_relative_to(base) else path).as_posix())
+
+
+def _paths_in(listing: Path) -> list[str]:
+    """Return the column ``path`` of a CSV or Parquet file."""
+    try:
+        if listing.suffix.lower() in {".parquet", ".pq"}:
+            table = pq.read_table(listing)
+            columns, rows = table.column_names, table.to_pylist()
+        else:
+            with listing.open(newline="", encoding="utf-8-sig") as file:
+                reader = csv.DictReader(file)
+                columns, rows = list(reader.fieldnames or []), list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
+        raise CatalogError(f"{listing}: this list cannot be read ({error}).") from error
+    if "path" not in columns:
+        raise CatalogError(f"{listing}: no column 'path'; its columns are {', '.join(columns)}.")
+    if not rows:
+        raise CatalogError(f"{listing}: the list has no rows.")
+    if blank := [number for number, row in enumerate(rows, start=1) if not row["path"]]:
+        raise CatalogError(f"{listing}: row {blank[0]} has no path.")
+    return [str(row["path"]) for row in rows]

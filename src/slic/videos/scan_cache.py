@@ -1,0 +1,102 @@
+"""What earlier scans found out, in one Parquet file, so that only changed files are decoded."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from slic.errors import SlicError
+from slic.files import atomic_path
+from slic.videos.scanning import Found, Verdict
+from slic.videos.video import Refused, Video
+
+_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("size", pa.int64()),
+        ("mtime_ns", pa.int64()),
+        ("reason", pa.string()),  # null: the video is usable and the rest is known
+        ("frames", pa.int64()),
+        ("fps", pa.float64()),
+        ("width", pa.int64()),
+        ("height", pa.int64()),
+        ("seekable", pa.bool_()),
+        ("keyframe_gap", pa.int64()),
+    ],
+    # Another decoder may count other frames, so its verdicts are not ours.
+    metadata={"slic_scan": f"1, OpenCV {cv2.__version__}"},
+)
+_log = logging.getLogger("slic")
+
+
+def cache_places(root: Path, name: str) -> list[Path]:
+    """Return where a cache may lie, best first: in the folder itself, else the user's cache.
+
+    In the folder it moves with the videos and is shared by all who use them. A folder without
+    write permission (often on a shared disk) has its cache in ``$XDG_CACHE_HOME/slic``.
+    """
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    key = hashlib.sha256(f"{root.resolve()}/{name}".encode(errors="surrogateescape"))
+    elsewhere = home / "slic" / f"{key.hexdigest()[:16]}.parquet"
+    # The permission bits, not os.access: to root everything is writable.
+    return [root / name, elsewhere] if root.stat().st_mode & 0o222 else [elsewhere]
+
+
+def load(places: Iterable[Path], found: Iterable[Found]) -> list[Verdict]:
+    """Return the verdicts on those of the found things that are as they were when scanned."""
+    rows = next((rows for place in places if (rows := _rows(place))), {})
+    return [
+        _verdict(thing, row)
+        for thing in found
+        if (row := rows.get(thing.id)) and (row["size"], row["mtime_ns"]) == _state(thing)
+    ]
+
+
+def save(places: Iterable[Path], verdicts: Iterable[Verdict]) -> None:
+    """Write the lasting verdicts to the first place that takes them; none is no harm."""
+    rows = [_row(verdict) for verdict in verdicts if verdict.lasting and verdict.found.size >= 0]
+    table = pa.Table.from_pylist(rows, schema=_SCHEMA)
+    for place in places:
+        try:
+            with atomic_path(place) as temporary:
+                pq.write_table(table, temporary)
+            return
+        except (SlicError, OSError) as error:
+            _log.debug("scan not cached: %s", error)
+
+
+def _rows(place: Path) -> dict[str, dict[str, object]]:
+    """Read a cache by id; one that is missing, damaged or of another version is no cache."""
+    try:
+        table = pq.read_table(place)
+    except (OSError, pa.ArrowException):
+        return {}
+    if not table.schema.equals(_SCHEMA, check_metadata=False):
+        return {}
+    if (table.schema.metadata or {}).get(b"slic_scan") != _SCHEMA.metadata[b"slic_scan"]:
+        return {}
+    return {row["id"]: row for row in table.to_pylist()}
+
+
+def _state(thing: Found) -> tuple[int, int]:
+    return thing.size, thing.mtime_ns
+
+
+def _verdict(thing: Found, row: dict[str, object]) -> Verdict:
+    if row["reason"] is not None:
+        return Verdict(thing, Refused(thing.id, str(row["reason"])))
+    known = {name: row[name] for name in _SCHEMA.names[4:]}
+    return Verdict(thing, Video(id=thing.id, path=thing.path, **known))  # type: ignore[arg-type]
+
+
+def _row(verdict: Verdict) -> dict[str, object]:
+    found, outcome = verdict.found, verdict.outcome
+    row: dict[str, object] = {"id": found.id, "size": found.size, "mtime_ns": found.mtime_ns}
+    if isinstance(outcome, Refused):
+        return row | {"reason": outcome.reason}
+    return row | {name: getattr(outcome, name) for name in _SCHEMA.names[4:]}

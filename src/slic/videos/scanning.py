@@ -1,0 +1,139 @@
+"""Looking for videos in a folder, and finding out about many of them at once."""
+
+import os
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from slic.errors import UnreadableVideoError
+from slic.videos.frame_folder import frame_paths, numbered_frames
+from slic.videos.probing import probe
+from slic.videos.video import Refused, Video
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".gif"}
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A thing that may be a video, and what tells whether it has changed since the last scan.
+
+    Attributes:
+        size: Bytes; of a folder of frames, of all its frames; -1 when it cannot be read.
+        mtime_ns: Time of the last change; of a folder of frames, the latest of its frames.
+    """
+
+    id: str
+    path: Path
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came out of looking into one thing; ``lasting`` is false where a retry may help."""
+
+    found: Found
+    outcome: Video | Refused
+    lasting: bool = True
+
+
+def find_videos(root: Path) -> tuple[list[Found], list[Refused]]:
+    """Return the videos under a folder, and the folders under it that cannot be listed.
+
+    Hidden names (and with them the ``._x`` files of macOS) are passed over. Linked folders are
+    entered after all real ones, and no folder twice, so loops of links end.
+    """
+    found: list[Found] = []
+    refused: list[Refused] = []
+    visited: set[tuple[int, int]] = set()
+    folders, links = [root], list[Path]()
+    while folders or links:
+        folder = folders.pop() if folders else links.pop(0)
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in visited:
+                continue
+            visited.add((status.st_dev, status.st_ino))
+            entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+        except OSError as error:
+            reason = f"this folder cannot be listed ({(error.strerror or str(error)).lower()})"
+            refused.append(Refused(_id(folder, root), reason))
+            continue
+        inside = sorted((entry.name for entry in entries if entry.is_dir()), reverse=True)
+        for path in (folder / name for name in inside):
+            (links if path.is_symlink() else folders).append(path)
+        found.extend(_videos_in(folder, {e.name for e in entries} - set(inside), root))
+    return found, refused
+
+
+def _videos_in(folder: Path, names: Collection[str], root: Path) -> Iterator[Found]:
+    """Give the videos that lie in a folder; its pictures are one video when it has no other."""
+    paths = (folder / name for name in names)
+    files = [path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES]
+    yield from (look_at(path, _id(path, root)) for path in files)
+    if not files and numbered_frames(names):
+        yield look_at(folder, _id(folder, root))
+
+
+def _id(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def look_at(path: Path, id: str) -> Found:  # noqa: A002 (the word of the whole package)
+    """Return what tells whether a video has changed; no file is opened."""
+    try:
+        stats = [p.stat() for p in (frame_paths(path) if path.is_dir() else [path])]
+    except OSError:
+        return Found(id, path, -1, -1)
+    latest = max((stat.st_mtime_ns for stat in stats), default=-1)
+    return Found(id, path, sum(stat.st_size for stat in stats), latest)
+
+
+def scan(
+    found: Iterable[Found], *, workers: int | None = None, progress: bool = True
+) -> Iterator[Verdict]:
+    """Decode each video once, several at a time, and give the verdicts as they come.
+
+    Threads do it: OpenCV decodes without the interpreter's lock, and unlike processes they work
+    in any script and notebook.
+    """
+    things = list(found)
+    pool = ThreadPoolExecutor(workers or _cores())
+    try:
+        pending: list[Future[Verdict]] = [pool.submit(_judge, thing) for thing in things]
+        bar = tqdm(
+            as_completed(pending),
+            total=len(pending),
+            desc="scanning",
+            unit="video",
+            disable=not (progress and pending),
+        )
+        for future in bar:
+            yield future.result()
+    finally:  # also after Ctrl-C: do not begin what nobody waits for
+        pool.shutdown(cancel_futures=True)
+
+
+def _cores() -> int:
+    """Return how many cores this process may use; not every system can restrict them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _judge(thing: Found) -> Verdict:
+    """Probe one thing; whatever is wrong with it becomes its reason."""
+    try:
+        thing.id.encode()
+    except UnicodeEncodeError:
+        name = thing.id.encode(errors="backslashreplace").decode()
+        return Verdict(thing, Refused(name, "its name is not UTF-8; rename it"), lasting=False)
+    try:
+        return Verdict(thing, probe(thing.path, thing.id))
+    except UnreadableVideoError as error:
+        reason = str(error).removeprefix(f"{thing.path}: ")
+        from_disk = isinstance(error.__cause__, OSError)
+        return Verdict(thing, Refused(thing.id, reason), lasting=not from_disk)

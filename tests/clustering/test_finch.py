@@ -1,0 +1,130 @@
+"""FINCH against its definition, the authors' numbers, and an independent package."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse.csgraph import connected_components
+from sklearn.metrics import pairwise_distances
+
+from slic.clustering.finch import Hierarchy, finch
+from slic.errors import TrainingError
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it misses an optional package, which it says on import
+    from finch import FINCH
+
+
+def same_partition(a: np.ndarray, b: np.ndarray) -> bool:
+    """Compare partitions, not the numbers of their clusters."""
+    joint = set(zip(a.tolist(), b.tolist(), strict=True))
+    return len(joint) == len(set(a.tolist())) == len(set(b.tolist()))
+
+
+def slow_finch(x: np.ndarray) -> list[np.ndarray]:
+    """Cluster with dense matrices: every link, its length, and the cut of long ones."""
+
+    def links(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        d = pairwise_distances(points, metric="cosine")
+        np.fill_diagonal(d, np.inf)
+        near = np.eye(len(points)) + np.eye(len(points))[d.argmin(axis=1)]
+        times = near @ near.T  # 2 for mutual neighbours, 1 for the other links
+        np.fill_diagonal(times, 0)
+        np.fill_diagonal(d, 0)
+        return times > 0, d * times
+
+    linked, length = links(x)
+    longest = length.max()
+    partitions = [connected_components(linked)[1]]
+    while True:
+        labels = partitions[-1]
+        count = labels.max() + 1
+        linked, length = links(np.stack([x[labels == c].mean(axis=0) for c in range(count)]))
+        merged = connected_components(linked & (length <= longest))[1]
+        merges = count - merged.max() - 1
+        if merged.max() == 0 or merges == 0:
+            return partitions
+        partitions.append(merged[labels])
+        if merges == 1:
+            return partitions
+
+
+def sample(seed: int) -> np.ndarray:
+    """Return points of a random number and width, with and without clusters."""
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(3, 300)), int(rng.integers(2, 16))
+    kinds = [
+        rng.normal(size=(n, d)),
+        rng.uniform(size=(n, d)),
+        2 * rng.normal(size=(8, d))[rng.integers(0, 8, n)] + rng.normal(size=(n, d)),
+    ]
+    return kinds[seed % 3].astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_every_partition_is_that_of_the_definition(seed: int) -> None:
+    x = sample(seed)
+    ours, slow = finch(x).partitions, slow_finch(x)
+    assert len(ours) == len(slow)
+    assert all(same_partition(a, b) for a, b in zip(ours, slow, strict=True))
+
+
+@pytest.mark.parametrize("name", ["blobs_300x16", "blobs_1200x32", "uniform_500x8"])
+def test_every_partition_is_that_of_the_authors_code(name: str, shared: Path) -> None:
+    truth = np.load(shared / "reference" / "finch_partitions.npz")
+    hierarchy = finch(truth[f"{name}_x"])
+    assert list(hierarchy.clusters) == truth[f"{name}_num"].tolist()
+    for labels, expected in zip(hierarchy.partitions, truth[f"{name}_labels"].T, strict=True):
+        assert same_partition(labels, expected)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_every_partition_is_that_of_the_package(seed: int) -> None:
+    """The package cuts no link (it keeps zeros in a sparse matrix, which still link), so neither
+    do we here; and it leaves out a last partition that has only one cluster less."""
+    x = sample(seed)
+    theirs, clusters, _ = FINCH(x)
+    ours = finch(x, early_exit=False)
+    for labels, expected in zip(ours.partitions, theirs.reshape(len(x), -1).T, strict=False):
+        assert same_partition(labels, expected)
+    more = ours.clusters[len(clusters) :]
+    assert list(ours.clusters[: len(clusters)]) == list(clusters)
+    assert more in ((), (clusters[-1] - 1,))
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), n=st.integers(2, 60))
+def test_partitions_are_nested_and_have_no_singletons(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 3))[rng.integers(0, n, n)]  # with copies
+    hierarchy = finch(x)
+    for finer, coarser in zip(hierarchy.partitions, hierarchy.partitions[1:], strict=False):
+        pairs = set(zip(finer.tolist(), coarser.tolist(), strict=True))
+        assert len(pairs) == finer.max() + 1  # a finer cluster lies in one coarser
+        assert coarser.max() < finer.max()
+    assert np.bincount(hierarchy.partitions[0]).min() >= 2
+    order = rng.permutation(n)
+    permuted = finch(x[order])
+    if len(np.unique(x, axis=0)) == n:  # ties would go by position
+        assert same_partition(permuted.partitions[0], hierarchy.partitions[0][order])
+
+
+@pytest.mark.parametrize(
+    "x", [np.ones((1, 4)), np.eye(2), np.ones((7, 4)), np.zeros((5, 2))], ids=str
+)
+def test_one_point_two_points_and_points_all_alike_are_one_cluster(x: np.ndarray) -> None:
+    hierarchy: Hierarchy = finch(x)
+    assert hierarchy.clusters == (1,)
+    assert not hierarchy.partitions[0].any()
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [(np.zeros((0, 3)), "no embeddings"), (np.full((1, 3), np.nan), "1 of 1 embeddings")],
+)
+def test_nothing_and_nonsense_are_refused(x: np.ndarray, message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
+        finch(x)

@@ -1,0 +1,55 @@
+"""Spherical k-means: what a finished clustering must satisfy, and its corner cases."""
+
+import numpy as np
+import pytest
+
+from slic.clustering.kmeans import _fill_empty, spherical_kmeans
+from slic.errors import TrainingError
+
+
+def test_well_separated_clusters_are_found() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 5, 200)
+    x = (10 * np.eye(5)[truth] + rng.normal(size=(200, 5))) * rng.uniform(0.1, 10, (200, 1))
+    labels = spherical_kmeans(x, 5, seed=1)
+    assert len(set(zip(labels.tolist(), truth.tolist(), strict=True))) == 5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_point_is_nearest_to_the_mean_direction_of_its_cluster(seed: int) -> None:
+    x = np.random.default_rng(seed).normal(size=(150, 4))
+    labels = spherical_kmeans(x, 7, seed=seed, iterations=1000)
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    means = np.stack([unit[labels == k].mean(axis=0) for k in range(7)])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    assert (unit @ means.T).argmax(axis=1).tolist() == labels.tolist()
+
+
+def test_the_seed_decides_everything() -> None:
+    x = np.random.default_rng(0).normal(size=(100, 3))
+    first, again, other = (spherical_kmeans(x, 9, seed=seed) for seed in (3, 3, 4))
+    assert first.tolist() == again.tolist() != other.tolist()
+
+
+def test_as_many_clusters_as_points_and_one_cluster() -> None:
+    x = np.random.default_rng(0).normal(size=(20, 6))
+    assert sorted(spherical_kmeans(x, 20, seed=0).tolist()) == list(range(20))
+    assert not spherical_kmeans(x, 1, seed=0).any()
+
+
+def test_copies_make_fewer_clusters() -> None:
+    x = np.repeat(np.eye(3), 4, axis=0)
+    labels = spherical_kmeans(x, 8, seed=0)
+    assert set(labels.tolist()) == {0, 1, 2}
+    assert len(set(zip(labels.tolist(), np.repeat([0, 1, 2], 4).tolist(), strict=True))) == 3
+
+
+def test_an_empty_cluster_gets_the_farthest_point_that_can_be_spared() -> None:
+    labels, distance = np.array([0, 0, 0, 1]), np.array([0.1, 0.3, 0.2, 0.9], dtype=np.float32)
+    assert _fill_empty(labels, distance, 4).tolist() == [0, 2, 3, 1]
+
+
+@pytest.mark.parametrize("k", [0, 4])
+def test_an_impossible_number_of_clusters_is_refused(k: int) -> None:
+    with pytest.raises(TrainingError, match=f"{k} clusters of 3 embeddings"):
+        spherical_kmeans(np.eye(3), k, seed=0)

@@ -1,0 +1,119 @@
+"""The shared folder, and videos made on the spot whose every frame tells its own number."""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from av.video.stream import VideoStream
+
+BITS = 8  # frames are numbered 0 to 255
+MakeVideo = Callable[..., Path]
+
+_UPRIGHT = np.array([1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30], ">i4").tobytes()
+_QUARTER_TURN = np.array([0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30], ">i4").tobytes()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Return the folder of reference values beside the repository."""
+    folder = Path(__file__).resolve().parents[1] / ".." / "shared"
+    if not folder.is_dir():
+        pytest.skip("there is no shared folder beside this checkout")
+    return folder.resolve()
+
+
+def numbered_picture(number: int, *, width: int, height: int) -> np.ndarray:
+    """Return an RGB picture with the number as upright bars, white for 1, lowest bit at left."""
+    bits = [number >> bit & 1 for bit in range(BITS)]
+    row = np.repeat(np.array(bits, np.uint8) * 200 + 28, -(-width // BITS))[:width]
+    picture = np.empty((height, width, 3), np.uint8)
+    picture[...] = row[None, :, None]
+    picture[: height // 4] = (170, 90, 40)  # a colour, to see a swap of channels; also which is up
+    return picture
+
+
+def read_number(picture: np.ndarray) -> int:
+    """Return the number that a picture shows."""
+    height, width = picture.shape[:2]
+    bar = width / BITS
+    row = picture[height // 2 :].mean(axis=(0, 2))
+    bits = [row[round((bit + 0.3) * bar) : round((bit + 0.7) * bar)].mean() for bit in range(BITS)]
+    return sum(1 << bit for bit, value in enumerate(bits) if value > 128)
+
+
+def write_video(
+    path: Path,
+    *,
+    frames: int = 60,
+    size: tuple[int, int] = (160, 120),
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+    fps: int = 25,
+    options: dict[str, str] | None = None,
+    times: Sequence[int] | None = None,
+    quarter_turn: bool = False,
+) -> Path:
+    """Write a video of numbered pictures; ``times`` are presentation times in milliseconds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    width, height = size
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=fps, options=options or {})
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = width, height, pixels
+        stream.codec_context.thread_count = 1
+        if times is not None:
+            stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
+        for number in range(frames):
+            picture = numbered_picture(number, width=width, height=height)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            if times is not None:
+                frame.pts, frame.time_base = times[number], Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    if quarter_turn:
+        _turn(path)
+    return path
+
+
+def _turn(path: Path) -> None:
+    """Put a rotation of 90 degrees into the track header of an MP4 file."""
+    data = path.read_bytes()
+    place = data.index(_UPRIGHT, data.index(b"tkhd"))
+    path.write_bytes(data[:place] + _QUARTER_TURN + data[place + len(_UPRIGHT) :])
+
+
+def write_frames(
+    folder: Path,
+    *,
+    frames: int = 12,
+    size: tuple[int, int] = (64, 48),
+    name: str = "image_{:05d}.jpg",
+) -> Path:
+    """Write a folder of numbered pictures, counted from 1."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(frames):
+        picture = numbered_picture(number, width=size[0], height=size[1])
+        cv2.imwrite(str(folder / name.format(number + 1)), picture[..., ::-1])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_video() -> MakeVideo:
+    """Return :func:`write_video`."""
+    return write_video
+
+
+@pytest.fixture(scope="session")
+def make_frames() -> MakeVideo:
+    """Return :func:`write_frames`."""
+    return write_frames
+
+
+@pytest.fixture(scope="session")
+def shown_number() -> Callable[[np.ndarray], int]:
+    """Return :func:`read_number`."""
+    return read_number

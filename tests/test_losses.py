@@ -1,0 +1,209 @@
+"""Every loss is checked against plain loops over its definition, and the reference numbers."""
+
+from itertools import combinations, permutations
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from slic.losses import (
+    NegativeRule,
+    Triplets,
+    cosine_distances,
+    mine_triplets,
+    multi_positive_info_nce,
+    temporal_loss,
+    triplet_loss,
+)
+
+MARGIN = 0.2
+
+
+def lawful_negatives(d: Tensor, label: Tensor, rule: str) -> dict[tuple[int, int], set[int]]:
+    """Map each ordered positive pair to its lawful negatives, the slow and obvious way."""
+    everyone = range(len(label))
+    pairs = [(a, p) for a, p in permutations(everyone, 2) if label[a] == label[p]]
+    return {
+        (a, p): {
+            n
+            for n in everyone
+            if label[n] != label[a]
+            and d[a, n] < d[a, p] + MARGIN
+            and (rule == "violating" or d[a, n] > d[a, p])
+        }
+        for a, p in pairs
+    }
+
+
+def as_list(mined: Triplets) -> list[tuple[int, int, int]]:
+    return list(zip(*(index.tolist() for index in mined[:3]), strict=True))
+
+
+@pytest.mark.parametrize("rule", get_args(NegativeRule))
+@pytest.mark.parametrize("seed", range(5))
+def test_mined_triplets_match_the_definition(rule: NegativeRule, seed: int) -> None:
+    generator = Generator().manual_seed(seed)
+    distance = cosine_distances(torch.randn(24, 3, generator=generator))
+    label = torch.randint(0, 6, (24,), generator=generator)
+    mined = mine_triplets(distance, label, margin=MARGIN, rule=rule, generator=generator)
+    lawful = lawful_negatives(distance, label, rule)
+    triplets = as_list(mined)
+    with_negatives = [pair for pair, negatives in lawful.items() if negatives]
+    assert sorted((a, p) for a, p, _ in triplets) == sorted(with_negatives)  # each pair once
+    assert all(n in lawful[a, p] for a, p, n in triplets)
+    assert mined.pairs == len(lawful)
+
+
+@pytest.mark.parametrize("rule", get_args(NegativeRule))
+def test_every_lawful_negative_is_drawn_equally_often(rule: NegativeRule) -> None:
+    generator = Generator().manual_seed(0)
+    distance = cosine_distances(torch.randn(12, 3, generator=generator))
+    label = torch.arange(12) % 4
+    lawful, draws = lawful_negatives(distance, label, rule), 2000
+    drawn: dict[tuple[int, int, int], int] = {}
+    for _ in range(draws):
+        mined = mine_triplets(distance, label, margin=MARGIN, rule=rule, generator=generator)
+        for triplet in as_list(mined):
+            drawn[triplet] = drawn.get(triplet, 0) + 1
+    assert set(drawn) == {(*pair, n) for pair, negatives in lawful.items() for n in negatives}
+    for (a, p, _), times in drawn.items():
+        share = 1 / len(lawful[a, p])
+        assert abs(times / draws - share) < 5 * (share * (1 - share) / draws) ** 0.5 + 1e-9
+
+
+def test_the_paper_counts_pairs_without_a_lawful_negative() -> None:
+    generator = Generator().manual_seed(0)
+    label = torch.arange(16) % 4
+    z = torch.eye(4)[label] + 0.3 * torch.randn(16, 4, generator=generator)
+    distance = cosine_distances(z)
+    mined = mine_triplets(distance, label, margin=MARGIN, rule="violating", generator=generator)
+    terms = [float(distance[a, p] - distance[a, n]) + MARGIN for a, p, n in as_list(mined)]
+    assert 0 < len(terms) < mined.pairs == 16 * 3
+    mean_of_all = triplet_loss(distance, mined, margin=MARGIN, average_over="pairs")
+    mean_of_active = triplet_loss(distance, mined, margin=MARGIN, average_over="active")
+    assert mean_of_all.item() == pytest.approx(sum(terms) / mined.pairs, rel=1e-5)
+    assert mean_of_active.item() == pytest.approx(sum(terms) / len(terms), rel=1e-5)
+
+
+def test_without_a_lawful_negative_the_loss_is_zero_and_still_runs_backward() -> None:
+    z = torch.tensor([[1.0, 0.0], [1.0, 0.01], [-1.0, 0.0], [-1.0, 0.01]], requires_grad=True)
+    distance, label = cosine_distances(z), torch.tensor([0, 0, 1, 1])
+    mined = mine_triplets(distance, label, margin=MARGIN, rule="violating", generator=Generator())
+    (gradient,) = torch.autograd.grad(triplet_loss(distance, mined, margin=MARGIN), z)
+    assert len(mined.anchor) == 0
+    assert not gradient.any()
+
+
+@pytest.mark.parametrize("label", [[0, 0, 0], [0, 1, 2], [0]])
+def test_batches_of_one_cluster_or_of_strangers_have_no_triplets(label: list[int]) -> None:
+    distance = cosine_distances(torch.randn(len(label), 4))
+    mined = mine_triplets(
+        distance, torch.tensor(label), margin=MARGIN, rule="violating", generator=Generator()
+    )
+    assert len(mined.anchor) == 0
+    assert mined.pairs == len(label) ** 2 - len(label) if len(set(label)) == 1 else not mined.pairs
+
+
+def test_triplets_and_distances_are_those_of_the_authors_code(shared: Path) -> None:
+    truth = np.load(shared / "reference" / "triplets.npz")
+    label, margin = torch.from_numpy(truth["labels"]), float(truth["margin"])
+    distance = cosine_distances(torch.from_numpy(truth["embeddings"]))
+    np.testing.assert_allclose(distance, truth["cosine_distances"], atol=1e-6)
+
+    hardest, numbers = truth["triplets_hardest"], truth["ap_an_loss_candidates"]
+    anchor, positive, negative = torch.from_numpy(hardest).T
+    triplets = Triplets(anchor, positive, negative, pairs=len(hardest))
+    loss = triplet_loss(distance, triplets, margin=margin)
+    assert loss.item() == pytest.approx(float(truth["mean_loss"]), abs=1e-6)
+
+    drawn: dict[tuple[int, int], set[int]] = {}
+    for seed in range(200):  # so often that every negative is drawn
+        mined = mine_triplets(
+            distance,
+            label,
+            margin=margin,
+            rule="violating",
+            generator=Generator().manual_seed(seed),
+        )
+        for a, p, n in as_list(mined):
+            drawn.setdefault((a, p), set()).add(n)
+    pairs = [(a, p) for a, p in combinations(range(24), 2) if label[a] == label[p]]
+    assert sorted(pairs) == sorted((a, p) for a, p, _ in hardest.tolist())
+    for (a, p, n), violating in zip(hardest.tolist(), numbers[:, 3].tolist(), strict=True):
+        assert n in drawn[a, p]
+        assert len(drawn[a, p]) == violating
+
+
+def slow_info_nce(z: Tensor, label: Tensor, temperature: float) -> tuple[float, int]:
+    unit, everyone, terms = z / z.norm(dim=1, keepdim=True), range(len(z)), []
+    for i in everyone:
+        positives = [j for j in everyone if j != i and label[j] == label[i]]
+        weight = {j: float((unit[i] @ unit[j] / temperature).exp()) for j in everyone if j != i}
+        if positives:
+            logs = [np.log(weight[p] / sum(weight.values())) for p in positives]
+            terms.append(-sum(logs) / len(positives))
+    return (sum(terms) / len(terms) if terms else 0.0), len(z) - len(terms)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_info_nce_matches_the_definition(seed: int) -> None:
+    generator = Generator().manual_seed(seed)
+    z = torch.randn(20, 5, generator=generator)
+    label = torch.randint(0, 9, (20,), generator=generator)
+    loss, left_out = multi_positive_info_nce(z, label, temperature=0.3)
+    slow_loss, slow_left_out = slow_info_nce(z, label, 0.3)
+    assert loss.item() == pytest.approx(slow_loss, rel=1e-5)
+    assert left_out.item() == slow_left_out
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_info_nce_without_any_positive_is_zero_and_still_runs_backward(n: int) -> None:
+    z = torch.randn(n, 4, requires_grad=True)
+    loss, left_out = multi_positive_info_nce(z, torch.arange(n), temperature=0.1)
+    (gradient,) = torch.autograd.grad(loss, z)
+    assert loss.item() == 0.0
+    assert left_out.item() == n
+    assert not gradient.any()
+
+
+def test_gradients_of_info_nce_and_triplet_loss_are_right() -> None:
+    z = torch.randn(8, 3, dtype=torch.float64, requires_grad=True)
+    label = torch.tensor([0, 0, 0, 1, 1, 2, 3, 3])
+    mined = mine_triplets(
+        cosine_distances(z), label, margin=2.0, rule="violating", generator=Generator()
+    )
+    assert torch.autograd.gradcheck(
+        lambda z: multi_positive_info_nce(z, label, temperature=0.5).loss, z
+    )
+    assert torch.autograd.gradcheck(
+        lambda z: triplet_loss(cosine_distances(z), mined, margin=2.0), z
+    )
+
+
+def test_autocast_changes_no_loss() -> None:
+    z, other = torch.randn(16, 32), torch.randn(16, 32)
+    label = torch.arange(16) % 4
+
+    def losses() -> tuple[float, ...]:
+        return (
+            cosine_distances(z).sum().item(),
+            multi_positive_info_nce(z, label, temperature=0.1).loss.item(),
+            temporal_loss(z, same_moment=other, other_moment=z, margin=0.04).item(),
+        )
+
+    in_float32 = losses()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert losses() == in_float32
+        half = z.bfloat16()
+        assert multi_positive_info_nce(half, label, temperature=0.1).loss.dtype == torch.float32
+        assert temporal_loss(half, same_moment=half, other_moment=half, margin=0.0) == 0.0
+
+
+def test_temporal_loss_by_hand() -> None:
+    x, y = torch.eye(2)[[0]], torch.eye(2)[[1]]
+    assert temporal_loss(x, same_moment=x, other_moment=y, margin=0.04).item() == 0.0
+    wrong_way = temporal_loss(x, same_moment=y, other_moment=x, margin=0.04)
+    assert wrong_way.item() == pytest.approx(1.04)

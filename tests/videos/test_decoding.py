@@ -1,0 +1,282 @@
+"""Whatever the format, frame i is the picture that was written as number i."""
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import accumulate
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slic.errors import UnreadableVideoError
+from slic.videos import decoding, torchcodec_reader
+from slic.videos.decoding import probe, read_frames
+from slic.videos.video import Video
+
+FRAMES = 100
+MakeVideo = Callable[..., Path]
+ShownNumber = Callable[[np.ndarray], int]
+
+_rng = np.random.default_rng(7)
+UNEVEN = [0, *accumulate(int(step) for step in _rng.choice([20, 33, 40, 80, 200], FRAMES - 1))]
+ONE_LATE = [40 * i + (400 if i > 60 else 0) for i in range(FRAMES)]
+B_FRAMES = {"bf": "3", "g": "12"}
+
+FORMATS: dict[str, dict[str, Any]] = {
+    "b_frames.mp4": {"options": B_FRAMES},
+    "one_key_frame.mp4": {"options": {"bf": "3", "g": "250"}},
+    "open_gop.mkv": {"options": {"bf": "3", "g": "24", "x264-params": "open-gop=1"}},
+    "intra_refresh.mp4": {"options": {"x264-params": "intra-refresh=1:keyint=24"}},
+    "h264.avi": {"options": B_FRAMES},
+    "h264.mov": {"options": B_FRAMES},
+    "mpeg4_b_frames.avi": {"codec": "mpeg4", "options": {"bf": "2", "g": "12"}},
+    "mpeg4.m4v": {"codec": "mpeg4", "options": {"g": "12"}},
+    "mjpeg.avi": {"codec": "mjpeg", "pixels": "yuvj420p"},
+    "vp9.webm": {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}},
+    "alpha.webm": {
+        "codec": "libvpx-vp9",
+        "pixels": "yuva420p",
+        "options": {"deadline": "realtime", "cpu-used": "8"},
+    },
+    "mpeg1.mpg": {"codec": "mpeg1video", "options": {"bf": "2", "g": "12"}},
+    "mpeg2.mpeg": {"codec": "mpeg2video", "options": {"bf": "2", "g": "12"}},
+    "moving.gif": {"codec": "gif", "pixels": "bgr8"},
+    "uneven.mkv": {"times": UNEVEN, "options": B_FRAMES},
+    "uneven.mp4": {"times": UNEVEN, "options": B_FRAMES},
+    "one_late.mkv": {"times": ONE_LATE, "options": B_FRAMES},
+    "starts_late.mkv": {"times": [1000 + 40 * i for i in range(FRAMES)], "options": B_FRAMES},
+    "turned.mp4": {"quarter_turn": True, "options": B_FRAMES},
+    "odd_size.mkv": {"size": (161, 121), "pixels": "yuv444p"},
+    "grey.mkv": {"pixels": "gray"},
+    "ten_bits.mp4": {"pixels": "yuv420p10le", "options": B_FRAMES},
+    "hevc_ten_bits.mp4": {
+        "codec": "libx265",
+        "pixels": "yuv420p10le",
+        "options": {"x265-params": "log-level=none:keyint=24"},
+    },
+    "straße 動画 %03d 'a:b'.mp4": {"options": B_FRAMES},
+    f"{'long' * 60}.mp4": {"options": B_FRAMES},
+}
+NEVER_JUMPED = {"mpeg1.mpg", "mpeg2.mpeg", "uneven.mkv", "uneven.mp4", "one_late.mkv"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("videos")
+
+
+@pytest.fixture(scope="module")
+def plain(folder: Path, make_video: MakeVideo) -> Video:
+    path = make_video(folder / "plain.mp4", frames=30, options=B_FRAMES)
+    return probe(path, "plain.mp4")
+
+
+def read_from_the_start(path: Path) -> list[np.ndarray]:
+    """Decode everything with OpenCV's plainest loop, as RGB."""
+    capture = cv2.VideoCapture(str(path))
+    frames: list[np.ndarray] = []
+    while True:
+        decoded, frame = capture.read()
+        if not decoded or frame is None:
+            return frames
+        frames.append(frame[..., ::-1])
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_gives_the_numbered_pictures(
+    name: str, folder: Path, make_video: MakeVideo, shown_number: ShownNumber
+) -> None:
+    path = make_video(folder / name, frames=FRAMES, **FORMATS[name])
+    video = probe(path, name)
+    truth = read_from_the_start(path)
+    upright = [np.rot90(f) if name == "turned.mp4" else f for f in truth]
+    assert [shown_number(frame) for frame in upright] == list(range(FRAMES))
+    assert (video.frames, video.height, video.width) == (FRAMES, *truth[0].shape[:2])
+    assert video.seekable == (name not in NEVER_JUMPED)
+    rng = np.random.default_rng(0)
+    for start in [*rng.integers(0, FRAMES, 6), FRAMES - 1]:  # each is reached from a new opening
+        np.testing.assert_array_equal(read_frames(video, [int(start)])[0], truth[start])
+    indices = rng.integers(0, FRAMES, 12)
+    np.testing.assert_array_equal(read_frames(video, indices), [truth[i] for i in indices])
+
+
+def test_jumping_from_every_distance(folder: Path, make_video: MakeVideo) -> None:
+    path = make_video(folder / "jumps.mp4", frames=200, options=B_FRAMES)
+    video, truth = probe(path, "jumps.mp4"), read_from_the_start(path)
+    assert (video.seekable, video.keyframe_gap) == (True, 12)
+    for first in range(0, 200, 9):  # 12 and 9: every phase of the key frames
+        places = [p for p in (first, first + 1, first + 23, first + 95) if p < 200]
+        np.testing.assert_array_equal(read_frames(video, places), [truth[p] for p in places])
+
+
+def test_rotated_video_keeps_the_channels_and_its_right_way_up(
+    folder: Path, make_video: MakeVideo
+) -> None:
+    path = make_video(folder / "upright.mp4", frames=2, quarter_turn=True)
+    frame = read_frames(probe(path, "upright.mp4"), [0])[0]
+    assert frame.shape == (160, 120, 3)
+    assert np.abs(frame[80, -10].astype(int) - (170, 90, 40)).max() < 4  # its top is at the right
+
+
+@pytest.mark.parametrize(
+    ("policy", "shown"), [("repeat-last", [28, 29, 29]), ("loop", [28, 29, 5])]
+)
+def test_past_the_end(
+    plain: Video, policy: decoding.PastEnd, shown: list[int], shown_number: ShownNumber
+) -> None:
+    frames = read_frames(plain, [28, 29, 35], past_end=policy)
+    assert [shown_number(frame) for frame in frames] == shown
+
+
+def test_past_the_end_can_be_an_error(plain: Video) -> None:
+    with pytest.raises(UnreadableVideoError, match=r"plain\.mp4: frame 35 .* has 30 frames"):
+        read_frames(plain, [3, 35], past_end="error")
+    with pytest.raises(ValueError, match="frame -1"):
+        read_frames(plain, [-1])
+
+
+@given(indices=st.lists(st.integers(0, 70), max_size=6))
+def test_order_and_repeats_are_kept(
+    indices: list[int], plain: Video, shown_number: ShownNumber
+) -> None:
+    shown = [shown_number(frame) for frame in read_frames(plain, indices, past_end="loop")]
+    assert shown == [i % 30 for i in indices]
+
+
+@pytest.mark.parametrize(
+    ("size", "method"), [((80, 60), cv2.INTER_AREA), ((171, 128), cv2.INTER_LINEAR)]
+)
+def test_frames_are_resized(plain: Video, size: tuple[int, int], method: int) -> None:
+    small = read_frames(plain, [7, 3], size=size)
+    truth = [cv2.resize(f, size, interpolation=method) for f in read_frames(plain, [7, 3])]
+    np.testing.assert_array_equal(small, truth)
+
+
+def test_no_index_gives_no_frame(plain: Video) -> None:
+    assert read_frames(plain, []).shape == (0, 120, 160, 3)
+
+
+def test_a_video_that_lost_frames_since_the_scan_is_named(plain: Video) -> None:
+    with pytest.raises(UnreadableVideoError, match=r"plain\.mp4: frame 30 does not decode"):
+        read_frames(replace(plain, frames=40), [2, 30])
+
+
+@pytest.mark.parametrize("name", ["{:04d}.png", "image_{:05d}.jpg", "frame{:06d}.jpg", "v2_{}.bmp"])
+def test_folder_of_frames(
+    name: str, tmp_path: Path, make_frames: MakeVideo, shown_number: ShownNumber
+) -> None:
+    folder = make_frames(tmp_path / "video.one", frames=12, name=name)
+    video = probe(folder, "video.one")
+    assert (video.frames, video.width, video.height, video.fps) == (12, 64, 48, 25.0)
+    shown = [shown_number(frame) for frame in read_frames(video, [11, 0, 9, 10, 13])]
+    assert shown == [11, 0, 9, 10, 11]
+    frame = read_frames(video, [4])[0]
+    assert np.abs(frame[3, 30].astype(int) - (170, 90, 40)).max() < 16  # RGB, and the right way up
+
+
+def test_folder_of_frames_with_alpha_grey_and_16_bits(
+    tmp_path: Path, shown_number: ShownNumber, make_frames: MakeVideo
+) -> None:
+    folder = make_frames(tmp_path / "mixed", frames=4, name="{}.png")
+    picture = cv2.imread(str(folder / "2.png"))
+    assert picture is not None
+    cv2.imwrite(str(folder / "2.png"), cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA))
+    cv2.imwrite(str(folder / "3.png"), cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))
+    cv2.imwrite(str(folder / "4.png"), picture.astype(np.uint16) * 257)
+    frames = read_frames(probe(folder, "mixed"), range(4))
+    assert [shown_number(frame) for frame in frames] == [0, 1, 1, 1]
+    np.testing.assert_array_equal(frames[1], frames[3])
+
+
+def test_a_frame_of_a_folder_that_does_not_decode_is_named(
+    tmp_path: Path, make_frames: MakeVideo
+) -> None:
+    folder = make_frames(tmp_path / "video", frames=4)
+    video = probe(folder, "video")
+    (folder / "image_00003.jpg").write_bytes(b"no picture")
+    with pytest.raises(UnreadableVideoError, match="frame 2 does not decode"):
+        read_frames(video, [0, 2])
+    with pytest.raises(UnreadableVideoError, match=r"image_00003\.jpg does not decode"):
+        probe(folder, "video")
+
+
+class FakeDecoder:
+    """Stands for torchcodec's: reads with OpenCV and returns what the real one would."""
+
+    def __init__(self, source: str, **settings: object) -> None:
+        assert settings["dimension_order"] == "NHWC"
+        self.frames = np.stack(read_from_the_start(Path(source)))
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def get_frames_at(self, indices: Sequence[int]) -> SimpleNamespace:
+        return SimpleNamespace(data=torch.from_numpy(self.frames[list(indices)]))
+
+
+@pytest.fixture
+def fake_torchcodec(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake: Any = SimpleNamespace(VideoDecoder=FakeDecoder)
+    monkeypatch.setitem(sys.modules, "torchcodec.decoders", fake)
+    monkeypatch.setattr(torchcodec_reader, "why_unusable", lambda: None)
+
+
+@pytest.mark.usefixtures("fake_torchcodec")
+def test_torchcodec_is_used_where_it_counts_as_we_do(
+    plain: Video, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = read_frames(plain, [20, 3], size=(80, 60), backend="opencv")
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "opened", None)  # OpenCV must not be needed
+        got = read_frames(plain, [20, 3], size=(80, 60), backend="auto")
+    np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.usefixtures("fake_torchcodec")
+@pytest.mark.parametrize("change", [{"frames": 29}, {"width": 120, "height": 160}])
+def test_torchcodec_is_not_trusted_when_it_sees_another_video(
+    plain: Video, change: dict[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    other = replace(plain, **change)  # type: ignore[arg-type]
+    assert torchcodec_reader.read(other, [3]) is None
+    decoding._say_once.cache_clear()
+    for _ in range(3):
+        read_frames(other, [3], backend="torchcodec")
+    assert len(caplog.records) == 1
+
+
+def test_without_torchcodec_it_is_said_once_and_only_when_asked_for(
+    plain: Video, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(torchcodec_reader, "why_unusable", lambda: "it is not installed")
+    decoding._say_once.cache_clear()
+    with caplog.at_level(logging.INFO, logger="slic"):
+        read_frames(plain, [0])
+        assert not caplog.records
+        for _ in range(3):
+            read_frames(plain, [0], backend="torchcodec")
+    assert [record.message for record in caplog.records] == [
+        "TorchCodec is not used: it is not installed. OpenCV reads the videos."
+    ]
+
+
+@pytest.mark.skipif(
+    torchcodec_reader.why_unusable() is not None, reason="TorchCodec is not usable here"
+)
+@pytest.mark.parametrize("name", ["b_frames.mp4", "uneven.mkv", "turned.mp4", "ten_bits.mp4"])
+def test_real_torchcodec_gives_the_numbered_pictures(
+    name: str, tmp_path: Path, make_video: MakeVideo, shown_number: ShownNumber
+) -> None:
+    path = make_video(tmp_path / name, frames=FRAMES, **FORMATS[name])
+    frames = torchcodec_reader.read(probe(path, name), [3, 40, 99])
+    assert frames is not None
+    upright = [np.rot90(f) if name == "turned.mp4" else f for f in frames]
+    assert [shown_number(frame) for frame in upright] == [3, 40, 99]
