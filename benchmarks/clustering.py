@@ -35,8 +35,9 @@ def measure(who: str, n: int) -> None:
     clusters = list(finch(x).clusters) if who == "slic" else FINCH(x)[1]
     wall = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = after.ru_utime - before.ru_utime
     print(
-        f"{who:11s} {n:7d} x {WIDTH}: {wall:6.1f} s ({after.ru_utime - before.ru_utime:6.1f} CPU-s), "
+        f"{who:11s} {n:7d} x {WIDTH}: {wall:6.1f} s ({cpu:6.1f} CPU-s), "
         f"peak {after.ru_maxrss / 1024:6.0f} MiB, of it clustering "
         f"{(after.ru_maxrss - before.ru_maxrss) / 1024:6.0f} MiB; clusters {clusters}",
         flush=True,

@@ -29,7 +29,7 @@ def loops(z: Tensor, label: Tensor, generator: Generator) -> Tensor:
                 continue
             lawful = negatives[distance[a, negatives] < distance[a, p] + MARGIN]
             if len(lawful):
-                n = lawful[torch.randint(len(lawful), (1,), generator=generator)].item()
+                n = lawful[torch.randint(len(lawful), (1,), generator=generator)].squeeze(0)
                 terms.append(torch.relu(distance[a, p] - distance[a, n] + MARGIN))
             else:
                 terms.append(distance[a, a] * 0.0)

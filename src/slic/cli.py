@@ -104,7 +104,9 @@ def pretrain(arguments: Namespace) -> None:
         sys.exit(_said(f"stopped and saved. Go on with: {again}", 130))
     if int(os.environ.get("RANK", "0")) == 0:
         print(f"{result.encoder}: encoder after {result.steps} steps, {result.seconds:.0f} s.")
-        print(f"next: slic embed {arguments.videos} --encoder {result.encoder} --out embeddings.npz")
+        print(
+            f"next: slic embed {arguments.videos} --encoder {result.encoder} --out embeddings.npz"
+        )
 
 
 def embed(arguments: Namespace) -> None:
@@ -125,13 +127,15 @@ def embed(arguments: Namespace) -> None:
     )
     embeddings.save(arguments.out)
     n, clips, d = embeddings.clips.shape
-    print(f"{arguments.out}: {n} videos x {clips} clips x {d} numbers, encoder {embeddings.encoder}")
+    print(
+        f"{arguments.out}: {n} videos x {clips} clips x {d} numbers, encoder {embeddings.encoder}"
+    )
 
 
 def retrieval(arguments: Namespace) -> None:
     """Score nearest-neighbour retrieval by a named protocol."""
     from slic.encoders.encoder import VideoEncoder
-    from slic.evaluation.scoring import chance, mean_frame_recall, score_retrieval, sides
+    from slic.evaluation.scoring import chance, mean_frame_scores, score_retrieval, sides
     from slic.files import write_atomically
     from slic.labels import read_labels
 
@@ -143,7 +147,7 @@ def retrieval(arguments: Namespace) -> None:
     scores, _, _ = score_retrieval(
         encoder, split, protocol=arguments.protocol, workers=arguments.workers
     )
-    baselines = {"chance": chance(split), "mean frame": mean_frame_recall(split)}
+    baselines = {"chance": chance(split), "mean frame": mean_frame_scores(split).recall[1]}
     print(scores.table())
     print(", ".join(f"{name} R@1 {100 * value:.1f}" for name, value in baselines.items()))
     if arguments.json:

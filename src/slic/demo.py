@@ -1,6 +1,5 @@
 """The main job on a sample: draw videos, learn from them without labels, find actions, report."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +13,16 @@ from slic.evaluation.scoring import (
     LabelObserver,
     Sides,
     chance,
-    mean_frame_recall,
+    mean_frame_scores,
     score_retrieval,
     sides,
 )
-from slic.evaluation.thumbnails import Filmstrip, filmstrip
+from slic.evaluation.thumbnails import Filmstrip, filmstrip, small_filmstrip
 from slic.labels import read_labels
 from slic.pretraining import pretrain
-from slic.recipe import Recipe, load_recipe
 from slic.pretraining.folder import RunFolder, read_log
 from slic.pretraining.parts import new_encoder
+from slic.recipe import Recipe, load_recipe
 from slic.videos.catalog import Catalog
 from slic.videos.synthetic import write_sample
 from slic.videos.synthetic.take import Level
@@ -57,13 +56,10 @@ def _report(
 ) -> None:
     scores, query, gallery = score_retrieval(encoder, split, protocol=PROTOCOL)
     untrained, _, _ = score_retrieval(new_encoder(recipe).eval(), split, protocol=PROTOCOL)
-    baselines = {
-        "chance": chance(split),
-        "mean frame": mean_frame_recall(split),
-        "random weights": untrained.recall[1],
-    }
-    print(scores.table(), file=sys.stdout)
-    print(", ".join(f"{name} R@1 {100 * value:.1f}" for name, value in baselines.items()))
+    headline = _headline(scores, untrained, mean_frame_scores(split), split)
+    print(scores.table())
+    beside = headline[0].baselines.items()
+    print(", ".join(f"{name} R@1 {100 * value:.1f}" for name, value in beside))
     by_id = {video.id: video for video in (*split.queries, *split.gallery)}
 
     def strip_of(name: str) -> Filmstrip:
@@ -74,14 +70,14 @@ def _report(
         path,
         title="slic demo",
         facts=_facts(encoder, recipe, split, level=level),
-        headline=_headline(scores, untrained, baselines),
+        headline=headline,
         log=log,
         points=embedding_map(
             np.concatenate([query.mean, gallery.mean]),
             [*query.ids, *gallery.ids],
             [*split.query_labels, *split.gallery_labels],
             queries=[True] * len(query.ids) + [False] * len(gallery.ids),
-            strip_of=strip_of,
+            strip_of=lambda name: small_filmstrip(by_id[name]),
         ),
         rows=neighbour_rows(
             rank(query.clips, gallery.clips, 6),
@@ -99,31 +95,38 @@ def _report(
 
 
 def _headline(
-    scores: RetrievalScores, untrained: RetrievalScores, baselines: dict[str, float]
+    scores: RetrievalScores, untrained: RetrievalScores, mean_frame: RetrievalScores, split: Sides
 ) -> list[Figure]:
-    first = scores.recall[1]
-    error = float(np.sqrt(first * (1 - first) / scores.queries))
-    return [
-        Figure(
-            name="R@1, test videos among training videos",
-            value=first,
-            protocol=scores.protocol,
-            baselines=baselines,
-            standard_error=error,
-        ),
-        Figure(
-            name="R@5",
-            value=scores.recall[5],
-            protocol=scores.protocol,
-            baselines={"random weights": untrained.recall[5]},
-        ),
-        Figure(
-            name="mean average precision",
-            value=scores.mean_average_precision,
-            protocol=scores.protocol,
-            baselines={"random weights": untrained.mean_average_precision},
-        ),
-    ]
+    """Put chance, the mean frame and random weights beside every number."""
+    figures = []
+    for k in (1, 5):
+        value = scores.recall[k]
+        baselines = {
+            "chance": chance(split, k),
+            "mean frame": mean_frame.recall[k],
+            "random weights": untrained.recall[k],
+        }
+        error = float(np.sqrt(value * (1 - value) / scores.queries))
+        figures.append(
+            Figure(
+                name=f"R@{k}, test videos among training videos",
+                value=value,
+                protocol=scores.protocol,
+                baselines=baselines,
+                standard_error=error,
+            )
+        )
+    precision = {
+        "mean frame": mean_frame.mean_average_precision,
+        "random weights": untrained.mean_average_precision,
+    }
+    average = Figure(
+        name="mean average precision",
+        value=scores.mean_average_precision,
+        protocol=scores.protocol,
+        baselines=precision,
+    )
+    return [*figures, average]
 
 
 def _facts(

@@ -45,7 +45,7 @@ class Embeddings:
     @property
     def mean(self) -> Float32[np.ndarray, "n d"]:
         """The mean over the clips of each video."""
-        return self.clips.mean(axis=1)
+        return np.asarray(self.clips.mean(axis=1))
 
     def save(self, path: Path) -> None:
         """Write one ``.npz`` file that `load` reads back."""
@@ -118,7 +118,7 @@ def _embed_batch(
     flat = to_input(batch.flatten(0, 1).to(device))
     autocast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
     with autocast:
-        z = encoder.features(flat) if layer == "backbone" else encoder(flat)
+        z: Tensor = encoder.features(flat) if layer == "backbone" else encoder(flat)
     return z.float().cpu().unflatten(0, batch.shape[:2])
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import inspect
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -138,7 +139,7 @@ def test_splits_share_no_actor_and_no_background_and_classes_are_even() -> None:
         counts = Counter(e.label for e in part)
         assert set(counts) == set(ACTIONS)
         assert max(counts.values()) - min(counts.values()) <= 1
-        neighbours = [a.label == b.label for a, b in zip(part, part[1:], strict=False)]
+        neighbours = [a.label == b.label for a, b in pairwise(part)]
         assert np.mean(neighbours) < 0.25  # shuffled: one in ten by chance
 
 
@@ -163,9 +164,7 @@ def test_any_number_of_workers_writes_the_same_files(sample: Path, tmp_path: Pat
     assert digests(tmp_path / "again") == digests(sample)
 
 
-def test_a_finished_sample_is_left_alone_and_a_broken_one_completed(
-    sample: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_finished_sample_is_left_alone_and_a_broken_one_completed(sample: Path) -> None:
     before, rows = digests(sample), table(sample)
     times = {path: path.stat().st_mtime_ns for path in sample.rglob("*")}
     write_sample(sample, train=11, test=3, seed=5, progress=False)

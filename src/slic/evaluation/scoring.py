@@ -1,5 +1,7 @@
 """Score an encoder by a named protocol, beside what needs no learning at all."""
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -39,9 +41,13 @@ class LabelObserver:
 def sides(catalog: Catalog, labels: Labels, *, queries: str, gallery: str) -> Sides:
     """Split a catalog by the labels' splits; videos that were refused are on neither side."""
     there = {video.id for video in catalog}
-    parts = [catalog.subset([i for i in labels.ids(s) if i in there]) for s in (queries, gallery)]
-    names = [labels.labels_of([video.id for video in part]) for part in parts]
-    return Sides(*parts, *names)
+
+    def side(split: str) -> tuple[Catalog, list[str]]:
+        part = catalog.subset([name for name in labels.ids(split) if name in there])
+        return part, labels.labels_of(video.id for video in part)
+
+    (query, query_labels), (other, gallery_labels) = side(queries), side(gallery)
+    return Sides(query, other, query_labels, gallery_labels)
 
 
 def named_protocol(name: str) -> RetrievalProtocol:
@@ -71,14 +77,16 @@ def score_retrieval(
     return scores, query, gallery
 
 
-def chance(split: Sides) -> float:
-    """Return the expected R@1 of a neighbour drawn at random from the gallery."""
-    names, counts = np.unique(split.gallery_labels, return_counts=True)
-    share = dict(zip(names.tolist(), (counts / counts.sum()).tolist(), strict=True))
-    return float(np.mean([share.get(label, 0.0) for label in split.query_labels]))
+def chance(split: Sides, k: int = 1) -> float:
+    """Return the expected R@k of k different neighbours drawn at random from the gallery."""
+    size, count = len(split.gallery_labels), Counter(split.gallery_labels)
+    misses = [
+        math.comb(size - count[label], k) / math.comb(size, k) for label in split.query_labels
+    ]
+    return 1.0 - float(np.mean(misses))
 
 
-def mean_frame_recall(split: Sides) -> float:
-    """Return R@1 of the nearest 32 x 24 grey mean frame: what appearance alone gives away."""
+def mean_frame_scores(split: Sides) -> RetrievalScores:
+    """Score the nearest 32 x 24 grey mean frame: what appearance alone gives away."""
     query, gallery = mean_frame_vectors(split.queries), mean_frame_vectors(split.gallery)
-    return evaluate(query, split.query_labels, gallery, split.gallery_labels, ks=(1,)).recall[1]
+    return evaluate(query, split.query_labels, gallery, split.gallery_labels, protocol="mean frame")

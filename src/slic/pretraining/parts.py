@@ -11,7 +11,7 @@ import torch
 from accelerate import Accelerator
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributed.nn.functional import all_gather
+from torch.distributed import nn as differentiable
 
 from slic.encoders.encoder import EncoderConfig, VideoEncoder
 from slic.pretraining.objective import InstanceLoss, info_nce_instance, triplet_instance
@@ -78,7 +78,8 @@ def gather_with_gradient(
     """
     if accelerator.num_processes == 1:
         return z
-    return torch.cat(all_gather(z.contiguous()))
+    parts: tuple[Tensor, ...] = differentiable.functional.all_gather(z.contiguous())  # type: ignore[no-untyped-call]
+    return torch.cat(parts)
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from accelerate import Accelerator
 from torch import Generator, nn
 from tqdm import tqdm
 
-from slic.pretraining.checkpoint import RunState, load_state, save_state, videos_digest
 from slic.clips.augment import Augmentation
 from slic.clips.datasets import (
     ClipReader,
@@ -27,10 +26,9 @@ from slic.clustering.assignment import PseudoLabels
 from slic.encoders.encoder import to_input
 from slic.errors import CatalogError, CheckpointError, TrainingError
 from slic.files import atomic_path
-from slic.pretraining.objective import LossTerms, loss_terms
-from slic.recipe import Recipe, load_recipe, save_recipe
-from slic.pretraining.rounds import cluster_round
+from slic.pretraining.checkpoint import RunState, load_state, save_state, videos_digest
 from slic.pretraining.folder import RunFolder
+from slic.pretraining.objective import LossTerms, loss_terms
 from slic.pretraining.parts import (
     gather_with_gradient,
     instance_loss,
@@ -39,6 +37,8 @@ from slic.pretraining.parts import (
     new_optimizer,
     stop_at_ctrl_c,
 )
+from slic.pretraining.rounds import cluster_round
+from slic.recipe import Recipe, load_recipe, save_recipe
 from slic.videos.catalog import Catalog
 
 SAVE_EVERY_SECONDS = 600.0  # an epoch of a large set is long; a kill costs at most this much
@@ -138,7 +138,8 @@ class Run:
         recipe, train = self.recipe, self.recipe.train
         self.encoder = new_encoder(recipe).to(self.accelerator.device)
         if self.accelerator.num_processes > 1 and self.accelerator.device.type == "cuda":
-            self.encoder = nn.SyncBatchNorm.convert_sync_batchnorm(self.encoder)  # CUDA only
+            convert = nn.SyncBatchNorm.convert_sync_batchnorm  # refuses CPU modules
+            self.encoder = convert(self.encoder)  # type: ignore[no-untyped-call]
         self.optimizer = new_optimizer(self.encoder, train)
         self.instance = instance_loss(recipe.loss)
         self.dataset = TripletDataset(

@@ -175,7 +175,7 @@ def _jump(pose: Pose, style: Style, phase: Angles) -> None:
     pose.legs[:, :, FOOT] = (0.5 * np.sin(np.pi * flight))[:, None]
     pose.lean[:] += 0.65 * low
     pose.back[:] += 0.1 * low
-    swing = _keyed(phase, [(0.0, 0.0), (0.28, -0.8), (0.5, 2.7), (0.8, 1.2)]) * size
+    swing = _keyed(phase, [(0.0, 0.0), (0.2, -0.7), (0.53, 2.5), (0.82, 1.1)]) * size
     if style.carried:
         pose.arms[:, :, FLEXION] += 0.2 * swing[:, None]
     else:

@@ -23,7 +23,7 @@ def paint_place(number: int, *, textured: bool) -> Canvas:
     return np.asarray(np.clip(image, 0, 255), np.uint8)
 
 
-def _colour(rng: np.random.Generator, low: float, high: float, *, dull: float = 0.6) -> Tint:
+def _colour(rng: np.random.Generator, low: int, high: int, *, dull: float = 0.6) -> Tint:
     """Draw a colour between two brightnesses; ``dull`` 1 is grey."""
     grey = rng.uniform(low, high)
     tint = grey * dull + (1 - dull) * rng.uniform(low, high, size=3)

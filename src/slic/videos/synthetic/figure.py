@@ -163,7 +163,7 @@ def _head(actor: Actor) -> list[Part]:
 class Outlines:
     """Where the layers of every part lie in every frame, ready to be filled."""
 
-    corners: list[Int32[np.ndarray, "layers t corners 2"]]  # fixed point
+    corners: list[Int32[np.ndarray, "_ t _ 2"]]  # (layer, frame, corner, xy), fixed point
     colours: list[list[Colour]]
     depth: Float64[np.ndarray, "t parts"]  # larger is nearer to the camera
 

@@ -40,7 +40,7 @@ def render(action: str, *, actor: Actor, place: backgrounds.Canvas, take: Take) 
 def _project(
     body: dict[str, Points], actor: Actor, take: Take
 ) -> tuple[dict[str, Points], Float64[np.ndarray, " t"]]:
-    """Return every point as (x pixels, y pixels, depth metres) of the canvas, and pixels a metre."""
+    """Return (x, y, depth) of every point, canvas pixels and metres, and pixels a metre."""
     scale = take.figure_pixels / actor.build.height_metres
     x0 = take.place[0] + (backgrounds.WIDTH - WIDTH) / 2
     y0 = take.place[1] + (backgrounds.HEIGHT - HEIGHT) / 2
