@@ -35,7 +35,7 @@ def measure(who: str, n: int) -> None:
     clusters = list(finch(x).clusters) if who == "slic" else FINCH(x)[1]
     wall = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime - before.ru_utime
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(
         f"{who:11s} {n:7d} x {WIDTH}: {wall:6.1f} s ({cpu:6.1f} CPU-s), "
         f"peak {after.ru_maxrss / 1024:6.0f} MiB, of it clustering "

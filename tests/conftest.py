@@ -1,6 +1,10 @@
-"""The shared folder, and videos made on the spot whose every frame tells its own number."""
+"""The shared folder, videos made on the spot whose frames tell their number, and the command."""
 
+import multiprocessing
+import os
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -117,3 +121,69 @@ def make_frames() -> MakeVideo:
 def shown_number() -> Callable[[np.ndarray], int]:
     """Return :func:`read_number`."""
     return read_number
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended and what it printed; a process ended by signal n has the code -n."""
+
+    code: int | None
+    out: str
+    err: str
+
+
+class Running:
+    """A program in a process of its own, forked from a server that has torch loaded already."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self.out, self.err = folder / f"{time.time_ns()}.out", folder / f"{time.time_ns()}.err"
+        redirect = f"""
+import os
+for path, stream in (({str(self.out)!r}, 1), ({str(self.err)!r}, 2)):
+    os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream)
+os.setsid()
+"""
+        context = multiprocessing.get_context("forkserver")
+        self.process = context.Process(target=exec, args=(redirect + program, {}))
+        self.process.start()
+        assert self.process.pid is not None
+        self.pid: int = self.process.pid
+
+    def signal_group(self, number: int) -> None:
+        """Send a signal to the process and its children, as a terminal does."""
+        os.killpg(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill the process, not its children, in a way that it cannot notice."""
+        self.process.kill()
+
+    def wait(self, seconds: float = 100) -> Ended:
+        """Wait for the end."""
+        self.process.join(seconds)
+        if (code := self.process.exitcode) is None:
+            os.killpg(self.pid, 9)
+        return Ended(code, self.out.read_text(), self.err.read_text())
+
+
+Program = Callable[[str], Running]
+Slic = Callable[..., Running]
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """Return a function that starts a program, given as Python text."""
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["slic.demo"])
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    folder = tmp_path_factory.mktemp("printed")
+    return lambda text: Running(text, folder)
+
+
+@pytest.fixture(scope="session")
+def slic(program: Program) -> Slic:
+    """Return a function that starts ``slic WORDS``; ``before`` is Python text to run first."""
+
+    def start(*words: object, before: str = "") -> Running:
+        main = f"from slic.cli import main\nmain({[str(word) for word in words]!r})"
+        return program(f"{before}\n{main}")
+
+    return start

@@ -5,13 +5,14 @@ The rooms are imported inside the verbs, so that ``slic --help`` does not wait f
 
 import json
 import os
+import shlex
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Sequence
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slic.errors import CatalogError, SlicError
+from slic.errors import CatalogError, CheckpointError, SlicError
 
 if TYPE_CHECKING:
     from slic.labels import Labels
@@ -89,7 +90,7 @@ def pretrain(arguments: Namespace) -> None:
     if arguments.resume and not arguments.settings and recipe_source is None:
         recipe_source = out / "recipe.yaml"
         if not recipe_source.exists():
-            raise CatalogError(f"{out}: there is no run to resume; leave --resume out.")
+            raise CheckpointError(f"{out}: there is no run to resume; leave --resume out.")
     recipe = load_recipe(recipe_source or "small", arguments.settings)
     catalog = _catalog(arguments.videos, None)
     if int(os.environ.get("RANK", "0")) == 0:
@@ -100,8 +101,7 @@ def pretrain(arguments: Namespace) -> None:
     try:
         result = run(catalog, out=out, recipe=recipe, resume=arguments.resume, observer=observer)
     except StopRequested:
-        again = f"slic pretrain {arguments.videos} --out {out} --resume"
-        sys.exit(_said(f"stopped and saved. Go on with: {again}", 130))
+        sys.exit(_said(f"stopped and saved. Go on with: {_resume_words(arguments)}", 130))
     if int(os.environ.get("RANK", "0")) == 0:
         print(f"{result.encoder}: encoder after {result.steps} steps, {result.seconds:.0f} s.")
         print(
@@ -177,16 +177,18 @@ def _parser() -> ArgumentParser:
     verb.set_defaults(verb=sample)
     verb.add_argument("folder", type=Path)
     verb.add_argument("--level", choices=("easy", "hard"), default="easy")
-    verb.add_argument("--train", type=int, default=400, help="training videos (default 400)")
-    verb.add_argument("--test", type=int, default=120, help="test videos (default 120)")
-    verb.add_argument("--seed", type=int, default=0)
-    verb.add_argument("--workers", type=int, help="processes (default: all cores)")
+    verb.add_argument(
+        "--train", type=_at_least(0), default=400, help="training videos (default 400)"
+    )
+    verb.add_argument("--test", type=_at_least(0), default=120, help="test videos (default 120)")
+    verb.add_argument("--seed", type=_at_least(0), default=0)
+    verb.add_argument("--workers", type=_at_least(1), help="processes (default: all cores)")
 
     verb = verbs.add_parser("scan", help="list which videos can be read, and why others cannot")
     verb.set_defaults(verb=scan)
     _videos(verb)
     verb.add_argument("--json", action="store_true", help="print JSON")
-    verb.add_argument("--workers", type=int)
+    verb.add_argument("--workers", type=_at_least(1))
 
     verb = verbs.add_parser(
         "pretrain",
@@ -209,7 +211,7 @@ def _parser() -> ArgumentParser:
     _videos(verb)
     _encoder(verb)
     verb.add_argument("--out", type=Path, required=True, help="the .npz file to write")
-    verb.add_argument("--clips", type=int, default=10, help="clips a video (default 10)")
+    verb.add_argument("--clips", type=_at_least(1), default=10, help="clips a video (default 10)")
     verb.add_argument("--layer", choices=("head", "backbone"), default="head")
     verb.add_argument("--view", choices=("rgb", "flow"), default="rgb")
 
@@ -229,7 +231,7 @@ def _parser() -> ArgumentParser:
     verb.set_defaults(verb=demo)
     verb.add_argument("--out", type=Path, default=Path("demo"))
     verb.add_argument("--level", choices=("easy", "hard"), default="easy")
-    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--seed", type=_at_least(0), default=0)
     return parser
 
 
@@ -239,7 +241,29 @@ def _videos(verb: ArgumentParser) -> None:
 
 def _encoder(verb: ArgumentParser) -> None:
     verb.add_argument("--encoder", type=Path, required=True, help="folder that a run wrote")
-    verb.add_argument("--workers", type=int, default=2, help="processes that decode (default 2)")
+    verb.add_argument(
+        "--workers", type=_at_least(0), default=2, help="processes that decode (default 2)"
+    )
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    """Return a converter for whole numbers that are not below ``least``."""
+
+    def number(word: str) -> int:
+        if not word.isdecimal() or int(word) < least:
+            raise ArgumentTypeError(f"{word!r} is not a whole number of at least {least}")
+        return int(word)
+
+    return number
+
+
+def _resume_words(arguments: Namespace) -> str:
+    """Return the command that goes on with a stopped run."""
+    words = ["slic", "pretrain", arguments.videos, "--out", arguments.out, "--resume"]
+    for option in ("labels", "split"):
+        if value := getattr(arguments, option):
+            words += [f"--{option}", value]
+    return shlex.join(str(word) for word in words)
 
 
 def _version() -> str:

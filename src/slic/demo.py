@@ -42,7 +42,7 @@ def run_demo(out: Path, *, level: Level = "easy", seed: int = 0) -> Path:
     recipe = load_recipe("small", [f"--train.seed={seed}"])
     encoder_folder = RunFolder(run).encoder
     if not encoder_folder.exists():
-        resume = RunFolder(run).checkpoint.exists()
+        resume = RunFolder(run).has_run
         observer = LabelObserver(labels)
         pretrain(split.gallery, out=run, recipe=recipe, resume=resume, observer=observer)
     encoder = VideoEncoder.from_pretrained(encoder_folder)

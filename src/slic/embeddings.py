@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from slic.clips.datasets import ClipDataset, ClipReader, ClipView, clip_loader
 from slic.encoders.encoder import VideoEncoder, to_input
-from slic.errors import CheckpointError
+from slic.errors import CatalogError, CheckpointError
 from slic.files import atomic_path
 from slic.videos.catalog import Catalog
 
@@ -82,7 +82,12 @@ def embed(
     """Embed ``clips`` evenly spaced clips of every video, centre square, in evaluation mode.
 
     ``batch_size`` counts clips. The encoder is left in the mode it came in.
+
+    Raises:
+        CatalogError: There is no video.
     """
+    if not catalog.videos:
+        raise CatalogError(f"{catalog.root}: there is no usable video to embed.")
     config = encoder.config
     reader = ClipReader(
         frames=config.frames, stride=config.stride, size=config.size, remove_camera=remove_camera
@@ -119,7 +124,7 @@ def _embed_batch(
     autocast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
     with autocast:
         z: Tensor = encoder.features(flat) if layer == "backbone" else encoder(flat)
-    return z.float().cpu().unflatten(0, batch.shape[:2])
+    return z.float().cpu().reshape(*batch.shape[:2], -1)
 
 
 def centred_unit_rows(parts: Sequence[Float32[np.ndarray, "n d"]], *, centre: bool) -> np.ndarray:

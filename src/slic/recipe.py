@@ -1,9 +1,11 @@
 """Every setting of a pretraining run, as frozen dataclasses; a YAML file or a name loads one."""
 
 import difflib
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from importlib.resources import files
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +14,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from slic.errors import RecipeError
 
-View = Literal["rgb", "flow", "both"]
+View = Literal["rgb", "flow", "both", "motion", "motion+flow"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,8 @@ class ClusteringSettings:
     method: Literal["finch", "kmeans", "none"] = "finch"  # none: every video is its own cluster
     partition: int = 0  # of FINCH, 0 is the finest
     clusters: int = 100  # of k-means
-    view: View = "rgb"
+    view: View = "rgb"  # both: rgb and flow side by side; motion: the descriptor that needs no encoder
+    first_view: View | None = None  # of the first round; None: as the others
     clips: int = 1  # a video's embedding is the mean over so many clips
     layer: Literal["head", "backbone"] = "head"
     centre: bool = False  # take the mean embedding off before clustering
@@ -116,6 +119,39 @@ class Recipe:
     train: TrainSettings = field(default_factory=TrainSettings)
 
 
+_ABOVE_ZERO = (
+    "clip.frames",
+    "clip.stride",
+    "clip.size",
+    "encoder.width",
+    "encoder.hidden",
+    "encoder.embedding",
+    "clustering.every_epochs",
+    "clustering.clusters",
+    "clustering.clips",
+    "loss.temperature",
+    "train.epochs",
+    "train.learning_rate",
+)
+_NOT_BELOW_ZERO = (
+    "clustering.partition",
+    "loss.temporal_weight",
+    "train.momentum",
+    "train.weight_decay",
+    "train.warmup_steps",
+    "train.seed",
+    "train.workers",
+)
+_PROBABILITIES = (
+    "augmentation.flip",
+    "augmentation.jitter_probability",
+    "augmentation.grey",
+    "augmentation.blur",
+    "sampling.same_video_probability",
+    "sampling.flow_probability",
+)
+
+
 def recipe_names() -> list[str]:
     """Return the names of the recipes that come with the package."""
     return sorted(f.name.removesuffix(".yaml") for f in _shipped() if f.name.endswith(".yaml"))
@@ -147,20 +183,15 @@ def save_recipe(recipe: Recipe, path: Path) -> None:
 
 def checked(recipe: Recipe) -> Recipe:
     """Return the recipe, or raise a RecipeError that names an impossible value."""
-    positive = {
-        "clip.frames": recipe.clip.frames,
-        "clip.stride": recipe.clip.stride,
-        "clip.size": recipe.clip.size,
-        "train.epochs": recipe.train.epochs,
-        "train.learning_rate": recipe.train.learning_rate,
-        "clustering.every_epochs": recipe.clustering.every_epochs,
-        "clustering.clips": recipe.clustering.clips,
-        "clustering.clusters": recipe.clustering.clusters,
-        "loss.temperature": recipe.loss.temperature,
-    }
-    for name, value in positive.items():
-        if value <= 0:
+    for name in _ABOVE_ZERO:
+        if not 0 < (value := attrgetter(name)(recipe)) < math.inf:  # also refuses nan
             raise RecipeError(f"{name} is {value}, but it must be above 0.")
+    for name in _NOT_BELOW_ZERO:
+        if not 0 <= (value := attrgetter(name)(recipe)) < math.inf:
+            raise RecipeError(f"{name} is {value}, but it must not be below 0.")
+    for name in _PROBABILITIES:
+        if not 0 <= (value := attrgetter(name)(recipe)) <= 1:
+            raise RecipeError(f"{name} is {value}, but a probability lies between 0 and 1.")
     if recipe.clip.frames < 2:
         raise RecipeError(f"clip.frames is {recipe.clip.frames}; motion needs at least 2 frames.")
     if recipe.train.batch_size < 2:
@@ -168,12 +199,10 @@ def checked(recipe: Recipe) -> Recipe:
             f"train.batch_size is {recipe.train.batch_size}; a positive pair and its negatives "
             "need at least 2 videos."
         )
-    shares = asdict(recipe.sampling) | {
-        k: getattr(recipe.augmentation, k) for k in ("flip", "jitter_probability", "grey", "blur")
-    }
-    for name, value in shares.items():
-        if not 0 <= value <= 1:
-            raise RecipeError(f"{name} is {value}, but a probability lies between 0 and 1.")
+    if min(recipe.encoder.stem_stride) < 1:
+        raise RecipeError(
+            f"encoder.stem_stride is {recipe.encoder.stem_stride}, but every step is at least 1."
+        )
     return recipe
 
 
@@ -209,8 +238,11 @@ def _refuse_unknown(values: dict[str, Any], *, where: str) -> None:
     known = _known_keys()
     sections = {key.split(".")[0] for key in known}
     for section, inner in values.items():
-        if section not in sections or not isinstance(inner, dict):
-            raise _unknown(str(section), sorted(sections), where=where, what="section")
+        if section not in sections:
+            names = [*sorted(sections), *known]  # somebody may have left the section out
+            raise _unknown(str(section), names, where=where, what="section")
+        if not isinstance(inner, dict):
+            raise RecipeError(f"{where}: section {section!r} is {inner!r}, not keys with values.")
         for key in inner:
             if f"{section}.{key}" not in known:
                 raise _unknown(f"{section}.{key}", list(known), where=where, what="key")

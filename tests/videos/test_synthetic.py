@@ -19,7 +19,7 @@ from slic.videos.synthetic import ACTIONS, write_sample
 from slic.videos.synthetic.actions import Style, perform
 from slic.videos.synthetic.backgrounds import paint_place
 from slic.videos.synthetic.body import Build, joints
-from slic.videos.synthetic.dataset import Entry, Settings, plan
+from slic.videos.synthetic.dataset import Settings, plan
 from slic.videos.synthetic.encoding import draw_encoding, write_video
 from slic.videos.synthetic.figure import draw_actor
 from slic.videos.synthetic.scene import render
@@ -51,7 +51,7 @@ def table(folder: Path) -> list[dict[str, str]]:
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sample")
-    write_sample(folder, train=11, test=3, seed=5, workers=1, progress=False)
+    write_sample(folder, train=5, test=2, seed=5, workers=1, progress=False)
     return folder
 
 
@@ -65,7 +65,7 @@ def test_the_same_seed_gives_the_same_pixels_and_another_seed_others(level: Leve
 @pytest.mark.parametrize("level", LEVELS)
 def test_actions_differ_in_the_figure_only(level: Level) -> None:
     """The same take with another action: other pixels, but the same place away from the person."""
-    videos = [drawn(action, level, frames=12) for action in ACTIONS]
+    videos = [drawn(action, level, frames=4) for action in ACTIONS]
     for k, video in enumerate(videos):
         for other in videos[k + 1 :]:
             assert not np.array_equal(video, other)
@@ -87,7 +87,7 @@ def test_a_body_keeps_its_bones_its_ground_and_its_cycle(action: str) -> None:
     assert soles.min() == pytest.approx(0.0, abs=0.02)  # stands, and never sinks
     for point in points.values():
         assert np.allclose(point[:40], point[40:80], atol=1e-6)  # one cycle a second
-        assert np.abs(np.diff(point, axis=0)).max() < 0.35  # metres in 25 ms: nothing jumps
+        assert np.abs(np.diff(point, axis=0)).max() < 0.4  # metres in 25 ms: nothing jumps
 
 
 def test_every_action_moves_and_each_in_its_own_way() -> None:
@@ -115,18 +115,19 @@ def test_nothing_drawn_for_a_video_can_know_its_action() -> None:
         assert "action" not in inspect.signature(draw).parameters
 
 
-@pytest.mark.parametrize("field", ["actor", "background", "suffix"])
-def test_appearance_is_independent_of_the_action(field: str) -> None:
+def test_appearance_is_independent_of_the_action() -> None:
     entries = plan(Settings("easy", 4000, 0, 0))
-
-    def value(entry: Entry) -> str:
-        return Path(entry.path).suffix if field == "suffix" else getattr(entry, field)
-
-    kinds = sorted({value(entry) for entry in entries})
-    counts = np.zeros((len(ACTIONS), len(kinds)))
-    for entry in entries:
-        counts[ACTIONS.index(entry.label), kinds.index(value(entry))] += 1
-    assert chi2_contingency(counts).pvalue > 1e-3
+    looks = {
+        "actor": [entry.actor for entry in entries],
+        "background": [entry.background for entry in entries],
+        "container": [Path(entry.path).suffix for entry in entries],
+    }
+    for look in looks.values():
+        kinds = sorted(set(look))
+        counts = np.zeros((len(ACTIONS), len(kinds)))
+        for entry, kind in zip(entries, look, strict=True):
+            counts[ACTIONS.index(entry.label), kinds.index(kind)] += 1
+        assert chi2_contingency(counts).pvalue > 1e-3
 
 
 def test_splits_share_no_actor_and_no_background_and_classes_are_even() -> None:
@@ -146,7 +147,7 @@ def test_splits_share_no_actor_and_no_background_and_classes_are_even() -> None:
 def test_a_sample_decodes_as_its_table_says(sample: Path) -> None:
     rows = table(sample)
     assert list(rows[0]) == ["path", "label", "split", "actor", "background"]
-    assert [row["split"] for row in rows] == ["train"] * 11 + ["test"] * 3
+    assert [row["split"] for row in rows] == ["train"] * 5 + ["test"] * 2
     for row in rows:
         assert row["path"].startswith(row["split"] + "/")
         assert not any(action in row["path"] for action in ACTIONS)
@@ -160,24 +161,24 @@ def test_a_sample_decodes_as_its_table_says(sample: Path) -> None:
 
 
 def test_any_number_of_workers_writes_the_same_files(sample: Path, tmp_path: Path) -> None:
-    write_sample(tmp_path / "again", train=11, test=3, seed=5, workers=2, progress=False)
+    write_sample(tmp_path / "again", train=5, test=2, seed=5, workers=2, progress=False)
     assert digests(tmp_path / "again") == digests(sample)
 
 
 def test_a_finished_sample_is_left_alone_and_a_broken_one_completed(sample: Path) -> None:
     before, rows = digests(sample), table(sample)
     times = {path: path.stat().st_mtime_ns for path in sample.rglob("*")}
-    write_sample(sample, train=11, test=3, seed=5, progress=False)
+    write_sample(sample, train=5, test=2, seed=5, progress=False)
     assert times == {path: path.stat().st_mtime_ns for path in sample.rglob("*")}
     (sample / "labels.csv").unlink()
     (sample / rows[4]["path"]).unlink()
-    write_sample(sample, train=11, test=3, seed=5, progress=False)
+    write_sample(sample, train=5, test=2, seed=5, progress=False)
     assert digests(sample) == before
 
 
 def test_another_folder_is_refused(sample: Path, tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="another sample"):
-        write_sample(sample, train=12, test=3, seed=5, progress=False)
+        write_sample(sample, train=6, test=2, seed=5, progress=False)
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(CatalogError, match="not empty"):
         write_sample(tmp_path, train=1, test=1, progress=False)

@@ -78,8 +78,12 @@ def score_retrieval(
 
 
 def chance(split: Sides, k: int = 1) -> float:
-    """Return the expected R@k of k different neighbours drawn at random from the gallery."""
+    """Return the expected R@k of k different neighbours drawn at random from the gallery.
+
+    A k beyond the gallery means the whole gallery.
+    """
     size, count = len(split.gallery_labels), Counter(split.gallery_labels)
+    k = min(k, size)
     misses = [
         math.comb(size - count[label], k) / math.comb(size, k) for label in split.query_labels
     ]

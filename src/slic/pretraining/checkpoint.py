@@ -27,6 +27,8 @@ class RunState:
         optimizer: State dict of the optimizer.
         videos: Digest of the training videos' ids; another set of videos is another run.
         processes: How many processes took part; another number is another run.
+        failures: Steps in a row, up to here, that were left out.
+        spread: Of the last batch's embeddings; the next round may have to warn of it.
     """
 
     epoch: int
@@ -37,6 +39,8 @@ class RunState:
     optimizer: dict[str, Any]
     videos: str
     processes: int
+    failures: int = 0
+    spread: float = 1.0
 
 
 def videos_digest(ids: Sequence[str]) -> str:

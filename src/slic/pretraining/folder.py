@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -19,7 +20,8 @@ except ImportError:  # Windows: two writers are then the user's own care
 class RunFolder:
     """A run's files; used as a context, it is locked against a second writer.
 
-    The lock belongs to the process, so a killed run leaves none behind.
+    The lock belongs to the process alone, not to its loading workers, which outlive a kill for some
+    seconds; so a killed run leaves none behind.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,11 +50,14 @@ class RunFolder:
             ) from error
         if fcntl:
             try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
+                self._lock.close()
                 raise CheckpointError(
                     f"{self.path}: another run is writing to this folder; choose another --out."
                 ) from error
+        for leftover in self.checkpoint.parent.glob(".*.tmp"):  # of a run killed while saving
+            leftover.unlink()
         return self
 
     def __exit__(
@@ -63,7 +68,8 @@ class RunFolder:
     ) -> None:
         for file in (self._log, self._lock):
             if file:
-                file.close()
+                with suppress(OSError):  # a full disk was named when a line could not be written
+                    file.close()
 
     def log(self, kind: str, **values: object) -> None:
         """Append one record to ``log.jsonl``."""

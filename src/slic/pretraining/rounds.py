@@ -8,11 +8,21 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast, gather_object
 from jaxtyping import Float32
 
-from slic.clips.datasets import ClipView
+from slic.clips.datasets import ClipDataset, ClipReader, clip_loader
+from slic.clips.motion import motion_descriptor
 from slic.clustering.assignment import Method, PseudoLabels
 from slic.embeddings import Layer, Precision, centred_unit_rows, embed
 from slic.encoders.encoder import VideoEncoder
 from slic.videos.catalog import Catalog
+
+View = Literal["rgb", "flow", "both", "motion", "motion+flow"]
+_PARTS: dict[View, Sequence[Literal["rgb", "flow", "motion"]]] = {
+    "rgb": ["rgb"],
+    "flow": ["flow"],
+    "both": ["rgb", "flow"],
+    "motion": ["motion"],
+    "motion+flow": ["motion", "flow"],
+}
 
 
 def cluster_round(
@@ -20,7 +30,7 @@ def cluster_round(
     catalog: Catalog,
     accelerator: Accelerator,
     *,
-    view: Literal["rgb", "flow", "both"],
+    view: View,
     clips: int,
     layer: Layer,
     centre: bool,
@@ -35,29 +45,50 @@ def cluster_round(
     """Return the pseudo-labels of all videos; every process embeds its share and gets them all."""
     if method == "none":  # every video is its own cluster: nothing to embed
         return PseudoLabels(np.arange(len(catalog)))
-    views: Sequence[ClipView] = ("rgb", "flow") if view == "both" else (view,)
     _agree_on_statistics(encoder, accelerator)
     mine = catalog.subset(
         [v.id for v in catalog[accelerator.process_index :: accelerator.num_processes]]
     )
     parts = []
-    for look in views:
-        embeddings = embed(
-            encoder,
-            mine,
-            clips=clips,
-            layer=layer,
-            view=look,
-            remove_camera=remove_camera,
-            workers=workers,
-            precision=precision,
-            progress=accelerator.is_main_process,
-        )
-        parts.append(_gathered(embeddings.ids, embeddings.mean, catalog, accelerator))
+    for look in _PARTS[view]:
+        if look == "motion":
+            rows = describe_motion(
+                mine,
+                ClipReader(
+                    frames=encoder.config.frames,
+                    stride=encoder.config.stride,
+                    size=encoder.config.size,
+                    remove_camera=remove_camera,
+                ),
+                clips=clips,
+                workers=workers,
+            )
+        else:
+            rows = embed(
+                encoder,
+                mine,
+                clips=clips,
+                layer=layer,
+                view=look,
+                remove_camera=remove_camera,
+                workers=workers,
+                precision=precision,
+                progress=accelerator.is_main_process,
+            ).mean
+        parts.append(_gathered(mine, rows, catalog, accelerator))
     x = centred_unit_rows(parts, centre=centre)
     return PseudoLabels.from_embeddings(
         x, method=method, partition=partition, clusters=clusters, seed=seed
     )
+
+
+def describe_motion(
+    catalog: Catalog, reader: ClipReader, *, clips: int, workers: int
+) -> Float32[np.ndarray, "n d"]:
+    """Return the motion descriptor of every video, from as many clips as an embedding has."""
+    dataset = ClipDataset(catalog, reader, clips=clips, view="flow")
+    loader = clip_loader(dataset, batch_size=8 * clips, workers=workers)
+    return np.stack([motion_descriptor(v) for batch in loader for v in batch.numpy()])
 
 
 def _agree_on_statistics(encoder: VideoEncoder, accelerator: Accelerator) -> None:
@@ -68,10 +99,11 @@ def _agree_on_statistics(encoder: VideoEncoder, accelerator: Accelerator) -> Non
 
 
 def _gathered(
-    ids: Sequence[str], rows: Float32[np.ndarray, "m d"], catalog: Catalog, accelerator: Accelerator
+    mine: Catalog, rows: Float32[np.ndarray, "m d"], catalog: Catalog, accelerator: Accelerator
 ) -> Float32[np.ndarray, "n d"]:
     """Return the rows of all processes in catalog order, each video once."""
     if accelerator.num_processes == 1:
         return rows
+    ids = [video.id for video in mine]
     row_of = dict(gather_object(list(zip(ids, rows, strict=True))))
     return np.stack([row_of[video.id] for video in catalog])

@@ -108,13 +108,21 @@ def pretrain(
         log_with=["tensorboard"] if importlib.util.find_spec("tensorboard") else None,
         project_dir=str(out),
     )
+    if min(len(catalog), recipe.train.batch_size) < accelerator.num_processes:
+        raise CatalogError(
+            f"{catalog.root}: {len(catalog)} videos in batches of {recipe.train.batch_size} are "
+            f"too few for {accelerator.num_processes} processes."
+        )
     if not accelerator.is_main_process:
         return Run(recipe, catalog, RunFolder(Path(out)), accelerator).go(
             resume, None, progress=False
         )
     with RunFolder(Path(out)) as folder:
-        _check_folder(folder, recipe, resume=resume)
-        return Run(recipe, catalog, folder, accelerator).go(resume, observer, progress=progress)
+        _refuse_another_run(folder, recipe, resume=resume)
+        run = Run(recipe, catalog, folder, accelerator)
+        with atomic_path(folder.recipe) as temporary:  # all parts could be built: this run's folder
+            save_recipe(recipe, temporary)
+        return run.go(resume, observer, progress=progress)
 
 
 @dataclass
@@ -175,12 +183,14 @@ class Run:
             for epoch in range(self.epoch, self.recipe.train.epochs):
                 if self.batch == 0 and epoch % self.recipe.clustering.every_epochs == 0:
                     self.cluster(observer, bar)
+                assert self.pseudo_labels is not None
                 self.batches.start(epoch, self.pseudo_labels, first_step=self.batch)
                 for samples in loader:
                     self.train_step(model, samples, bar)
-                    if stopping() or time.monotonic() - self.saved > SAVE_EVERY_SECONDS:
+                    stop = self.any_process(stopping())
+                    if stop or time.monotonic() - self.saved > SAVE_EVERY_SECONDS:
                         self.save()
-                    if stopping():
+                    if stop:
                         raise StopRequested
                 self.epoch, self.batch = epoch + 1, 0
                 self.save()
@@ -191,16 +201,24 @@ class Run:
         seconds = time.monotonic() - self.started
         return PretrainResult(self.folder.path, self.folder.encoder, self.step, seconds)
 
+    def any_process(self, flag: bool) -> bool:
+        """Return whether the flag is up in any process: to stop alone leaves the others waiting."""
+        flags = torch.tensor(int(flag), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(flags, reduction="sum"))
+
     def cluster(self, observer: Observer | None, bar: "tqdm[None]") -> None:
         """Replace the pseudo-labels by those of the encoder as it is now."""
         self.warn_of_collapse(bar)
         settings, train = self.recipe.clustering, self.recipe.train
         previous = self.pseudo_labels
+        parts = asdict(settings)
+        first_view, _ = parts.pop("first_view"), parts.pop("every_epochs")
+        parts["view"] = (first_view if previous is None else None) or settings.view
         self.pseudo_labels = cluster_round(
             self.encoder,
             self.catalog,
             self.accelerator,
-            **{k: v for k, v in asdict(settings).items() if k != "every_epochs"},
+            **parts,
             seed=train.seed,
             remove_camera=self.recipe.clip.remove_camera,
             workers=train.workers,
@@ -227,6 +245,7 @@ class Run:
         started = time.monotonic()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.recipe.train, self.step, self.total_steps)
+        statistics = [buffer.clone() for buffer in self.encoder.buffers()]
         terms = self.losses(model, samples)
         self.optimizer.zero_grad(set_to_none=True)
         self.accelerator.backward(terms.total)
@@ -237,6 +256,8 @@ class Run:
             self.optimizer.step()
             self.failures = 0
         else:
+            for buffer, before in zip(self.encoder.buffers(), statistics, strict=True):
+                buffer.copy_(before)  # a running mean that is not finite once stays so
             self.count_failure(bar)
         self.batch, self.step = self.batch + 1, self.step + 1
         self.report(terms, samples, time.monotonic() - started, bar)
@@ -293,7 +314,8 @@ class Run:
 
     def clips_per_step(self, samples: TripletSample) -> int:
         """Return how many clips all processes embed in one step."""
-        return samples.clips.shape[0] * samples.clips.shape[1] * self.accelerator.num_processes
+        videos, looks = samples.clips.shape[:2]
+        return int(videos * looks * self.accelerator.num_processes)
 
     def count_failure(self, bar: "tqdm[None]") -> None:
         """Say that a step was left out; give up after many in a row."""
@@ -336,11 +358,20 @@ class Run:
             optimizer=self.optimizer.state_dict(),
             videos=videos_digest([v.id for v in self.catalog]),
             processes=self.accelerator.num_processes,
+            failures=self.failures,
+            spread=self.spread,
         )
         save_state(state, self.folder.checkpoint)
 
     def restore(self) -> None:
-        """Go back to the saved state; what the log says beyond it is dropped."""
+        """Go back to the saved state, if any; what the log says beyond it is dropped."""
+        if self.folder.checkpoint.exists():
+            self.load()
+        if self.accelerator.is_main_process:
+            self.folder.rewind_log(epoch=self.epoch, step=self.step, mid_epoch=self.batch > 0)
+
+    def load(self) -> None:
+        """Read the saved state."""
         ids = [v.id for v in self.catalog]
         state = load_state(
             self.folder.checkpoint, ids=ids, processes=self.accelerator.num_processes
@@ -348,25 +379,24 @@ class Run:
         self.encoder.load_state_dict(state.encoder)
         self.optimizer.load_state_dict(state.optimizer)
         self.epoch, self.batch, self.step = state.epoch, state.batch, state.step
+        self.failures, self.spread = state.failures, state.spread
         if state.pseudo_labels is not None:
             self.pseudo_labels = PseudoLabels(state.pseudo_labels.numpy())
-        if self.accelerator.is_main_process:
-            self.folder.rewind_log(epoch=self.epoch, step=self.step, mid_epoch=self.batch > 0)
 
 
-def _check_folder(folder: RunFolder, recipe: Recipe, *, resume: bool) -> None:
-    """Start a new run's folder, or see that the recipe is that of the run to resume."""
-    if resume:
-        if folder.has_run and load_recipe(folder.recipe) != recipe:
+def _refuse_another_run(folder: RunFolder, recipe: Recipe, *, resume: bool) -> None:
+    """See that the folder is free, or holds the very run to resume."""
+    if not resume:
+        if folder.has_run:
             raise CheckpointError(
-                f"{folder.recipe}: the run to resume has other settings; "
-                "resume without settings of your own, or start anew with another --out."
+                f"{folder.path}: a run is already here; go on with it by --resume, "
+                "or start anew with another --out."
             )
         return
-    if folder.has_run:
+    if not folder.has_run:
+        raise CheckpointError(f"{folder.path}: there is no run to resume; leave --resume out.")
+    if load_recipe(folder.recipe) != recipe:
         raise CheckpointError(
-            f"{folder.path}: a run is already here; go on with it by --resume, "
-            "or start anew with another --out."
+            f"{folder.recipe}: the run to resume has other settings; "
+            "resume without settings of your own, or start anew with another --out."
         )
-    with atomic_path(folder.recipe) as temporary:
-        save_recipe(recipe, temporary)

@@ -166,7 +166,7 @@ def _run(pose: Pose, style: Style, phase: Angles) -> None:
 
 def _jump(pose: Pose, style: Style, phase: Angles) -> None:
     size = style.amplitude
-    low = _keyed(phase, [(0.0, 0.15), (0.3, 1.0), (0.44, 0.0), (0.8, 0.1), (0.9, 0.55)]) * size
+    low = _keyed(phase, [(0.0, 0.15), (0.25, 1.0), (0.44, 0.0), (0.8, 0.1), (0.9, 0.55)]) * size
     pose.legs[:, :, HIP] = 0.05 + 1.15 * low[:, None]
     pose.legs[:, :, KNEE] = 0.08 + 1.75 * low[:, None]
     pose.legs[:, :, SPREAD] = 0.09

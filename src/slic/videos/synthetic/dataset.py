@@ -27,7 +27,7 @@ from slic.videos.synthetic.take import Level, draw_take
 
 SPLITS = ("train", "test")
 POOL = 60  # actors, and backgrounds, of a split
-FEW = 8  # so many videos are written sooner than processes start
+FEW = 4  # so many videos are written sooner than processes start
 _CAST, _ENCODING, _TAKE, _ORDER = range(4)  # streams of random numbers of one video
 
 _NO_PROCESSES = (

@@ -31,9 +31,12 @@ def draw_encoding(rng: np.random.Generator) -> Encoding:
     worse = round(20 + 12 * quality)
     if codec == "libx264":
         preset = str(rng.choice(["ultrafast", "superfast", "veryfast"]))
-        options, tag, pixels = {"preset": preset, "crf": str(worse)}, None, "yuv420p"
+        # with mbtree the bundled x264 gives other bytes from run to run
+        options = {"preset": preset, "crf": str(worse), "x264-params": "mbtree=0"}
+        tag, pixels = None, "yuv420p"
     elif codec == "libvpx":
-        options = {"deadline": "realtime", "cpu-used": "8", "crf": str(worse - 12), "b": "1500k"}
+        # a positive cpu-used would follow the clock, and give other bytes under load
+        options = {"deadline": "realtime", "cpu-used": "-8", "crf": str(worse - 12), "b": "1500k"}
         tag, pixels = None, "yuv420p"
     elif codec == "mpeg4":
         scale = str(round(2 + 6 * quality))
