@@ -2,32 +2,30 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from slic.videos.catalog import Catalog
 
-SETTINGS = (
-    "--clip.frames=4",
-    "--clip.stride=1",
-    "--clip.size=32",
-    "--encoder.width=0.125",
-    "--encoder.hidden=32",
-    "--encoder.embedding=16",
-    "--clustering.every_epochs=2",
-    "--clustering.clips=1",
-    "--loss.temporal_weight=1",
-    "--train.batch_size=4",
-    "--train.epochs=3",
-    "--train.warmup_steps=2",
-    "--train.workers=0",
-)
+TINY = """
+clip: {frames: 4, stride: 1, size: 32}
+sampling: {same_video_probability: 0.2, flow_probability: 0.5}
+encoder: {depth: 10, width: 0.125, hidden: 32, embedding: 16}
+clustering: {every_epochs: 2, method: finch, view: rgb}
+loss: {kind: info_nce, temporal_weight: 1.0}
+train:
+  {epochs: 3, batch_size: 4, optimizer: adamw, learning_rate: 0.001, schedule: cosine,
+   warmup_steps: 2, workers: 0}
+"""
 
 
 @pytest.fixture(scope="session")
-def settings() -> tuple[str, ...]:
-    """Return the words that make recipe ``small`` tiny: 3 epochs of 3 steps, rounds at 0 and 2."""
-    return SETTINGS
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a recipe of 3 epochs of 3 steps, with rounds before epochs 0 and 2."""
+    path = tmp_path_factory.mktemp("recipe") / "tiny.yaml"
+    path.write_text(TINY)
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -48,12 +46,12 @@ def catalog(videos: Path) -> Catalog:
 @pytest.fixture(scope="session")
 def undisturbed(
     tmp_path_factory: pytest.TempPathFactory,
-    slic: Callable[..., "object"],
+    slic: Callable[..., Any],
     videos: Path,
-    catalog: Catalog,
+    tiny: Path,
 ) -> Path:
     """Return the folder of a run that went from start to end."""
     out = tmp_path_factory.mktemp("undisturbed") / "run"
-    ended = slic("pretrain", videos, "--out", out, *SETTINGS).wait()  # type: ignore[attr-defined]
+    ended = slic("pretrain", videos, "--out", out, "--recipe", tiny).wait()
     assert ended.code == 0, ended.err
     return out
