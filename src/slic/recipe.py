@@ -59,6 +59,7 @@ class EncoderSettings:
     shortcut: Literal["A", "B"] = "B"
     hidden: int = 2048
     embedding: int = 128
+    subtract_mean_frame: bool = False  # what stands still in a clip is not seen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ class LossSettings:
     margin: float = 0.2
     negatives: Literal["violating", "semi-hard"] = "violating"
     average_over: Literal["pairs", "active"] = "active"
-    temperature: float = 0.1
+    temperature: float = 0.1  # of InfoNCE
     temporal_weight: float = 1.0
     temporal_margin: float = 0.04
 

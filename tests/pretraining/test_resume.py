@@ -33,6 +33,7 @@ def slow_fsync(descriptor):
 os.fsync = slow_fsync
 """
 DISK_FULL_AFTER_ONE_CHECKPOINT = """
+import resource
 from slic.pretraining import run
 save_state = run.save_state
 def save_and_fill(*arguments):

@@ -240,6 +240,7 @@ class EpochBatches(Sampler[list[Draw]]):
 
 def clip_loader(dataset: ClipDataset, *, batch_size: int, workers: int) -> DataLoader[Tensor]:
     """Return a loader of whole videos in catalog order, about ``batch_size`` clips at a time."""
+    _put_threads_away(workers)
     return DataLoader(
         dataset,
         batch_size=max(1, batch_size // dataset.clips),
@@ -252,6 +253,7 @@ def triplet_loader(
     dataset: TripletDataset, batches: EpochBatches, *, workers: int
 ) -> DataLoader[TripletSample]:
     """Return the loader of training batches; its workers live as long as the run."""
+    _put_threads_away(workers)
     return DataLoader(
         dataset,
         batch_sampler=batches,
@@ -259,6 +261,12 @@ def triplet_loader(
         worker_init_fn=quiet_worker,
         persistent_workers=workers > 0,
     )
+
+
+def _put_threads_away(workers: int) -> None:
+    """End OpenCV's threads before workers are forked: those would wait for them for ever."""
+    if workers:
+        cv2.setNumThreads(1)
 
 
 def quiet_worker(_: int) -> None:

@@ -39,6 +39,8 @@ class EncoderConfig:
         stride: Video frames from one frame of a clip to the next.
         size: Rows and columns of a clip, in pixels.
         view: The looks it was trained on: clips, their optical flow, or both.
+        subtract_mean_frame: Whether the backbone sees each clip minus its mean over time: what
+            stands still is then grey, and appearance does not drown motion.
     """
 
     backbone: str = "r3d18"
@@ -52,6 +54,7 @@ class EncoderConfig:
     stride: int = 1
     size: int = 128
     view: View = "both"
+    subtract_mean_frame: bool = False
 
     def __post_init__(self) -> None:
         if self.backbone not in DEPTHS:
@@ -84,6 +87,8 @@ class VideoEncoder(nn.Module):
 
     def features(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b f"]:
         """Return what the backbone sees in clips, before the head."""
+        if self.config.subtract_mean_frame:
+            clips = clips - clips.mean(dim=2, keepdim=True)
         features: Tensor = self.backbone(clips)
         return features
 

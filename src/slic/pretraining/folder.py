@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 from slic.errors import CheckpointError
 from slic.files import atomic_path
@@ -39,7 +39,7 @@ class RunFolder:
         """Whether a run was started here."""
         return self.recipe.exists()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "RunFolder":
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = (self.path / ".lock").open("w")

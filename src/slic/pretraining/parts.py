@@ -11,7 +11,6 @@ import torch
 from accelerate import Accelerator
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributed import nn as differentiable
 
 from slic.encoders.encoder import EncoderConfig, VideoEncoder
 from slic.pretraining.objective import InstanceLoss, info_nce_instance, triplet_instance
@@ -29,6 +28,7 @@ def new_encoder(recipe: Recipe) -> VideoEncoder:
         shortcut=settings.shortcut,
         hidden=settings.hidden,
         embedding=settings.embedding,
+        subtract_mean_frame=settings.subtract_mean_frame,
         frames=clip.frames,
         stride=clip.stride,
         size=clip.size,
@@ -71,14 +71,19 @@ def instance_loss(settings: LossSettings) -> InstanceLoss:
 def gather_with_gradient(
     z: Float[Tensor, "b looks d"], accelerator: Accelerator
 ) -> Float[Tensor, "all looks d"]:
-    """Return the rows of all processes in their order; gradients flow back to each.
+    """Return the rows of all processes in their order; gradients flow back into one's own.
 
-    Every process then computes the same loss over the global batch. The backward pass sums the
-    gradients of all copies and DDP takes their mean, so the step is that of one process.
+    Every process then computes the same loss over the global batch. DDP takes the mean of what
+    should be the sum of the processes' gradients, hence the factor: the step is that of one
+    process.
     """
-    if accelerator.num_processes == 1:
+    world = accelerator.num_processes
+    if world == 1:
         return z
-    parts: tuple[Tensor, ...] = differentiable.functional.all_gather(z.contiguous())  # type: ignore[no-untyped-call]
+    parts = list(accelerator.gather(z.detach()).chunk(world))
+    own = z.clone()
+    own.register_hook(lambda gradient: gradient * world)  # type: ignore[no-untyped-call]
+    parts[accelerator.process_index] = own
     return torch.cat(parts)
 
 

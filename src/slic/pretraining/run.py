@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from accelerate import Accelerator
@@ -46,6 +46,7 @@ PATIENCE = 20  # batches in a row whose loss or gradient is not finite before th
 ALIKE = 1e-3  # spread of a batch's embeddings under which the encoder has collapsed
 
 
+@runtime_checkable
 class Observer(Protocol):
     """Sees every clustering; whatever it returns is written to the log beside the round.
 

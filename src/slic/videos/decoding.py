@@ -174,7 +174,7 @@ def _stacked(
     return out
 
 
-def _resized(frame: Frame, size: tuple[int, int]) -> Frame:
+def _resized(frame: Frame, size: tuple[int, int]) -> UInt8[np.ndarray, "rows columns 3"]:
     """Resize a frame: halved exactly while it is more than twice as large, then linearly.
 
     As smooth as the mean over areas, at an eighth of its time (320x240 to 171x128).

@@ -1,0 +1,119 @@
+"""Embeddings are those of plain calls, whatever the batches; a file gives back what was saved."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from slic.clips.datasets import ClipDataset, ClipReader, ClipView
+from slic.embeddings import Embeddings, Layer, centred_unit_rows, embed
+from slic.encoders.encoder import EncoderConfig, VideoEncoder, to_input
+from slic.errors import CatalogError, CheckpointError
+from slic.videos.catalog import Catalog
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., Path]) -> Catalog:
+    """Return five videos."""
+    folder = tmp_path_factory.mktemp("embedded")
+    for number in range(5):
+        make_video(folder / f"{number}.mp4", frames=3 + 5 * number, size=(64, 48))
+    return Catalog.from_folder(folder, progress=False)
+
+
+@pytest.fixture
+def encoder() -> VideoEncoder:
+    """Return a tiny encoder with random weights, in training mode."""
+    torch.manual_seed(0)
+    return VideoEncoder(
+        EncoderConfig(
+            backbone="r3d10", width=0.125, hidden=8, embedding=4, frames=4, stride=1, size=32
+        )
+    )
+
+
+@pytest.mark.parametrize("layer", ["head", "backbone"])
+@pytest.mark.parametrize("view", ["rgb", "flow"])
+def test_embeddings_are_the_encoders_on_one_clip_after_another(
+    catalog: Catalog, encoder: VideoEncoder, layer: Layer, view: ClipView
+) -> None:
+    reader = ClipReader(frames=4, stride=1, size=32)
+    dataset = ClipDataset(catalog, reader, clips=3, view=view)
+    embedded = [
+        embed(encoder, catalog, clips=3, layer=layer, view=view, batch_size=size, workers=workers,
+              progress=False)
+        for size, workers in ((1, 0), (7, 1), (64, 0))
+    ]  # fmt: skip
+    assert encoder.training  # as it came in
+    encoder.eval()
+    for video in range(len(catalog)):
+        for clip in range(3):
+            x = to_input(dataset[video][clip : clip + 1])
+            with torch.no_grad():
+                z = encoder(x) if layer == "head" else encoder.features(x)
+            for result in embedded:
+                np.testing.assert_allclose(result.clips[video, clip], z[0], rtol=2e-4, atol=1e-5)
+    result = embedded[0]
+    assert result.ids == tuple(video.id for video in catalog)
+    assert (result.layer, result.view, result.encoder) == (layer, view, encoder.fingerprint())
+    np.testing.assert_allclose(result.mean[2], result.clips[2].mean(axis=0), rtol=1e-5)
+
+
+def test_embedding_changes_nothing_in_the_encoder(catalog: Catalog, encoder: VideoEncoder) -> None:
+    before = encoder.fingerprint()
+    embed(encoder, catalog, clips=1, workers=0, progress=False)
+    assert encoder.fingerprint() == before
+
+
+def test_no_video_is_said(catalog: Catalog, encoder: VideoEncoder) -> None:
+    with pytest.raises(CatalogError, match="no usable video"):
+        embed(encoder, catalog.subset([]), workers=0, progress=False)
+
+
+@pytest.fixture
+def embeddings() -> Embeddings:
+    """Return embeddings of three videos, two clips each."""
+    clips = np.random.default_rng(0).standard_normal((3, 2, 4)).astype(np.float32)
+    ids = ("a.mp4", "sub/ü.mp4", 'c "quoted".mp4')
+    return Embeddings(ids=ids, clips=clips, encoder="0123abcd", layer="head", view="flow")
+
+
+def test_a_file_gives_back_what_was_saved(embeddings: Embeddings, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "embeddings.npz"
+    embeddings.save(path)
+    loaded = Embeddings.load(path)
+    assert np.array_equal(loaded.clips, embeddings.clips)
+    for name in ("ids", "encoder", "layer", "view"):
+        assert getattr(loaded, name) == getattr(embeddings, name)
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("kind", ["missing", "text", "cut", "other"])
+def test_a_file_that_is_something_else_is_named(
+    embeddings: Embeddings, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "embeddings.npz"
+    if kind == "text":
+        path.write_text("hello")
+    elif kind == "cut":
+        embeddings.save(path)
+        path.write_bytes(path.read_bytes()[:-40])
+    elif kind == "other":
+        np.savez(path, x=np.zeros(3))
+    with pytest.raises(CheckpointError, match=r"embeddings.npz: no embeddings of `slic embed`"):
+        Embeddings.load(path)
+
+
+@pytest.mark.parametrize("centre", [True, False])
+def test_rows_are_put_side_by_side_at_equal_weight(centre: bool) -> None:
+    rng = np.random.default_rng(0)
+    parts = [rng.standard_normal((5, d)).astype(np.float32) * s for d, s in ((3, 1), (2, 100))]
+    rows = centred_unit_rows(parts, centre=centre)
+    for i in range(5):
+        expected = []
+        for part in parts:
+            row = part[i] - (sum(part) / 5 if centre else 0)
+            expected += list(row / (row @ row) ** 0.5)
+        np.testing.assert_allclose(rows[i], expected, rtol=1e-4, atol=1e-6)

@@ -1,0 +1,170 @@
+"""Every recipe that is shipped loads, every mistake in one is a line that says what to write."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import yaml
+
+from slic.errors import RecipeError
+from slic.recipe import Recipe, load_recipe, recipe_names, save_recipe
+
+
+def refused(source: str | Path, *words: str) -> str:
+    """Return the message of a recipe that is refused; it is one line."""
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(source, words)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """Return the path of a recipe to write."""
+    return tmp_path / "mine.yaml"
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_shipped_recipe_loads_and_says_what_its_file_says(name: str, written: Path) -> None:
+    recipe = load_recipe(name)
+    file = Path(__file__).parents[1] / "src" / "slic" / "recipes" / f"{name}.yaml"
+    for section, values in yaml.safe_load(file.read_text()).items():
+        for key, value in values.items():
+            loaded = getattr(getattr(recipe, section), key)
+            assert (list(loaded) if isinstance(loaded, tuple) else loaded) == value
+    save_recipe(recipe, written)
+    assert load_recipe(written) == recipe
+
+
+def test_the_papers_recipe_is_the_papers() -> None:
+    recipe = load_recipe("paper-ucf101")
+    assert (recipe.clip.frames, recipe.clip.size, recipe.train.epochs) == (16, 128, 600)
+    assert (recipe.loss.kind, recipe.loss.margin, recipe.loss.temporal_margin) == (
+        "triplet", 0.2, 0.04,
+    )  # fmt: skip
+    assert (recipe.sampling.same_video_probability, recipe.sampling.flow_probability) == (0.2, 0.25)
+    assert (recipe.train.optimizer, recipe.train.learning_rate, recipe.train.momentum) == (
+        "sgd", 0.1, 0.5,
+    )  # fmt: skip
+
+
+def test_what_is_saved_is_every_value_and_plain_yaml(written: Path) -> None:
+    words = ["--train.seed=7", "--augmentation.area=[0.3, 0.9]", "--encoder.stem_stride=[1,4,4]"]
+    recipe = load_recipe("small", words)
+    save_recipe(recipe, written)
+    plain = yaml.safe_load(written.read_text())
+    assert {(s, k) for s in plain for k in plain[s]} == {
+        (s, k) for s, values in asdict(recipe).items() for k in values
+    }
+    assert load_recipe(written) == recipe
+    assert recipe.encoder.stem_stride == (1, 4, 4)
+
+
+def test_words_go_before_the_file_and_the_file_before_the_defaults(written: Path) -> None:
+    written.write_text("train: {epochs: 7, learning_rate: 1e-3}")
+    recipe = load_recipe(written, ["--train.epochs=9"])
+    assert (recipe.train.epochs, recipe.train.learning_rate) == (9, 0.001)
+    assert recipe.train.batch_size == Recipe().train.batch_size
+    assert load_recipe(written, ["--train.epochs", "8"]).train.epochs == 8
+
+
+def test_an_empty_file_is_the_defaults(written: Path) -> None:
+    written.write_text("")
+    assert load_recipe(written) == Recipe()
+
+
+def test_an_unknown_name_offers_the_nearest() -> None:
+    assert "Did you mean small?" in refused("smal")
+    assert "Known names: " in refused("nothing-like-it")
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest"),
+    [
+        ("train: {epoch: 5}", "unknown key 'train.epoch'. The nearest known is 'train.epochs'"),
+        ("trian: {epochs: 5}", "unknown section 'trian'. The nearest known is 'train'"),
+        ("epochs: 5", "unknown section 'epochs'. The nearest known is 'train.epochs'"),
+        ("clip: {learning_rate: 5}", "The nearest known is 'train.learning_rate'"),
+        ("zzzzzzzz: {a: 5}", "Known: augmentation, "),
+        ("train: 5", "section 'train' is 5, not keys with values"),
+        ("train:", "section 'train' is None, not keys with values"),
+        ("- train", "a recipe is a YAML mapping of sections"),
+        ("train: {epochs: [}", "cannot be read as a recipe"),
+    ],
+)
+def test_a_mistake_in_a_file_names_the_file_and_the_nearest(
+    written: Path, text: str, nearest: str
+) -> None:
+    written.write_text(text)
+    message = refused(written)
+    assert message.startswith(f"{written}: ")
+    assert nearest in message
+
+
+@pytest.mark.parametrize(
+    ("word", "nearest"),
+    [
+        ("--train.epoch=5", "'train.epochs'"),
+        ("--train.lerning_rate=5", "'train.learning_rate'"),
+        ("--epochs=5", "'train.epochs'"),
+        ("--clusterng.view=flow", "'clustering.view'"),
+    ],
+)
+def test_a_mistake_on_the_command_line_names_the_nearest(word: str, nearest: str) -> None:
+    key = word[2:].split("=")[0]
+    assert refused("small", word) == (
+        f"command line: unknown setting {key!r}. The nearest known is {nearest}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("--train.epochs=many", "train.epochs"),
+        ("--train.epochs=2.5", "train.epochs"),
+        ("--loss.kind=tripled", "loss.kind"),
+        ("--encoder.depth=19", "encoder.depth"),
+        ("--augmentation.area=[0.1]", "augmentation.area"),
+        ("stray", "stray"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_one_line_that_names_it(word: str, said: str) -> None:
+    assert said in refused("small", word)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "--clip.frames=1",
+        "--clip.stride=0",
+        "--clip.size=-1",
+        "--encoder.width=0",
+        "--encoder.stem_stride=[0,1,1]",
+        "--train.epochs=0",
+        "--train.batch_size=1",
+        "--train.learning_rate=0",
+        "--train.learning_rate=.nan",
+        "--train.learning_rate=.inf",
+        "--train.seed=-1",
+        "--train.workers=-1",
+        "--train.momentum=-0.5",
+        "--loss.temporal_weight=-1",
+        "--loss.temperature=0",
+        "--clustering.partition=-1",
+        "--clustering.every_epochs=0",
+        "--sampling.flow_probability=1.5",
+        "--sampling.same_video_probability=-0.1",
+        "--augmentation.flip=2",
+    ],
+)
+def test_an_impossible_value_is_named_with_its_value(word: str) -> None:
+    key, value = word[2:].split("=")
+    message = refused("small", word)
+    assert message.startswith(f"{key} is ")
+    assert value.strip("[]").split(",")[0].strip("0.") in message
+
+
+def test_a_file_that_is_no_text_is_refused(written: Path) -> None:
+    written.write_bytes(b"\xff\xfe\x00\x81")
+    assert "cannot be read as a recipe" in refused(written)
