@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -57,11 +58,12 @@ class Embeddings:
     def load(cls, path: Path) -> "Embeddings":
         """Read what `save` wrote; raises CheckpointError when the file is something else."""
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            # numpy does not close a damaged file that it opened itself
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 about = json.loads(str(stored["about"]))
                 about.update(clips=stored["clips"], ids=tuple(about["ids"]))
             return cls(**about)
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             raise CheckpointError(f"{path}: no embeddings of `slic embed` ({error}).") from error
 
 

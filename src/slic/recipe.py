@@ -105,6 +105,7 @@ class TrainSettings:
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 0
     workers: int = 2  # processes that decode
+    snapshot_every_epochs: int = 0  # keep the encoder in snapshots/step-000120; 0: only the last
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,10 @@ class RunFolder:
         self._lock: IO[str] | None = None
         self._log: IO[str] | None = None
 
+    def snapshot(self, step: int) -> Path:
+        """Return the folder of the encoder kept after so many steps."""
+        return self.path / "snapshots" / f"step-{step:06d}"
+
     @property
     def has_run(self) -> bool:
         """Whether a run was started here."""

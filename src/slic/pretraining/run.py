@@ -195,6 +195,7 @@ class Run:
                         raise StopRequested
                 self.epoch, self.batch = epoch + 1, 0
                 self.save()
+                self.keep_snapshot()
         self.warn_of_collapse(bar)
         if self.accelerator.is_main_process:
             self.encoder.eval().save_pretrained(self.folder.encoder)
@@ -363,6 +364,12 @@ class Run:
             spread=self.spread,
         )
         save_state(state, self.folder.checkpoint)
+
+    def keep_snapshot(self) -> None:
+        """Keep the encoder as it is now, when the recipe asks for it."""
+        every = self.recipe.train.snapshot_every_epochs
+        if every and self.epoch % every == 0 and self.accelerator.is_main_process:
+            self.encoder.save_pretrained(self.folder.snapshot(self.step))
 
     def restore(self) -> None:
         """Go back to the saved state, if any; what the log says beyond it is dropped."""

@@ -1,0 +1,180 @@
+"""Two processes make the step of one: the same triplets, loss and gradient, each video once."""
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import Generator, nn
+
+from slic.pretraining.objective import info_nce_instance, loss_terms, triplet_instance
+from slic.pretraining.rounds import cluster_round
+from slic.videos.catalog import Catalog
+
+BATCH, LOOKS = 8, 3
+STEP = """
+import sys, torch
+from accelerate import Accelerator
+from torch import Generator, nn
+from slic.pretraining import objective
+from slic.pretraining.objective import loss_terms, info_nce_instance, triplet_instance
+from slic.pretraining.parts import gather_with_gradient
+mined = []
+mine_triplets = objective.mine_triplets
+def noted(*arguments, **named):
+    mined.append(mine_triplets(*arguments, **named))
+    return mined[-1]
+objective.mine_triplets = noted
+accelerator = Accelerator(cpu=True)
+given = torch.load({given!r})
+toy = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 5))
+toy.load_state_dict(given["toy"])
+model = accelerator.prepare(toy)
+share = len(given["x"]) // accelerator.num_processes
+mine = slice(accelerator.process_index * share, (accelerator.process_index + 1) * share)
+x, label = given["x"][mine], given["label"][mine]
+z = model(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+instance = (
+    info_nce_instance(temperature=0.1)
+    if {kind!r} == "info_nce"
+    else triplet_instance(margin=0.2, rule="violating", average_over="active")
+)
+terms = loss_terms(
+    gather_with_gradient(z, accelerator), accelerator.gather(label), instance=instance,
+    temporal_weight=1.0, temporal_margin=0.04, generator=Generator().manual_seed(7),
+)
+accelerator.backward(terms.total)
+result = dict(
+    terms=[t.item() for t in terms],
+    gradient=[p.grad for p in toy.parameters()],
+    mined=[tuple(t)[:3] for t in mined],
+)
+torch.save(result, {results!r} + f"/{{accelerator.process_index}}.pt")
+accelerator.end_training()
+"""
+ROUND = """
+import json
+from accelerate import Accelerator
+from slic.encoders.encoder import VideoEncoder
+from slic.pretraining import rounds
+from slic.videos.catalog import Catalog
+embedded = []
+embed = rounds.embed
+def noted(encoder, catalog, **named):
+    embedded.extend(video.id for video in catalog)
+    return embed(encoder, catalog, **named)
+rounds.embed = noted
+accelerator = Accelerator(cpu=True)
+labels = rounds.cluster_round(
+    VideoEncoder.from_pretrained({encoder!r}), Catalog.from_folder({videos!r}), accelerator,
+    **{settings!r}
+)
+with open({results!r} + f"/{{accelerator.process_index}}.json", "w") as file:
+    json.dump([embedded, labels.labels.tolist()], file)
+"""
+SETTINGS: dict[str, Any] = {
+    "view": "rgb", "clips": 2, "layer": "backbone", "centre": True, "method": "finch",
+    "partition": 0, "clusters": 2, "seed": 0, "remove_camera": False, "workers": 0,
+    "precision": "fp32",
+}  # fmt: skip
+
+
+@pytest.fixture
+def in_two_processes(program: Callable[[str], Any]) -> Callable[[str], None]:
+    """Return a function that runs a program in two processes that form one group."""
+
+    def run(text: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        world = f"MASTER_ADDR='127.0.0.1', MASTER_PORT='{port}', WORLD_SIZE='2'"
+        both = [
+            program(f"os.environ.update(RANK='{r}', LOCAL_RANK='{r}', {world})\n{text}")
+            for r in range(2)
+        ]
+        for ended in [running.wait(60) for running in both]:
+            assert ended.code == 0, ended.err
+
+    return run
+
+
+@pytest.mark.parametrize("kind", ["triplet", "info_nce"])
+def test_loss_triplets_and_gradient_are_those_of_one_process(
+    in_two_processes: Callable[[str], None], tmp_path: Path, kind: str
+) -> None:
+    generator = Generator().manual_seed(1)
+    x = torch.randn(BATCH, LOOKS, 6, generator=generator)
+    label = torch.randint(0, 3, (BATCH,), generator=generator)
+    toy = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 5))
+    given = tmp_path / "given.pt"
+    torch.save({"toy": toy.state_dict(), "x": x, "label": label}, given)
+    in_two_processes(STEP.format(given=str(given), results=str(tmp_path), kind=kind))
+    instance = (
+        info_nce_instance(temperature=0.1)
+        if kind == "info_nce"
+        else triplet_instance(margin=0.2, rule="violating", average_over="active")
+    )
+    terms = loss_terms(
+        toy(x.flatten(0, 1)).unflatten(0, x.shape[:2]), label, instance=instance,
+        temporal_weight=1.0, temporal_margin=0.04, generator=Generator().manual_seed(7),
+    )  # fmt: skip
+    terms.total.backward()
+    one, other = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    assert one["terms"] == other["terms"]
+    assert one["terms"] == pytest.approx([term.item() for term in terms], rel=1e-5)
+    for mined, others in zip(one["mined"], other["mined"], strict=True):
+        assert len(mined[0]) > 10
+        assert all(torch.equal(a, b) for a, b in zip(mined, others, strict=True))
+    for parameter, *gradients in zip(
+        toy.parameters(), one["gradient"], other["gradient"], strict=True
+    ):
+        assert parameter.grad is not None
+        assert torch.equal(*gradients)
+        torch.testing.assert_close(gradients[0], parameter.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_a_round_embeds_every_video_once_and_all_get_the_same_clusters(
+    in_two_processes: Callable[[str], None],
+    videos: Path,
+    catalog: Catalog,
+    undisturbed: Path,
+    tmp_path: Path,
+) -> None:
+    from slic.encoders.encoder import VideoEncoder
+
+    encoder = undisturbed / "encoder"
+    in_two_processes(
+        ROUND.format(
+            encoder=str(encoder), videos=str(videos), settings=SETTINGS, results=str(tmp_path)
+        )
+    )
+    (ids, labels), (other_ids, other_labels) = (
+        json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)
+    )
+    assert sorted(ids + other_ids) == [video.id for video in catalog]
+    alone = cluster_round(
+        VideoEncoder.from_pretrained(encoder), catalog, Accelerator(cpu=True), **SETTINGS
+    )
+    assert labels == other_labels == alone.labels.tolist()
+
+
+def test_torchrun_finishes_one_run(videos: Path, tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    launch = ["torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "slic"]
+    words = ["pretrain", str(videos), "--out", str(out), "--recipe", str(tiny)]
+    done = subprocess.run(
+        [sys.executable, "-m", *launch, *words], capture_output=True, text=True, timeout=100,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("encoder after 9 steps") == 1
+    records = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [r["step"] for r in records if r["kind"] == "step"] == list(range(1, 10))
+    assert (out / "encoder" / "model.safetensors").exists()
+    assert "FutureWarning" not in done.stderr

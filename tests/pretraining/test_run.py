@@ -1,0 +1,210 @@
+"""A run in this process: what goes wrong in numbers is said, and changes no weight."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from slic.errors import CatalogError, RecipeError, TrainingError
+from slic.pretraining import pretrain, run
+from slic.pretraining.folder import read_log
+from slic.pretraining.objective import LossTerms
+from slic.pretraining.parts import new_encoder
+from slic.recipe import Recipe, load_recipe
+from slic.videos.catalog import Catalog, Refused
+
+Terms = Callable[..., LossTerms]
+
+
+@pytest.fixture
+def recipe(tiny: Path) -> Recipe:
+    """Return the tiny recipe."""
+    return load_recipe(tiny)
+
+
+def changed(recipe: Recipe, section: str, **values: Any) -> Recipe:
+    return replace(recipe, **{section: replace(getattr(recipe, section), **values)})
+
+
+def warnings_of(out: Path) -> list[str]:
+    return [r["message"] for r in read_log(out / "log.jsonl") if r["kind"] == "warning"]
+
+
+@pytest.fixture
+def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], bool]], None]:
+    """Return a function that makes the loss of those steps (from 0) not a number."""
+
+    def spoil_steps(bad: Callable[[int], bool]) -> None:
+        plain: Terms = run.loss_terms
+        calls = 0
+
+        def terms(*arguments: Any, **named: Any) -> LossTerms:
+            nonlocal calls
+            calls += 1
+            result = plain(*arguments, **named)
+            return result._replace(total=result.total * torch.nan) if bad(calls - 1) else result
+
+        monkeypatch.setattr(run, "loss_terms", terms)
+
+    return spoil_steps
+
+
+def test_a_run_here_is_the_run_of_the_command(
+    catalog: Catalog, recipe: Recipe, undisturbed: Path, tmp_path: Path
+) -> None:
+    result = pretrain(catalog, out=tmp_path / "run", recipe=recipe, progress=False)
+    assert result.steps == 9
+    assert result.encoder == tmp_path / "run" / "encoder"
+    for name in ("encoder/model.safetensors", "recipe.yaml", "clusters/epoch-0002.jsonl"):
+        assert (result.folder / name).read_bytes() == (undisturbed / name).read_bytes()
+
+
+def test_steps_without_a_finite_loss_change_neither_weights_nor_statistics(
+    catalog: Catalog, recipe: Recipe, tmp_path: Path, spoil: Callable[..., None]
+) -> None:
+    spoil(lambda _: True)
+    out = tmp_path / "run"
+    result = pretrain(catalog, out=out, recipe=changed(recipe, "train", epochs=1), progress=False)
+    trained = nn.Module.state_dict(run_encoder(result.encoder))
+    for name, value in new_encoder(recipe).state_dict().items():
+        assert torch.equal(trained[name], value), name
+    assert warnings_of(out) == ["step 0: loss or gradient not finite; the step was left out."]
+    assert result.steps == 3
+
+
+def run_encoder(folder: Path) -> nn.Module:
+    from slic.encoders.encoder import VideoEncoder
+
+    return VideoEncoder.from_pretrained(folder)
+
+
+def test_one_bad_step_is_left_out_and_the_run_goes_on(
+    catalog: Catalog, recipe: Recipe, tmp_path: Path, spoil: Callable[..., None]
+) -> None:
+    spoil(lambda step: step in (1, 4))
+    out = tmp_path / "run"
+    pretrain(catalog, out=out, recipe=recipe, progress=False)
+    assert [message.split(":")[0] for message in warnings_of(out)] == ["step 1", "step 4"]
+    weights = run_encoder(out / "encoder").state_dict().values()
+    assert all(value.isfinite().all() for value in weights)
+
+
+def test_a_run_gives_up_after_many_bad_steps_in_a_row(
+    catalog: Catalog,
+    recipe: Recipe,
+    tmp_path: Path,
+    spoil: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run, "PATIENCE", 3)
+    spoil(lambda step: step != 2)  # 0, 1, then 3, 4, 5
+    with pytest.raises(TrainingError, match=r"3 steps in a row up to step 5 .* Lower --train.lear"):
+        pretrain(catalog, out=tmp_path / "run", recipe=recipe, progress=False)
+
+
+def test_a_collapse_is_said_at_the_next_round_and_at_the_end(
+    catalog: Catalog, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def collapsed(recipe: Recipe) -> nn.Module:
+        encoder = new_encoder(recipe)
+        last = encoder.projection[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.zeros_(last.weight)
+        nn.init.ones_(last.bias)
+        return encoder
+
+    monkeypatch.setattr(run, "new_encoder", collapsed)
+    slow = changed(recipe, "train", learning_rate=1e-12)
+    # with the head's embeddings all alike, FINCH would make one cluster of them
+    pretrain(
+        catalog, out=tmp_path / "run", recipe=changed(slow, "clustering", layer="backbone"),
+        progress=False,
+    )  # fmt: skip
+    said = warnings_of(tmp_path / "run")
+    assert len(said) == 2
+    assert all(message.startswith("the encoder has collapsed: all emb") for message in said)
+
+
+def test_one_cluster_is_said(catalog: Catalog, recipe: Recipe, tmp_path: Path) -> None:
+    one = changed(recipe, "clustering", method="kmeans", clusters=1, every_epochs=3)
+    pretrain(catalog, out=tmp_path / "run", recipe=one, progress=False)
+    assert warnings_of(tmp_path / "run") == [
+        "all videos fell into one cluster, so there is no negative to learn from."
+    ]
+
+
+class Truth:
+    """Gives a figure for every round."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[list[str], list[int]]] = []
+
+    def clustered(self, ids: Sequence[str], pseudo_labels: Sequence[int]) -> Mapping[str, float]:
+        """Return how many rounds there were."""
+        self.seen.append((list(ids), list(pseudo_labels)))
+        return {"rounds_seen": float(len(self.seen))}
+
+
+def test_an_observer_sees_every_round_and_changes_nothing(
+    catalog: Catalog, recipe: Recipe, undisturbed: Path, tmp_path: Path
+) -> None:
+    out, truth = tmp_path / "run", Truth()
+    pretrain(catalog, out=out, recipe=recipe, observer=truth, progress=False)
+    rounds = [r for r in read_log(out / "log.jsonl") if r["kind"] == "round"]
+    assert [r["rounds_seen"] for r in rounds] == [1.0, 2.0]
+    assert all(ids == [v.id for v in catalog] for ids, _ in truth.seen)
+    assert [len(set(labels)) for _, labels in truth.seen] == [r["clusters"] for r in rounds]
+    name = "encoder/model.safetensors"
+    assert (out / name).read_bytes() == (undisturbed / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("section", "values"),
+    [
+        ("loss", {"kind": "triplet"}),
+        ("loss", {"kind": "triplet", "negatives": "semi-hard", "average_over": "pairs"}),
+        ("loss", {"temporal_weight": 0.0}),
+        ("clustering", {"view": "both", "centre": True, "layer": "backbone", "clips": 2}),
+        ("clustering", {"view": "flow"}),
+        ("clustering", {"method": "none"}),
+        ("train", {"precision": "bf16"}),
+        ("train", {"optimizer": "sgd", "schedule": "constant"}),
+        ("clip", {"remove_camera": True}),
+    ],
+)
+def test_every_kind_of_recipe_runs(
+    catalog: Catalog, recipe: Recipe, tmp_path: Path, section: str, values: dict[str, Any]
+) -> None:
+    kind = changed(changed(recipe, "train", epochs=1), section, **values)
+    result = pretrain(catalog, out=tmp_path / "run", recipe=kind, progress=False)
+    steps = [r for r in read_log(result.folder / "log.jsonl") if r["kind"] == "step"]
+    assert len(steps) == 3
+    assert all(r["loss"] == r["loss"] and 0 <= r["active"] <= 1 for r in steps)
+    assert all((r["temporal"] == 0) == (kind.loss.temporal_weight == 0) for r in steps[:1])
+
+
+def test_a_recipe_that_cannot_be_built_leaves_the_folder_free(
+    catalog: Catalog, recipe: Recipe, tmp_path: Path
+) -> None:
+    bad = changed(recipe, "augmentation", area=(0.9, 0.1))
+    with pytest.raises(RecipeError, match="area"):
+        pretrain(catalog, out=tmp_path / "run", recipe=bad, progress=False)
+    assert not (tmp_path / "run" / "recipe.yaml").exists()
+
+
+def test_too_few_videos_are_said(catalog: Catalog, recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match="1 video; learning needs at least 2"):
+        pretrain(catalog.subset(["03.mp4"]), out=tmp_path / "run", recipe=recipe, progress=False)
+
+
+def test_too_many_refused_files_stop_before_any_work(
+    catalog: Catalog, recipe: Recipe, tmp_path: Path
+) -> None:
+    worse = replace(catalog, refused=(Refused("bad.mp4", "no frame"), Refused("b.mp4", "no frame")))
+    with pytest.raises(CatalogError, match=r"2 of 14 files cannot be used, at most 10% may be"):
+        pretrain(worse, out=tmp_path / "run", recipe=recipe, progress=False)
+    assert not (tmp_path / "run").exists()
