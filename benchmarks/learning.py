@@ -15,8 +15,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
+
+from slic.embeddings import embed
 from slic.encoders.encoder import VideoEncoder
-from slic.evaluation.scoring import Sides, chance, mean_frame_scores, score_retrieval, sides
+from slic.evaluation.retrieval import evaluate
+from slic.evaluation.scoring import Sides, chance, mean_frame_scores, sides
 from slic.labels import read_labels
 from slic.pretraining import pretrain
 from slic.pretraining.parts import new_encoder
@@ -67,12 +71,18 @@ def _one(run: str, seed: int, split: Sides, out: Path, *, snapshots: int) -> dic
     return {"run": run, "seed": seed, "seconds": round(seconds), "curve": curve}
 
 
+@torch.no_grad()
 def _recalls(encoder: VideoEncoder, split: Sides) -> dict[str, float]:
+    """Return R@1 by the protocols `backbone` and `paper`, from one pass over the videos."""
+    features = [
+        embed(encoder, side, clips=10, layer="backbone", progress=False).clips
+        for side in (split.queries, split.gallery)
+    ]
+    outputs = [encoder.head(torch.from_numpy(x).flatten(0, 1)).numpy() for x in features]
+    heads = [z.reshape(*x.shape[:2], -1) for z, x in zip(outputs, features, strict=True)]
     return {
-        protocol: round(
-            score_retrieval(encoder, split, protocol=protocol, progress=False)[0].recall[1], 4
-        )
-        for protocol in PROTOCOLS
+        name: round(evaluate(query, split.query_labels, gallery, split.gallery_labels).recall[1], 4)
+        for name, (query, gallery) in (("backbone", features), ("paper", heads))
     }
 
 

@@ -129,7 +129,7 @@ def _embed_batch(
     return z.float().cpu().reshape(*batch.shape[:2], -1)
 
 
-def centred_unit_rows(parts: Sequence[Float32[np.ndarray, "n d"]], *, centre: bool) -> np.ndarray:
+def centred_unit_rows(parts: Sequence[Float32[np.ndarray, "n _"]], *, centre: bool) -> np.ndarray:
     """Normalise each matrix's rows (after taking its mean row off) and put them side by side."""
     scaled = []
     for part in parts:

@@ -70,7 +70,7 @@ class ClusteringSettings:
     method: Literal["finch", "kmeans", "none"] = "finch"  # none: every video is its own cluster
     partition: int = 0  # of FINCH, 0 is the finest
     clusters: int = 100  # of k-means
-    view: View = "rgb"  # both: rgb and flow side by side; motion: the descriptor that needs no encoder
+    view: View = "rgb"  # both: rgb and flow; motion: the descriptor that needs no encoder
     first_view: View | None = None  # of the first round; None: as the others
     clips: int = 1  # a video's embedding is the mean over so many clips
     layer: Literal["head", "backbone"] = "head"

@@ -132,3 +132,15 @@ def test_missing_and_damaged_files_are_named_in_one_line(
 def test_an_unknown_backbone_is_refused() -> None:
     with pytest.raises(ValueError, match="backbone='r3d11': the backbones are r3d10"):
         EncoderConfig(backbone="r3d11")
+
+
+def test_what_stands_still_is_not_seen_when_the_mean_frame_is_subtracted() -> None:
+    config = EncoderConfig(
+        backbone="r3d10", width=0.125, hidden=8, embedding=4, frames=4, subtract_mean_frame=True
+    )
+    encoder = VideoEncoder(config).eval()
+    clips = torch.rand(2, 3, 4, 32, 32)
+    still = torch.rand(2, 3, 1, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(encoder(clips), encoder(clips + still), atol=1e-4, rtol=1e-4)
+        assert not torch.allclose(encoder(clips), encoder(clips.flip(2)), atol=1e-6)

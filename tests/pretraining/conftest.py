@@ -1,10 +1,11 @@
 """A dozen tiny videos, the settings of a run of seconds, and one such run that nobody disturbed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from slic.videos.catalog import Catalog
 
@@ -55,3 +56,12 @@ def undisturbed(
     ended = slic("pretrain", videos, "--out", out, "--recipe", tiny).wait()
     assert ended.code == 0, ended.err
     return out
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sum in the same order, hence with the same last bits, as the processes of one thread do."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

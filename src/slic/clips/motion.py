@@ -1,7 +1,8 @@
 """A description of how a video moves that needs no learning: where, and in which direction.
 
 It groups the videos of the first round. A random encoder, averaged over the picture, forgets where
-things move; this does not, and its groups agree about twice as well with the actions (docs/results).
+things move; this does not, and its groups agree about twice as well with the actions
+(docs/results.md).
 """
 
 import numpy as np

@@ -1,5 +1,6 @@
 """Learning an encoder from unlabelled videos."""
 
-from slic.pretraining.run import Observer, PretrainResult, StopRequested, pretrain
+from slic.pretraining.entry import pretrain
+from slic.pretraining.run import Observer, PretrainResult, StopRequested
 
 __all__ = ["Observer", "PretrainResult", "StopRequested", "pretrain"]

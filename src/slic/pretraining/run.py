@@ -1,8 +1,6 @@
-"""The method of the paper as a loop: embed, cluster, train, save (DESIGN section 1)."""
+"""The method of the paper as a loop: embed, cluster, train, save (docs/method.md)."""
 
-import importlib.util
 import math
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,7 +10,6 @@ from typing import Protocol, runtime_checkable
 import torch
 from accelerate import Accelerator
 from torch import Generator, nn
-from tqdm import tqdm
 
 from slic.clips.augment import Augmentation
 from slic.clips.datasets import (
@@ -24,8 +21,7 @@ from slic.clips.datasets import (
 )
 from slic.clustering.assignment import PseudoLabels
 from slic.encoders.encoder import to_input
-from slic.errors import CatalogError, CheckpointError, TrainingError
-from slic.files import atomic_path
+from slic.errors import TrainingError
 from slic.pretraining.checkpoint import RunState, load_state, save_state, videos_digest
 from slic.pretraining.folder import RunFolder
 from slic.pretraining.objective import LossTerms, loss_terms
@@ -37,8 +33,9 @@ from slic.pretraining.parts import (
     new_optimizer,
     stop_at_ctrl_c,
 )
+from slic.pretraining.reporting import Reporter
 from slic.pretraining.rounds import cluster_round
-from slic.recipe import Recipe, load_recipe, save_recipe
+from slic.recipe import Recipe
 from slic.videos.catalog import Catalog
 
 SAVE_EVERY_SECONDS = 600.0  # an epoch of a large set is long; a kill costs at most this much
@@ -72,60 +69,6 @@ class PretrainResult:
     seconds: float
 
 
-def pretrain(
-    catalog: Catalog | str | Path,
-    *,
-    out: str | Path,
-    recipe: Recipe | str = "small",
-    resume: bool = False,
-    observer: Observer | None = None,
-    progress: bool = True,
-) -> PretrainResult:
-    """Learn an encoder from unlabelled videos.
-
-    Args:
-        catalog: The videos, or a folder of them.
-        out: Run folder: recipe, log, checkpoints, clusters and at the end the encoder.
-        recipe: Settings, or the name of a shipped recipe. A resumed run must bring the same.
-        resume: Go on from the folder's checkpoint; the result is the same, bit for bit, as that
-            of a run never stopped (same machine, same number of processes).
-        observer: Sees every round's clusters, and has no way to change them.
-        progress: Show a bar on stderr.
-
-    Raises:
-        CatalogError: Too few videos, or too many that cannot be read.
-        CheckpointError: The folder holds another run, or cannot be written.
-        TrainingError: Losses that stay non-finite.
-        StopRequested: Ctrl-C; the state was saved.
-    """
-    recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
-    if not isinstance(catalog, Catalog):
-        catalog = Catalog.from_folder(catalog, progress=progress)
-    catalog.require_usable()
-    if len(catalog) < 2:
-        raise CatalogError(f"{catalog.root}: {len(catalog)} video; learning needs at least 2.")
-    accelerator = Accelerator(
-        cpu=not torch.cuda.is_available(),
-        log_with=["tensorboard"] if importlib.util.find_spec("tensorboard") else None,
-        project_dir=str(out),
-    )
-    if min(len(catalog), recipe.train.batch_size) < accelerator.num_processes:
-        raise CatalogError(
-            f"{catalog.root}: {len(catalog)} videos in batches of {recipe.train.batch_size} are "
-            f"too few for {accelerator.num_processes} processes."
-        )
-    if not accelerator.is_main_process:
-        return Run(recipe, catalog, RunFolder(Path(out)), accelerator).go(
-            resume, None, progress=False
-        )
-    with RunFolder(Path(out)) as folder:
-        _refuse_another_run(folder, recipe, resume=resume)
-        run = Run(recipe, catalog, folder, accelerator)
-        with atomic_path(folder.recipe) as temporary:  # all parts could be built: this run's folder
-            save_recipe(recipe, temporary)
-        return run.go(resume, observer, progress=progress)
-
-
 @dataclass
 class Run:
     """The parts of a run, and where it stands."""
@@ -151,6 +94,7 @@ class Run:
             self.encoder = convert(self.encoder)  # type: ignore[no-untyped-call]
         self.optimizer = new_optimizer(self.encoder, train)
         self.instance = instance_loss(recipe.loss)
+        self.reporter = Reporter(self.folder, self.accelerator)
         self.dataset = TripletDataset(
             self.catalog,
             ClipReader(**asdict(recipe.clip)),
@@ -175,19 +119,17 @@ class Run:
             self.restore()
         # DDP registers the parameters that are there now, so it wraps them after the restore.
         model = self.accelerator.prepare(self.encoder)
-        self.accelerator.init_trackers("tensorboard")
         loader = triplet_loader(self.dataset, self.batches, workers=self.recipe.train.workers)
         self.encoder.train()
-        bar = tqdm(total=self.total_steps, initial=self.step, unit="step", disable=not progress,
-                   file=sys.stderr, dynamic_ncols=True, smoothing=0.05)  # fmt: skip
-        with bar, stop_at_ctrl_c() as stopping:
+        self.reporter.start(self.total_steps, done=self.step, progress=progress)
+        with self.reporter, stop_at_ctrl_c() as stopping:
             for epoch in range(self.epoch, self.recipe.train.epochs):
                 if self.batch == 0 and epoch % self.recipe.clustering.every_epochs == 0:
-                    self.cluster(observer, bar)
+                    self.cluster(observer)
                 assert self.pseudo_labels is not None
                 self.batches.start(epoch, self.pseudo_labels, first_step=self.batch)
                 for samples in loader:
-                    self.train_step(model, samples, bar)
+                    self.train_step(model, samples)
                     stop = self.any_process(stopping())
                     if stop or time.monotonic() - self.saved > SAVE_EVERY_SECONDS:
                         self.save()
@@ -196,10 +138,9 @@ class Run:
                 self.epoch, self.batch = epoch + 1, 0
                 self.save()
                 self.keep_snapshot()
-        self.warn_of_collapse(bar)
+            self.warn_of_collapse()
         if self.accelerator.is_main_process:
             self.encoder.eval().save_pretrained(self.folder.encoder)
-        self.accelerator.end_training()
         seconds = time.monotonic() - self.started
         return PretrainResult(self.folder.path, self.folder.encoder, self.step, seconds)
 
@@ -208,9 +149,9 @@ class Run:
         flags = torch.tensor(int(flag), device=self.accelerator.device)
         return bool(self.accelerator.reduce(flags, reduction="sum"))
 
-    def cluster(self, observer: Observer | None, bar: "tqdm[None]") -> None:
+    def cluster(self, observer: Observer | None) -> None:
         """Replace the pseudo-labels by those of the encoder as it is now."""
-        self.warn_of_collapse(bar)
+        self.warn_of_collapse()
         settings, train = self.recipe.clustering, self.recipe.train
         previous = self.pseudo_labels
         parts = asdict(settings)
@@ -226,23 +167,17 @@ class Run:
             workers=train.workers,
             precision=train.precision,
         )
-        summary = self.pseudo_labels.summary()
-        bar.set_postfix_str(f"{summary['clusters']} clusters", refresh=False)
         if not self.accelerator.is_main_process:
             return
         ids, labels = [v.id for v in self.catalog], self.pseudo_labels.labels.tolist()
         self.folder.save_clusters(self.epoch, ids, labels)
-        agreement = self.pseudo_labels.agreement(previous) if previous else None
         truth = observer.clustered(ids, labels) if observer else {}
-        self.folder.log(
-            "round", epoch=self.epoch, step=self.step, **summary, agreement=agreement, **truth
+        agreement = self.pseudo_labels.agreement(previous) if previous else None
+        self.reporter.clustered(
+            self.pseudo_labels, epoch=self.epoch, step=self.step, agreement=agreement, **truth
         )
-        if summary["clusters"] == 1:
-            self.warn(
-                "all videos fell into one cluster, so there is no negative to learn from.", bar
-            )
 
-    def train_step(self, model: nn.Module, samples: TripletSample, bar: "tqdm[None]") -> None:
+    def train_step(self, model: nn.Module, samples: TripletSample) -> None:
         """Make one optimizer step, unless the loss or a gradient is not finite."""
         started = time.monotonic()
         for group in self.optimizer.param_groups:
@@ -260,9 +195,16 @@ class Run:
         else:
             for buffer, before in zip(self.encoder.buffers(), statistics, strict=True):
                 buffer.copy_(before)  # a running mean that is not finite once stays so
-            self.count_failure(bar)
+            self.count_failure()
         self.batch, self.step = self.batch + 1, self.step + 1
-        self.report(terms, samples, time.monotonic() - started, bar)
+        self.spread = self.reporter.stepped(
+            terms,
+            samples,
+            epoch=self.epoch,
+            step=self.step,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            seconds=time.monotonic() - started,
+        )
 
     def losses(self, model: nn.Module, samples: TripletSample) -> LossTerms:
         """Embed the clips of this process and return the loss over those of all processes."""
@@ -283,67 +225,28 @@ class Run:
             generator=Generator(device).manual_seed(seed),
         )
 
-    def report(
-        self, terms: LossTerms, samples: TripletSample, seconds: float, bar: "tqdm[None]"
-    ) -> None:
-        """Log the step and move the bar."""
-        if not self.accelerator.is_main_process:
-            return
-        values = {name: round(value.item(), 6) for name, value in terms._asdict().items()}
-        self.spread = values.pop("spread")
-        values["loss"] = values.pop("total")
-        values["learning_rate"] = self.optimizer.param_groups[0]["lr"]
-        self.folder.log(
-            "step",
-            step=self.step,
-            epoch=self.epoch,
-            **values,
-            spread=self.spread,
-            overlapping=int(samples.overlap.sum()),
-            seconds=round(seconds, 4),
-            clips_per_second=round(self.clips_per_step(samples) / seconds, 2),
-        )
-        self.accelerator.log(values, step=self.step)
-        rate = bar.format_dict["rate"] or 0.0
-        assert self.pseudo_labels is not None
-        bar.set_postfix_str(
-            f"loss {values['loss']:.3f}, active {values['active']:.0%}, "
-            f"{self.pseudo_labels.clusters} clusters, "
-            f"{rate * self.clips_per_step(samples):.0f} clips/s",
-            refresh=False,
-        )
-        bar.update()
-
-    def clips_per_step(self, samples: TripletSample) -> int:
-        """Return how many clips all processes embed in one step."""
-        videos, looks = samples.clips.shape[:2]
-        return int(videos * looks * self.accelerator.num_processes)
-
-    def count_failure(self, bar: "tqdm[None]") -> None:
+    def count_failure(self) -> None:
         """Say that a step was left out; give up after many in a row."""
         self.failures += 1
         if self.failures == 1:
-            self.warn(f"step {self.step}: loss or gradient not finite; the step was left out.", bar)
+            self.warn(f"step {self.step}: loss or gradient not finite; the step was left out.")
         if self.failures >= PATIENCE:
             raise TrainingError(
                 f"{PATIENCE} steps in a row up to step {self.step} had a loss or gradient that is "
                 "not finite. Lower --train.learning_rate or use --train.precision=fp32."
             )
 
-    def warn_of_collapse(self, bar: "tqdm[None]") -> None:
+    def warn_of_collapse(self) -> None:
         """Say when the embeddings of the last batch were all alike."""
         if self.spread < ALIKE:
             self.warn(
                 f"the encoder has collapsed: all embeddings are alike (spread {self.spread:.1e}). "
-                "Lower --train.learning_rate, or use --loss.kind=info_nce.",
-                bar,
+                "Lower --train.learning_rate, or use --loss.kind=info_nce."
             )
 
-    def warn(self, message: str, bar: "tqdm[None]") -> None:
-        """Write a line above the bar and into the log."""
-        if self.accelerator.is_main_process:
-            bar.write(f"warning: {message}", file=sys.stderr)
-            self.folder.log("warning", epoch=self.epoch, step=self.step, message=message)
+    def warn(self, message: str) -> None:
+        """Say it above the bar and in the log."""
+        self.reporter.warn(message, epoch=self.epoch, step=self.step)
 
     def save(self) -> None:
         """Write the state of the run."""
@@ -390,21 +293,4 @@ class Run:
         self.failures, self.spread = state.failures, state.spread
         if state.pseudo_labels is not None:
             self.pseudo_labels = PseudoLabels(state.pseudo_labels.numpy())
-
-
-def _refuse_another_run(folder: RunFolder, recipe: Recipe, *, resume: bool) -> None:
-    """See that the folder is free, or holds the very run to resume."""
-    if not resume:
-        if folder.has_run:
-            raise CheckpointError(
-                f"{folder.path}: a run is already here; go on with it by --resume, "
-                "or start anew with another --out."
-            )
-        return
-    if not folder.has_run:
-        raise CheckpointError(f"{folder.path}: there is no run to resume; leave --resume out.")
-    if load_recipe(folder.recipe) != recipe:
-        raise CheckpointError(
-            f"{folder.recipe}: the run to resume has other settings; "
-            "resume without settings of your own, or start anew with another --out."
-        )
+            self.reporter.clusters = self.pseudo_labels.clusters
