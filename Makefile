@@ -24,5 +24,5 @@ bench: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[tensorboard,hub]' --group dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[tensorboard]' --group dev
 	touch $@
