@@ -138,7 +138,8 @@ class Running:
     def __init__(self, program: str, folder: Path) -> None:
         self.out, self.err = folder / f"{time.time_ns()}.out", folder / f"{time.time_ns()}.err"
         redirect = f"""
-import os
+import multiprocessing, os
+multiprocessing.set_start_method("fork", force=True)  # as in a process of the user's
 for path, stream in (({str(self.out)!r}, 1), ({str(self.err)!r}, 2)):
     os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream)
 os.setsid()

@@ -124,7 +124,7 @@ def test_loss_triplets_and_gradient_are_those_of_one_process(
         toy(x.flatten(0, 1)).unflatten(0, x.shape[:2]), label, instance=instance,
         temporal_weight=1.0, temporal_margin=0.04, generator=Generator().manual_seed(7),
     )  # fmt: skip
-    terms.total.backward()
+    terms.total.backward()  # type: ignore[no-untyped-call]
     one, other = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
     assert one["terms"] == other["terms"]
     assert one["terms"] == pytest.approx([term.item() for term in terms], rel=1e-5)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -65,8 +64,10 @@ def load_state(path: Path, *, ids: Sequence[str], processes: int) -> RunState:
         raise CheckpointError(
             f"{path}: there is nothing to resume; start the run without --resume."
         ) from error
-    except (OSError, RuntimeError, TypeError, EOFError, UnpicklingError) as error:
-        raise CheckpointError(f"{path}: not a checkpoint of a run ({error}).") from error
+    except Exception as error:  # of a damaged file, torch's reader lets any kind of error out
+        raise CheckpointError(
+            f"{path}: not a checkpoint of a run ({_first_line(error)})."
+        ) from error
     if state.videos != videos_digest(ids):
         raise CheckpointError(
             f"{path}: the run was trained on another set of videos than the {len(ids)} found now; "
@@ -78,3 +79,7 @@ def load_state(path: Path, *, ids: Sequence[str], processes: int) -> RunState:
             "resume it with the same number, so that it stays the same run."
         )
     return state
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

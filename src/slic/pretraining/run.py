@@ -123,6 +123,11 @@ class Run:
         self.encoder.train()
         self.reporter.start(self.total_steps, done=self.step, progress=progress)
         with self.reporter, stop_at_ctrl_c() as stopping:
+            if self.recipe.train.precision == "bf16" and self.accelerator.device.type == "cpu":
+                self.warn(
+                    "bf16 on a CPU was seen to give gradients that are not finite, and with very "
+                    "narrow networks to crash (docs/performance.md); fp32 is the safe choice."
+                )
             for epoch in range(self.epoch, self.recipe.train.epochs):
                 if self.batch == 0 and epoch % self.recipe.clustering.every_epochs == 0:
                     self.cluster(observer)
@@ -136,8 +141,8 @@ class Run:
                     if stop:
                         raise StopRequested
                 self.epoch, self.batch = epoch + 1, 0
+                self.keep_snapshot()  # before the state says that this epoch is done
                 self.save()
-                self.keep_snapshot()
             self.warn_of_collapse()
         if self.accelerator.is_main_process:
             self.encoder.eval().save_pretrained(self.folder.encoder)

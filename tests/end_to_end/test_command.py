@@ -1,0 +1,262 @@
+"""The command as a user meets it: from a sample to a score, and what each bad input is told."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from slic.embeddings import Embeddings
+
+Slic = Callable[..., Any]
+TINY = (
+    "--clip.frames=4",
+    "--clip.stride=2",
+    "--clip.size=32",
+    "--encoder.width=0.125",
+    "--encoder.hidden=16",
+    "--encoder.embedding=8",
+    "--clustering.clips=1",
+    "--train.batch_size=4",
+    "--train.epochs=1",
+    "--train.workers=0",
+)
+
+
+@pytest.fixture(scope="module")
+def sample(slic: Slic, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a tiny sample that the command wrote."""
+    folder = tmp_path_factory.mktemp("sample") / "videos"
+    ended = slic("sample", folder, "--train=8", "--test=4", "--workers=1").wait()
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines()[0] == f"{folder}: 8 training and 4 test videos."
+    return folder
+
+
+@pytest.fixture(scope="module")
+def encoder(slic: Slic, sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the encoder of a tiny run on the sample's training videos."""
+    out = tmp_path_factory.mktemp("run") / "run"
+    words = ["--labels", sample / "labels.csv", "--split", "train", "--out", out, *TINY]
+    ended = slic("pretrain", sample, *words).wait()
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith(f"{out}/encoder: encoder after 2 steps, ")
+    assert f"next: slic embed {sample} --encoder {out}/encoder" in ended.out
+    (first, *_) = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert 0 <= first["nmi"] <= 1  # the clusters beside the labels
+    folder: Path = out / "encoder"
+    return folder
+
+
+@pytest.fixture
+def videos(tmp_path: Path, make_video: Callable[..., Path]) -> Path:
+    """Return a folder of four good videos."""
+    for number in range(4):
+        make_video(tmp_path / "videos" / f"{number}.mp4", frames=10 + number, size=(64, 48))
+    return tmp_path / "videos"
+
+
+def one_line(ended: Any, *, code: int = 1) -> str:
+    """Return the last line on stderr of a command that failed as it should."""
+    assert ended.code == code, ended.err
+    assert "Traceback" not in ended.err
+    line: str = ended.err.splitlines()[-1]
+    assert line.startswith("slic: ")
+    return line
+
+
+def test_python_dash_m_says_its_version() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "slic", "--version"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("slic ")
+
+
+def test_scan_prints_a_line_or_json(slic: Slic, sample: Path) -> None:
+    ended = slic("scan", sample).wait()
+    assert ended.code == 0
+    assert f"{sample}: 12 videos, " in ended.out
+    told = json.loads(slic("scan", sample, "--json").wait().out)
+    assert (len(told["videos"]), told["refused"]) == (12, [])
+    assert all(
+        v["frames"] >= 30 and (v["width"], v["height"]) == (320, 240) for v in told["videos"]
+    )
+
+
+def test_embed_writes_what_loads(slic: Slic, sample: Path, encoder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "embeddings.npz"
+    words = ["--encoder", encoder, "--out", out, "--clips=2", "--layer=backbone", "--workers=1"]
+    ended = slic("embed", sample / "train", *words).wait()
+    assert ended.code == 0, ended.err
+    loaded = Embeddings.load(out)
+    assert loaded.clips.shape[:2] == (8, 2)
+    assert np.isfinite(loaded.clips).all()
+    assert ended.out == (
+        f"{out}: 8 videos x 2 clips x {loaded.clips.shape[2]} numbers, encoder {loaded.encoder}\n"
+    )
+
+
+def test_evaluate_prints_its_protocol_and_writes_json(
+    slic: Slic, sample: Path, encoder: Path, tmp_path: Path
+) -> None:
+    figures = tmp_path / "scores.json"
+    words = ["--encoder", encoder, "--labels", sample / "labels.csv", "--json", figures]
+    ended = slic("evaluate", "retrieval", sample, *words, "--workers=0").wait()
+    assert ended.code == 0, ended.err
+    assert "paper: head output, mean over 10 clips, cosine, any match" in ended.out
+    assert "chance R@1 " in ended.out
+    assert "mean frame R@1 " in ended.out
+    told = json.loads(figures.read_text())
+    assert told["baselines_recall_at_1"].keys() == {"chance", "mean frame"}
+    assert len(told["encoder"]) == 16
+    assert "paper" in told["protocol"]
+
+
+def test_an_empty_folder(slic: Slic, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for words in (["scan"], ["pretrain", "--out", tmp_path / "run"]):
+        ended = slic(words[0], tmp_path / "empty", *words[1:]).wait()
+        assert f"{tmp_path}/empty: no video found (" in one_line(ended)
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_folder(slic: Slic, tmp_path: Path) -> None:
+    said = one_line(slic("scan", tmp_path / "nowhere").wait())
+    assert f"{tmp_path}/nowhere: this folder cannot be read (no such file" in said
+
+
+def test_a_folder_without_permission(slic: Slic, videos: Path, tmp_path: Path) -> None:
+    deny = """
+import os, pathlib
+scandir, iterdir = os.scandir, pathlib.Path.iterdir
+def denied(path):
+    if "locked" in str(path):
+        raise PermissionError(13, "Permission denied", str(path))
+os.scandir = lambda path=".": denied(path) or scandir(path)
+pathlib.Path.iterdir = lambda self: denied(self) or iterdir(self)
+"""  # root, as in most containers, would read it all the same
+    (tmp_path / "locked").mkdir()
+    said = one_line(slic("scan", tmp_path / "locked", before=deny).wait())
+    assert said == f"slic: {tmp_path}/locked: this folder cannot be read (permission denied)."
+    (videos / "locked").mkdir()
+    ended = slic("scan", videos, before=deny).wait()
+    assert ended.code == 0
+    assert "refused: locked: this folder cannot be listed (permission denied)" in ended.out
+    assert ": 4 videos, " in ended.out
+
+
+def bad_files(videos: Path, make_video: Callable[..., Path]) -> dict[str, str]:
+    """Add bad files to a folder; return a word of each one's reason."""
+    (videos / "text.mp4").write_text("this is no video")
+    whole = make_video(videos.parent / "whole.mp4", frames=30, size=(64, 48)).read_bytes()
+    (videos / "cut.mp4").write_bytes(whole[: len(whole) // 3])
+    make_video(videos / "still.mp4", frames=1, size=(64, 48))
+    return {"text.mp4": "", "cut.mp4": "", "still.mp4": "frame"}
+
+
+def test_bad_files_are_named_and_more_than_a_tenth_stop_the_run(
+    slic: Slic, videos: Path, tmp_path: Path, make_video: Callable[..., Path]
+) -> None:
+    reasons = bad_files(videos, make_video)
+    scanned = slic("scan", videos).wait()
+    assert scanned.code == 0
+    assert "Traceback" not in scanned.err
+    refused = [line for line in scanned.out.splitlines() if line.startswith("refused: ")]
+    for name in ("text.mp4", "cut.mp4"):
+        assert any(line.startswith(f"refused: {name}: ") for line in refused), refused
+    assert all(reasons[line.split(": ")[1]] in line for line in refused)
+    ended = slic("pretrain", videos, "--out", tmp_path / "run", *TINY).wait()
+    said = one_line(ended)
+    assert f"{len(refused)} of 7 files cannot be used, at most 10% may be" in said
+    assert "text.mp4: " in said
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_one_bad_file_among_many_is_named_and_the_run_goes_on(
+    slic: Slic, videos: Path, tmp_path: Path
+) -> None:
+    for number in range(4, 10):
+        shutil.copy(videos / "0.mp4", videos / f"{number}.mp4")
+    (videos / "text.mp4").write_text("this is no video")
+    ended = slic("pretrain", videos, "--out", tmp_path / "run", *TINY).wait()
+    assert ended.code == 0, ended.err
+    assert "refused: text.mp4: " in ended.err
+    assert "refused" not in ended.out
+    assert (tmp_path / "run" / "encoder" / "model.safetensors").exists()
+
+
+def test_videos_of_one_frame_do_not_break_a_run(
+    slic: Slic, videos: Path, tmp_path: Path, make_video: Callable[..., Path]
+) -> None:
+    make_video(videos / "still.mp4", frames=1, size=(64, 48))
+    ended = slic("pretrain", videos, "--out", tmp_path / "run", *TINY).wait()
+    assert "Traceback" not in ended.err
+    scanned = slic("scan", videos).wait()
+    assert ended.code == (1 if "refused: still.mp4" in scanned.out else 0), ended.err
+
+
+def test_nothing_usable_to_embed(slic: Slic, encoder: Path, tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "text.mp4").write_text("this is no video")
+    out = tmp_path / "embeddings.npz"
+    ended = slic("embed", tmp_path / "videos", "--encoder", encoder, "--out", out).wait()
+    assert "no usable video to embed" in one_line(ended)
+    assert not out.exists()
+
+
+def test_an_unknown_setting_names_the_nearest(slic: Slic, videos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    said = one_line(slic("pretrain", videos, "--out", out, "--train.epoch=3").wait())
+    assert "unknown setting 'train.epoch'. The nearest known is 'train.epochs'." in said
+    (tmp_path / "mine.yaml").write_text("train: {lerning_rate: 1}")
+    said = one_line(slic("pretrain", videos, "--recipe", tmp_path / "mine.yaml").wait())
+    assert "unknown key 'train.lerning_rate'. The nearest known is 'train.learning_rate'." in said
+    assert not out.exists()
+
+
+def test_weights_of_another_architecture(
+    slic: Slic, videos: Path, encoder: Path, tmp_path: Path
+) -> None:
+    other = shutil.copytree(encoder, tmp_path / "other")
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"backbone": "r3d18", "hidden": 24}))
+    out = tmp_path / "embeddings.npz"
+    said = one_line(slic("embed", videos, "--encoder", other, "--out", out).wait())
+    assert "the weights do not fit the encoder; missing: " in said
+    assert "of another shape: projection.0.weight (16, " in said
+    said = one_line(slic("embed", videos, "--encoder", tmp_path, "--out", out).wait())
+    assert f"{tmp_path}/config.json: no encoder here" in said
+    assert not out.exists()
+
+
+def test_labels_that_lack_a_split(slic: Slic, sample: Path, encoder: Path) -> None:
+    words = ["--labels", sample / "labels.csv", "--encoder", encoder, "--queries", "val"]
+    said = one_line(slic("evaluate", "retrieval", sample, *words).wait())
+    assert "no video is in split 'val'; splits in the file: test, train." in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["pretend"],
+        ["scan"],
+        ["scan", "videos", "--wrokers=2"],
+        ["embed", "videos"],
+        ["embed", "videos", "--encoder", "e", "--out", "o", "--clips=0"],
+        ["embed", "videos", "--encoder", "e", "--out", "o", "--workers=-1"],
+        ["sample", "videos", "--train=some"],
+        ["evaluate"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(slic: Slic, words: list[str]) -> None:
+    ended = slic(*words).wait()
+    assert ended.code == 2
+    assert "usage: slic" in ended.err
+    assert "Traceback" not in ended.err

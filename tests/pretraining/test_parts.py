@@ -1,0 +1,56 @@
+"""What the words of a recipe stand for."""
+
+import math
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from slic.pretraining.parts import learning_rate, new_encoder, new_optimizer, stop_at_ctrl_c
+from slic.recipe import TrainSettings, load_recipe
+
+
+def test_a_new_encoder_depends_on_the_seed_and_on_nothing_else(tiny: Path) -> None:
+    torch.manual_seed(1)
+    next_number = torch.rand(1)
+    torch.manual_seed(1)
+    first = new_encoder(load_recipe(tiny)).fingerprint()
+    assert torch.equal(torch.rand(1), next_number)  # the global generator was left as it was
+    assert new_encoder(load_recipe(tiny)).fingerprint() == first
+    assert new_encoder(load_recipe(tiny, ["--train.seed=1"])).fingerprint() != first
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_the_step_size_warms_up_then_stays_or_falls_to_nothing(schedule: str) -> None:
+    settings = TrainSettings(
+        learning_rate=0.2,
+        schedule="cosine" if schedule == "cosine" else "constant",
+        warmup_steps=4,
+    )
+    rates = [learning_rate(settings, step, 20) for step in range(21)]
+    assert rates[:4] == pytest.approx([0.05, 0.10, 0.15, 0.20])
+    after = [0.1 * (1 + math.cos(math.pi * s / 16)) for s in range(17)]
+    assert rates[4:] == pytest.approx(after if schedule == "cosine" else [0.2] * 17)
+
+
+def test_the_papers_optimizer(tiny: Path) -> None:
+    encoder = new_encoder(load_recipe(tiny))
+    optimizer = new_optimizer(encoder, load_recipe("paper-ucf101").train)
+    assert isinstance(optimizer, torch.optim.SGD)
+    (group,) = optimizer.param_groups
+    assert (group["lr"], group["momentum"], group["weight_decay"]) == (0.1, 0.5, 0.0)
+    assert len(group["params"]) == len(list(encoder.parameters()))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_asks_the_second_interrupts(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with stop_at_ctrl_c() as stopping:
+        assert not stopping()
+        os.kill(os.getpid(), number)
+        assert stopping()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is before
