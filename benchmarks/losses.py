@@ -49,6 +49,7 @@ def seconds(loss: Callable[[Tensor, Tensor, Generator], Tensor]) -> list[float]:
 
 
 def main() -> None:
+    torch.set_num_threads(1)  # as the loops use; more threads wait for each other on small matrices
     seconds(ours)  # warms up
     quick, slow = statistics.median(seconds(ours)), statistics.median(seconds(loops))
     print(f"loss, mining and backward at {EMBEDDINGS} embeddings, median of {RUNS} runs:")
