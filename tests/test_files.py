@@ -2,6 +2,7 @@
 
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,18 @@ from slic.errors import CheckpointError
 from slic.files import atomic_path, write_atomically
 
 
-@pytest.fixture
-def small_disk() -> Iterator[int]:
-    """Let no file grow over 1000 bytes; the kernel then refuses to write, as a full disk does."""
+@contextmanager
+def small_disk(most: int) -> Iterator[None]:
+    """Let no file grow over ``most`` bytes; the kernel refuses to write, as a full disk does.
+
+    Only around the call in question: the test run's own log may be a file, and longer.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield 1000
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_file_is_written_in_a_folder_that_is_made(tmp_path: Path) -> None:
@@ -52,11 +58,12 @@ def test_a_body_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path: Path, small_disk: int) -> None:
+def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(CheckpointError, match=r"file: could not be written \(File too large\)"):
-        write_atomically(path, bytes(small_disk + 1))
+    refused = pytest.raises(CheckpointError, match=r"file: could not be written \(File too large\)")
+    with refused, small_disk(1000):
+        write_atomically(path, bytes(1001))
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
