@@ -10,7 +10,7 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from slic.errors import CatalogError, CheckpointError, SlicError
 
@@ -287,9 +287,9 @@ def _split(catalog: "Catalog", labels: "Labels | None", name: str) -> "Catalog":
     return catalog.subset([video_id for video_id in labels.ids(name) if video_id in there])
 
 
-def _print_refused(catalog: "Catalog", file: object = None) -> None:
+def _print_refused(catalog: "Catalog", file: TextIO | None = None) -> None:
     for refused in catalog.refused:
-        print(f"refused: {refused.id}: {refused.reason}", file=file or sys.stdout)  # type: ignore[arg-type]
+        print(f"refused: {refused.id}: {refused.reason}", file=file or sys.stdout)
 
 
 def _said(message: str, code: int) -> int:
