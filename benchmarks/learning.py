@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypedDict
 
 import torch
 
@@ -28,6 +29,15 @@ from slic.recipe import load_recipe
 from slic.videos.catalog import Catalog
 
 PROTOCOLS = ("backbone", "paper")
+
+
+class Record(TypedDict):
+    """One line of ``results.jsonl``; the curve is step -> protocol -> R@1."""
+
+    run: str
+    seed: int
+    seconds: int
+    curve: dict[str, dict[str, float]]
 
 
 def main() -> None:
@@ -55,7 +65,7 @@ def _split(data: Path, queries: str, gallery: str) -> Sides:
     return sides(Catalog.from_folder(data), read_labels(file), queries=queries, gallery=gallery)
 
 
-def _one(run: str, seed: int, split: Sides, out: Path, *, snapshots: int) -> dict[str, object]:
+def _one(run: str, seed: int, split: Sides, out: Path, *, snapshots: int) -> Record:
     name, *words = run.split(",")
     keep = f"--train.snapshot_every_epochs={snapshots}"
     recipe = load_recipe(name, [*words, f"--train.seed={seed}", keep])
@@ -86,15 +96,15 @@ def _recalls(encoder: VideoEncoder, split: Sides) -> dict[str, float]:
     }
 
 
-def _table(records: list[dict[str, object]], split: Sides) -> Iterator[str]:
+def _table(records: list[Record], split: Sides) -> Iterator[str]:
     mean_frame = mean_frame_scores(split).recall[1]
     yield f"chance {100 * chance(split):.1f}, mean-frame neighbour {100 * mean_frame:.1f}"
-    for run in dict.fromkeys(str(r["run"]) for r in records):
+    for run in dict.fromkeys(r["run"] for r in records):
         curves = [r["curve"] for r in records if r["run"] == run]
         for protocol in PROTOCOLS:
             cells = []
-            for step in curves[0]:  # type: ignore[attr-defined]
-                values = [100 * curve[step][protocol] for curve in curves]  # type: ignore[index]
+            for step in curves[0]:
+                values = [100 * curve[step][protocol] for curve in curves]
                 spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
                 cells.append(f"{step}: {statistics.mean(values):.1f}{spread}")
             yield f"{run} | {protocol} | {len(curves)} seeds | " + ", ".join(cells)
