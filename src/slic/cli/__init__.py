@@ -1,0 +1,55 @@
+"""The ``slic`` command: one function per verb, wiring only; the verbs lie here by room.
+
+The rooms are imported inside the verbs, so that ``slic --help`` does not wait for torch.
+"""
+
+import os
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+
+from slic.cli import collections, evaluation, learning
+from slic.cli.common import said
+from slic.errors import SlicError
+
+DESCRIPTION = """Learn from unlabelled videos of human action, then search and compare them.
+
+  slic sample videos                        make a sample data set
+  slic pretrain videos/train --out run      learn an encoder without labels
+  slic evaluate retrieval videos --labels videos/labels.csv --encoder run/encoder
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command; a `SlicError` is one line and exit code 1, wrong usage exit code 2."""
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(argv)
+    if rest and arguments.verb is not learning.pretrain:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    arguments.settings = rest
+    try:
+        arguments.verb(arguments)
+    except SlicError as error:
+        sys.exit(said(str(error), 1))
+    except KeyboardInterrupt:
+        sys.exit(said("stopped.", 130))
+    except BrokenPipeError:  # the reader of our output, such as `head`, went away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        "slic", description=DESCRIPTION, formatter_class=RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    for room in (collections, learning, evaluation):
+        room.add_verbs(verbs)
+    return parser
+
+
+def _version() -> str:
+    from slic import __version__
+
+    return f"slic {__version__}"

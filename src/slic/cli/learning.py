@@ -1,0 +1,137 @@
+"""Verbs that make encoders and embeddings."""
+
+import os
+import shlex
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slic.cli.common import (
+    Verbs,
+    at_least,
+    encoder_argument,
+    open_catalog,
+    print_refused,
+    said,
+    videos_argument,
+)
+from slic.errors import CatalogError, CheckpointError
+
+if TYPE_CHECKING:
+    from slic.labels import Labels
+    from slic.videos.catalog import Catalog
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add ``pretrain``, ``embed`` and ``demo``."""
+    verb = verbs.add_parser(
+        "pretrain",
+        help="learn an encoder from unlabelled videos",
+        description="Any setting of the recipe can follow as --section.key=value, "
+        "for instance --train.epochs=100 --clip.size=112.",
+    )
+    verb.set_defaults(verb=pretrain)
+    videos_argument(verb)
+    verb.add_argument("--recipe", help="name or YAML file (default small)")
+    verb.add_argument("--out", type=Path, default=Path("run"), help="run folder (default run)")
+    verb.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    verb.add_argument("--split", help="train on this split of --labels only")
+    verb.add_argument(
+        "--labels", type=Path, help="CSV path,label[,split]: only to log how well clusters agree"
+    )
+
+    verb = verbs.add_parser("embed", help="write the embeddings of videos")
+    verb.set_defaults(verb=embed)
+    videos_argument(verb)
+    encoder_argument(verb)
+    verb.add_argument("--out", type=Path, required=True, help="the .npz file to write")
+    verb.add_argument("--clips", type=at_least(1), default=10, help="clips a video (default 10)")
+    verb.add_argument("--layer", choices=("head", "backbone"), default="head")
+    verb.add_argument("--view", choices=("rgb", "flow"), default="rgb")
+
+    verb = verbs.add_parser("demo", help="sample, pretrain, evaluate and report, in minutes")
+    verb.set_defaults(verb=demo)
+    verb.add_argument("--out", type=Path, default=Path("demo"))
+    verb.add_argument("--level", choices=("easy", "hard"), default="easy")
+    verb.add_argument("--seed", type=at_least(0), default=0)
+
+
+def pretrain(arguments: Namespace) -> None:
+    """Learn an encoder."""
+    from slic.evaluation.scoring import LabelObserver
+    from slic.labels import read_labels
+    from slic.pretraining import StopRequested
+    from slic.pretraining import pretrain as run
+    from slic.recipe import load_recipe
+
+    out: Path = arguments.out
+    labels = read_labels(arguments.labels) if arguments.labels else None
+    recipe_source = arguments.recipe
+    if arguments.resume and not arguments.settings and recipe_source is None:
+        recipe_source = out / "recipe.yaml"
+        if not recipe_source.exists():
+            raise CheckpointError(f"{out}: there is no run to resume; leave --resume out.")
+    recipe = load_recipe(recipe_source or "small", arguments.settings)
+    catalog = open_catalog(arguments.videos, None)
+    if int(os.environ.get("RANK", "0")) == 0:
+        print_refused(catalog, file=sys.stderr)
+    if arguments.split:
+        catalog = _split(catalog, labels, arguments.split)
+    observer = LabelObserver(labels) if labels else None
+    try:
+        result = run(catalog, out=out, recipe=recipe, resume=arguments.resume, observer=observer)
+    except StopRequested:
+        sys.exit(said(f"stopped and saved. Go on with: {_resume_words(arguments)}", 130))
+    if int(os.environ.get("RANK", "0")) == 0:
+        print(f"{result.encoder}: encoder after {result.steps} steps, {result.seconds:.0f} s.")
+        print(
+            f"next: slic embed {arguments.videos} --encoder {result.encoder} --out embeddings.npz"
+        )
+
+
+def embed(arguments: Namespace) -> None:
+    """Write the embeddings of a collection."""
+    from slic.embeddings import embed as run
+    from slic.encoders.encoder import VideoEncoder
+
+    encoder = VideoEncoder.from_pretrained(arguments.encoder)
+    catalog = open_catalog(arguments.videos, arguments.workers)
+    print_refused(catalog, file=sys.stderr)
+    embeddings = run(
+        encoder,
+        catalog,
+        clips=arguments.clips,
+        layer=arguments.layer,
+        view=arguments.view,
+        workers=arguments.workers,
+    )
+    embeddings.save(arguments.out)
+    n, clips, d = embeddings.clips.shape
+    print(
+        f"{arguments.out}: {n} videos x {clips} clips x {d} numbers, encoder {embeddings.encoder}"
+    )
+
+
+def demo(arguments: Namespace) -> None:
+    """Sample, pretrain, evaluate, report."""
+    from slic.demo import run_demo
+
+    report = run_demo(arguments.out, level=arguments.level, seed=arguments.seed)
+    print(f"report: {report}")
+
+
+def _resume_words(arguments: Namespace) -> str:
+    """Return the command that goes on with a stopped run."""
+    words = ["slic", "pretrain", arguments.videos, "--out", arguments.out, "--resume"]
+    for option in ("labels", "split"):
+        if value := getattr(arguments, option):
+            words += [f"--{option}", value]
+    return shlex.join(str(word) for word in words)
+
+
+def _split(catalog: "Catalog", labels: "Labels | None", name: str) -> "Catalog":
+    if labels is None:
+        raise CatalogError("--split needs --labels, the CSV file that says which video is in it.")
+    there = {video.id for video in catalog}
+    return catalog.subset([video_id for video_id in labels.ids(name) if video_id in there])
