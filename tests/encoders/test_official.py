@@ -1,4 +1,4 @@
-"""The authors' checkpoints give the authors' embeddings, or say what does not fit."""
+"""Checkpoints from elsewhere give the embeddings they gave there, or say what does not fit."""
 
 import itertools
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from slic.encoders.encoder import EncoderConfig, VideoEncoder
-from slic.encoders.official import load_official
+from slic.encoders.official import NORMALISATION, load_official
 from slic.encoders.r3d import Shortcut
 from slic.errors import CheckpointError
 
@@ -26,11 +26,12 @@ def as_the_authors(encoder: VideoEncoder) -> dict[str, torch.Tensor]:
 
 
 def test_the_embedding_is_that_of_the_authors_code(shared: Path) -> None:
-    encoder = load_official(shared / "reference" / "official_r3d10_w0125.pth.tar")
+    encoder, left_out = load_official(shared / "reference" / "official_r3d10_w0125.pth.tar")
     truth = np.load(shared / "reference" / "official_r3d10_w0125_io.npz")
     with torch.no_grad():
         embedding = encoder(torch.from_numpy(truth["clip"]))
     np.testing.assert_allclose(embedding, truth["embedding"], rtol=0, atol=1e-4)
+    assert left_out == ()
     assert encoder.config.backbone == "r3d10"
     assert (encoder.config.width, encoder.config.hidden, encoder.config.embedding) == (
         0.125,
@@ -52,10 +53,33 @@ def test_the_architecture_is_read_off_the_weights(
     encoder = VideoEncoder(config).eval()
     path = tmp_path / "theirs.pth.tar"
     torch.save({"epoch": 1, "state_dict": as_the_authors(encoder)}, path)
-    loaded = load_official(path, max_pool=True)
+    loaded, _ = load_official(path, max_pool=True)
     clips = torch.randn(1, 3, 4, 16, 16)
     with torch.no_grad():
         assert torch.equal(loaded(clips), encoder(clips))
+
+
+def test_a_classifier_of_3d_resnets_is_left_out_and_named(tmp_path: Path) -> None:
+    config = EncoderConfig(backbone="r3d18", width=0.0625, embedding=0, hidden=0, max_pool=True)
+    encoder = VideoEncoder(config).eval()
+    state = {k.removeprefix("backbone."): v for k, v in encoder.state_dict().items()}
+    state |= {"fc.weight": torch.zeros(4, 32), "fc.bias": torch.zeros(4)}
+    torch.save({"epoch": 200, "arch": "resnet-18", "state_dict": state}, tmp_path / "r3d18_K.pth")
+    loaded, left_out = load_official(tmp_path / "r3d18_K.pth", trained_on="kinetics400")
+    assert left_out == ("fc.weight", "fc.bias")
+    assert (loaded.config.size, loaded.config.view, loaded.config.max_pool) == (112, "rgb", True)
+
+    pixels = torch.rand(2, 3, 8, 32, 32)
+    mean, std = (torch.tensor(x)[:, None, None, None] for x in NORMALISATION["kinetics400"])
+    with torch.no_grad():
+        theirs = encoder.backbone((pixels - mean) / std)
+        ours = loaded(2 * pixels - 1)
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+    loaded.save_pretrained(tmp_path / "encoder")
+    again = VideoEncoder.from_pretrained(tmp_path / "encoder")
+    assert again.config == loaded.config
+    assert again.fingerprint() == loaded.fingerprint()
 
 
 def damaged(change: str) -> Any:
@@ -65,8 +89,10 @@ def damaged(change: str) -> Any:
         del state["module.bn1.running_mean"]
     elif change == "unexpected":
         state["module.fc.weight"] = torch.zeros(1)
-    elif change == "no head":
-        state = {name: value for name, value in state.items() if "fc" not in name}
+    elif change == "half a head":
+        state = {name: value for name, value in state.items() if "fc2" not in name}
+    elif change == "other layers":
+        state = {name: value for name, value in state.items() if "layer3" not in name}
     elif change == "no checkpoint":
         return list(itertools.islice(state, 2))
     return {"state_dict": state}
@@ -77,7 +103,8 @@ def damaged(change: str) -> Any:
     [
         ("missing", "missing: backbone.bn1.running_mean"),
         ("unexpected", "unexpected: backbone.fc.weight"),
-        ("no head", r"missing: projection\.0\.weight, projection\.3\.weight"),
+        ("half a head", "a whole projection head or none"),
+        ("other layers", r"blocks per layer \(1, 1, 0, 1\)"),
         ("no checkpoint", "no `state_dict` inside"),
     ],
 )

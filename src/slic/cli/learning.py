@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from argparse import Namespace
+from argparse import BooleanOptionalAction, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add ``pretrain``, ``embed`` and ``demo``."""
+    """Add ``pretrain``, ``embed``, ``import-official`` and ``demo``."""
     verb = verbs.add_parser(
         "pretrain",
         help="learn an encoder from unlabelled videos",
@@ -49,6 +49,30 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--clips", type=at_least(1), default=10, help="clips a video (default 10)")
     verb.add_argument("--layer", choices=("head", "backbone"), default="head")
     verb.add_argument("--view", choices=("rgb", "flow"), default="rgb")
+
+    verb = verbs.add_parser(
+        "import-official",
+        help="turn a checkpoint of SLIC's authors or of 3D-ResNets-PyTorch into an encoder",
+    )
+    verb.set_defaults(verb=import_official)
+    verb.add_argument("file", type=Path, help="the .pth or .pth.tar file")
+    verb.add_argument("out", type=Path, help="the encoder's folder to write")
+    verb.add_argument(
+        "--trained-on",
+        choices=("ucf101", "kinetics400"),
+        required=True,
+        help="the set whose pixel normalisation the network was trained with",
+    )
+    verb.add_argument(
+        "--max-pool",
+        action=BooleanOptionalAction,
+        help="whether one follows the stem (default: no for SLIC, yes for 3D-ResNets-PyTorch)",
+    )
+    verb.add_argument("--frames", type=at_least(1), default=16, help="of a clip (default 16)")
+    verb.add_argument("--stride", type=at_least(1), default=1, help="between them (default 1)")
+    verb.add_argument(
+        "--size", type=at_least(8), help="of a clip, pixels (default 128, 3D-ResNets-PyTorch 112)"
+    )
 
     verb = verbs.add_parser("demo", help="sample, pretrain, evaluate and report, in minutes")
     verb.set_defaults(verb=demo)
@@ -111,6 +135,30 @@ def embed(arguments: Namespace) -> None:
     print(
         f"{arguments.out}: {n} videos x {clips} clips x {d} numbers, encoder {embeddings.encoder}"
     )
+
+
+def import_official(arguments: Namespace) -> None:
+    """Write an encoder with the weights of a checkpoint from elsewhere."""
+    from slic.encoders.official import load_official
+
+    options = ("trained_on", "max_pool", "frames", "stride", "size")
+    encoder, left_out = load_official(
+        arguments.file, **{name: getattr(arguments, name) for name in options}
+    )
+    encoder.save_pretrained(arguments.out)
+    config = encoder.config
+    weights = len(encoder.state_dict())
+    print(
+        f"{arguments.out}: {config.backbone}, width {config.width:g}, clips of {config.frames} x "
+        f"{config.size} x {config.size}; all {weights} weights of the file are in it"
+        + (f" but the classifier ({', '.join(left_out)})." if left_out else ".")
+    )
+    print(
+        f"head: {config.hidden} hidden, {config.embedding} out."
+        if config.embedding
+        else "head: none in the file; embeddings are the backbone's features."
+    )
+    print(f"next: slic embed VIDEOS --encoder {arguments.out} --out embeddings.npz")
 
 
 def demo(arguments: Namespace) -> None:

@@ -34,13 +34,16 @@ class EncoderConfig:
         max_pool: Whether a max-pool follows the stem.
         shortcut: Kind of the blocks' shortcuts, ``"A"`` or ``"B"``.
         hidden: Width of the projection head's hidden layer.
-        embedding: Numbers of an embedding.
+        embedding: Numbers of an embedding; 0 is an encoder without a head, whose embeddings are
+            the backbone's features.
         frames: Frames of a clip.
         stride: Video frames from one frame of a clip to the next.
         size: Rows and columns of a clip, in pixels.
         view: The looks it was trained on: clips, their optical flow, or both.
         subtract_mean_frame: Whether the backbone sees each clip minus its mean over time: what
             stands still is then grey, and appearance does not drown motion.
+        mean: What the backbone takes for 0, of red, green and blue in 0..1.
+        std: What it takes for 1 above that.
     """
 
     backbone: str = "r3d18"
@@ -55,6 +58,8 @@ class EncoderConfig:
     size: int = 128
     view: View = "both"
     subtract_mean_frame: bool = False
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
 
     def __post_init__(self) -> None:
         if self.backbone not in DEPTHS:
@@ -74,12 +79,7 @@ class VideoEncoder(nn.Module):
             max_pool=config.max_pool,
             shortcut=config.shortcut,
         )
-        self.projection = nn.Sequential(
-            nn.Linear(self.backbone.features, config.hidden),
-            nn.BatchNorm1d(config.hidden),
-            nn.ReLU(),
-            nn.Linear(config.hidden, config.embedding),
-        )
+        self.projection = _projection(self.backbone.features, config.hidden, config.embedding)
 
     def forward(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b d"]:
         """Return the embeddings (output of the head, not normalised) of clips in -1..1."""
@@ -87,6 +87,7 @@ class VideoEncoder(nn.Module):
 
     def features(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b f"]:
         """Return what the backbone sees in clips, before the head."""
+        clips = self._normalised(clips)
         if self.config.subtract_mean_frame:
             clips = clips - clips.mean(dim=2, keepdim=True)
         features: Tensor = self.backbone(clips)
@@ -96,6 +97,14 @@ class VideoEncoder(nn.Module):
         """Return the embeddings of backbone features."""
         embeddings: Tensor = self.projection(features)
         return embeddings
+
+    def _normalised(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b 3 t h w"]:
+        """Turn -1..1 into what the backbone was trained on; that is often -1..1 itself."""
+        mean, std = self.config.mean, self.config.std
+        if mean == std == (0.5, 0.5, 0.5):
+            return clips
+        m, s = (clips.new_tensor(x).view(3, 1, 1, 1) for x in (mean, std))
+        return (0.5 * clips + 0.5 - m) / s
 
     def fingerprint(self) -> str:
         """Return 16 hex digits that change with any weight or setting, and with nothing else."""
@@ -162,6 +171,17 @@ def load_exactly(module: nn.Module, state: Mapping[str, Tensor], *, source: Path
     module.load_state_dict(dict(state))
 
 
+def _projection(features: int, hidden: int, embedding: int) -> nn.Sequential:
+    if embedding == 0:
+        return nn.Sequential()  # gives back what it gets
+    return nn.Sequential(
+        nn.Linear(features, hidden),
+        nn.BatchNorm1d(hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, embedding),
+    )
+
+
 def _listed(names: list[str], most: int = 10) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
@@ -173,11 +193,14 @@ def _to_json(config: EncoderConfig) -> bytes:
 
 def _read_config(path: Path) -> EncoderConfig:
     try:
-        values: dict[str, Any] = json.loads(path.read_text())
+        values: Any = json.loads(path.read_text())
+        if not isinstance(values, dict):
+            raise TypeError("settings with values are expected")
         unknown = set(values) - {field.name for field in fields(EncoderConfig)}
         if unknown:
             raise CheckpointError(f"{path}: unknown settings {', '.join(sorted(unknown))}.")
-        return EncoderConfig(**values | {"stem_stride": tuple(values["stem_stride"])})
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return EncoderConfig(**values | lists)
     except OSError as error:
         reason = error.strerror or str(error)
         raise CheckpointError(f"{path}: no encoder here ({reason}).") from error
