@@ -1,0 +1,186 @@
+"""What a run will cost: clips, floating-point operations, hours of this machine, disk."""
+
+import time
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from slic.encoders.encoder import EncoderConfig, VideoEncoder
+from slic.recipe import Recipe
+
+TRAINING = 3  # forward passes that a training step costs: forward, and backward twice that
+CROPS = 10  # of the ten-crop test
+
+
+@dataclass(frozen=True)
+class Set:
+    """How much video a benchmark has (docs/data.md).
+
+    Attributes:
+        train: Training videos of split 1.
+        test: Test videos of split 1.
+        frames: Mean frames of a video.
+    """
+
+    train: int
+    test: int
+    frames: int
+
+
+SETS = {"ucf101": Set(9537, 3783, 186), "hmdb51": Set(3570, 1530, 95)}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of an experiment: how many clips it trains on and how many it only embeds."""
+
+    name: str
+    trained: int
+    embedded: int
+
+    @property
+    def passes(self) -> int:
+        """Forward passes that cost as much."""
+        return TRAINING * self.trained + self.embedded
+
+
+def pretraining_stage(recipe: Recipe, videos: int) -> Stage:
+    """Return the clips of a pretraining run, with those of its clustering rounds."""
+    train, clustering = recipe.train, recipe.clustering
+    looks = 3 if recipe.loss.temporal_weight > 0 else 2
+    rounds = -(-train.epochs // clustering.every_epochs) if clustering.method != "none" else 0
+    views = 2 if clustering.view in ("both", "motion+flow") else 1
+    return Stage(
+        f"pretraining, {train.epochs} epochs of {videos:,} videos",
+        trained=train.epochs * videos * looks,
+        embedded=rounds * videos * clustering.clips * views,
+    )
+
+
+def retrieval_stage(name: str, *, clips: int = 10) -> Stage:
+    """Return the clips of a retrieval over both splits of a set."""
+    there = SETS[name]
+    return Stage(f"retrieval on {name}", 0, (there.train + there.test) * clips)
+
+
+def finetune_stage(name: str, *, epochs: int = 150, clip_frames: int = 16) -> Stage:
+    """Return the clips of a fine-tuning and its ten-crop test."""
+    there = SETS[name]
+    windows = max(1, 2 * there.frames // clip_frames - 1)
+    return Stage(
+        f"fine-tuning on {name}, {epochs} epochs",
+        trained=epochs * there.train,
+        embedded=there.test * windows * CROPS,
+    )
+
+
+def stages(table: str, recipe: Recipe) -> list[Stage]:
+    """Return the stages of an experiment of the paper that need a network."""
+    first = pretraining_stage(recipe, SETS["ucf101"].train)
+    if table == "retrieval":
+        return [first, *(retrieval_stage(name) for name in SETS)]
+    return [first, *(finetune_stage(name) for name in SETS)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What a forward pass of one clip costs here.
+
+    Attributes:
+        gflop: 10^9 multiplications and additions.
+        seconds: On this machine, without loading.
+        device: What was timed.
+    """
+
+    gflop: float
+    seconds: float
+    device: str
+
+    def about(self, recipe: Recipe) -> str:
+        """Say what the hours are made of."""
+        clip = recipe.clip
+        return (
+            f"One clip of {clip.frames} x {clip.size} x {clip.size} forward through the "
+            f"{recipe.encoder.depth}-layer network: {self.gflop:.0f} x 10^9 operations; training "
+            f"counts as {TRAINING} such passes. Timed here, {recipe.train.precision} on "
+            f"{self.device}: {1 / (TRAINING * self.seconds):.3g} clips trained a second. Loading "
+            "is not in it."
+        )
+
+    def cells(self, stage: Stage, *, seeds: int) -> tuple[str, ...]:
+        """Return a stage's clips, operations and hours."""
+        hours = stage.passes * self.seconds / 3600
+        return (
+            stage.name,
+            f"{stage.trained:,}",
+            f"{stage.embedded:,}",
+            f"{stage.passes * self.gflop / 1e6:,.0f}",
+            f"{hours:,.0f}",
+            f"{seeds * hours:,.0f}",
+        )
+
+
+def estimate(recipe: Recipe) -> Estimate:
+    """Count the operations of a recipe's network and time it here."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "this CPU"
+    return Estimate(gflop=gflop_per_clip(recipe), seconds=seconds_per_pass(recipe), device=device)
+
+
+def encoder_of(recipe: Recipe) -> VideoEncoder:
+    """Return an encoder of the recipe's size, with random weights, to count and to time."""
+    settings, clip = recipe.encoder, recipe.clip
+    return VideoEncoder(
+        EncoderConfig(
+            backbone=f"r3d{settings.depth}",
+            width=settings.width,
+            stem_stride=settings.stem_stride,
+            max_pool=settings.max_pool,
+            shortcut=settings.shortcut,
+            hidden=settings.hidden,
+            embedding=settings.embedding,
+            frames=clip.frames,
+            stride=clip.stride,
+            size=clip.size,
+        )
+    )
+
+
+def gflop_per_clip(recipe: Recipe) -> float:
+    """Return the 10^9 multiplications and additions of one clip's forward pass."""
+    encoder = encoder_of(recipe).to("meta").eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        encoder(torch.empty(_clip(recipe, 1), device="meta"))
+    return float(counter.get_total_flops()) / 1e9
+
+
+def seconds_per_pass(recipe: Recipe, *, clips: int | None = None, repetitions: int = 3) -> float:
+    """Return the seconds of a forward pass of one clip, from training steps on this machine.
+
+    Timed on its GPU if there is one, else on its CPU; a training step counts as `TRAINING` passes.
+    Loading is not in it.
+
+    Args:
+        recipe: Size of network and clips; its precision.
+        clips: Clips of a step; None is 32 on a GPU and 2 elsewhere.
+        repetitions: The median of so many steps is taken, after one to warm up.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    count = clips or (32 if device.type == "cuda" else 2)
+    encoder = encoder_of(recipe).to(device).train()
+    x = torch.randn(_clip(recipe, count), device=device)
+    bf16 = recipe.train.precision == "bf16"
+    seconds = []
+    for _ in range(repetitions + 1):
+        start = time.perf_counter()
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            encoder(x).float().square().mean().backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    return median(seconds[1:]) / count / TRAINING
+
+
+def _clip(recipe: Recipe, count: int) -> tuple[int, int, int, int, int]:
+    return (count, 3, recipe.clip.frames, recipe.clip.size, recipe.clip.size)

@@ -1,0 +1,112 @@
+"""The printed commands are ones that `slic` takes; costs are counted layer by layer."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import torch
+from torch import nn
+
+from slic.cli import _parser
+from slic.errors import SlicError
+from slic.evaluation.cost import (
+    SETS,
+    encoder_of,
+    finetune_stage,
+    gflop_per_clip,
+    pretraining_stage,
+    seconds_per_pass,
+    stages,
+)
+from slic.evaluation.reproduction import TABLES, Table, as_table, commands, outcomes
+from slic.recipe import Recipe, load_recipe
+
+ROOTS = {"ucf101": "my videos/UCF101", "hmdb51": "HMDB51"}
+SMALL = load_recipe("small", ["--clip.size=32", "--encoder.width=0.25"])
+
+
+@pytest.mark.parametrize("table", get_args(Table))
+def test_the_command_takes_every_line(table: Table) -> None:
+    parser = _parser()
+    lines = commands(table, roots=ROOTS, runs="runs", seeds=range(2))
+    for line in lines:
+        program, *words = shlex.split(line)
+        arguments, rest = parser.parse_known_args(words)
+        assert program == "slic"
+        assert rest == ([w for w in words if w.startswith("--train.seed=")])
+        assert callable(arguments.verb)
+    assert len(lines) == len(set(lines))
+    assert sum("pretrain" in line for line in lines) == 2
+
+
+def test_runs_stand_beside_the_published_numbers(tmp_path: Path) -> None:
+    for seed, share in enumerate((0.70, 0.74)):
+        folder = tmp_path / f"seed{seed}"
+        folder.mkdir()
+        scores = json.dumps({"recall": {"1": share, "5": 0.9}})
+        (folder / "retrieval-ucf101.json").write_text(scores)
+    (folder / "finetune-hmdb51.json").write_text(json.dumps({"top_1": 0.5}))
+    ucf101, hmdb51 = outcomes("retrieval", tmp_path)
+    assert ucf101.cells()[1:4] == ("71.6", "72.0 ± 2.8", "2")  # sqrt(((2)^2 + (2)^2) / 1) = 2.83
+    assert hmdb51.cells()[1:4] == ("28.9", "not run", "0")
+    assert outcomes("classification", tmp_path)[1].cells()[1:4] == ("54.5", "50.0", "1")
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"recall": {}}', "[1]"])
+def test_a_file_without_scores_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "seed0").mkdir()
+    file = tmp_path / "seed0" / TABLES["retrieval"][0].file
+    file.write_text(text)
+    with pytest.raises(SlicError, match=file.name) as caught:
+        outcomes("retrieval", tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_lines_up() -> None:
+    assert as_table([("a", "1.5"), ("bcd", "2")], ("", "x")).splitlines() == [
+        "|     | x   |",
+        "| --- | --- |",
+        "| a   | 1.5 |",
+        "| bcd | 2   |",
+    ]
+
+
+def test_operations_are_those_of_every_layer() -> None:
+    encoder, total = encoder_of(SMALL).eval(), 0
+
+    def count(layer: nn.Module, _: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
+        nonlocal total
+        assert isinstance(layer, nn.Conv3d | nn.Linear)
+        weights_of_one_output = layer.weight[0].numel()
+        total += 2 * weights_of_one_output * out.numel()
+
+    for layer in encoder.modules():
+        if isinstance(layer, nn.Conv3d | nn.Linear):
+            layer.register_forward_hook(count)
+    with torch.no_grad():
+        encoder(torch.zeros(1, 3, SMALL.clip.frames, 32, 32))
+    assert gflop_per_clip(SMALL) * 1e9 == pytest.approx(total)
+
+
+def test_stages_of_the_paper_by_hand() -> None:
+    stage = pretraining_stage(load_recipe("paper-ucf101"), SETS["ucf101"].train)
+    assert stage.trained == 600 * 9537 * 3
+    assert stage.embedded == 120 * 9537
+    assert stage.passes == 3 * stage.trained + stage.embedded
+    no_clusters = load_recipe("paper-ucf101", ["--clustering.method=none"])
+    assert pretraining_stage(no_clusters, 10).embedded == 0
+    no_temporal = load_recipe("paper-ucf101", ["--loss.temporal_weight=0"])
+    assert pretraining_stage(no_temporal, 10).trained == 600 * 10 * 2
+    windows = len(range(0, 186 - 16 + 1, 8))
+    assert finetune_stage("ucf101").embedded == 3783 * windows * 10
+    assert [s.name.split()[0] for s in stages("retrieval", Recipe())] == [
+        "pretraining,",
+        "retrieval",
+        "retrieval",
+    ]
+
+
+def test_a_step_takes_time() -> None:
+    assert seconds_per_pass(SMALL, clips=2, repetitions=1) > 0
