@@ -1,14 +1,19 @@
 """What several verbs share: arguments, catalogs, and one line to stderr."""
 
+import os
+import shutil
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
+    from slic.encoders.encoder import VideoEncoder
+    from slic.labels import Labels
     from slic.videos.catalog import Catalog
 
 
@@ -28,6 +33,38 @@ def encoder_argument(verb: ArgumentParser) -> None:
     )
 
 
+def labels_argument(verb: ArgumentParser, *, required: bool, use: str = "") -> None:
+    """Ask for the labels; ``use`` says what for."""
+    verb.add_argument(
+        "--labels",
+        required=required,
+        metavar="SOURCE",
+        help=f"CSV path,label[,split], ucf101:1, hmdb51:1, kinetics400 or tree{use}",
+    )
+    annotations_argument(verb)
+
+
+def annotations_argument(verb: ArgumentParser) -> None:
+    """Ask for the folder of a benchmark's official lists."""
+    verb.add_argument(
+        "--annotations",
+        type=Path,
+        metavar="DIR",
+        help="folder of the official lists, when it is not in or beside the videos' folder",
+    )
+
+
+def cache_argument(verb: ArgumentParser) -> None:
+    """Ask for the folder of features."""
+    verb.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="keep features here, for later commands too (default: beside the output until it is "
+        "written, so that a killed command goes on)",
+    )
+
+
 def at_least(least: int) -> Callable[[str], int]:
     """Return a converter for whole numbers that are not below ``least``."""
 
@@ -43,9 +80,58 @@ def open_catalog(videos: Path, workers: int | None) -> "Catalog":
     """Scan a folder, or read a list."""
     from slic.videos.catalog import Catalog
 
-    if videos.suffix.lower() in (".csv", ".parquet"):
+    if _is_list(videos):
         return Catalog.from_list(videos, workers=workers)
     return Catalog.from_folder(videos, workers=workers)
+
+
+def open_labelled(
+    videos: Path, *, labels: str, annotations: Path | None, workers: int | None
+) -> tuple["Catalog", "Labels"]:
+    """Open a collection and its labels; say on stderr what the one has and the other lacks."""
+    from slic.labels import labels_from
+
+    root = videos.parent if _is_list(videos) else videos
+    labeller = labels_from(labels, root=root, annotations=annotations)
+    catalog = open_catalog(videos, workers)
+    ids = [video.id for video in catalog]
+    table = labeller(ids)
+    if is_main_process() and (gaps := table.gaps(ids)):
+        print(f"slic: {labels}: {gaps}", file=sys.stderr)
+    return catalog, table
+
+
+def _is_list(videos: Path) -> bool:
+    return videos.suffix.lower() in (".csv", ".parquet")
+
+
+def is_main_process() -> bool:
+    """Tell whether this process is the one that speaks, of those of a run."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def load_encoder(folder: Path) -> "VideoEncoder":
+    """Read an encoder and put it on the GPU where there is one."""
+    import torch
+
+    from slic.encoders.encoder import VideoEncoder
+
+    encoder = VideoEncoder.from_pretrained(folder)
+    return encoder.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def features_kept(cache: Path | None, output: Path | None) -> Iterator[Path | None]:
+    """Give the folder that features are kept in, so that a killed command goes on where it was.
+
+    That is ``cache``; or one beside the output, removed when the command succeeded; or none.
+    """
+    if cache or not output:
+        yield cache
+        return
+    beside = output.with_name(f".{output.name}.features")
+    yield beside
+    shutil.rmtree(beside, ignore_errors=True)
 
 
 def print_refused(catalog: "Catalog", file: TextIO | None = None) -> None:

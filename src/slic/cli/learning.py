@@ -1,6 +1,5 @@
 """Verbs that make encoders and embeddings."""
 
-import os
 import shlex
 import sys
 from argparse import BooleanOptionalAction, Namespace
@@ -10,8 +9,14 @@ from typing import TYPE_CHECKING
 from slic.cli.common import (
     Verbs,
     at_least,
+    cache_argument,
     encoder_argument,
+    features_kept,
+    is_main_process,
+    labels_argument,
+    load_encoder,
     open_catalog,
+    open_labelled,
     print_refused,
     said,
     videos_argument,
@@ -37,9 +42,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--out", type=Path, default=Path("run"), help="run folder (default run)")
     verb.add_argument("--resume", action="store_true", help="go on with the run in --out")
     verb.add_argument("--split", help="train on this split of --labels only")
-    verb.add_argument(
-        "--labels", type=Path, help="CSV path,label[,split]: only to log how well clusters agree"
-    )
+    labels_argument(verb, required=False, use=": only to log how well clusters agree")
 
     verb = verbs.add_parser("embed", help="write the embeddings of videos")
     verb.set_defaults(verb=embed)
@@ -49,6 +52,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--clips", type=at_least(1), default=10, help="clips a video (default 10)")
     verb.add_argument("--layer", choices=("head", "backbone"), default="head")
     verb.add_argument("--view", choices=("rgb", "flow"), default="rgb")
+    cache_argument(verb)
 
     verb = verbs.add_parser(
         "import-official",
@@ -84,21 +88,19 @@ def add_verbs(verbs: Verbs) -> None:
 def pretrain(arguments: Namespace) -> None:
     """Learn an encoder."""
     from slic.evaluation.scoring import LabelObserver
-    from slic.labels import read_labels
     from slic.pretraining import StopRequested
     from slic.pretraining import pretrain as run
     from slic.recipe import load_recipe
 
     out: Path = arguments.out
-    labels = read_labels(arguments.labels) if arguments.labels else None
     recipe_source = arguments.recipe
     if arguments.resume and not arguments.settings and recipe_source is None:
         recipe_source = out / "recipe.yaml"
         if not recipe_source.exists():
             raise CheckpointError(f"{out}: there is no run to resume; leave --resume out.")
     recipe = load_recipe(recipe_source or "small", arguments.settings)
-    catalog = open_catalog(arguments.videos, None)
-    if int(os.environ.get("RANK", "0")) == 0:
+    catalog, labels = _catalog_and_labels(arguments)
+    if is_main_process():
         print_refused(catalog, file=sys.stderr)
     if arguments.split:
         catalog = _split(catalog, labels, arguments.split)
@@ -107,7 +109,7 @@ def pretrain(arguments: Namespace) -> None:
         result = run(catalog, out=out, recipe=recipe, resume=arguments.resume, observer=observer)
     except StopRequested:
         sys.exit(said(f"stopped and saved. Go on with: {_resume_words(arguments)}", 130))
-    if int(os.environ.get("RANK", "0")) == 0:
+    if is_main_process():
         print(f"{result.encoder}: encoder after {result.steps} steps, {result.seconds:.0f} s.")
         print(
             f"next: slic embed {arguments.videos} --encoder {result.encoder} --out embeddings.npz"
@@ -117,20 +119,21 @@ def pretrain(arguments: Namespace) -> None:
 def embed(arguments: Namespace) -> None:
     """Write the embeddings of a collection."""
     from slic.embeddings import embed as run
-    from slic.encoders.encoder import VideoEncoder
 
-    encoder = VideoEncoder.from_pretrained(arguments.encoder)
+    encoder = load_encoder(arguments.encoder)
     catalog = open_catalog(arguments.videos, arguments.workers)
     print_refused(catalog, file=sys.stderr)
-    embeddings = run(
-        encoder,
-        catalog,
-        clips=arguments.clips,
-        layer=arguments.layer,
-        view=arguments.view,
-        workers=arguments.workers,
-    )
-    embeddings.save(arguments.out)
+    with features_kept(arguments.cache, arguments.out) as cache:
+        embeddings = run(
+            encoder,
+            catalog,
+            clips=arguments.clips,
+            layer=arguments.layer,
+            view=arguments.view,
+            workers=arguments.workers,
+            cache=cache,
+        )
+        embeddings.save(arguments.out)
     n, clips, d = embeddings.clips.shape
     print(
         f"{arguments.out}: {n} videos x {clips} clips x {d} numbers, encoder {embeddings.encoder}"
@@ -172,14 +175,24 @@ def demo(arguments: Namespace) -> None:
 def _resume_words(arguments: Namespace) -> str:
     """Return the command that goes on with a stopped run."""
     words = ["slic", "pretrain", arguments.videos, "--out", arguments.out, "--resume"]
-    for option in ("labels", "split"):
+    for option in ("labels", "annotations", "split"):
         if value := getattr(arguments, option):
             words += [f"--{option}", value]
     return shlex.join(str(word) for word in words)
 
 
+def _catalog_and_labels(arguments: Namespace) -> tuple["Catalog", "Labels | None"]:
+    if not arguments.labels:
+        if arguments.annotations:
+            raise CatalogError("--annotations needs --labels, which name the set of the lists.")
+        return open_catalog(arguments.videos, None), None
+    return open_labelled(
+        arguments.videos, labels=arguments.labels, annotations=arguments.annotations, workers=None
+    )
+
+
 def _split(catalog: "Catalog", labels: "Labels | None", name: str) -> "Catalog":
     if labels is None:
-        raise CatalogError("--split needs --labels, the CSV file that says which video is in it.")
+        raise CatalogError("--split needs --labels, which say what video is in it.")
     there = {video.id for video in catalog}
     return catalog.subset([video_id for video_id in labels.ids(name) if video_id in there])

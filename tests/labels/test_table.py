@@ -68,3 +68,15 @@ def test_unreadable_files(tmp_path: Path) -> None:
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(CatalogError, match="labels cannot be read"):
         read_labels(tmp_path / "binary.csv")
+
+
+def test_gaps_are_one_line() -> None:
+    labels = Labels({"a": "walk", "b": "walk", "c": "run"}, {})
+    assert labels.gaps(["c", "a", "b"]) is None
+    assert labels.gaps(["a", "x"]) == (
+        "2 of 3 listed videos are not there or not readable, the first is 'b', and all of run; "
+        "1 of 2 videos have no label and do not count, the first is 'x'."
+    )
+    assert labels.gaps(["a", "c"]) == (
+        "1 of 3 listed videos are not there or not readable, the first is 'b'."
+    )

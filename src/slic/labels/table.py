@@ -1,4 +1,4 @@
-"""Ground truth, read from a CSV file; evaluation may look at it, pretraining cannot import it."""
+"""The table of labels and splits by video, and reading one from a CSV file."""
 
 import csv
 from collections.abc import Collection, Iterable, Mapping
@@ -10,10 +10,11 @@ from slic.errors import CatalogError
 
 @dataclass(frozen=True)
 class Labels:
-    """The action of each video and, where the file has that column, its split.
+    """The action of each video and, where one is told, its split.
 
-    The keys are video ids: the path relative to the folder of the CSV file, with forward slashes,
-    as ``Catalog.from_folder`` of that folder names them.
+    The keys are video ids: the path relative to the folder of the CSV file or of the catalog, with
+    forward slashes, as ``Catalog.from_folder`` of that folder names it. A video that is listed and
+    not there has its listed name.
     """
 
     label: Mapping[str, str]
@@ -26,7 +27,7 @@ class Labels:
         if missing:
             raise CatalogError(
                 f"{len(missing)} of {len(wanted)} videos have no label, the first is "
-                f"{missing[0]!r}. Add them to the CSV file or leave them out."
+                f"{missing[0]!r}. Add them to the labels or leave them out."
             )
         return [self.label[name] for name in wanted]
 
@@ -37,6 +38,30 @@ class Labels:
             there = ", ".join(sorted(set(self.split.values()))) or "none: no column 'split'"
             raise CatalogError(f"no video is in split {split!r}; splits in the file: {there}.")
         return chosen
+
+    def gaps(self, ids: Collection[str]) -> str | None:
+        """Return one line on listed videos that are not among these, and on those without a label.
+
+        None when labels and videos cover each other.
+        """
+        there = set(ids)
+        missing = [name for name in self.label if name not in there]
+        unlabelled = [name for name in ids if name not in self.label]
+        said = []
+        if missing:
+            classes = {self.label[name] for name in there & self.label.keys()}
+            gone = sorted({self.label[name] for name in missing} - classes)
+            said.append(
+                f"{len(missing)} of {len(self.label)} listed videos are not there or not "
+                f"readable, the first is {missing[0]!r}"
+                + (f", and all of {', '.join(gone)}" if gone else "")
+            )
+        if unlabelled:
+            said.append(
+                f"{len(unlabelled)} of {len(ids)} videos have no label and do not count, "
+                f"the first is {unlabelled[0]!r}"
+            )
+        return "; ".join(said) + "." if said else None
 
 
 def read_labels(csv_path: Path | str) -> Labels:

@@ -1,0 +1,137 @@
+"""``slic data``, and training and scoring with a benchmark's official lists."""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slic.cli import main
+
+Slic = Callable[..., Any]
+Lines = Callable[..., tuple[int, list[str], list[str]]]
+CLASSES = ("Archery", "HandstandPushups")
+NAMES = [f"{c}/v_{c}_g{group:02d}_c01.avi" for c in CLASSES for group in range(1, 7)]
+TINY = (
+    "--clip.frames=4", "--clip.stride=2", "--clip.size=32", "--encoder.width=0.125",
+    "--encoder.hidden=16", "--encoder.embedding=8", "--clustering.clips=1", "--train.batch_size=4",
+    "--train.epochs=1", "--train.workers=0",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., Path]) -> Path:
+    """Return a copy of two classes of UCF101 with lists of those two beside it."""
+    root = tmp_path_factory.mktemp("ucf101") / "UCF-101"
+    video = make_video(root.parent / "video.avi", frames=20, size=(64, 48), codec="mpeg4")
+    for name in NAMES:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        os.link(video, root / name)
+    lists = root.parent / "ucfTrainTestlist"
+    lists.mkdir()
+    (lists / "classInd.txt").write_text("1 Archery\n2 HandstandPushups\n")
+    for split in (1, 2, 3):
+        test = [name for name in NAMES if f"_g0{split}_" in name]
+        train = [f"{n} {1 + (n[0] == 'H')}" for n in NAMES if n not in test]
+        (lists / f"testlist0{split}.txt").write_text("\n".join(test))
+        (lists / f"trainlist0{split}.txt").write_text("\n".join(train))
+    return root
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
+    """Return a function that runs the command here: exit code, lines on stdout and on stderr."""
+
+    def run(*words: object) -> tuple[int, list[str], list[str]]:
+        code = 0
+        try:
+            main([str(word) for word in words])
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        printed = capsys.readouterr()
+        return code, printed.out.splitlines(), printed.err.splitlines()
+
+    return run
+
+
+def test_data_says_where_each_set_is_from_and_its_terms(lines: Lines) -> None:
+    code, out, _ = lines("data")
+    assert code == 0
+    assert [line.split()[0] for line in out if line[:1].isalpha()][:4] == [
+        "ucf101", "hmdb51", "kinetics400", "tree",
+    ]  # fmt: skip
+    for title in ("origin", "terms", "size", "layout", "lists"):
+        assert sum(line.startswith(f"  {title} ") for line in out) >= 3
+
+
+def test_check_names_what_is_wrong_and_exits_with_1(videos: Path, lines: Lines) -> None:
+    code, out, err = lines("data", "check", "ucf101", videos)
+    assert code == 1  # the lists are of two classes
+    assert out[0] == f"ucf101 in {videos}: 12 videos, 2 of 101 classes."
+    assert "split 1 train: 10 of 9537" in out
+    assert err[-1].startswith(f"slic: the lists in {videos.parent}/ucfTrainTestlist have 10 videos")
+
+
+def test_check_as_json_names_all(videos: Path, lines: Lines, tmp_path: Path) -> None:
+    root = tmp_path / "copy" / "UCF-101"
+    for name in NAMES[:4]:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        os.link(videos / name, root / name)
+    (root / NAMES[4]).write_text("no video")
+    (root / "Archery" / "extra.avi").hardlink_to(videos / NAMES[0])
+    lists = videos.parent / "ucfTrainTestlist"
+    words = ("data", "check", "ucf101", root, "--annotations", lists)
+    code, out, _ = lines(*words, "--json")
+    told = json.loads("\n".join(out))
+    assert (code, told["usable"], told["videos"], told["lists"]) == (1, False, 4, str(lists))
+    assert told["missing_classes"] == ["HandstandPushups"]
+    assert told["missing"] == NAMES[5:]
+    assert list(told["unreadable"]) == [NAMES[4]]
+    assert told["unlisted"] == ["Archery/extra.avi"]
+    assert {"split": "1", "part": "train", "found": 3, "listed": 10, "official": 9537} in (
+        told["parts"]
+    )
+    code, out, _ = lines(*words)
+    assert code == 1
+    assert "missing: 7" in out
+    assert "  and 2 more; --json names all" in out
+    assert any(re.match(rf"  {NAMES[4]}: not a video file", line) for line in out)
+
+
+def test_check_without_lists_or_videos(videos: Path, lines: Lines, tmp_path: Path) -> None:
+    code, out, err = lines("data", "check", "hmdb51", videos)
+    assert (code, out) == (1, [])
+    assert err[-1].startswith("slic: hmdb51: no official lists (testTrainMulti_7030_splits/")
+    assert "scanning" not in "".join(err)
+    code, _, err = lines("data", "check", "kinetics400", tmp_path)
+    assert code == 1
+    assert "no video found" in err[-1]
+    assert lines("data", "check", "imagenet", tmp_path)[0] == 2
+
+
+def test_train_and_score_on_official_lists(slic: Slic, videos: Path, tmp_path: Path) -> None:
+    shutil.copytree(videos.parent, tmp_path / "copy", copy_function=os.link)
+    videos = tmp_path / "copy" / videos.name
+    (videos / NAMES[-1]).rename(videos / "Archery" / "unlisted.avi")
+    words = ("--labels", "ucf101:1", "--split", "train", "--out", tmp_path / "run", *TINY)
+    ended = slic("pretrain", videos, *words).wait()
+    assert ended.code == 0, ended.err
+    said = [line for line in ended.err.splitlines() if line.startswith("slic: ucf101:1: ")]
+    assert said == [
+        f"slic: ucf101:1: 1 of 12 listed videos are not there or not readable, the first is "
+        f"{NAMES[-1]!r}; 1 of 12 videos have no label and do not count, the first is "
+        "'Archery/unlisted.avi'."
+    ]
+    figures = tmp_path / "scores.json"
+    scoring = ("--labels", "ucf101:1", "--encoder", tmp_path / "run" / "encoder", "--json", figures)
+    ended = slic("evaluate", "retrieval", videos, *scoring, "--workers=0").wait()
+    assert ended.code == 0, ended.err
+    told = json.loads(figures.read_text())
+    assert (told["queries"], told["gallery"]) == (2, 9)
+    ended = slic("evaluate", "retrieval", videos, *scoring[2:], "--labels", "ucf101:4").wait()
+    assert ended.code == 1
+    assert ended.err.splitlines()[-1].startswith("slic: ucf101: no split '4'; say ucf101:1 or")
