@@ -1,6 +1,6 @@
 """Every recipe that is shipped loads, every mistake in one is a line that says what to write."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +47,30 @@ def test_the_papers_recipe_is_the_papers() -> None:
     assert (recipe.train.optimizer, recipe.train.learning_rate, recipe.train.momentum) == (
         "sgd", 0.1, 0.5,
     )  # fmt: skip
+    assert (recipe.flow.method, recipe.flow.components) == ("tv-l1", "horizontal")
+    assert (recipe.train.batch_size, recipe.compat) == (32, "none")
+
+
+def test_the_papers_other_recipes_differ_from_it_where_the_paper_says() -> None:
+    recipe = load_recipe("paper-ucf101")
+    rgb = load_recipe("paper-ucf101-rgb")
+    assert rgb == replace(recipe, sampling=replace(recipe.sampling, flow_probability=0.0))
+    kinetics = load_recipe("paper-kinetics400")
+    assert kinetics == replace(
+        recipe,
+        sampling=replace(recipe.sampling, same_video_probability=0.5),
+        train=replace(recipe.train, epochs=340, batch_size=104),
+    )
+
+
+def test_compatibility_is_a_word_outside_the_sections(written: Path) -> None:
+    written.write_text("compat: official\n")
+    assert load_recipe(written).compat == "official"
+    assert load_recipe("small", ["--compat=official"]).compat == "official"
+    with pytest.raises(RecipeError, match="nearest known is 'compat'"):
+        load_recipe("small", ["--compatt=official"])
+    with pytest.raises(RecipeError, match="compat"):
+        load_recipe("small", ["--compat=theirs"])
 
 
 def test_what_is_saved_is_every_value_and_plain_yaml(written: Path) -> None:

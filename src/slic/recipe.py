@@ -3,7 +3,7 @@
 import difflib
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, is_dataclass
 from importlib.resources import files
 from operator import attrgetter
 from pathlib import Path
@@ -25,6 +25,16 @@ class ClipSettings:
     stride: int = 1  # every stride-th frame of the video
     size: int = 128  # pixels, of the square that the encoder sees
     remove_camera: bool = False  # take the median vector off every flow frame
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowSettings:
+    """How the motion of a clip is estimated and drawn."""
+
+    method: Literal["dis", "tv-l1"] = "dis"
+    components: Literal["all", "horizontal"] = "all"  # (u, v, length), or u three times
+    bound: float = 0.08  # motion a frame step that is drawn at full strength, in picture heights
+    folder: str | None = None  # prepared or extracted flow; None: in the videos' folder, if any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,18 +123,21 @@ class Recipe:
     """A whole pretraining run; ``DESIGN section 1`` names the paper's values."""
 
     clip: ClipSettings = field(default_factory=ClipSettings)
+    flow: FlowSettings = field(default_factory=FlowSettings)
     augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     clustering: ClusteringSettings = field(default_factory=ClusteringSettings)
     loss: LossSettings = field(default_factory=LossSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
+    compat: Literal["none", "official"] = "none"  # official: the oddities of the authors' code
 
 
 _ABOVE_ZERO = (
     "clip.frames",
     "clip.stride",
     "clip.size",
+    "flow.bound",
     "encoder.width",
     "encoder.hidden",
     "encoder.embedding",
@@ -226,20 +239,23 @@ def _source(name: str) -> Any:
 
 
 def _known_keys() -> dict[str, Any]:
-    """Map every lawful dotted key to its default value."""
-    recipe = Recipe()
-    sections = {s.name: getattr(recipe, s.name) for s in fields(recipe)}
-    return {
-        f"{name}.{key.name}": getattr(section, key.name)
-        for name, section in sections.items()
-        for key in fields(section)
-    }
+    """Map every lawful key, dotted where it lies in a section, to its default value."""
+    known: dict[str, Any] = {}
+    for name, value in vars(Recipe()).items():
+        known |= (
+            {f"{name}.{key}": inner for key, inner in vars(value).items()}
+            if is_dataclass(value)
+            else {name: value}
+        )
+    return known
 
 
 def _refuse_unknown(values: dict[str, Any], *, where: str) -> None:
     known = _known_keys()
     sections = {key.split(".")[0] for key in known}
     for section, inner in values.items():
+        if section in known:  # a setting outside the sections
+            continue
         if section not in sections:
             names = [*sorted(sections), *known]  # somebody may have left the section out
             raise _unknown(str(section), names, where=where, what="section")

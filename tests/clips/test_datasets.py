@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from slic.clips.augment import Augmentation, centre_look, draw_look, render_flow, render_rgb
+from slic.clips.augment import Augmentation, around, centre_look, draw_look, render_flow, render_rgb
 from slic.clips.datasets import (
     ClipDataset,
     ClipReader,
@@ -145,7 +145,8 @@ def expected_looks(
     def rendered(clip: np.ndarray, flow: bool) -> np.ndarray:
         look = draw_look(Augmentation(), width=43, height=32, rng=rng)
         if flow:
-            return render_flow(optical_flow(clip), look, size=32)
+            near, moved = around(clip, look, margin=8)
+            return render_flow(optical_flow(near), moved, size=32)
         return render_rgb(clip, look, size=32)
 
     return [
@@ -266,3 +267,16 @@ def test_clips_to_embed_are_the_centre_squares_of_evenly_spaced_clips(
                 else render_flow(optical_flow(frames), look, size=32)
             )
             assert np.array_equal(clip.numpy(), expected)
+
+
+def test_official_placement_is_the_first_clip_and_a_later_one_of_the_partner(
+    catalog: Catalog,
+) -> None:
+    for epoch in range(20):
+        reader = Spans()
+        dataset = triplets(catalog, reader, flow_probability=0.0, placement="official")
+        dataset[Draw(epoch, 0, 4)]
+        (first, anchor), (second, positive) = reader.asked
+        assert (first, second) == ("0.mp4", "4.mp4")
+        assert anchor == [0, 2, 4, 6]
+        assert 7 <= positive[0] <= catalog[4].frames - 7

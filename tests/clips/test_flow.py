@@ -11,7 +11,7 @@ from jaxtyping import Float32, UInt8
 from numpy.testing import assert_allclose, assert_array_equal
 
 from slic.clips.augment import Look, render_flow
-from slic.clips.flow import BOUND, FlowMethod, flow_image, optical_flow
+from slic.clips.flow import BOUND, FlowMethod, flow_image, optical_flow, without_camera
 from slic.errors import RecipeError
 
 
@@ -57,7 +57,7 @@ def test_without_the_camera_only_what_moves_against_the_ground_is_left() -> None
     walker = moving(32, 32, u=0, v=0, t=1)[0]
     for k, frame in enumerate(frames):
         frame[16:48, 20 + 5 * k : 52 + 5 * k] = 255 - walker
-    flow = optical_flow(frames, remove_camera=True)
+    flow = without_camera(optical_flow(frames))
     for k in range(3):
         assert_allclose(np.median(flow[k], axis=(0, 1)), [0, 0], atol=0.1)
         assert_allclose(

@@ -11,8 +11,10 @@ from slic.clips.spans import (
     centre_span,
     evenly_spaced_spans,
     extent,
+    official_pair,
     random_pair,
     random_span,
+    sliding_spans,
 )
 
 totals, clips, strides = st.integers(1, 200), st.integers(1, 20), st.integers(1, 9)
@@ -133,3 +135,41 @@ def test_impossible_clips_are_refused_with_their_numbers(
 ) -> None:
     with pytest.raises(ValueError, match=r"\d"):
         centre_span(total, frames=frames, stride=stride)
+
+
+@given(total=totals, frames=clips, stride=strides)
+def test_windows_follow_each_other_until_the_video_ends(
+    total: int, frames: int, stride: int
+) -> None:
+    window, start, expected = frames * stride, 0, []
+    while start == 0 or start + window <= total:
+        expected.append([start + stride * k for k in range(frames)])
+        start += max(1, window // 2 - 1)
+    assert sliding_spans(total, frames=frames, stride=stride).tolist() == expected
+
+
+def test_windows_of_the_published_code_by_hand() -> None:
+    starts = sliding_spans(70, frames=32, stride=1)[:, 0]
+    assert starts.tolist() == [0, 15, 30]  # the next would end at frame 77
+    assert sliding_spans(32, frames=32, stride=1)[:, 0].tolist() == [0]
+
+
+def test_official_pairs_start_with_the_video_and_reach_every_later_place_alike() -> None:
+    rng, frames, stride, total = np.random.default_rng(0), 4, 2, 20
+    starts = []
+    for _ in range(4000):
+        pair = official_pair(total, frames=frames, stride=stride, rng=rng)
+        assert pair.anchor.tolist() == [0, 2, 4, 6]
+        assert not pair.overlap
+        starts.append(int(pair.positive[0]))
+    lawful = [s for s in range(total) if s >= 7 and s + 7 <= total]
+    seen = Counter(starts)
+    assert sorted(seen) == lawful
+    assert max(seen.values()) < 1.25 * min(seen.values())
+
+
+def test_official_pairs_need_room_for_two_clips() -> None:
+    rng = np.random.default_rng(0)
+    assert official_pair(14, frames=4, stride=2, rng=rng).positive[0] == 7
+    with pytest.raises(ValueError, match="13 frames holds no two clips of 7"):
+        official_pair(13, frames=4, stride=2, rng=rng)

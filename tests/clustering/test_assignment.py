@@ -68,3 +68,11 @@ def test_more_clusters_than_videos_are_refused() -> None:
 def test_labels_that_are_not_zero_to_k_are_our_mistake(labels: list[int]) -> None:
     with pytest.raises(ValueError, match="pseudo-labels are"):
         PseudoLabels(np.array(labels, dtype=np.int64))
+
+
+def test_shifted_labels_are_those_read_one_too_early() -> None:
+    labels = [2, 0, 1, 1, 2]
+    taken: list[int] = []
+    for _ in labels:  # the index is read before the video is appended: -1 for the first
+        taken.append(labels[len(taken) - 1])
+    assert PseudoLabels(np.array(labels)).shifted().labels.tolist() == taken

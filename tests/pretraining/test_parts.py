@@ -1,14 +1,12 @@
 """What the words of a recipe stand for."""
 
 import math
-import os
-import signal
 from pathlib import Path
 
 import pytest
 import torch
 
-from slic.pretraining.parts import learning_rate, new_encoder, new_optimizer, stop_at_ctrl_c
+from slic.pretraining.parts import learning_rate, new_encoder, new_optimizer
 from slic.recipe import TrainSettings, load_recipe
 
 
@@ -42,15 +40,3 @@ def test_the_papers_optimizer(tiny: Path) -> None:
     (group,) = optimizer.param_groups
     assert (group["lr"], group["momentum"], group["weight_decay"]) == (0.1, 0.5, 0.0)
     assert len(group["params"]) == len(list(encoder.parameters()))
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_asks_the_second_interrupts(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
-    with stop_at_ctrl_c() as stopping:
-        assert not stopping()
-        os.kill(os.getpid(), number)
-        assert stopping()
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), number)
-    assert signal.getsignal(number) is before

@@ -80,7 +80,7 @@ with open({results!r} + f"/{{accelerator.process_index}}.json", "w") as file:
 """
 SETTINGS: dict[str, Any] = {
     "view": "rgb", "clips": 2, "layer": "backbone", "centre": True, "method": "finch",
-    "partition": 0, "clusters": 2, "seed": 0, "remove_camera": False, "workers": 0,
+    "partition": 0, "clusters": 2, "seed": 0, "workers": 0,
     "precision": "fp32",
 }  # fmt: skip
 

@@ -207,3 +207,19 @@ def test_too_many_refused_files_stop_before_any_work(
     with pytest.raises(CatalogError, match=r"2 of 14 files cannot be used, at most 10% may be"):
         pretrain(worse, out=tmp_path / "run", recipe=recipe, progress=False)
     assert not (tmp_path / "run").exists()
+
+
+def test_official_compatibility_shifts_the_labels_and_leaves_out_short_videos(
+    catalog: Catalog, recipe: Recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    longer = changed(changed(recipe, "train", epochs=1), "clip", frames=8)
+    there = catalog.subset([v.id for v in catalog if v.frames >= 16])
+    assert 0 < len(there) < len(catalog)
+    ours, theirs = Truth(), Truth()
+    pretrain(there, out=tmp_path / "ours", recipe=longer, observer=ours, progress=False)
+    official = replace(longer, compat="official")
+    pretrain(catalog, out=tmp_path / "theirs", recipe=official, observer=theirs, progress=False)
+    (ids, labels), (their_ids, their_labels) = ours.seen[0], theirs.seen[0]
+    assert their_ids == ids == [v.id for v in there]
+    assert list(their_labels) == [labels[-1], *labels[:-1]]
+    assert f"{len(catalog) - len(there)} videos of fewer than 16 frames are left out" in caplog.text

@@ -5,63 +5,44 @@ run that was stopped and resumed, see the same batches.
 """
 
 import signal
-from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float32, Int, UInt8
+from jaxtyping import Int, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from slic.clips.augment import Augmentation, centre_look, draw_look, render_flow, render_rgb
-from slic.clips.flow import optical_flow
-from slic.clips.spans import centre_span, evenly_spaced_spans, random_pair, random_span
+from slic.clips.augment import Augmentation, centre_look, draw_look
+from slic.clips.reader import ClipReader, ClipView, Shown
+from slic.clips.spans import (
+    Placement,
+    centre_span,
+    evenly_spaced_spans,
+    official_pair,
+    random_pair,
+    random_span,
+)
 from slic.clustering.assignment import PseudoLabels
 from slic.videos.catalog import Catalog, Video
-from slic.videos.decoding import read_frames
 
-ClipView = Literal["rgb", "flow"]
+__all__ = [
+    "ClipDataset",
+    "ClipReader",
+    "ClipView",
+    "Draw",
+    "EpochBatches",
+    "TripletDataset",
+    "TripletSample",
+    "clip_loader",
+    "put_threads_away",
+    "quiet_worker",
+    "triplet_loader",
+]
+
 _ORDER, _PARTNER, _SPAN, _LOOK = range(4)  # one independent stream of random numbers for each
-
-
-class ClipReader:
-    """Read clips of one shape and draw their looks.
-
-    Attributes:
-        frames: Length of a clip.
-        stride: Every stride-th frame of the video is taken.
-        size: Pixels of the square that the encoder sees; frames are read at (4/3 size) x size.
-        remove_camera: Take the median vector off every flow frame.
-    """
-
-    def __init__(self, *, frames: int, stride: int, size: int, remove_camera: bool = False) -> None:
-        self.frames = frames
-        self.stride = stride
-        self.size = size
-        self.remove_camera = remove_camera
-        self.read_size = (round(size * 4 / 3), size)
-
-    def read(
-        self, video: Video, spans: Sequence[Int[np.ndarray, " t"]]
-    ) -> list[UInt8[np.ndarray, "t h w 3"]]:
-        """Read several clips of a video in one pass over it."""
-        frames = read_frames(video, np.concatenate(spans), size=self.read_size)
-        return np.split(frames, len(spans))
-
-    def flow(self, clip: UInt8[np.ndarray, "t h w 3"]) -> Float32[np.ndarray, "t h w 2"]:
-        """Return the clip's optical flow."""
-        return optical_flow(clip, remove_camera=self.remove_camera)
-
-    def centred(
-        self, clip: UInt8[np.ndarray, "t h w 3"], view: ClipView
-    ) -> UInt8[np.ndarray, "t s s 3"]:
-        """Return the look of evaluation: the centre square, in one of the two views."""
-        look = centre_look(*self.read_size)
-        if view == "flow":
-            return render_flow(self.flow(clip), look, size=self.size)
-        return render_rgb(clip, look, size=self.size)
 
 
 class ClipDataset(Dataset[UInt8[Tensor, "clips t s s 3"]]):
@@ -90,7 +71,8 @@ class ClipDataset(Dataset[UInt8[Tensor, "clips t s s 3"]]):
             if self.clips == 1
             else list(evenly_spaced_spans(video.frames, self.clips, **shape))
         )
-        clips = [reader.centred(clip, self.view) for clip in reader.read(video, spans)]
+        look = centre_look(*reader.read_size)
+        clips = reader.show([Shown(video, span, look, self.view) for span in spans])
         return torch.from_numpy(np.stack(clips))
 
 
@@ -121,6 +103,7 @@ class TripletDataset(Dataset[TripletSample]):
             its optical flow.
         second_look: Whether to make the second look; without the temporal term nobody needs it.
         seed: Of the run.
+        placement: Where in their videos the clips lie; ``"official"`` needs videos of two clips.
     """
 
     def __init__(
@@ -132,6 +115,7 @@ class TripletDataset(Dataset[TripletSample]):
         flow_probability: float,
         second_look: bool,
         seed: int,
+        placement: Placement = "random",
     ) -> None:
         self.catalog = catalog
         self.reader = reader
@@ -139,44 +123,48 @@ class TripletDataset(Dataset[TripletSample]):
         self.flow_probability = flow_probability
         self.second_look = second_look
         self.seed = seed
+        self.placement = placement
 
     def __getitem__(self, draw: Draw) -> TripletSample:
         """Return the sample that ``draw`` names."""
+        anchor, positive, overlap = self._places(draw)
         rng = np.random.default_rng([self.seed, draw.epoch, draw.video, _LOOK])
-        anchor, positive, overlap = self._read(draw)
-        looks = [self._look(anchor, rng, flow=False), self._maybe_flow(positive, rng)]
-        if self.second_look:
-            looks.append(self._maybe_flow(anchor, rng))
+        order = [(anchor, False), (positive, True), (anchor, True)][: 2 + self.second_look]
+        clips = [self._drawn(place, rng, may_be_flow=flow) for place, flow in order]
+        looks = np.stack(self.reader.show(clips))
         return TripletSample(
-            torch.from_numpy(np.stack(looks)), torch.tensor(draw.video), torch.tensor(int(overlap))
+            torch.from_numpy(looks), torch.tensor(draw.video), torch.tensor(int(overlap))
         )
 
-    def _read(
-        self, draw: Draw
-    ) -> tuple[UInt8[np.ndarray, "t h w 3"], UInt8[np.ndarray, "t h w 3"], bool]:
+    def _places(self, draw: Draw) -> tuple["_Place", "_Place", bool]:
+        """Draw where anchor and positive lie, and whether they had to overlap."""
         rng = np.random.default_rng([self.seed, draw.epoch, draw.video, _SPAN])
         shape = {"frames": self.reader.frames, "stride": self.reader.stride}
         video, partner = self.catalog[draw.video], self.catalog[draw.partner]
+        if self.placement == "official":
+            pair = official_pair(partner.frames, **shape, rng=rng)
+            return _Place(video, pair.anchor), _Place(partner, pair.positive), pair.overlap
         if draw.partner == draw.video:
             pair = random_pair(video.frames, **shape, rng=rng)
-            anchor, positive = self.reader.read(video, [pair.anchor, pair.positive])
-            return anchor, positive, pair.overlap
-        spans = [random_span(v.frames, **shape, rng=rng) for v in (video, partner)]
-        return self.reader.read(video, spans[:1])[0], self.reader.read(partner, spans[1:])[0], False
+            return _Place(video, pair.anchor), _Place(video, pair.positive), pair.overlap
+        anchor, positive = (
+            _Place(v, random_span(v.frames, **shape, rng=rng)) for v in (video, partner)
+        )
+        return anchor, positive, False
 
-    def _maybe_flow(
-        self, clip: UInt8[np.ndarray, "t h w 3"], rng: np.random.Generator
-    ) -> UInt8[np.ndarray, "t s s 3"]:
-        return self._look(clip, rng, flow=rng.random() < self.flow_probability)
-
-    def _look(
-        self, clip: UInt8[np.ndarray, "t h w 3"], rng: np.random.Generator, *, flow: bool
-    ) -> UInt8[np.ndarray, "t s s 3"]:
-        _, height, width, _ = clip.shape
+    def _drawn(self, place: "_Place", rng: np.random.Generator, *, may_be_flow: bool) -> Shown:
+        """Draw how a clip is shown."""
+        as_flow = may_be_flow and rng.random() < self.flow_probability
+        width, height = self.reader.read_size
         look = draw_look(self.augmentation, width=width, height=height, rng=rng)
-        if flow:
-            return render_flow(self.reader.flow(clip), look, size=self.reader.size)
-        return render_rgb(clip, look, size=self.reader.size)
+        return Shown(place.video, place.span, look, "flow" if as_flow else "rgb")
+
+
+class _Place(NamedTuple):
+    """A clip's place: which frames of which video."""
+
+    video: Video
+    span: Int[np.ndarray, " t"]
 
 
 class EpochBatches(Sampler[list[Draw]]):
@@ -240,7 +228,7 @@ class EpochBatches(Sampler[list[Draw]]):
 
 def clip_loader(dataset: ClipDataset, *, batch_size: int, workers: int) -> DataLoader[Tensor]:
     """Return a loader of whole videos in catalog order, about ``batch_size`` clips at a time."""
-    _put_threads_away(workers)
+    put_threads_away(workers)
     return DataLoader(
         dataset,
         batch_size=max(1, batch_size // dataset.clips),
@@ -253,7 +241,7 @@ def triplet_loader(
     dataset: TripletDataset, batches: EpochBatches, *, workers: int
 ) -> DataLoader[TripletSample]:
     """Return the loader of training batches; its workers live as long as the run."""
-    _put_threads_away(workers)
+    put_threads_away(workers)
     return DataLoader(
         dataset,
         batch_sampler=batches,
@@ -263,7 +251,7 @@ def triplet_loader(
     )
 
 
-def _put_threads_away(workers: int) -> None:
+def put_threads_away(workers: int) -> None:
     """End OpenCV's threads before workers are forked: those would wait for them for ever."""
     if workers:
         cv2.setNumThreads(1)

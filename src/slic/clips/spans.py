@@ -5,10 +5,12 @@ A clip is ``frames`` frames taken every ``stride`` frames. It covers ``extent`` 
 run past its end, and the policy of the reader (`past_end`) says what stands there.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Int
+
+Placement = Literal["random", "official"]  # see `random_pair` and `official_pair`
 
 
 class SpanPair(NamedTuple):
@@ -52,6 +54,33 @@ def evenly_spaced_spans(
     return spans
 
 
+def sliding_spans(total: int, *, frames: int, stride: int) -> Int[np.ndarray, "count t"]:
+    """Return the half-overlapping windows of a whole video (Han et al., CoCLR, NeurIPS 2020).
+
+    A window spans ``W = frames * stride`` frames; one starts every ``max(1, W // 2 - 1)`` frames,
+    from frame 0, while it ends inside the video. A video of at most W frames has one, at frame 0.
+    """
+    window = extent(frames, stride) + stride - 1
+    start = np.arange(0, max(0, total - window) + 1, max(1, window // 2 - 1))
+    spans: Int[np.ndarray, "count t"] = start[:, None] + _span(0, frames, stride)
+    return spans
+
+
+def half_overlapping_spans(total: int, *, frames: int, stride: int) -> Int[np.ndarray, "count t"]:
+    """Return windows of a clip's length over a whole video, each sharing half with the next.
+
+    One starts every ``stride * (frames // 2)`` frames (at least ``stride``), from frame 0; where
+    those leave frames at the end, a last window that ends with the video is added. So every video
+    has at least one, and every frame that the stride allows is seen.
+    """
+    last = _last_start(total, frames, stride)
+    start = np.arange(0, last + 1, stride * max(1, frames // 2))
+    if start[-1] != last:
+        start = np.append(start, last)
+    spans: Int[np.ndarray, "count t"] = start[:, None] + _span(0, frames, stride)
+    return spans
+
+
 def random_span(
     total: int, *, frames: int, stride: int, rng: np.random.Generator
 ) -> Int[np.ndarray, " t"]:
@@ -81,6 +110,22 @@ def random_pair(total: int, *, frames: int, stride: int, rng: np.random.Generato
         else:
             first += length - 1
     return SpanPair(_span(first, frames, stride), _span(second, frames, stride), room < 0)
+
+
+def official_pair(total: int, *, frames: int, stride: int, rng: np.random.Generator) -> SpanPair:
+    """Place a pair as the authors' code does: the anchor first, the positive anywhere after that.
+
+    The anchor is the first clip of its video. The positive, of a video of ``total`` frames that may
+    be another, is drawn uniformly from the places after its first ``extent`` frames.
+
+    Raises:
+        ValueError: The video is too short for two clips; the authors leave such videos out.
+    """
+    length, last = extent(frames, stride), _last_start(total, frames, stride)
+    if last < length:
+        raise ValueError(f"a video of {total} frames holds no two clips of {length}")
+    positive = int(rng.integers(length, last + 1))
+    return SpanPair(_span(0, frames, stride), _span(positive, frames, stride), overlap=False)
 
 
 def _span(start: int, frames: int, stride: int) -> Int[np.ndarray, " t"]:

@@ -61,6 +61,13 @@ class PseudoLabels:
         level = min(partition, len(partitions) - 1)
         return cls(partitions[level], level)
 
+    def shifted(self) -> "PseudoLabels":
+        """Give every video the label of the one before it in the catalog, the first the last's.
+
+        An oddity of the authors' code, here only to reproduce their figures.
+        """
+        return PseudoLabels(np.roll(self.labels, 1), self.partition)
+
     @property
     def clusters(self) -> int:
         """The number of clusters."""

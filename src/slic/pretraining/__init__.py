@@ -1,6 +1,7 @@
 """Learning an encoder from unlabelled videos."""
 
 from slic.pretraining.entry import pretrain
-from slic.pretraining.run import Observer, PretrainResult, StopRequested
+from slic.pretraining.run import Observer, PretrainResult
+from slic.runs import StopRequested
 
 __all__ = ["Observer", "PretrainResult", "StopRequested", "pretrain"]

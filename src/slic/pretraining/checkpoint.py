@@ -6,11 +6,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from slic.errors import CheckpointError
-from slic.files import atomic_path
+from slic.runs import load_checkpoint, save_checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,25 +48,15 @@ def videos_digest(ids: Sequence[str]) -> str:
 
 def save_state(state: RunState, path: Path) -> None:
     """Write the state; raises CheckpointError (the old file is kept) when the disk is full."""
-    with atomic_path(path) as temporary:
-        try:
-            torch.save(vars(state), temporary)
-        except RuntimeError as error:  # torch's own writer says a full disk this way
-            raise OSError(str(error).split("\n")[0]) from error
+    save_checkpoint(vars(state), path)
 
 
 def load_state(path: Path, *, ids: Sequence[str], processes: int) -> RunState:
     """Read a state and check that it belongs to these videos and this number of processes."""
     try:
-        state = RunState(**torch.load(path, map_location="cpu", weights_only=True))
-    except FileNotFoundError as error:
-        raise CheckpointError(
-            f"{path}: there is nothing to resume; start the run without --resume."
-        ) from error
-    except Exception as error:  # of a damaged file, torch's reader lets any kind of error out
-        raise CheckpointError(
-            f"{path}: not a checkpoint of a run ({_first_line(error)})."
-        ) from error
+        state = RunState(**load_checkpoint(path))
+    except TypeError as error:
+        raise CheckpointError(f"{path}: not a checkpoint of a run ({error}).") from error
     if state.videos != videos_digest(ids):
         raise CheckpointError(
             f"{path}: the run was trained on another set of videos than the {len(ids)} found now; "
@@ -79,7 +68,3 @@ def load_state(path: Path, *, ids: Sequence[str], processes: int) -> RunState:
             "resume it with the same number, so that it stays the same run."
         )
     return state
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,17 +1,21 @@
 """Where a run starts: check the videos and the folder, then hand over to the loop."""
 
 import importlib.util
+import logging
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 
+from slic.clips.spans import extent
 from slic.errors import CatalogError, CheckpointError
 from slic.files import atomic_path
 from slic.pretraining.folder import RunFolder
 from slic.pretraining.run import Observer, PretrainResult, Run
 from slic.recipe import Recipe, load_recipe, save_recipe
 from slic.videos.catalog import Catalog
+
+_log = logging.getLogger("slic")
 
 
 def pretrain(
@@ -44,6 +48,8 @@ def pretrain(
     if not isinstance(catalog, Catalog):
         catalog = Catalog.from_folder(catalog, progress=progress)
     catalog.require_usable()
+    if recipe.compat == "official":
+        catalog = _of_two_clips(catalog, recipe)
     if len(catalog) < 2:
         raise CatalogError(f"{catalog.root}: {len(catalog)} video; learning needs at least 2.")
     accelerator = Accelerator(
@@ -66,6 +72,15 @@ def pretrain(
         with atomic_path(folder.recipe) as temporary:  # all parts could be built: this run's folder
             save_recipe(recipe, temporary)
         return run.go(resume, observer, progress=progress)
+
+
+def _of_two_clips(catalog: Catalog, recipe: Recipe) -> Catalog:
+    """Leave out the videos that do not hold two clips, as the authors do, and say how many."""
+    least = 2 * extent(recipe.clip.frames, recipe.clip.stride)
+    kept = catalog.subset([video.id for video in catalog if video.frames >= least])
+    if short := len(catalog) - len(kept):
+        _log.warning("%d videos of fewer than %d frames are left out (compat).", short, least)
+    return kept
 
 
 def _refuse_another_run(folder: RunFolder, recipe: Recipe, *, resume: bool) -> None:

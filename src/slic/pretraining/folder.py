@@ -2,27 +2,21 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO
 
 from slic.errors import CheckpointError
 from slic.files import atomic_path
+from slic.runs import lock_folder, read_log
 
-try:
-    import fcntl
-except ImportError:  # Windows: two writers are then the user's own care
-    fcntl = None  # type: ignore[assignment]
+__all__ = ["RunFolder", "read_log"]
 
 
 class RunFolder:
-    """A run's files; used as a context, it is locked against a second writer.
-
-    The lock belongs to the process alone, not to its loading workers, which outlive a kill for some
-    seconds; so a killed run leaves none behind.
-    """
+    """A run's files; used as a context, it is locked against a second writer."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -44,22 +38,7 @@ class RunFolder:
         return self.recipe.exists()
 
     def __enter__(self) -> "RunFolder":
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.path / ".lock").open("w")
-        except OSError as error:
-            raise CheckpointError(
-                f"{self.path}: the run folder cannot be written ({error.strerror}); "
-                "choose another with --out."
-            ) from error
-        if fcntl:
-            try:
-                fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                self._lock.close()
-                raise CheckpointError(
-                    f"{self.path}: another run is writing to this folder; choose another --out."
-                ) from error
+        self._lock = lock_folder(self.path)
         for leftover in self.checkpoint.parent.glob(".*.tmp"):  # of a run killed while saving
             leftover.unlink()
         return self
@@ -106,16 +85,3 @@ class RunFolder:
                 for video, label in zip(ids, labels, strict=True)
             )
             temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def read_log(path: Path) -> list[Mapping[str, Any]]:
-    """Read a ``log.jsonl``; a last line that a kill cut short is left out."""
-    if not path.exists():
-        return []
-    records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return records

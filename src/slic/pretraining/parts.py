@@ -1,20 +1,23 @@
-"""What a recipe's words stand for in a run: encoder, optimizer, loss, schedule, and Ctrl-C."""
+"""What a recipe's words stand for in a run: encoder, optimizer, loss and schedule."""
 
+import logging
 import math
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from jaxtyping import Float
 from torch import Tensor
 
+from slic.clips.flow import FlowView
+from slic.clips.flow_store import open_flow_store, slow_flow_advice
+from slic.clips.reader import ClipReader, read_size
 from slic.encoders.encoder import EncoderConfig, VideoEncoder
 from slic.pretraining.objective import InstanceLoss, info_nce_instance, triplet_instance
 from slic.recipe import LossSettings, Recipe, TrainSettings
+from slic.videos.catalog import Catalog
+
+_log = logging.getLogger("slic")
 
 
 def new_encoder(recipe: Recipe) -> VideoEncoder:
@@ -37,6 +40,42 @@ def new_encoder(recipe: Recipe) -> VideoEncoder:
     with torch.random.fork_rng():
         torch.manual_seed(recipe.train.seed)
         return VideoEncoder(config)
+
+
+def clip_reader(recipe: Recipe, catalog: Catalog, *, warn: bool = False) -> ClipReader:
+    """Return the reader of the recipe's clips, with the flow that was prepared for them.
+
+    Args:
+        recipe: The recipe.
+        catalog: The videos.
+        warn: Say when flow that is slow to compute is not prepared.
+
+    Raises:
+        CatalogError: The recipe names a folder of extracted flow in which a video has none.
+        RecipeError: There is no such folder.
+    """
+    clip, flow = recipe.clip, recipe.flow
+    view = FlowView(
+        method=flow.method,
+        components=flow.components,
+        bound=flow.bound,
+        remove_camera=clip.remove_camera,
+        as_picture=recipe.compat == "official",
+    )
+    store = None
+    if recipe.sampling.flow_probability or recipe.clustering.view != "rgb":
+        store = open_flow_store(
+            Path(flow.folder) if flow.folder else None,
+            catalog,
+            view=view,
+            size=read_size(clip.size),
+            stride=clip.stride,
+        )
+    if warn and store and (advice := slow_flow_advice(store, catalog)):
+        _log.warning(advice)
+    return ClipReader(
+        frames=clip.frames, stride=clip.stride, size=clip.size, flow=view, store=store
+    )
 
 
 def new_optimizer(encoder: VideoEncoder, settings: TrainSettings) -> torch.optim.Optimizer:
@@ -85,25 +124,3 @@ def gather_with_gradient(
     own.register_hook(lambda gradient: gradient * world)  # type: ignore[no-untyped-call]
     parts[accelerator.process_index] = own
     return torch.cat(parts)
-
-
-@contextmanager
-def stop_at_ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Give a function that says whether Ctrl-C or SIGTERM came; a second one interrupts at once."""
-    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
-        yield lambda: False
-        return
-    requested = False
-
-    def request(_number: int, _frame: FrameType | None) -> None:
-        nonlocal requested
-        if requested:
-            raise KeyboardInterrupt
-        requested = True
-
-    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: requested
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

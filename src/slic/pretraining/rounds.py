@@ -38,7 +38,7 @@ def cluster_round(
     partition: int,
     clusters: int,
     seed: int,
-    remove_camera: bool,
+    reader: ClipReader,
     workers: int,
     precision: Precision,
 ) -> PseudoLabels:
@@ -52,17 +52,7 @@ def cluster_round(
     parts = []
     for look in _PARTS[view]:
         if look == "motion":
-            rows = describe_motion(
-                mine,
-                ClipReader(
-                    frames=encoder.config.frames,
-                    stride=encoder.config.stride,
-                    size=encoder.config.size,
-                    remove_camera=remove_camera,
-                ),
-                clips=clips,
-                workers=workers,
-            )
+            rows = describe_motion(mine, reader, clips=clips, workers=workers)
         else:
             rows = embed(
                 encoder,
@@ -70,7 +60,7 @@ def cluster_round(
                 clips=clips,
                 layer=layer,
                 view=look,
-                remove_camera=remove_camera,
+                reader=reader,
                 workers=workers,
                 precision=precision,
                 progress=accelerator.is_main_process,

@@ -13,7 +13,6 @@ from torch import Generator, nn
 
 from slic.clips.augment import Augmentation
 from slic.clips.datasets import (
-    ClipReader,
     EpochBatches,
     TripletDataset,
     TripletSample,
@@ -26,16 +25,17 @@ from slic.pretraining.checkpoint import RunState, load_state, save_state, videos
 from slic.pretraining.folder import RunFolder
 from slic.pretraining.objective import LossTerms, loss_terms
 from slic.pretraining.parts import (
+    clip_reader,
     gather_with_gradient,
     instance_loss,
     learning_rate,
     new_encoder,
     new_optimizer,
-    stop_at_ctrl_c,
 )
 from slic.pretraining.reporting import Reporter
 from slic.pretraining.rounds import cluster_round
 from slic.recipe import Recipe
+from slic.runs import StopRequested, stop_at_ctrl_c
 from slic.videos.catalog import Catalog
 
 SAVE_EVERY_SECONDS = 600.0  # an epoch of a large set is long; a kill costs at most this much
@@ -53,10 +53,6 @@ class Observer(Protocol):
     def clustered(self, ids: Sequence[str], pseudo_labels: Sequence[int]) -> Mapping[str, float]:
         """Return figures of a round, such as its agreement with labels."""
         ...
-
-
-class StopRequested(Exception):
-    """The user pressed Ctrl-C; the state is saved."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +91,15 @@ class Run:
         self.optimizer = new_optimizer(self.encoder, train)
         self.instance = instance_loss(recipe.loss)
         self.reporter = Reporter(self.folder, self.accelerator)
+        self.reader = clip_reader(recipe, self.catalog, warn=self.accelerator.is_main_process)
         self.dataset = TripletDataset(
             self.catalog,
-            ClipReader(**asdict(recipe.clip)),
+            self.reader,
             Augmentation(**asdict(recipe.augmentation)),
             flow_probability=recipe.sampling.flow_probability,
             second_look=recipe.loss.temporal_weight > 0,
             seed=train.seed,
+            placement="official" if recipe.compat == "official" else "random",
         )
         self.batches = EpochBatches(
             len(self.catalog),
@@ -168,10 +166,12 @@ class Run:
             self.accelerator,
             **parts,
             seed=train.seed,
-            remove_camera=self.recipe.clip.remove_camera,
+            reader=self.reader,
             workers=train.workers,
             precision=train.precision,
         )
+        if self.recipe.compat == "official":
+            self.pseudo_labels = self.pseudo_labels.shifted()
         if not self.accelerator.is_main_process:
             return
         ids, labels = [v.id for v in self.catalog], self.pseudo_labels.labels.tolist()

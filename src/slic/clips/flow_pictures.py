@@ -1,0 +1,92 @@
+"""Flow that another tool extracted to grey pictures, as the authors' does."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, Int
+
+from slic.errors import CatalogError, UnreadableVideoError
+from slic.videos.frame_folder import frame_paths, read_image
+from slic.videos.video import Video
+
+EXTRACTED_RANGE: Final = 20.0  # pixels that the levels 0 and 255 stand for
+
+
+class ExtractedFlow:
+    """Flow pictures as other tools extract them: ``u/<video>/frame000001.jpg``, and ``v/...``.
+
+    Picture k of a video is the motion from its frame k to the next, counted from 1; grey 0 to 255
+    stands for -20 to 20 pixels of the pictures' own size. A video's folder has its id as name,
+    with or without the folders above it and the suffix.
+
+    Args:
+        folder: That has ``u`` and ``v``.
+        size: (width, height) that clips are read at.
+        vertical: Whether ``v`` is needed; else the vertical motion is 0.
+    """
+
+    def __init__(self, folder: Path, *, size: tuple[int, int], vertical: bool) -> None:
+        self.folder = folder
+        self.size = size
+        self.components = ("u", "v") if vertical else ("u",)
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+    def check(self, videos: Sequence[Video]) -> None:
+        """See that every video has flow of its own.
+
+        Raises:
+            CatalogError: Names the first video that has none, or shares it with another.
+        """
+        for component in self.components:
+            folders = {video.id: self._folder_of(video, component) for video in videos}
+            if missing := [name for name, folder in folders.items() if folder is None]:
+                wanted = f"{component}/{PurePosixPath(missing[0]).stem}/frame000001.jpg"
+                raise CatalogError(
+                    f"{self.folder}: {len(missing)} of {len(videos)} videos have no extracted "
+                    f"flow, first {missing[0]} (no {wanted}). Extract it, leave these videos out, "
+                    "or leave flow.folder out."
+                )
+            (shared, users), *_ = Counter(folders.values()).most_common(1)
+            if users > 1:
+                first, second, *_ = (name for name, folder in folders.items() if folder == shared)
+                raise CatalogError(
+                    f"{shared}: is the flow of both {first} and {second}; give each a folder named "
+                    f"as its path, such as {component}/{PurePosixPath(first).with_suffix('')}."
+                )
+
+    def read(
+        self, video: Video, span: Int[np.ndarray, " t"]
+    ) -> Float32[np.ndarray, "t h w 2"] | None:
+        """Return the flow of a clip; the last picture stands for those after it."""
+        w, h = self.size
+        flow = np.zeros((len(span), h, w, 2), np.float32)
+        for axis, component in enumerate(self.components):
+            folder = self._folder_of(video, component)
+            if folder is None:
+                return None
+            paths = frame_paths(folder)
+            for k, i in enumerate(np.minimum(span, len(paths) - 1).tolist()):
+                flow[k, ..., axis] = self._component(paths[i], axis)
+        return flow
+
+    def _component(self, path: Path, axis: int) -> Float32[np.ndarray, "h w"]:
+        picture = read_image(path, flags=cv2.IMREAD_GRAYSCALE)
+        if picture is None:
+            raise UnreadableVideoError(f"{path}: this flow picture does not decode")
+        zoom = self.size[axis] / picture.shape[1 - axis]
+        pixels = cv2.resize(picture, self.size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        return np.asarray((pixels - 127.5) * np.float32(EXTRACTED_RANGE / 127.5 * zoom))
+
+    def _folder_of(self, video: Video, component: str) -> Path | None:
+        whole = PurePosixPath(video.id)
+        for name in (whole.with_suffix(""), whole, whole.stem, whole.name):
+            folder = self.folder / component / str(name).lstrip("/")
+            if folder.is_dir() and frame_paths(folder):
+                return folder
+        return None

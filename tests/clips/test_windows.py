@@ -1,0 +1,82 @@
+"""Windows read in one pass are those read one by one, and no frame is decoded twice or early."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slic.clips import windows
+from slic.clips.reader import ClipReader
+from slic.clips.spans import sliding_spans
+from slic.clips.windows import stream_clips, window_loader
+from slic.videos.catalog import Catalog
+from slic.videos.decoding import read_frames, stream_frames
+
+SIZE = (48, 36)
+
+
+@pytest.fixture(scope="module")
+def catalog(
+    tmp_path_factory: pytest.TempPathFactory,
+    make_video: Callable[..., Path],
+    make_frames: Callable[..., Path],
+) -> Catalog:
+    """Return a long video, one shorter than a clip, one that cannot be jumped in, and a folder."""
+    folder = tmp_path_factory.mktemp("windows")
+    make_video(folder / "long.mp4", frames=45, size=(64, 48))
+    make_video(folder / "short.mp4", frames=5, size=(64, 48))
+    make_video(folder / "xvid.avi", frames=30, size=(64, 48), codec="mpeg4")
+    make_frames(folder / "pictures", frames=19)
+    return Catalog.from_folder(folder, progress=False)
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_one_pass_gives_the_clips_that_are_read_one_by_one(catalog: Catalog, stride: int) -> None:
+    for video in catalog:
+        spans = sliding_spans(video.frames, frames=8, stride=stride)
+        clips = list(stream_clips(video, spans, size=SIZE))
+        assert len(clips) == len(spans)
+        for clip, span in zip(clips, spans, strict=True):
+            alone = read_frames(video, span, size=SIZE, backend="opencv")
+            assert np.array_equal(clip, alone)
+
+
+def test_every_frame_is_decoded_once_and_not_before_it_is_needed(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+
+    def counted(video: object, places: list[int], **options: object) -> Iterator[np.ndarray]:
+        for place, frame in zip(places, stream_frames(video, places, **options), strict=True):  # type: ignore[arg-type]
+            decoded.append(place)
+            yield frame
+
+    monkeypatch.setattr(windows, "stream_frames", counted)
+    video = next(video for video in catalog if video.id == "long.mp4")
+    spans = sliding_spans(video.frames, frames=8, stride=1)
+    for span, _ in zip(spans, stream_clips(video, spans, size=SIZE), strict=True):
+        assert decoded == list(range(span[-1] + 1))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_loader_gives_every_window_once_and_in_order(
+    catalog: Catalog, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(windows, "AT_ONCE", 2)
+    reader = ClipReader(frames=8, stride=1, size=32)
+    given: dict[int, list[np.ndarray]] = {}
+    ended: list[int] = []
+    for part in window_loader(catalog, reader, view="rgb", workers=workers):
+        assert 1 <= len(part.clips) <= 2
+        assert part.video not in ended
+        given.setdefault(part.video, []).extend(part.clips.numpy())
+        ended += [part.video] * part.last
+    assert sorted(ended) == list(range(len(catalog)))
+    for index, clips in given.items():
+        video = catalog[index]
+        spans = sliding_spans(video.frames, frames=8, stride=1)
+        assert len(clips) == len(spans)
+        for clip, span in zip(clips, spans, strict=True):
+            pictures = read_frames(video, span, size=reader.read_size, backend="opencv")
+            assert np.array_equal(clip, reader.centred(pictures, "rgb"))
