@@ -1,0 +1,124 @@
+"""The test of a classifier: ten crops of half-overlapping windows over each whole video.
+
+A video's class probabilities are the mean of the softmax over all its windows and crops. Each video
+is decoded once, and a few windows of it are in memory at a time, however long it is.
+"""
+
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float64, UInt8
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from tqdm import tqdm
+
+from slic.clips.datasets import put_threads_away, quiet_worker
+from slic.clips.spans import half_overlapping_spans
+from slic.clips.windows import stream_clips
+from slic.embeddings import Precision
+from slic.encoders.encoder import to_input
+from slic.evaluation.classification.folder import ClassificationFolder
+from slic.evaluation.classification.model import Classifier
+from slic.evaluation.ten_crop import CROPS, frame_size, ten_crops
+from slic.runs import StopRequested, stop_at_ctrl_c
+from slic.videos.catalog import Catalog
+
+BLOCK_WINDOWS = 4  # in memory and in one forward pass: 40 clips with their crops
+
+
+class Block(NamedTuple):
+    """Some windows in a row of one video; ``last`` is true with the last of them."""
+
+    video: int
+    windows: UInt8[Tensor, "w t h w2 3"]
+    last: bool
+
+
+class WindowBlocks(IterableDataset[Block]):
+    """The windows of every video, block by block; each worker reads its share of the videos."""
+
+    def __init__(self, catalog: Catalog, *, frames: int, stride: int, size: int) -> None:
+        self.catalog = catalog
+        self.frames = frames
+        self.stride = stride
+        self.frame_size = frame_size(size)
+
+    def __iter__(self) -> Iterator[Block]:
+        worker = get_worker_info()
+        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        for index in range(first, len(self.catalog), step):
+            yield from self._blocks(index)
+
+    def _blocks(self, index: int) -> Iterator[Block]:
+        video = self.catalog[index]
+        spans = half_overlapping_spans(video.frames, frames=self.frames, stride=self.stride)
+        windows = stream_clips(video, spans, size=self.frame_size)
+        for start in range(0, len(spans), BLOCK_WINDOWS):
+            block = list(islice(windows, BLOCK_WINDOWS))
+            last = start + len(block) == len(spans)
+            yield Block(index, torch.from_numpy(np.stack(block)), last)
+
+
+def block_loader(
+    catalog: Catalog, *, frames: int, stride: int, size: int, workers: int
+) -> DataLoader[Block]:
+    """Return a loader of all windows of every video; those of one come in order, videos may mix."""
+    put_threads_away(workers)
+    dataset = WindowBlocks(catalog, frames=frames, stride=stride, size=size)
+    return DataLoader(dataset, batch_size=None, num_workers=workers, worker_init_fn=quiet_worker)
+
+
+@torch.no_grad()
+def predict(
+    model: Classifier,
+    catalog: Catalog,
+    folder: ClassificationFolder,
+    *,
+    device: torch.device,
+    precision: Precision,
+    workers: int,
+    progress: bool,
+) -> Float64[np.ndarray, "m k"]:
+    """Return the class probabilities of every video; the folder keeps those that are done.
+
+    Raises:
+        StopRequested: Ctrl-C; the finished videos are kept.
+    """
+    kept = folder.predictions()
+    left = catalog.subset([video.id for video in catalog if video.id not in kept])
+    config = model.encoder.config
+    shape = {"frames": config.frames, "stride": config.stride}
+    total = CROPS * sum(len(half_overlapping_spans(video.frames, **shape)) for video in left)
+    blocks = block_loader(left, **shape, size=config.size, workers=workers)
+    model.to(device).eval()
+    bar = tqdm(total=total, desc="test", unit="clip", disable=not progress, file=sys.stderr,
+               dynamic_ncols=True)  # fmt: skip
+    sums: dict[int, list[Tensor]] = {}
+    with bar, stop_at_ctrl_c() as stopping:
+        for block in blocks:
+            sums.setdefault(block.video, []).append(
+                crop_probabilities(model, block.windows.to(device), precision=precision)
+            )
+            if block.last:
+                mean = torch.cat(sums.pop(block.video)).mean(dim=(0, 1))
+                folder.keep_prediction(left[block.video].id, mean.numpy())
+            bar.update(CROPS * len(block.windows))
+            if stopping():
+                raise StopRequested
+    kept = folder.predictions()
+    return np.array([kept[video.id] for video in catalog], dtype=np.float64)
+
+
+def crop_probabilities(
+    model: Classifier, windows: UInt8[Tensor, "w t h w2 3"], *, precision: Precision
+) -> Float64[Tensor, "w 10 k"]:
+    """Return the softmax of every crop of every window."""
+    crops = ten_crops(windows, size=model.encoder.config.size)
+    with torch.autocast(windows.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        scores = model(to_input(crops.flatten(0, 1)))
+    shares: Tensor = scores.double().softmax(dim=1).cpu().unflatten(0, crops.shape[:2])
+    return shares

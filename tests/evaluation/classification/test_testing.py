@@ -1,0 +1,133 @@
+"""The ten-crop test against plain loops over the definition: windows, crops, softmax, mean."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slic.clips.spans import half_overlapping_spans
+from slic.clips.windows import stream_clips
+from slic.encoders.encoder import VideoEncoder
+from slic.evaluation.classification import Problem, testing
+from slic.evaluation.classification.folder import ClassificationFolder
+from slic.evaluation.classification.model import Classifier
+from slic.evaluation.classification.testing import Block, WindowBlocks, predict
+from slic.videos.catalog import Catalog
+from slic.videos.decoding import read_frames
+from slic.videos.video import Video
+
+CPU = torch.device("cpu")
+
+
+def slow_windows(total: int, *, frames: int, stride: int) -> list[list[int]]:
+    """Return the windows of a video, one after another, half a window on, and one at the end."""
+    windows, start = [], 0
+    step = max(1, frames // 2) * stride
+    while start + (frames - 1) * stride < total:
+        windows.append([start + i * stride for i in range(frames)])
+        start += step
+    if not windows:
+        return [[i * stride for i in range(frames)]]
+    if windows[-1][-1] != total - 1:
+        windows.append([total - 1 - (frames - 1 - i) * stride for i in range(frames)])
+    return windows
+
+
+@given(st.integers(1, 120), st.integers(1, 16), st.integers(1, 4))
+def test_windows_match_plain_loops(total: int, frames: int, stride: int) -> None:
+    spans = half_overlapping_spans(total, frames=frames, stride=stride)
+    assert spans.tolist() == slow_windows(total, frames=frames, stride=stride)
+
+
+def slow_probabilities(model: Classifier, video: Video) -> np.ndarray:
+    """Decode, cut, mirror and name clip by clip, as the protocol says it."""
+    config = model.encoder.config
+    height = round(config.size * 8 / 7)
+    width = round(height * 4 / 3)
+    frames = read_frames(video, range(video.frames), size=(width, height), backend="opencv")
+    shares = []
+    for window in slow_windows(video.frames, frames=config.frames, stride=config.stride):
+        clip = np.stack([frames[min(place, video.frames - 1)] for place in window])
+        rest_x, rest_y = width - config.size, height - config.size
+        corners = [(x, y) for y in (0, rest_y) for x in (0, rest_x)] + [(rest_x // 2, rest_y // 2)]
+        for x, y in corners:
+            crop = clip[:, y : y + config.size, x : x + config.size]
+            for look in (crop, crop[:, :, ::-1]):
+                pixels = torch.tensor(look.transpose(3, 0, 1, 2) / 127.5 - 1, dtype=torch.float32)
+                with torch.no_grad():
+                    scores = model.linear(model.encoder.features(pixels[None]))[0].double().numpy()
+                shares.append(np.exp(scores) / np.exp(scores).sum())
+    return np.asarray(np.mean(shares, axis=0))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("stride", [1, 3])
+def test_a_video_is_the_mean_softmax_of_all_its_windows_and_crops(
+    make_encoder: Callable[..., VideoEncoder],
+    problem: Problem,
+    tmp_path: Path,
+    stride: int,
+    workers: int,
+) -> None:
+    model = Classifier(make_encoder(stride=stride), 3, frozen=False, dropout=0.9, seed=0)
+    torch.nn.init.normal_(model.linear.weight, generator=torch.Generator().manual_seed(0))
+    videos = Catalog(problem.test.root, problem.test.videos[:4])
+    with ClassificationFolder(tmp_path) as folder:
+        found = predict(
+            model, videos, folder, device=CPU, precision="fp32", workers=workers, progress=False
+        )
+    expected = [slow_probabilities(model, video) for video in videos]
+    assert np.abs(found - expected).max() < 2e-6
+    assert np.ptp(found, axis=0).max() > 1e-4  # the videos do differ
+
+
+def test_blocks_are_all_windows_of_each_video_in_order(problem: Problem) -> None:
+    dataset = WindowBlocks(problem.test, frames=4, stride=1, size=32)
+    blocks: dict[int, list[Block]] = {}
+    for block in dataset:
+        blocks.setdefault(block.video, []).append(block)
+    assert sorted(blocks) == list(range(len(problem.test)))
+    for index, of_video in blocks.items():
+        video = problem.test[index]
+        windows = slow_windows(video.frames, frames=4, stride=1)
+        frames = read_frames(video, range(video.frames), size=(49, 37), backend="opencv")
+        assert np.array_equal(np.concatenate([b.windows for b in of_video]), frames[windows])
+        assert [b.last for b in of_video] == [False] * (len(of_video) - 1) + [True]
+        assert max(len(b.windows) for b in of_video) <= 4
+
+
+def test_predictions_that_are_kept_are_not_made_again(
+    encoder: VideoEncoder, problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Classifier(encoder, 2, frozen=True, dropout=0.9, seed=0)
+
+    def all_of_them() -> np.ndarray:
+        with ClassificationFolder(tmp_path) as folder:
+            return predict(
+                model,
+                problem.test,
+                folder,
+                device=CPU,
+                precision="fp32",
+                workers=0,
+                progress=False,
+            )
+
+    first, path = all_of_them(), tmp_path / "predictions.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:3]) + lines[3][:20])  # killed while the fourth was written
+    read: list[str] = []
+
+    def spy(video: Video, *arguments: Any, **shape: Any) -> Any:
+        read.append(video.id)
+        return stream_clips(video, *arguments, **shape)
+
+    monkeypatch.setattr(testing, "stream_clips", spy)
+    assert np.array_equal(all_of_them(), first)
+    assert read == [video.id for video in problem.test][3:]
+    assert path.read_text() == "".join(lines)
