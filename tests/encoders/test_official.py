@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from slic.cli import main
 from slic.encoders.encoder import EncoderConfig, VideoEncoder
 from slic.encoders.official import NORMALISATION, load_official
 from slic.encoders.r3d import Shortcut
@@ -133,3 +134,19 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
     for name in ("text.pth.tar", "absent.pth.tar"):
         with pytest.raises(CheckpointError, match=name):
             load_official(tmp_path / name)
+
+
+def test_the_command_writes_an_encoder_and_says_what_is_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = EncoderConfig(backbone="r3d10", width=0.0625, hidden=6, embedding=5)
+    encoder = VideoEncoder(config).eval()
+    torch.save({"state_dict": as_the_authors(encoder)}, tmp_path / "theirs.pth.tar")
+    out = tmp_path / "encoder"
+    main(["import-official", f"{tmp_path}/theirs.pth.tar", f"{out}", "--trained-on", "ucf101"])
+    said = capsys.readouterr().out
+    assert f"all {len(encoder.state_dict())} weights of the file are in it" in said
+    assert "head: 6 hidden, 5 out" in said
+    loaded = VideoEncoder.from_pretrained(out)
+    assert loaded.config.mean == NORMALISATION["ucf101"][0]
+    assert torch.equal(loaded.backbone.conv1.weight, encoder.backbone.conv1.weight)

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from slic.cli import _parser
+from slic.cli import _parser, main
 from slic.errors import SlicError
+from slic.evaluation import cost
 from slic.evaluation.cost import (
     SETS,
     encoder_of,
@@ -110,3 +111,16 @@ def test_stages_of_the_paper_by_hand() -> None:
 
 def test_a_step_takes_time() -> None:
     assert seconds_per_pass(SMALL, clips=2, repetitions=1) > 0
+
+
+def test_the_command_prints_all_three_parts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured = cost.Estimate(gflop=111.2, seconds=0.5, device="a slow machine")
+    monkeypatch.setattr(cost, "estimate", lambda _: measured)
+    main(["reproduce", "retrieval", "--seeds", "1", "--ucf101", "a b"])
+    said = capsys.readouterr().out
+    assert "slic pretrain 'a b' --labels ucf101:1 --split train --recipe paper-ucf101" in said
+    passes = 3 * 600 * 9537 * 3 + 120 * 9537
+    assert f"{passes * 0.5 / 3600:,.0f}" in said
+    assert said.count("not run") == 2
