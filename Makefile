@@ -19,10 +19,11 @@ check: .venv/installed
 bench: .venv/installed
 	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/clustering.py
+	$(BIN)/python benchmarks/retrieval.py
 	$(BIN)/python benchmarks/loading.py
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[tensorboard]' --group dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[milvus,search,studio,tensorboard]' --group dev
 	touch $@

@@ -6,18 +6,16 @@ import numpy as np
 
 from slic.encoders.encoder import VideoEncoder
 from slic.evaluation.embedding_map import embedding_map
-from slic.evaluation.neighbour_rows import neighbour_rows
-from slic.evaluation.report import Figure, write_report
-from slic.evaluation.retrieval import RetrievalScores, rank
+from slic.evaluation.report import write_report
+from slic.evaluation.retrieval_page import headline, retrieval_rows
 from slic.evaluation.scoring import (
     LabelObserver,
     Sides,
-    chance,
     mean_frame_scores,
     score_retrieval,
     sides,
 )
-from slic.evaluation.thumbnails import Filmstrip, filmstrip, small_filmstrip
+from slic.videos.thumbnails import small_filmstrip
 from slic.labels import read_labels
 from slic.pretraining import pretrain
 from slic.pretraining.folder import RunFolder, read_log
@@ -56,21 +54,18 @@ def _report(
 ) -> None:
     scores, query, gallery = score_retrieval(encoder, split, protocol=PROTOCOL)
     untrained, _, _ = score_retrieval(new_encoder(recipe).eval(), split, protocol=PROTOCOL)
-    headline = _headline(scores, untrained, mean_frame_scores(split), split)
+    beside = {"mean frame": mean_frame_scores(split), "random weights": untrained}
+    figures = headline(scores, beside, split)
     print(scores.table())
-    beside = headline[0].baselines.items()
-    print(", ".join(f"{name} R@1 {100 * value:.1f}" for name, value in beside))
+    to_beat = figures[0].baselines.items()
+    print(", ".join(f"{name} R@1 {100 * value:.1f}" for name, value in to_beat))
     by_id = {video.id: video for video in (*split.queries, *split.gallery)}
-
-    def strip_of(name: str) -> Filmstrip:
-        return filmstrip(by_id[name])
-
     log = read_log(RunFolder(run).log_file)
     write_report(
         path,
         title="slic demo",
         facts=_facts(encoder, recipe, split, level=level),
-        headline=headline,
+        headline=figures,
         log=log,
         points=embedding_map(
             np.concatenate([query.mean, gallery.mean]),
@@ -79,54 +74,12 @@ def _report(
             queries=[True] * len(query.ids) + [False] * len(gallery.ids),
             strip_of=lambda name: small_filmstrip(by_id[name]),
         ),
-        rows=neighbour_rows(
-            rank(query.clips, gallery.clips, 6),
-            query_names=query.ids,
-            query_labels=split.query_labels,
-            gallery_names=gallery.ids,
-            gallery_labels=split.gallery_labels,
-            strip_of=strip_of,
-        ),
+        rows=retrieval_rows(split, query, gallery, centre=False),
         next_steps=[
             "slic pretrain YOUR_VIDEOS --out run",
             "slic embed YOUR_VIDEOS --encoder run/encoder --out embeddings.npz",
         ],
     )
-
-
-def _headline(
-    scores: RetrievalScores, untrained: RetrievalScores, mean_frame: RetrievalScores, split: Sides
-) -> list[Figure]:
-    """Put chance, the mean frame and random weights beside every number."""
-    figures = []
-    for k in (1, 5):
-        value = scores.recall[k]
-        baselines = {
-            "chance": chance(split, k),
-            "mean frame": mean_frame.recall[k],
-            "random weights": untrained.recall[k],
-        }
-        error = float(np.sqrt(value * (1 - value) / scores.queries))
-        figures.append(
-            Figure(
-                name=f"R@{k}, test videos among training videos",
-                value=value,
-                protocol=scores.protocol,
-                baselines=baselines,
-                standard_error=error,
-            )
-        )
-    precision = {
-        "mean frame": mean_frame.mean_average_precision,
-        "random weights": untrained.mean_average_precision,
-    }
-    average = Figure(
-        name="mean average precision",
-        value=scores.mean_average_precision,
-        protocol=scores.protocol,
-        baselines=precision,
-    )
-    return [*figures, average]
 
 
 def _facts(

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from slic.evaluation.cluster_quality import cluster_quality, purity
+from slic.evaluation.cluster_quality import cluster_quality, cluster_sizes, purity
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -26,6 +26,36 @@ def test_every_score_is_one_for_renamed_labels() -> None:
     assert cluster_quality(labels, np.repeat([7, 0, 3], [3, 4, 5])) == pytest.approx(
         dict.fromkeys(("nmi", "ami", "purity", "homogeneity", "completeness", "v_measure"), 1.0)
     )
+
+
+def test_v_measure_by_hand() -> None:
+    labels = ["walk"] * 4 + ["run"] * 4
+    clusters = [0, 0, 0, 0, 1, 1, 2, 2]  # the classes are whole, one of them in halves
+    scores = cluster_quality(labels, clusters)
+    # H(labels) = 1 bit, H(clusters) = 1.5 bits, H(labels | clusters) = 0, H(c | l) = 0.5 bits
+    homogeneity, completeness = 1.0, 1.0 - 0.5 / 1.5
+    v_measure = 2 * homogeneity * completeness / (homogeneity + completeness)
+    assert scores["homogeneity"] == pytest.approx(homogeneity)
+    assert scores["completeness"] == pytest.approx(completeness)
+    assert scores["v_measure"] == pytest.approx(v_measure)
+    assert scores["nmi"] == pytest.approx(v_measure)
+    assert scores["purity"] == 1.0
+
+
+def test_sizes_by_hand() -> None:
+    clusters = [7, 7, 7, 7, 7, 2, 2, 2, 9, 4]  # sizes 1, 1, 3, 5
+    assert cluster_sizes(clusters) == {
+        "videos": 10,
+        "clusters": 4,
+        "singletons": 2,
+        "size_25": 1.0,
+        "size_50": 2.0,
+        "size_75": 3.5,
+        "size_90": pytest.approx(4.4),
+        "largest": 5,
+    }
+    with pytest.raises(ValueError, match="no videos"):
+        cluster_sizes([])
 
 
 def test_singletons_fool_purity_but_not_ami() -> None:

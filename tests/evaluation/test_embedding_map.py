@@ -5,7 +5,7 @@ import pytest
 
 from slic.evaluation.embedding_map import MOST_POINTS, embedding_map, project
 from slic.evaluation.report_map import COLOURS, json_for_page, map_figure
-from slic.evaluation.thumbnails import Filmstrip
+from slic.videos.thumbnails import Filmstrip
 
 
 def groups(n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 
 from slic.evaluation.neighbour_rows import NEIGHBOURS, NeighbourRow, neighbour_rows
-from slic.evaluation.retrieval import rank
+from slic.evaluation.ranking import rank
 
 
 def rows(seed: int, classes: int = 5) -> list[NeighbourRow]:

@@ -13,7 +13,7 @@ from slic.errors import CheckpointError
 from slic.evaluation.embedding_map import EmbeddingMap, embedding_map
 from slic.evaluation.neighbour_rows import NeighbourRow, Tile
 from slic.evaluation.report import Figure, write_report
-from slic.evaluation.thumbnails import Filmstrip
+from slic.videos.thumbnails import Filmstrip
 
 HOSTILE = """</script><script>alert(1)</script><img src=x onerror="alert('2')">{{script}}&"""
 STRIP = Filmstrip("data:image/webp;base64,UklGRg==", 12, 144, 108)

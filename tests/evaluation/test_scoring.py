@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from slic.embeddings import embed
+from slic.embeddings import AllWindows, Layer, embed
 from slic.encoders.encoder import EncoderConfig, VideoEncoder
 from slic.errors import CatalogError, RecipeError
-from slic.evaluation.retrieval import evaluate
+from slic.evaluation import mean_frame
+from slic.evaluation.retrieval import PROTOCOLS, evaluate
 from slic.evaluation.scoring import (
     LabelObserver,
     Sides,
@@ -55,6 +56,7 @@ def test_sides_are_the_splits_without_what_is_not_there(catalog: Catalog) -> Non
     assert [v.id for v in split.queries] == ["0.mp4", "1.mp4"]
     assert [v.id for v in split.gallery] == ["2.mp4", "3.mp4", "4.mp4", "5.mp4"]
     assert (split.query_labels, split.gallery_labels) == (["a", "b"], ["a", "b", "a", "b"])
+    assert split.absent == ("6.mp4",)
 
 
 def test_an_unknown_split_names_those_there_are(catalog: Catalog) -> None:
@@ -72,7 +74,7 @@ def test_chance_counts_every_choice_of_neighbours(catalog: Catalog, k: int) -> N
     assert chance(split, k) == pytest.approx(np.mean(hits))
 
 
-@pytest.mark.parametrize("name", ["paper", "backbone", "paper-centred", "backbone-centred"])
+@pytest.mark.parametrize("name", PROTOCOLS)
 def test_scores_are_those_of_the_embeddings_that_the_protocol_names(
     catalog: Catalog, encoder: VideoEncoder, name: str
 ) -> None:
@@ -80,9 +82,11 @@ def test_scores_are_those_of_the_embeddings_that_the_protocol_names(
     scores, query, gallery = score_retrieval(
         encoder, split, protocol=name, workers=0, progress=False
     )
-    layer = named_protocol(name).layer
+    layer: Layer = "head" if "paper" in name else "backbone"
+    windows = name == "sliding-windows"
+    clips: int | AllWindows = "windows" if windows else 10
     expected = [
-        embed(encoder, side, clips=10, layer=layer, workers=0, progress=False).clips
+        embed(encoder, side, clips=clips, layer=layer, workers=0, progress=False).clips
         for side in (split.queries, split.gallery)
     ]
     assert np.array_equal(query.clips, expected[0])
@@ -92,11 +96,12 @@ def test_scores_are_those_of_the_embeddings_that_the_protocol_names(
         split.query_labels,
         expected[1],
         split.gallery_labels,
-        centre="centred" in name,
+        centre=windows or "centred" in name,
     )
     assert scores.recall == plain.recall
     assert scores.mean_average_precision == plain.mean_average_precision
-    assert scores.protocol.startswith(f"{name}: {layer} output, mean over 10 clips")
+    mean = "all half-overlapping windows, each of length 1" if windows else "10 clips"
+    assert scores.protocol.startswith(f"{name}: {layer} output, mean over {mean}")
 
 
 def test_an_unknown_protocol_names_those_there_are() -> None:
@@ -107,10 +112,18 @@ def test_an_unknown_protocol_names_those_there_are() -> None:
 def test_the_observer_sees_how_clusters_agree() -> None:
     seen = LabelObserver(LABELS).clustered(["0.mp4", "1.mp4", "2.mp4", "3.mp4"], [5, 7, 5, 7])
     assert (seen["nmi"], seen["ami"], seen["purity"]) == pytest.approx((1, 1, 1))
-    with pytest.raises(CatalogError, match="have no label"):
-        LabelObserver(LABELS).clustered(["nine.mp4"], [0])
+    more = LabelObserver(LABELS).clustered(
+        ["0.mp4", "x", "1.mp4", "2.mp4", "3.mp4"], [5, 7, 7, 5, 7]
+    )
+    assert more == seen  # a video without a label does not count
+    assert LabelObserver(LABELS).clustered(["x"], [0]) == {}
 
 
-def test_the_mean_frame_finds_the_copy_of_a_video(catalog: Catalog) -> None:
+def test_the_mean_frame_finds_the_copy_of_a_video(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     split = Sides(catalog, catalog, [v.id for v in catalog], [v.id for v in catalog])
-    assert mean_frame_scores(split).recall[1] == 1.0
+    scores = mean_frame_scores(split, cache=tmp_path, progress=False)
+    assert scores.recall[1] == 1.0
+    monkeypatch.setattr(mean_frame, "standardised", None)  # so that none can be made again
+    assert mean_frame_scores(split, cache=tmp_path, progress=False) == scores

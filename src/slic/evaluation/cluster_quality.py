@@ -1,4 +1,4 @@
-"""How well a clustering agrees with the true labels."""
+"""How well a clustering agrees with the true labels, and how large its clusters are."""
 
 from collections.abc import Sequence
 
@@ -38,5 +38,23 @@ def purity(labels: Sequence[str], clusters: Clusters) -> float:
         raise ValueError("purity of no videos at all")
     true = np.unique(np.asarray(labels, dtype=str), return_inverse=True)[1]
     found = np.unique(np.asarray(clusters), return_inverse=True)[1]
-    commonest = metrics.cluster.contingency_matrix(true, found).max(axis=0)
-    return float(commonest.sum() / len(clusters))
+    counts = metrics.cluster.contingency_matrix(true, found, sparse=True)  # many small clusters
+    return float(counts.max(axis=0).sum() / len(clusters))
+
+
+def cluster_sizes(clusters: Clusters) -> dict[str, int | float]:
+    """Return the spectrum of cluster sizes: counts, quantiles over clusters, and the largest.
+
+    ``size_25``, ``size_50`` (the median), ``size_75`` and ``size_90`` are percentiles.
+    """
+    if len(clusters) == 0:
+        raise ValueError("cluster sizes of no videos at all")
+    sizes = np.unique(np.asarray(clusters), return_counts=True)[1]
+    quantiles = {f"size_{p}": float(np.percentile(sizes, p)) for p in (25, 50, 75, 90)}
+    return {
+        "videos": len(clusters),
+        "clusters": len(sizes),
+        "singletons": int((sizes == 1).sum()),
+        **quantiles,
+        "largest": int(sizes.max()),
+    }

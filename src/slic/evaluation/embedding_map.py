@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from slic.evaluation.thumbnails import Filmstrip
+from slic.videos.thumbnails import Filmstrip
 
 MOST_POINTS = 2000
 MOST_STRIPS = 600  # about 4 kB each

@@ -5,12 +5,14 @@ It stands beside every retrieval score: what it reaches was not learnt from moti
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from slic.evaluation.thumbnails import FrameReader
+from slic.embeddings.cache import cached_rows
 from slic.videos.decoding import read_frames as read_frames_of_file
+from slic.videos.thumbnails import FrameReader
 from slic.videos.video import Video
 
 WIDTH, HEIGHT = 32, 24
@@ -23,19 +25,29 @@ def mean_frame_vectors(
     read_frames: FrameReader = read_frames_of_file,
     *,
     workers: int | None = None,
+    cache: Path | None = None,
+    progress: bool = False,
 ) -> Float32[np.ndarray, "n 768"]:
     """Return the 32 x 24 grey mean frame of every video as one vector, in the catalog's order.
 
     The mean is over at most 32 evenly spaced frames. Every vector has mean 0 and variance 1 (a
-    mean frame of one grey stays 0), so the cosine does not see brightness or contrast.
+    mean frame of one grey stays 0), so the cosine does not see brightness or contrast. ``cache`` is
+    a folder where the vectors are kept, as in `slic.embeddings.embed`.
     """
 
-    def vector(video: Video) -> Float32[np.ndarray, " 768"]:
+    def vector(video: Video) -> Float32[np.ndarray, "1 768"]:
         indices = np.linspace(0, video.frames - 1, min(FRAMES, video.frames)).round().astype(int)
-        return standardised(read_frames(video, indices, size=(WIDTH, HEIGHT)))
+        return standardised(read_frames(video, indices, size=(WIDTH, HEIGHT)))[None]
 
     with ThreadPoolExecutor(workers) as pool:  # decoding leaves Python's lock
-        return np.stack(list(pool.map(vector, catalog)))
+        rows = cached_rows(
+            catalog,
+            lambda videos: enumerate(pool.map(vector, videos)),
+            cache=cache,
+            made_by={"mean frame": [WIDTH, HEIGHT, FRAMES]},
+            bar="mean frames" if progress else None,
+        )
+    return rows[:, 0]
 
 
 def standardised(frames: UInt8[np.ndarray, "t h w 3"]) -> Float32[np.ndarray, " p"]:

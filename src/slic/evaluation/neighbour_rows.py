@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from slic.evaluation.retrieval import Ranking
-from slic.evaluation.thumbnails import Filmstrip
+from slic.evaluation.ranking import Ranking
+from slic.videos.thumbnails import Filmstrip
 
 NEIGHBOURS = 6
 RULE = (

@@ -14,9 +14,9 @@ from slic.evaluation.embedding_map import EmbeddingMap
 from slic.evaluation.neighbour_rows import NEIGHBOURS, RULE, NeighbourRow, Tile
 from slic.evaluation.report_charts import bars
 from slic.evaluation.report_map import map_figure
-from slic.evaluation.thumbnails import Filmstrip
 from slic.evaluation.training_curves import Record, training_curves
 from slic.files import write_atomically
+from slic.videos.thumbnails import Filmstrip
 
 MAP_STRIPS_BYTES = 3_500_000  # beyond, the map does without thumbnails: the report stays mailable
 KINDS = {"all right": "All right", "some right": "Some right", "none right": "None right"}
@@ -33,6 +33,7 @@ TRAINING_LEAD = (
     "Faint lines are single steps, strong lines their running mean, hairlines the rounds in which "
     "the videos were clustered anew. Point at a chart to read it."
 )
+CHARTS_LEAD = "Point at a chart to read it."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,7 @@ def write_report(
     log: Sequence[Record],
     points: EmbeddingMap | None = None,
     rows: Sequence[NeighbourRow] = (),
+    charts: Sequence[str] = (),
     next_steps: Sequence[str] = (),
 ) -> None:
     """Write the report to ``path``, whole or not at all; equal input gives equal bytes.
@@ -75,13 +77,15 @@ def write_report(
         log: Records of the run's ``log.jsonl``.
         points: Map of the embeddings.
         rows: Queries with their neighbours.
+        charts: Other charts, of `slic.evaluation.report_charts.line_chart`.
         next_steps: Commands to type next.
     """
     sections = [
         *_section("results", "What it has learnt", "", _headline(headline)),
         *_section("neighbours", "Nearest neighbours", ROWS_LEAD, _rows(rows)),
         *_section("map", "Map of the embeddings", MAP_LEAD, _map(points)),
-        *_section("training", "Training", TRAINING_LEAD, _charts(log)),
+        *_section("charts", "From one to the next", CHARTS_LEAD, _charts(charts)),
+        *_section("training", "Training", TRAINING_LEAD, _charts(training_curves(log))),
         *_section("run", "What was run", "", _facts(facts)),
         *_section("next", "Next", "", _next_steps(next_steps)),
     ]
@@ -174,8 +178,7 @@ def _map(points: EmbeddingMap | None) -> str:
     return map_figure(points)
 
 
-def _charts(log: Sequence[Record]) -> str:
-    charts = training_curves(log)
+def _charts(charts: Sequence[str]) -> str:
     return f'<div class="charts">{"".join(charts)}</div>' * bool(charts)
 
 

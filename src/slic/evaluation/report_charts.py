@@ -66,7 +66,12 @@ def ticks(low: float, high: float, *, about: int = 4) -> list[float]:
 
 
 def line_chart(
-    title: str, note: str, series: Sequence[Series], *, marks: Sequence[float] = ()
+    title: str,
+    note: str,
+    series: Sequence[Series],
+    *,
+    marks: Sequence[float] = (),
+    axis: str = "step",
 ) -> str:
     """Return a figure with one or more lines over the training step, from zero upwards.
 
@@ -75,6 +80,7 @@ def line_chart(
         note: What it means, in a sentence.
         series: The lines, drawn in this order.
         marks: Steps at which clustering was done, drawn as hairlines.
+        axis: What is counted to the right; a short word.
     """
     lines = [_Line.of(one) for one in series]
     y_ticks = ticks(0.0, max(max(line.peak for line in lines), 1e-6))
@@ -83,7 +89,7 @@ def line_chart(
     frame = _Frame(x_end=x_end, y_end=y_ticks[-1])
     parts = [
         *(_grid_line(frame, y) for y in y_ticks),
-        f'<text class="x" x="16" y="{HEIGHT - 9}">step</text>',
+        f'<text class="y" x="{LEFT - 10}" y="{HEIGHT - 9}">{html.escape(axis)}</text>',
         *(_x_label(frame, x) for x in x_ticks if x <= x_end * (1 + 1e-9)),
         *(f'<path class="mark" d="M{frame.x(x):.1f} {TOP}V{HEIGHT - BOTTOM}"/>' for x in marks),
         *(line.drawn(frame, number) for number, line in enumerate(lines)),
@@ -94,6 +100,7 @@ def line_chart(
         for number, line in enumerate(lines)
     )
     numbers = {
+        "axis": axis,
         "end": x_end,
         "series": [{"x": line.x, "y": [float(f"{v:.4g}") for v in line.y]} for line in lines],
     }
@@ -101,7 +108,7 @@ def line_chart(
         f'<figure class="chart"><figcaption><b>{html.escape(title)}</b> {html.escape(note)}'
         f'<ul class="legend">{legend}</ul></figcaption>'
         f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" '
-        f'aria-label="{html.escape(title)} over the training steps" '
+        f'aria-label="{html.escape(title)} over the {html.escape(axis)}s" '
         f"data-numbers='{html.escape(json.dumps(numbers))}'>"
         f'{"".join(parts)}<path class="cursor" d=""/></svg></figure>'
     )

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 
 from slic.evaluation.embedding_map import EmbeddingMap
-from slic.evaluation.thumbnails import Filmstrip
+from slic.videos.thumbnails import Filmstrip
 
 WIDTH, HEIGHT, MARGIN = 900.0, 560.0, 16.0
 COLOURS = 10

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -19,12 +20,16 @@ from slic.videos.catalog import Catalog
 
 @dataclass(frozen=True)
 class Sides:
-    """Queries and gallery of a retrieval: the videos and their labels."""
+    """Queries and gallery of a retrieval: the videos and their labels.
+
+    ``absent`` are ids that the labels name in either split and the catalog does not have.
+    """
 
     queries: Catalog
     gallery: Catalog
     query_labels: list[str]
     gallery_labels: list[str]
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,20 +39,28 @@ class LabelObserver:
     labels: Labels
 
     def clustered(self, ids: Sequence[str], pseudo_labels: Sequence[int]) -> Mapping[str, float]:
-        """Return NMI, AMI, purity and V-measure of a round's clusters."""
-        return cluster_quality(self.labels.labels_of(ids), pseudo_labels)
+        """Return NMI, AMI, purity and V-measure of the clusters of the videos with a label."""
+        label = self.labels.label
+        known = [
+            (label[name], k) for name, k in zip(ids, pseudo_labels, strict=True) if name in label
+        ]
+        if not known:
+            return {}
+        return cluster_quality([true for true, _ in known], [cluster for _, cluster in known])
 
 
 def sides(catalog: Catalog, labels: Labels, *, queries: str, gallery: str) -> Sides:
-    """Split a catalog by the labels' splits; videos that were refused are on neither side."""
+    """Split a catalog by the labels' splits; videos that are not in it are on neither side."""
     there = {video.id for video in catalog}
 
     def side(split: str) -> tuple[Catalog, list[str]]:
         part = catalog.subset([name for name in labels.ids(split) if name in there])
         return part, labels.labels_of(video.id for video in part)
 
+    named = dict.fromkeys((*labels.ids(queries), *labels.ids(gallery)))
     (query, query_labels), (other, gallery_labels) = side(queries), side(gallery)
-    return Sides(query, other, query_labels, gallery_labels)
+    absent = tuple(name for name in named if name not in there)
+    return Sides(query, other, query_labels, gallery_labels, absent)
 
 
 def named_protocol(name: str) -> RetrievalProtocol:
@@ -58,12 +71,37 @@ def named_protocol(name: str) -> RetrievalProtocol:
 
 
 def score_retrieval(
-    encoder: VideoEncoder, split: Sides, *, protocol: str, workers: int = 2, progress: bool = True
+    encoder: VideoEncoder,
+    split: Sides,
+    *,
+    protocol: str,
+    average_precision: bool = True,
+    workers: int = 2,
+    cache: Path | None = None,
+    progress: bool = True,
 ) -> tuple[RetrievalScores, Embeddings, Embeddings]:
-    """Embed both sides as the protocol says; return scores, query and gallery embeddings."""
+    """Embed both sides as the protocol says; return scores, query and gallery embeddings.
+
+    Args:
+        encoder: The encoder.
+        split: Queries and gallery.
+        protocol: A name in ``PROTOCOLS``.
+        average_precision: Also the mAP, which a gallery of a million videos makes slow.
+        workers: Processes that decode.
+        cache: Folder for the features, see `slic.embeddings.embed`.
+        progress: Show bars on stderr.
+    """
     how = named_protocol(protocol)
     query, gallery = (
-        embed(encoder, side, clips=how.clips, layer=how.layer, workers=workers, progress=progress)
+        embed(
+            encoder,
+            side,
+            clips=how.clips,
+            layer=how.layer,
+            workers=workers,
+            cache=cache,
+            progress=progress,
+        )
         for side in (split.queries, split.gallery)
     )
     scores = evaluate(
@@ -72,6 +110,7 @@ def score_retrieval(
         gallery.clips,
         split.gallery_labels,
         centre=how.centre,
+        average_precision=average_precision,
         protocol=f"{protocol}: {how}",
     )
     return scores, query, gallery
@@ -90,7 +129,23 @@ def chance(split: Sides, k: int = 1) -> float:
     return 1.0 - float(np.mean(misses))
 
 
-def mean_frame_scores(split: Sides) -> RetrievalScores:
+def mean_frame_scores(
+    split: Sides,
+    *,
+    average_precision: bool = True,
+    cache: Path | None = None,
+    progress: bool = True,
+) -> RetrievalScores:
     """Score the nearest 32 x 24 grey mean frame: what appearance alone gives away."""
-    query, gallery = mean_frame_vectors(split.queries), mean_frame_vectors(split.gallery)
-    return evaluate(query, split.query_labels, gallery, split.gallery_labels, protocol="mean frame")
+    query, gallery = (
+        mean_frame_vectors(side, cache=cache, progress=progress)
+        for side in (split.queries, split.gallery)
+    )
+    return evaluate(
+        query,
+        split.query_labels,
+        gallery,
+        split.gallery_labels,
+        average_precision=average_precision,
+        protocol="mean frame",
+    )

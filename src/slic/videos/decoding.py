@@ -15,12 +15,12 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from slic.errors import UnreadableVideoError
-from slic.videos import frame_folder, torchcodec_reader
+from slic.videos import frame_folder, motion_jpeg, torchcodec_reader
 from slic.videos.capture import opened
 from slic.videos.probing import JUMP_OVERHEAD_FRAMES, probe
 from slic.videos.video import Video
 
-__all__ = ["Backend", "PastEnd", "probe", "read_frames"]
+__all__ = ["Backend", "PastEnd", "probe", "read_frames", "stream_frames"]
 
 PastEnd = Literal["repeat-last", "loop", "error"]
 Backend = Literal["auto", "opencv", "torchcodec"]
@@ -63,6 +63,30 @@ def read_frames(
     return frames
 
 
+def stream_frames(
+    video: Video, places: Sequence[int], *, size: tuple[int, int]
+) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """Give the frames at ascending places as RGB, one at a time, in one pass from the start.
+
+    Only one frame is held, however long the video. OpenCV reads: the frames are those of
+    ``read_frames(..., backend="opencv")``.
+
+    Raises:
+        UnreadableVideoError: A frame does not decode (any more).
+    """
+    if video.path.is_dir():
+        for frame in _frames_of_folder(video, places):
+            yield _stacked(iter([frame]), 1, size)[0]
+        return
+    if (copied := _frames_of_copy(video, places)) is not None:
+        for frame in copied:
+            yield _stacked(iter([frame]), 1, size)[0]
+        return
+    with opened(video.path) as capture:
+        for frame in _frames_at(capture, video, places, jump=False):
+            yield _stacked(iter([frame]), 1, size)[0]
+
+
 def _inside(
     video: Video, indices: Int[np.ndarray, " t"], past_end: PastEnd
 ) -> Int[np.ndarray, " t"]:
@@ -84,7 +108,9 @@ def _read_sorted(
 ) -> UInt8[np.ndarray, "t h w 3"]:
     """Read frames at ascending places with the first way that works."""
     if video.path.is_dir():
-        return _read_folder(video, places, size)
+        return _stacked(_frames_of_folder(video, places), len(places), size)
+    if (copied := _frames_of_copy(video, places)) is not None:
+        return _stacked(copied, len(places), size)
     if backend != "opencv":
         frames = _try_torchcodec(video, places, asked_for=backend == "torchcodec")
         if frames is not None:
@@ -123,7 +149,7 @@ def _read_file(
 
 
 def _frames_at(
-    capture: cv2.VideoCapture, video: Video, places: list[int], *, jump: bool
+    capture: cv2.VideoCapture, video: Video, places: Sequence[int], *, jump: bool
 ) -> Iterator[Frame]:
     """Give the frames at ascending places as BGR; frames between are decoded but not converted."""
     upcoming = 0  # number of the frame that the next grab gives
@@ -142,20 +168,25 @@ def _frames_at(
         yield np.asarray(frame, dtype=np.uint8)
 
 
-def _read_folder(
-    video: Video, places: list[int], size: tuple[int, int]
-) -> UInt8[np.ndarray, "t h w 3"]:
-    """Read frames of a folder of numbered frames."""
+def _frames_of_folder(video: Video, places: Sequence[int]) -> Iterator[Frame]:
+    """Give the frames at these places of a folder of numbered frames as BGR."""
     paths = frame_folder.frame_paths(video.path)
+    for place in places:
+        frame = frame_folder.read_image(paths[place]) if place < len(paths) else None
+        if frame is None:
+            raise UnreadableVideoError(f"{video.path}: frame {place} does not decode")
+        yield frame
 
-    def frames() -> Iterator[Frame]:
-        for place in places:
-            frame = frame_folder.read_image(paths[place]) if place < len(paths) else None
-            if frame is None:
-                raise UnreadableVideoError(f"{video.path}: frame {place} does not decode")
-            yield frame
 
-    return _stacked(frames(), len(places), size)
+def _frames_of_copy(video: Video, places: Sequence[int]) -> Iterator[Frame] | None:
+    """Give the frames at these places of one of our small copies as BGR; else None."""
+    if video.keyframe_gap > 1:
+        return None
+    try:
+        return motion_jpeg.read(video.path, places, frames=video.frames)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UnreadableVideoError(f"{video.path}: {reason}") from error
 
 
 def _stacked(

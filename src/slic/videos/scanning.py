@@ -103,7 +103,7 @@ def scan(
     in any script and notebook.
     """
     things = list(found)
-    pool = ThreadPoolExecutor(workers or _cores())
+    pool = ThreadPoolExecutor(workers or cores())
     try:
         pending: list[Future[Verdict]] = [pool.submit(_judge, thing) for thing in things]
         bar = tqdm(
@@ -119,7 +119,7 @@ def scan(
         pool.shutdown(cancel_futures=True)
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return how many cores this process may use; not every system can restrict them."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

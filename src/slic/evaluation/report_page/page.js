@@ -22,7 +22,7 @@ function compact(value) {
 }
 
 function readChart(svg) {
-  const { end, series } = JSON.parse(svg.dataset.numbers);
+  const { axis, end, series } = JSON.parse(svg.dataset.numbers);
   const outputs = svg.parentElement.querySelectorAll("output");
   const last = Array.from(outputs, (output) => output.textContent);
   const cursor = svg.querySelector(".cursor");
@@ -43,7 +43,7 @@ function readChart(svg) {
     });
     const place = 44 + (346 * at) / end;
     cursor.setAttribute("d", `M${place} 10V192`);
-    note.textContent = `${title} · step ${Math.round(at).toLocaleString("en")}`;
+    note.textContent = `${title} · ${axis} ${Math.round(at).toLocaleString("en")}`;
   });
   svg.addEventListener("pointerleave", () => {
     cursor.setAttribute("d", "");

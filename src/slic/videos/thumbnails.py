@@ -38,14 +38,17 @@ def filmstrip(
     frames: int = 12,
     size: tuple[int, int] = (144, 108),
     quality: int = 60,
+    between_seconds: tuple[float, float] | None = None,
 ) -> Filmstrip:
     """Return the middle of the video at natural speed, 8 frames a second (12 frames: 1.5 s).
 
-    The whole frame is shown: another aspect ratio than that of ``size`` gets dark bars.
+    The whole frame is shown: another aspect ratio than that of ``size`` gets dark bars. With
+    ``between_seconds`` it is the middle of that part of the video.
     """
     scale = min(size[0] / video.width, size[1] / video.height)
     inner = (max(1, round(video.width * scale)), max(1, round(video.height * scale)))
-    pictures = read_frames(video, middle_indices(video, frames), size=inner)
+    indices = middle_indices(video, frames, between_seconds=between_seconds)
+    pictures = read_frames(video, indices, size=inner)
     strip = np.concatenate([_letterboxed(picture, size) for picture in pictures], axis=1)
     flags = [cv2.IMWRITE_WEBP_QUALITY, quality]
     done, data = cv2.imencode(".webp", cv2.cvtColor(strip, cv2.COLOR_RGB2BGR), flags)
@@ -59,12 +62,20 @@ def small_filmstrip(video: Video, read_frames: FrameReader = read_frames_of_file
     return filmstrip(video, read_frames, frames=6, size=(96, 72), quality=40)
 
 
-def middle_indices(video: Video, count: int) -> Int[np.ndarray, " t"]:
-    """Return ``count`` frame numbers around the middle; a short video gives fewer frames."""
+def middle_indices(
+    video: Video, count: int, *, between_seconds: tuple[float, float] | None = None
+) -> Int[np.ndarray, " t"]:
+    """Return ``count`` frame numbers around the middle of a video, or of a part of it.
+
+    A short video, or part, gives fewer frames.
+    """
+    start, end = between_seconds or (0.0, video.duration_seconds)
+    low = min(max(0, round(start * video.fps)), video.frames - 1)
+    high = min(max(low + 1, round(end * video.fps)), video.frames)
     step = max(1.0, video.fps / FRAMES_PER_SECOND)
-    count = max(1, min(count, int(video.frames / step)))
-    first = (video.frames - 1 - (count - 1) * step) / 2
-    indices = (first + step * np.arange(count)).round().clip(0, video.frames - 1)
+    count = max(1, min(count, int((high - low) / step)))
+    first = (low + high - 1 - (count - 1) * step) / 2
+    indices = (first + step * np.arange(count)).round().clip(low, high - 1)
     return np.asarray(indices, dtype=np.int64)
 
 

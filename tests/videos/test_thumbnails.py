@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from slic.evaluation.mean_frame import mean_frame_vectors
-from slic.evaluation.thumbnails import filmstrip, middle_indices, small_filmstrip
+from slic.videos.thumbnails import filmstrip, middle_indices, small_filmstrip
 from slic.videos.video import Video
 
 
@@ -91,3 +91,14 @@ def test_mean_frames_do_not_see_brightness_and_survive_one_grey() -> None:
     vectors = mean_frame_vectors([video(frames=1), video(frames=100)], grey_by_index)
     assert vectors.shape == (2, 768)
     assert np.abs(vectors).max() < 1e-3
+
+
+@pytest.mark.parametrize("between", [(0.5, 2.0), (1.0, 1.05), (1.9, 99.0), (-3.0, 0.4)])
+def test_a_strip_of_a_part_stays_inside_it(between: tuple[float, float]) -> None:
+    short = video(frames=50, fps=25.0)
+    indices = middle_indices(short, 12, between_seconds=between)
+    low, high = max(0, round(between[0] * 25)), min(50, max(1, round(between[1] * 25)))
+    assert len(indices) == max(1, min(12, int((high - low) / (25 / 8))))
+    assert low <= indices.min()
+    assert indices.max() < high
+    assert abs(indices.mean() - (low + high - 1) / 2) <= 0.5

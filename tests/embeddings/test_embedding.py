@@ -1,4 +1,4 @@
-"""Embeddings are those of plain calls, whatever the batches; a file gives back what was saved."""
+"""Embeddings are those of plain calls, whatever the batches."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from slic.clips import windows
 from slic.clips.datasets import ClipDataset, ClipReader, ClipView
-from slic.embeddings import Embeddings, Layer, centred_unit_rows, embed
+from slic.embeddings import Layer, centred_unit_rows, embed
 from slic.encoders.encoder import EncoderConfig, VideoEncoder, to_input
-from slic.errors import CatalogError, CheckpointError
+from slic.errors import CatalogError
 from slic.videos.catalog import Catalog
 
 
@@ -61,6 +62,31 @@ def test_embeddings_are_the_encoders_on_one_clip_after_another(
     np.testing.assert_allclose(result.mean[2], result.clips[2].mean(axis=0), rtol=1e-5)
 
 
+@pytest.mark.parametrize("view", ["rgb", "flow"])
+def test_windows_are_the_mean_of_unit_features_of_plain_calls(
+    catalog: Catalog, encoder: VideoEncoder, view: ClipView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(windows, "AT_ONCE", 3)
+    reader = ClipReader(frames=4, stride=1, size=32)
+    embedded = [
+        embed(encoder, catalog, clips="windows", layer="backbone", view=view, workers=workers,
+              progress=False)
+        for workers in (0, 2)
+    ]  # fmt: skip
+    encoder.eval()
+    for place, video in enumerate(catalog):
+        unit, start = [], 0
+        while start == 0 or start + 4 <= video.frames:
+            (clip,) = reader.read(video, [start + np.arange(4)])
+            look = torch.from_numpy(reader.centred(clip, view))[None]
+            with torch.no_grad():
+                z = encoder.features(to_input(look))[0].numpy()
+            unit.append(z / np.linalg.norm(z))
+            start += 1  # 4 // 2 - 1
+        for result in embedded:
+            np.testing.assert_allclose(result.clips[place], [sum(unit) / len(unit)], rtol=2e-3)
+
+
 def test_embedding_changes_nothing_in_the_encoder(catalog: Catalog, encoder: VideoEncoder) -> None:
     before = encoder.fingerprint()
     embed(encoder, catalog, clips=1, workers=0, progress=False)
@@ -70,40 +96,6 @@ def test_embedding_changes_nothing_in_the_encoder(catalog: Catalog, encoder: Vid
 def test_no_video_is_said(catalog: Catalog, encoder: VideoEncoder) -> None:
     with pytest.raises(CatalogError, match="no usable video"):
         embed(encoder, catalog.subset([]), workers=0, progress=False)
-
-
-@pytest.fixture
-def embeddings() -> Embeddings:
-    """Return embeddings of three videos, two clips each."""
-    clips = np.random.default_rng(0).standard_normal((3, 2, 4)).astype(np.float32)
-    ids = ("a.mp4", "sub/ü.mp4", 'c "quoted".mp4')
-    return Embeddings(ids=ids, clips=clips, encoder="0123abcd", layer="head", view="flow")
-
-
-def test_a_file_gives_back_what_was_saved(embeddings: Embeddings, tmp_path: Path) -> None:
-    path = tmp_path / "new" / "embeddings.npz"
-    embeddings.save(path)
-    loaded = Embeddings.load(path)
-    assert np.array_equal(loaded.clips, embeddings.clips)
-    for name in ("ids", "encoder", "layer", "view"):
-        assert getattr(loaded, name) == getattr(embeddings, name)
-    assert list(path.parent.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("kind", ["missing", "text", "cut", "other"])
-def test_a_file_that_is_something_else_is_named(
-    embeddings: Embeddings, tmp_path: Path, kind: str
-) -> None:
-    path = tmp_path / "embeddings.npz"
-    if kind == "text":
-        path.write_text("hello")
-    elif kind == "cut":
-        embeddings.save(path)
-        path.write_bytes(path.read_bytes()[:-40])
-    elif kind == "other":
-        np.savez(path, x=np.zeros(3))
-    with pytest.raises(CheckpointError, match=r"embeddings.npz: no embeddings of `slic embed`"):
-        Embeddings.load(path)
 
 
 @pytest.mark.parametrize("centre", [True, False])
