@@ -23,3 +23,7 @@ class CheckpointError(SlicError):
 
 class TrainingError(SlicError):
     """A run that cannot go on: losses that are not finite, or a collapsed encoder."""
+
+
+class SearchError(SlicError):
+    """An index, a filter or a query that cannot be used, or an index that does not fit."""

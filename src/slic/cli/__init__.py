@@ -8,7 +8,17 @@ import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 
-from slic.cli import collections, evaluation, learning
+from slic.cli import (
+    collections,
+    data,
+    evaluation,
+    learning,
+    naming,
+    prepare,
+    reproduction,
+    search,
+    studio,
+)
 from slic.cli.common import said
 from slic.errors import SlicError
 
@@ -24,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; a `SlicError` is one line and exit code 1, wrong usage exit code 2."""
     parser = _parser()
     arguments, rest = parser.parse_known_args(argv)
-    if rest and arguments.verb is not learning.pretrain:
+    if rest and arguments.verb not in (learning.pretrain, prepare.prepare):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     arguments.settings = rest
     try:
@@ -44,7 +54,17 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=_version())
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for room in (collections, learning, evaluation):
+    for room in (
+        collections,
+        data,
+        prepare,
+        learning,
+        evaluation,
+        reproduction,
+        search,
+        naming,
+        studio,
+    ):
         room.add_verbs(verbs)
     return parser
 

@@ -1,0 +1,148 @@
+"""Make the README's pictures of the studio and of a contact sheet from the sample set.
+
+python docs/make_screenshots.py            # needs chromium and the development packages
+"""
+
+import argparse
+import io
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from csv import DictReader
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from slic.search import Index, assign_name
+from slic.studio.app import create_app
+from slic.studio.guard import Access
+from slic.studio.projection import make_map
+from slic.studio.sample import make_sample
+from slic.studio.state import Studio
+
+IMAGES = Path(__file__).parent / "images"
+SIZE = {"width": 1280, "height": 800}
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+MOST_BYTES = 300_000
+SETTLED = 2500  # milliseconds until the films of a page play
+
+
+def main() -> None:
+    """Write the pictures to ``docs/images``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sample", type=Path, help="folder to make the sample in, and keep")
+    given = parser.parse_args().sample
+    with tempfile.TemporaryDirectory() as temporary:
+        sample = make_sample((given or Path(temporary) / "sample").resolve())
+        index = Index.open(sample.index_folder)
+        name_some(index, sample.index_folder.parent / "videos" / "labels.csv")
+        make_map(index.path)
+        sheet = Path(temporary) / "sheet.html"
+        query = index.videos()[0].file.relative_to(sample.index_folder.parent.resolve())
+        command = [sys.executable, "-m", "slic", "search", sample.index_folder.name, str(query)]
+        options = ["--k", "11", "--html", str(sheet)]
+        subprocess.run([*command, *options], check=True, cwd=sample.index_folder.parent)
+        take_all(Studio(index, runs=sample.runs), sheet)
+
+
+def name_some(index: Index, labels: Path) -> None:
+    """Name the moments of half the videos as what their drawn people do."""
+    with labels.open() as file:
+        label = {row["path"]: row["label"] for row in DictReader(file)}
+    moments = index.moments(index.ids().tolist())
+    known = [moment for moment in moments if moment.video_id % 2 and moment.path in label]
+    for name in Counter(label.values()):
+        assign_name(index, [m.id for m in known if label[m.path] == name], name)
+
+
+def take_all(studio: Studio, sheet: Path) -> None:
+    """Serve the studio and photograph its views, and the contact sheet."""
+    config = uvicorn.Config(create_app(studio, Access()), log_level="warning")
+    server = uvicorn.Server(config)
+    with socket.socket() as listening, sync_playwright() as driver:
+        listening.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.05)
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        try:
+            for name, (where, scheme, steps) in views(address, sheet).items():
+                page = browser.new_context(viewport=SIZE, color_scheme=scheme).new_page()
+                page.goto(where)
+                steps(page)
+                page.wait_for_timeout(SETTLED)
+                save(page.screenshot(), IMAGES / f"{name}.png")
+                page.context.close()
+        finally:
+            browser.close()
+            server.should_exit = True
+            thread.join()
+
+
+def views(address: str, sheet: Path) -> dict[str, tuple[str, str, Callable[[Any], object]]]:
+    """Return the pictures to take: address, colour scheme, and what to do there first."""
+    return {
+        "studio-grid": (f"{address}#find", "dark", like_two),
+        "studio-map": (f"{address}#map", "dark", hover_the_map),
+        "studio-clusters": (f"{address}#clusters", "light", ready),
+        "contact-sheet": (sheet.as_uri(), "light", lambda _page: None),
+    }
+
+
+def ready(page: Any) -> None:
+    """Wait until the page has what it shows."""
+    page.wait_for_selector("body[data-ready]")
+
+
+def like_two(page: Any) -> None:
+    """Search by two moments."""
+    ready(page)
+    for _ in range(2):
+        page.locator("#grid .tile").first.hover()
+        page.locator("#grid .tile").first.locator(".like").click()
+        page.wait_for_timeout(800)
+    page.mouse.move(640, 790)
+
+
+def hover_the_map(page: Any) -> None:
+    """Let the pointer rest on a point near the middle."""
+    page.wait_for_selector("#legend button")
+    box = page.locator("#plane").bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for step in range(400):
+        turn, far = step * 2.4, step**0.5 * 12  # a spiral over the plane
+        x = middle[0] + far * (1 if step % 2 else -1) * abs(turn % 2 - 1)
+        page.mouse.move(x, middle[1] + far * (turn % 1.7 - 0.85))
+        page.wait_for_timeout(140)
+        if page.locator("#peek").is_visible():
+            return
+
+
+def save(png: bytes, path: Path) -> None:
+    """Write a picture with as many colours as keep it below `MOST_BYTES`."""
+    path.parent.mkdir(exist_ok=True)
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    for colours in (256, 192, 128, 96, 64, 48, 32):
+        packed = io.BytesIO()
+        palette = picture.quantize(colours, kmeans=3)
+        dithered = picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+        dithered.save(packed, "PNG", optimize=True)
+        if packed.tell() < MOST_BYTES:
+            break
+    path.write_bytes(packed.getvalue())
+    print(f"{path}: {packed.tell() // 1000} kB, {colours} colours")
+
+
+if __name__ == "__main__":
+    main()

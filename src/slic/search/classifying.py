@@ -1,0 +1,87 @@
+"""What videos show, by a classifier of names: per moment, merged into stretches, and as a whole."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from slic.search.classifier import Classifier, Prediction
+from slic.search.index import Index
+from slic.search.indexing import batches, embed_moments
+from slic.search.streaming import Job
+from slic.videos.video import Refused, Video
+
+
+@dataclass(frozen=True)
+class NamedStretch:
+    """Neighbouring moments of the same name; ``confidence`` is their mean, None is unknown."""
+
+    start_seconds: float
+    end_seconds: float
+    name: str | None
+    confidence: float
+
+
+@dataclass(frozen=True)
+class VideoVerdict:
+    """What a video shows: the name of most of its moments (None: unknown), and all stretches."""
+
+    path: str
+    name: str | None
+    confidence: float
+    stretches: tuple[NamedStretch, ...]
+
+
+def classify_videos(
+    index: Index,
+    classifier: Classifier,
+    videos: Sequence[Video],
+    *,
+    workers: int = 2,
+    progress: bool = True,
+) -> Iterator[VideoVerdict | Refused]:
+    """Give the verdict on each video, in their order; they are not added to the index."""
+    jobs = []
+    for video in videos:
+        cut = index.windows(video.frames, video.fps)
+        jobs.append(Job(-1, video, cut, np.arange(len(cut.start))))
+    found: defaultdict[int, dict[int, Prediction]] = defaultdict(dict)
+    problems: dict[int, str] = {}
+    for batch in batches(jobs, index.clip_shape, workers=workers, progress=progress):
+        good = [moment for moment in batch if not moment.problem]
+        vectors = embed_moments(index.encoder, [moment.clips for moment in good])
+        for moment, prediction in zip(good, classifier.predict(vectors), strict=True):
+            found[moment.job][moment.number] = prediction
+        problems |= {moment.job: moment.problem for moment in batch if moment.problem}
+    for number, job in enumerate(jobs):
+        if number in problems:
+            reason = problems[number].removeprefix(f"{job.video.path}: ")
+            yield Refused(job.video.id, reason)
+        else:
+            yield _verdict(job, [found[number][n] for n in job.numbers.tolist()])
+
+
+def _verdict(job: Job, predictions: Sequence[Prediction]) -> VideoVerdict:
+    votes = Counter(prediction.name for prediction in predictions)
+    name = max(votes, key=lambda name: (votes[name], name or ""))
+    confidences = [p.confidence for p in predictions if p.name == name]
+    return VideoVerdict(
+        path=job.video.id,
+        name=name,
+        confidence=sum(confidences) / len(confidences),
+        stretches=tuple(_stretches(job, predictions)),
+    )
+
+
+def _stretches(job: Job, predictions: Sequence[Prediction]) -> Iterator[NamedStretch]:
+    seconds = job.windows.seconds(job.video.fps)
+    names = [prediction.name for prediction in predictions]
+    starts = [i for i in range(len(names)) if i == 0 or names[i] != names[i - 1]]
+    for first, after in zip(starts, [*starts[1:], len(names)], strict=True):
+        yield NamedStretch(
+            start_seconds=float(seconds[first, 0]),
+            end_seconds=float(seconds[after - 1, 1]),
+            name=names[first],
+            confidence=sum(p.confidence for p in predictions[first:after]) / (after - first),
+        )

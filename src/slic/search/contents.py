@@ -1,0 +1,52 @@
+"""The fingerprint of a video's content: equal for a file that was moved or copied."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tqdm import tqdm
+
+from slic.errors import UnreadableVideoError
+from slic.videos.frame_folder import frame_paths
+
+CHUNK = 1 << 20
+
+
+def fingerprint(path: Path) -> str:
+    """Return 32 hex digits of all bytes of a file, or of all frames of a folder in their order.
+
+    Raises:
+        UnreadableVideoError: It cannot be read.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    try:
+        for part in frame_paths(path) if path.is_dir() else [path]:
+            digest.update(part.stat().st_size.to_bytes(8, "little"))
+            with part.open("rb") as file:
+                while chunk := file.read(CHUNK):
+                    digest.update(chunk)
+    except OSError as error:
+        raise UnreadableVideoError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+    return digest.hexdigest()
+
+
+def fingerprints(paths: Sequence[Path], *, progress: bool) -> Iterator[str | UnreadableVideoError]:
+    """Give the fingerprint of each path, or why it has none; several are read at a time."""
+    with ThreadPoolExecutor() as pool:  # hashing leaves Python's lock
+        bar = tqdm(
+            pool.map(_fingerprint_or_error, paths),
+            total=len(paths),
+            desc="reading",
+            unit="file",
+            leave=False,
+            disable=not (progress and paths),
+        )
+        yield from bar
+
+
+def _fingerprint_or_error(path: Path) -> str | UnreadableVideoError:
+    try:
+        return fingerprint(path)
+    except UnreadableVideoError as error:
+        return error

@@ -1,0 +1,188 @@
+"""What the index has and what the collection has, brought to agree before anything is embedded.
+
+A video is known by its content: a moved file keeps its moments, a copy is given those of its twin,
+a changed one loses them. A video leaves the index when its file is gone from the disk or has other
+content, not because another collection was indexed into the same index.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from slic.errors import UnreadableVideoError
+from slic.search.contents import fingerprints
+from slic.search.database import Database, next_generation
+from slic.videos.catalog import Catalog
+from slic.videos.scanning import Found, look_at
+from slic.videos.video import Refused, Video
+
+
+@dataclass
+class Changes:
+    """What became of the videos of a collection, by path below its root."""
+
+    added: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    refused: list[Refused] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Known:
+    id: int
+    root: str
+    path: str
+    size: int
+    mtime_ns: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class _Seen:
+    video: Video
+    found: Found
+    fingerprint: str
+
+
+def reconcile(database: Database, catalog: Catalog, *, progress: bool) -> Changes:
+    """Make the table of videos agree with the collection, in one transaction.
+
+    Afterwards every usable video of the collection has a row; moments of new content are missing.
+    """
+    root = str(catalog.root.resolve())
+    changes = Changes(refused=list(catalog.refused))
+    rows = database.connection.execute(
+        "SELECT id, root, path, size, mtime_ns, fingerprint FROM videos"
+    )
+    known = {(row.root, row.path): row for row in (_Known(*values) for values in rows)}
+    found = {video.id: look_at(video.path, video.id) for video in catalog}
+    fresh = [
+        video
+        for video in catalog
+        if (row := known.get((root, video.id))) is None or not _same(row, found[video.id])
+    ]
+    changes.unchanged = len(catalog) - len(fresh)
+    seen = _fingerprinted(fresh, found, changes, progress=progress)
+    with database.transaction() as connection:
+        seen = _touch(connection, seen, known, root, changes)
+        homeless = _homeless(known, seen, catalog, root)
+        _settle(connection, seen, known, homeless, root, changes)
+        _remove(connection, homeless.values(), changes)
+    return changes
+
+
+def _same(row: _Known, found: Found) -> bool:
+    return (row.size, row.mtime_ns) == (found.size, found.mtime_ns)
+
+
+def _fingerprinted(
+    fresh: Sequence[Video], found: dict[str, Found], changes: Changes, *, progress: bool
+) -> list[_Seen]:
+    """Read the files that are new or look changed; name those that cannot be read."""
+    seen = []
+    for video, mark in zip(
+        fresh, fingerprints([video.path for video in fresh], progress=progress), strict=True
+    ):
+        if isinstance(mark, UnreadableVideoError):
+            changes.refused.append(Refused(video.id, str(mark).removeprefix(f"{video.path}: ")))
+        else:
+            seen.append(_Seen(video, found[video.id], mark))
+    return seen
+
+
+def _touch(
+    connection: sqlite3.Connection,
+    seen: list[_Seen],
+    known: dict[tuple[str, str], _Known],
+    root: str,
+    changes: Changes,
+) -> list[_Seen]:
+    """Note the new time of files whose content is as it was; return the others."""
+    others = []
+    for thing in seen:
+        row = known.get((root, thing.video.id))
+        if row is None or row.fingerprint != thing.fingerprint:
+            others.append(thing)
+            continue
+        connection.execute(
+            "UPDATE videos SET size = ?, mtime_ns = ? WHERE id = ?",
+            (thing.found.size, thing.found.mtime_ns, row.id),
+        )
+        changes.unchanged += 1
+    return others
+
+
+def _homeless(
+    known: dict[tuple[str, str], _Known], seen: list[_Seen], catalog: Catalog, root: str
+) -> dict[int, _Known]:
+    """Return the rows whose content does not lie at their path any more."""
+    here = {(root, video.id) for video in catalog}
+    overwritten = {(root, thing.video.id) for thing in seen}
+    refused = {(root, refused.id) for refused in catalog.refused}
+    homeless = {}
+    for place, row in known.items():
+        file = Path(row.root) / row.path
+        gone = place not in here and not os.path.lexists(file)
+        if place in refused and not gone:
+            gone = not _same(row, look_at(file, row.path))
+        if gone or place in overwritten:
+            homeless[row.id] = row
+    return homeless
+
+
+def _settle(
+    connection: sqlite3.Connection,
+    seen: Iterable[_Seen],
+    known: dict[tuple[str, str], _Known],
+    homeless: dict[int, _Known],
+    root: str,
+    changes: Changes,
+) -> None:
+    """Give every new content a row: that of a moved file, or a new one."""
+    for row in homeless.values():  # frees the paths, so that two files may have changed places
+        connection.execute("UPDATE videos SET path = ? WHERE id = ?", (f"\n{row.id}", row.id))
+    by_content = {row.fingerprint: row for row in homeless.values()}
+    for thing in seen:
+        path = thing.video.id
+        if (moved := by_content.pop(thing.fingerprint, None)) is not None:
+            del homeless[moved.id]
+            connection.execute(
+                "UPDATE videos SET root = ?, path = ?, size = ?, mtime_ns = ? WHERE id = ?",
+                (root, path, thing.found.size, thing.found.mtime_ns, moved.id),
+            )
+            changes.moved.append(path)
+            continue
+        _insert(connection, thing, root)
+        (changes.changed if (root, path) in known else changes.added).append(path)
+
+
+def _insert(connection: sqlite3.Connection, thing: _Seen, root: str) -> None:
+    video, found = thing.video, thing.found
+    connection.execute(
+        "INSERT INTO videos (root, path, size, mtime_ns, fingerprint, frames, fps, width, height,"
+        " seekable, keyframe_gap) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (root, video.id, found.size, found.mtime_ns, thing.fingerprint, video.frames, video.fps,
+         video.width, video.height, video.seekable, video.keyframe_gap),
+    )  # fmt: skip
+
+
+def _remove(connection: sqlite3.Connection, rows: Iterable[_Known], changes: Changes) -> None:
+    """Take videos and their moments out, and note it for the vector store."""
+    for row in rows:
+        remove_video(connection, row.id)
+        if row.path not in changes.changed:
+            changes.removed.append(row.path)
+
+
+def remove_video(connection: sqlite3.Connection, video_id: int) -> None:
+    """Take one video and its moments out, inside the caller's transaction."""
+    number = next_generation(connection)
+    connection.execute(
+        "INSERT INTO removed SELECT id, ? FROM moments WHERE video_id = ?", (number, video_id)
+    )
+    connection.execute("DELETE FROM moments WHERE video_id = ?", (video_id,))
+    connection.execute("DELETE FROM videos WHERE id = ?", (video_id,))

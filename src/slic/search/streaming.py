@@ -1,0 +1,96 @@
+"""From videos to the clips of their moments: each video is decoded once, in bounded memory."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Int, UInt8
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from slic.clips.datasets import ClipReader, quiet_worker
+from slic.errors import UnreadableVideoError
+from slic.search.moments import ClipShape, Windows, clip_indices
+from slic.videos.decoding import stream_frames
+from slic.videos.video import Video
+
+
+@dataclass(frozen=True)
+class Job:
+    """A video, and which of its moments are still to be embedded (numbers, ascending)."""
+
+    video_id: int
+    video: Video
+    windows: Windows
+    numbers: Int[np.ndarray, " m"]
+
+
+class MomentClips(NamedTuple):
+    """The clips of one moment, or why the rest of its video cannot be had (then no clips)."""
+
+    job: int
+    number: int
+    clips: UInt8[Tensor, "c t s s 3"]
+    problem: str = ""
+
+
+class MomentStream(IterableDataset[MomentClips]):
+    """The moments of all jobs; every worker takes whole videos, the longest are begun first."""
+
+    def __init__(self, jobs: Sequence[Job], shape: ClipShape) -> None:
+        self.jobs = jobs
+        self.shape = shape
+
+    def __iter__(self) -> Iterator[MomentClips]:
+        order = sorted(range(len(self.jobs)), key=lambda i: (-len(self.jobs[i].numbers), i))
+        worker = get_worker_info()
+        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        for job in order[first::step]:
+            try:
+                for number, clips in read_moments(self.jobs[job], self.shape):
+                    yield MomentClips(job, number, torch.from_numpy(clips))
+            except UnreadableVideoError as error:
+                yield MomentClips(
+                    job, -1, torch.empty(0, 0, 0, 0, 3, dtype=torch.uint8), str(error)
+                )
+
+
+def moment_loader(
+    jobs: Sequence[Job], shape: ClipShape, *, workers: int
+) -> DataLoader[MomentClips]:
+    """Return a loader that gives one moment at a time."""
+    if workers:  # OpenCV's own threads would not survive the fork, and be waited for
+        cv2.setNumThreads(1)
+    return DataLoader(
+        MomentStream(jobs, shape),
+        batch_size=None,
+        num_workers=workers,
+        worker_init_fn=quiet_worker,
+        prefetch_factor=8 if workers else None,
+    )
+
+
+def read_moments(
+    job: Job, shape: ClipShape
+) -> Iterator[tuple[int, UInt8[np.ndarray, "c t s s 3"]]]:
+    """Give number and clips of each moment; only the frames of one window are held.
+
+    Raises:
+        UnreadableVideoError: A frame does not decode (any more).
+    """
+    reader = ClipReader(frames=shape.frames, stride=shape.stride, size=shape.size)
+    last = job.video.frames - 1
+    wanted = [np.minimum(clip_indices(job.windows, shape, int(n)), last) for n in job.numbers]
+    places = np.unique(np.concatenate([indices.ravel() for indices in wanted])).tolist()
+    frames = zip(places, stream_frames(job.video, places, size=reader.read_size), strict=True)
+    held: dict[int, UInt8[np.ndarray, "h w 3"]] = {}
+    for number, indices in zip(job.numbers.tolist(), wanted, strict=True):
+        held = {place: frame for place, frame in held.items() if place >= indices.min()}
+        while indices.max() not in held:
+            place, frame = next(frames)
+            held[place] = frame
+        clips = [np.stack([held[i] for i in clip.tolist()]) for clip in indices]
+        yield number, np.stack([reader.centred(clip, "rgb") for clip in clips])

@@ -1,0 +1,62 @@
+"""Pretraining runs below a folder, with the curves of their logs."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from slic.evaluation.training_curves import CURVES, Curve
+from slic.pretraining.folder import read_log
+
+MOST_RUNS = 200
+MOST_POINTS = 400
+DEPTH = 3  # folders below the one given
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """Return the folders with a run's log, the newest first."""
+    logs = [log for depth in range(DEPTH + 1) for log in folder.glob("*/" * depth + "log.jsonl")]
+    logs.sort(key=lambda log: log.stat().st_mtime, reverse=True)
+    return [log.parent for log in logs[:MOST_RUNS]]
+
+
+def described(folder: Path, number: int, run: Path) -> dict[str, Any]:
+    """Return what the page shows of a run: its name, where it stands, and its curves."""
+    log = read_log(run / "log.jsonl")
+    steps = [record for record in log if record.get("kind") == "step"]
+    last = steps[-1] if steps else {}
+    name = run.name if run == folder else run.relative_to(folder).as_posix()
+    return {
+        "number": number,
+        "name": name,
+        "finished": (run / "encoder").is_dir(),
+        "steps": last.get("step", 0),
+        "epoch": last.get("epoch", 0),
+        "seconds": round(log[-1]["time"] - log[0]["time"]) if len(log) > 1 else 0,
+        "loss": last.get("loss"),
+        "curves": [curve for one in CURVES if (curve := _curve(log, one))["series"]],
+    }
+
+
+def _curve(log: Sequence[Mapping[str, Any]], curve: Curve) -> dict[str, Any]:
+    records = [record for record in log if record.get("kind") == curve.kind]
+    series = [
+        {"name": name, "points": points}
+        for key, name in curve.names.items()
+        if (points := _points(records, key))
+    ]
+    return {"title": curve.title, "note": curve.note, "series": series}
+
+
+def _points(records: Sequence[Mapping[str, Any]], key: str) -> list[tuple[float, float]]:
+    """Return (step, value) of one key; of many, the means of so many stretches."""
+    points = [
+        (float(record["step"]), float(record[key]))
+        for record in records
+        if isinstance(record.get(key), int | float) and math.isfinite(record[key])
+    ]
+    size = -(-len(points) // MOST_POINTS) or 1
+    parts = [points[start : start + size] for start in range(0, len(points), size)]
+    return [
+        (sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part)) for part in parts
+    ]

@@ -1,0 +1,68 @@
+// A line chart: points of (step, value) for each series; hovering reads the values.
+
+import { el, svg } from "./dom.js";
+
+const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [340, 170, 40, 22, 6];
+
+export function lineChart({ title, note, series }) {
+  const all = series.flatMap(({ points }) => points);
+  const x = scale(all.map(([step]) => step), LEFT, WIDTH - 6);
+  const y = scale(all.map(([, value]) => value), HEIGHT - BOTTOM, TOP, true);
+  const cursor = svg("line", { class: "cursor", y1: TOP, y2: HEIGHT - BOTTOM, visibility: "hidden" });
+  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}: ${series.map(ends).join("; ")}` },
+    ...y.ticks.flatMap((value) => [
+      svg("line", { class: "gridline", x1: LEFT, x2: WIDTH - 6, y1: y.at(value), y2: y.at(value) }),
+      label(short(value), LEFT - 6, y.at(value) + 4, "end"),
+    ]),
+    ...x.ticks.map((value) => label(short(value), x.at(value), HEIGHT - 5, "middle")),
+    ...series.map(({ points }, i) => svg("polyline", { class: `curve own${i}`, points: points.map(([s, v]) => `${x.at(s).toFixed(1)},${y.at(v).toFixed(1)}`).join(" ") })),
+    cursor,
+  );
+  const values = series.map(() => el("output"));
+  const keys = el("div", { class: "keys" }, ...series.map(({ name }, i) => el("span", { class: `own${i}` }, el("i"), `${name} `, values[i])));
+  const read = (step) => {
+    cursor.setAttribute("visibility", step === null ? "hidden" : "visible");
+    series.forEach(({ points }, i) => {
+      const [at, value] = step === null ? points.at(-1) : points.reduce((a, b) => (Math.abs(b[0] - step) < Math.abs(a[0] - step) ? b : a));
+      values[i].textContent = short(value);
+      if (step !== null) for (const end of ["x1", "x2"]) cursor.setAttribute(end, x.at(at));
+    });
+  };
+  picture.addEventListener("pointermove", (event) => {
+    const box = picture.getBoundingClientRect();
+    read(x.back(((event.clientX - box.left) / box.width) * WIDTH));
+  });
+  picture.addEventListener("pointerleave", () => read(null));
+  read(null);
+  return el("figure", { class: "chart" }, el("figcaption", {}, el("b", { text: title }), note), picture, keys);
+}
+
+const ends = ({ name, points }) => `${name} from ${short(points[0][1])} to ${short(points.at(-1)[1])}`;
+const label = (text, x, y, anchor) => {
+  const made = svg("text", { x, y, "text-anchor": anchor });
+  made.textContent = text;
+  return made;
+};
+
+function short(value) {
+  const size = Math.abs(value);
+  if (size >= 10000) return `${(value / 1000).toFixed(0)}k`;
+  return String(Number(value.toPrecision(3)));
+}
+
+/** A scale whose ticks are 1, 2 or 5 times a power of ten apart. */
+function scale(values, from, to, widen = false) {
+  let [low, high] = [Math.min(...values), Math.max(...values)];
+  if (high - low < 1e-9) [low, high] = [low - 0.5, high + 0.5];
+  const rough = (high - low) / 4;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((times) => times * power).find((one) => one >= rough);
+  if (widen) [low, high] = [Math.floor(low / step) * step, Math.ceil(high / step) * step];
+  const ticks = [];
+  for (let tick = Math.ceil(low / step - 1e-9) * step; tick <= high + step * 1e-6; tick += step) ticks.push(tick);
+  return {
+    ticks,
+    at: (value) => from + ((value - low) / (high - low)) * (to - from),
+    back: (place) => low + ((place - from) / (to - from)) * (high - low),
+  };
+}

@@ -1,0 +1,121 @@
+"""Small copies of videos, from which clips load several times as fast.
+
+A copy has the name of its video, so that ids, labels and benchmark layouts fit the copies' folder
+too, and the same frames by number. It is Motion JPEG in AVI whatever the name says (readers go by
+what is inside); a folder of numbered frames becomes a folder of small frames.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from slic.errors import CatalogError, CheckpointError
+from slic.files import atomic_path
+from slic.videos import motion_jpeg
+from slic.videos.catalog import Catalog
+from slic.videos.decoding import stream_frames
+from slic.videos.preparing import fingerprint
+from slic.videos.video import Video
+
+_ORIGIN = ".copy-of"  # in a folder of frames: what a file says in itself
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The small copies of a collection.
+
+    Attributes:
+        folder: Where they lie.
+        short_side: Pixels of the shorter side of a frame; a smaller video keeps its size.
+        quality: Of the JPEG pictures, up to 100.
+    """
+
+    folder: Path
+    short_side: int
+    quality: int = 85
+
+    def check(self, catalog: Catalog) -> None:
+        """See that no copy lands on a video.
+
+        Raises:
+            CatalogError: One would.
+        """
+        if outside := [video.id for video in catalog if video.id.startswith("/")]:
+            raise CatalogError(
+                f"{outside[0]}: lies outside {catalog.root}, so no copy can have its name; make "
+                "copies of a list whose videos lie below its own folder."
+            )
+        root, folder = catalog.root.resolve(), self.folder.resolve()
+        if root == folder:
+            raise CatalogError(f"{folder}: is the folder of the videos themselves; choose another.")
+
+    def path(self, video: Video) -> Path:
+        """Return where a video's copy lies."""
+        return self.folder / video.id
+
+    def size(self, video: Video) -> tuple[int, int]:
+        """Return (width, height) of the copy's frames."""
+        zoom = min(1.0, self.short_side / min(video.width, video.height))
+        return round(video.width * zoom), round(video.height * zoom)
+
+    def holds(self, video: Video) -> bool:
+        """Tell whether the copy of this very video is there."""
+        path = self.path(video)
+        if not path.is_dir():
+            return motion_jpeg.origin_of(path) == self._about(video)
+        with suppress(OSError):
+            return (path / _ORIGIN).read_text() == self._about(video)
+        return False
+
+    def write(self, video: Video) -> int:
+        """Write the copy of a video; return its bytes.
+
+        Raises:
+            UnreadableVideoError: A frame does not decode.
+            CheckpointError: The copy cannot be written.
+        """
+        frames = stream_frames(video, range(video.frames), size=self.size(video))
+        if video.path.is_dir():
+            return self._write_folder(video, frames)
+        with atomic_path(self.path(video)) as temporary:
+            motion_jpeg.write(
+                temporary,
+                frames,
+                fps=video.fps,
+                quality=self.quality,
+                origin=self._about(video),
+            )
+            return temporary.stat().st_size
+
+    def bytes_a_frame(self, video: Video) -> float:
+        """Return about how much a frame takes, from one in the middle."""
+        (frame,) = stream_frames(video, [video.frames // 2], size=self.size(video))
+        return len(motion_jpeg.encoded(frame, quality=self.quality)) + 24
+
+    def _write_folder(self, video: Video, frames: Iterator[UInt8[np.ndarray, "h w 3"]]) -> int:
+        """Write all frames to a hidden folder and give it its name at the end."""
+        path, written = self.path(video), 0
+        temporary = path.with_name(f".{path.name}.tmp")
+        try:
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
+            for number, frame in enumerate(frames, start=1):
+                data = motion_jpeg.encoded(frame, quality=self.quality)
+                written += (temporary / f"{number:06d}.jpg").write_bytes(data)
+            (temporary / _ORIGIN).write_text(self._about(video))
+            shutil.rmtree(path, ignore_errors=True)
+            temporary.replace(path)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise CheckpointError(f"{path}: could not be written ({reason}).") from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return written
+
+    def _about(self, video: Video) -> str:
+        return f"{fingerprint(video)} {self.size(video)} {self.quality}"

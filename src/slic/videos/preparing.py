@@ -1,0 +1,185 @@
+"""Doing something lasting for every video of a collection: many at a time, and only once."""
+
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import connection, get_context, parent_process
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+from zlib import crc32
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from slic.errors import SlicError, UnreadableVideoError
+from slic.videos.frame_folder import frame_paths
+from slic.videos.scanning import cores
+from slic.videos.video import Refused, Video
+
+EDGE = 65536  # bytes at the two ends of a video that tell it from another of the same length
+SAMPLES = 5  # videos that an estimate is made from
+
+_NO_PROCESSES = (
+    "preparing: a worker process did not start or was killed (out of memory?); what is done stays. "
+    'Run it again with fewer --workers; in a script, call it below `if __name__ == "__main__":`.'
+)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was done: videos, their frames, bytes written, and videos that could not be read."""
+
+    videos: int
+    frames: int
+    bytes: int
+    refused: tuple[Refused, ...]
+
+
+@runtime_checkable
+class Work(Protocol):
+    """Something lasting that is made for every video, in a folder of its own."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        ...
+
+    def holds(self, video: Video) -> bool:
+        """Tell whether it is there for this very video."""
+        ...
+
+    def path(self, video: Video) -> Path:
+        """Return where it lies for a video."""
+        ...
+
+    def bytes_a_frame(self, video: Video) -> float:
+        """Return about how much a frame will take."""
+        ...
+
+    def write(self, video: Video) -> int:
+        """Make it, whole or not at all, and return its bytes."""
+        ...
+
+
+def fingerprint(video: Video) -> str:
+    """Return what tells a video from others, and stays when it is copied, moved or renamed."""
+    files = frame_paths(video.path) if video.path.is_dir() else [video.path]
+    size = sum(file.stat().st_size for file in files)
+    with files[0].open("rb") as first, files[-1].open("rb") as last:
+        last.seek(max(0, files[-1].stat().st_size - EDGE))
+        ends = crc32(last.read(), crc32(first.read(EDGE)))
+    return f"{video.frames}x{video.width}x{video.height}-{size}-{ends:08x}"
+
+
+def estimate(work: Work, videos: Sequence[Video]) -> int:
+    """Return about how many bytes all videos will take, from a few spread over the collection."""
+    places = np.linspace(0, len(videos) - 1, min(SAMPLES, len(videos))).round().astype(int)
+    rates = []
+    for place in places.tolist():
+        try:
+            rates.append(work.bytes_a_frame(videos[place]))
+        except UnreadableVideoError:  # will be named when its turn comes
+            continue
+    return round(float(np.mean(rates or [0.0])) * sum(video.frames for video in videos))
+
+
+def remove_leftovers(work: Work, videos: Sequence[Video]) -> None:
+    """Remove what a killed process was writing; call it while nobody else writes."""
+    names: defaultdict[Path, set[str]] = defaultdict(set)
+    for path in map(work.path, videos):
+        names[path.parent].add(path.name)
+    for folder in filter(Path.is_dir, names):
+        for entry in folder.glob(".*.tmp"):
+            name = entry.name[1:-4]
+            if name in names[folder]:
+                shutil.rmtree(entry)
+            elif name.rpartition(".")[0] in names[folder]:
+                entry.unlink()
+
+
+def prepare_all(
+    work: Work,
+    videos: Sequence[Video],
+    *,
+    workers: int | None = None,
+    label: str = "preparing",
+    progress: bool = True,
+) -> Prepared:
+    """Do the work for every video, several at a time, and go on past those that do not decode.
+
+    Args:
+        work: What to do; it is pickled for other processes.
+        videos: The videos.
+        workers: Processes; None takes every core this process may use, 1 starts none.
+        label: What the bar on stderr says.
+        progress: Show the bar.
+
+    Raises:
+        SlicError: The work could not be written, or the processes died. What is done stays.
+    """
+    written, frames, refused = 0, 0, []
+    bar = tqdm(
+        total=sum(video.frames for video in videos), desc=label, unit="frame", unit_scale=True,
+        disable=not (progress and videos), file=sys.stderr,
+    )  # fmt: skip
+    with bar:
+        for done, (video, outcome) in enumerate(_outcomes(work, videos, workers), start=1):
+            if isinstance(outcome, UnreadableVideoError):
+                refused.append(Refused(video.id, str(outcome).removeprefix(f"{video.path}: ")))
+            else:
+                written, frames = written + outcome, frames + video.frames
+            bar.set_postfix_str(f"{done} of {len(videos)} videos", refresh=False)
+            bar.update(video.frames)
+    return Prepared(len(videos) - len(refused), frames, written, tuple(refused))
+
+
+Outcome = int | UnreadableVideoError
+
+
+def _outcomes(
+    work: Work, videos: Sequence[Video], workers: int | None
+) -> Iterator[tuple[Video, Outcome]]:
+    count = min(workers or cores(), len(videos))
+    if count <= 1:
+        for video in videos:
+            yield video, _outcome(work, video)
+        return
+    # spawn, because a fork beside the threads of OpenCV or torch may hang
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin_worker)
+    try:
+        of = {pool.submit(_outcome, work, video): video for video in videos}
+        for future in as_completed(of):
+            yield of[future], future.result()
+    except BrokenProcessPool as error:
+        raise SlicError(_NO_PROCESSES) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _outcome(work: Work, video: Video) -> Outcome:
+    try:
+        return work.write(video)
+    except UnreadableVideoError as error:
+        return error
+
+
+def _begin_worker() -> None:
+    """Use one thread, and end without a word at Ctrl-C and when the parent is gone."""
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None, "this runs in a worker"
+    connection.wait([parent.sentinel])
+    os._exit(1)

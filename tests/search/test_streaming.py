@@ -1,0 +1,84 @@
+"""What is streamed is what reading every clip on its own gives, in bounded memory."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slic.clips.datasets import ClipReader
+from slic.search import streaming
+from slic.search.moments import ClipShape, clip_indices, windows
+from slic.search.streaming import Job, moment_loader, read_moments
+from slic.videos.decoding import probe
+from slic.videos.video import Video
+
+SHAPE = ClipShape(4, 2, 32)
+
+
+def job(video: Video, *, numbers: Sequence[int] | None = None) -> Job:
+    cut = windows(video.frames, video.fps, SHAPE, window_seconds=1.0, stride_seconds=0.4)
+    return Job(1, video, cut, np.array(numbers if numbers is not None else range(len(cut.start))))
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., Path]) -> Video:
+    path = make_video(tmp_path_factory.mktemp("streamed") / "a.mp4", frames=90, size=(64, 48))
+    return probe(path, "a.mp4")
+
+
+@pytest.mark.parametrize("numbers", [None, [1], [0, 3, 7]])
+def test_streamed_clips_are_those_read_one_by_one(
+    video: Video, numbers: Sequence[int] | None
+) -> None:
+    streamed = dict(read_moments(job(video, numbers=numbers), SHAPE))
+    reader = ClipReader(frames=4, stride=2, size=32)
+    wanted = job(video, numbers=numbers)
+    assert list(streamed) == wanted.numbers.tolist()
+    for number, clips in streamed.items():
+        spans = clip_indices(wanted.windows, SHAPE, number)
+        slow = [reader.centred(reader.read(video, [span])[0], "rgb") for span in spans]
+        assert np.abs(clips.astype(int) - np.stack(slow)).max() <= 3  # decoders differ by rounding
+
+
+def test_a_video_shorter_than_a_clip_repeats_its_last_frame(
+    tmp_path: Path, make_video: Callable[..., Path]
+) -> None:
+    short = probe(make_video(tmp_path / "short.mp4", frames=3, size=(64, 48)), "short.mp4")
+    ((number, clips),) = read_moments(job(short), SHAPE)
+    assert (number, clips.shape) == (0, (1, 4, 32, 32, 3))
+    assert (clips[0, 1] == clips[0, 3]).all()
+
+
+def test_only_the_frames_of_one_window_are_held(
+    video: Video, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = 0
+
+    def counted(_: Video, places: Sequence[int], *, size: tuple[int, int]) -> Iterator[object]:
+        nonlocal given
+        for given in range(1, len(places) + 1):
+            yield np.zeros((size[1], size[0], 3), np.uint8)
+
+    monkeypatch.setattr(streaming, "stream_frames", counted)
+    long = replace(video, frames=3000)
+    work = job(long)
+    for number, _ in read_moments(work, SHAPE):
+        assert given <= work.windows.start[number] + work.windows.frames
+
+
+def test_workers_share_the_videos_and_name_the_one_that_breaks_off(video: Video) -> None:
+    broken = replace(video, id="b.mp4", frames=200)  # says more frames than there are
+    jobs = [job(video), job(broken), job(replace(video, id="c.mp4"), numbers=[2])]
+    for workers in (0, 2):
+        items = list(moment_loader(jobs, SHAPE, workers=workers))
+        got = sorted((item.job, item.number) for item in items if not item.problem)
+        assert [number for j, number in got if j == 0] == jobs[0].numbers.tolist()
+        assert [number for j, number in got if j == 2] == [2]
+        assert [number for j, number in got if j == 1] == list(
+            range(len(got) - len(jobs[0].numbers) - 1)
+        )
+        (problem,) = [item for item in items if item.problem]
+        assert problem.job == 1
+        assert "does not decode" in problem.problem

@@ -1,0 +1,102 @@
+"""A small index of films with hostile names, and a studio to ask."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from starlette.testclient import TestClient
+
+from slic.encoders.encoder import EncoderConfig, VideoEncoder
+from slic.search import Index, cluster_index, create_index, update_index
+from slic.studio.app import create_app
+from slic.studio.guard import PAGE_TOKEN_HEADER, Access
+from slic.studio.state import Studio
+from slic.videos.catalog import Catalog
+from slic.videos.synthetic.encoding import Encoding, write_video
+
+ADDRESS = "http://127.0.0.1:7542"
+FPS, SECONDS, SIDE = 25, 3, (160, 120)
+H264 = Encoding(suffix=".mp4", container="mp4", codec="libx264", options={"preset": "ultrafast"})
+XVID = Encoding(suffix=".avi", container="avi", codec="mpeg4", tag="XVID")
+VP8 = Encoding(
+    suffix=".webm", container="webm", codec="libvpx", options={"deadline": "realtime", "b": "300k"}
+)
+HOSTILE = (
+    "<img src=x onerror=window.hacked=1>.mp4",
+    "etc..%2f..%2fpasswd.mp4",
+    "quotes ' \" & {{7*7}} $(id) ünïcødé 動画 🎬.avi",
+    f"{'long' * 50}.mp4",
+)
+PLAIN = ("walk.mp4", "run.webm", "jump.avi", "deep/down/wave.mp4")
+
+
+def film(path: Path, seed: int, *, encoding: Encoding, seconds: float = SECONDS) -> Path:
+    """Write a video of a square that moves over a field of colour, drawn by ``seed``."""
+    rng = np.random.default_rng(seed)
+    width, height = SIDE
+    small = rng.integers(0, 255, (4, 5, 3)).astype(np.uint8)
+    field = cv2.resize(small, SIDE, interpolation=cv2.INTER_CUBIC)
+    start, step = rng.uniform(0, 80, 2), rng.uniform(-40, 40, 2) / FPS
+    frames = []
+    for number in range(round(seconds * FPS)):
+        picture = field.copy()
+        x, y = (start + number * step).astype(int) % (width - 30, height - 30)
+        picture[y : y + 30, x : x + 30] = 255
+        frames.append(picture)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_video(path, frames, fps=Fraction(FPS), size=SIDE, encoding=encoding)
+    return path
+
+
+@pytest.fixture(scope="session")
+def make_film() -> Callable[..., Path]:
+    """Return :func:`film`."""
+    return film
+
+
+@pytest.fixture(scope="session")
+def index_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an index with clusters; do not change it."""
+    folder = tmp_path_factory.mktemp("studio")
+    by_suffix = {".mp4": H264, ".avi": XVID, ".webm": VP8}
+    for seed, name in enumerate((*PLAIN, *HOSTILE)):
+        film(folder / "videos" / name, seed, encoding=by_suffix[Path(name).suffix])
+    torch.manual_seed(0)
+    config = EncoderConfig(
+        backbone="r3d10", width=0.125, hidden=16, embedding=8, frames=4, stride=2, size=32
+    )
+    index = create_index(folder / "index", VideoEncoder(config).eval(), window_seconds=1.0)
+    catalog = Catalog.from_folder(folder / "videos", workers=1)
+    update_index(index, catalog, workers=0, progress=False)
+    cluster_index(index)
+    index.close()
+    return folder / "index"
+
+
+@pytest.fixture
+def index_folder(index_made: Path, tmp_path: Path) -> Path:
+    """Return an index of one's own."""
+    shutil.copytree(index_made, tmp_path / "index")
+    return tmp_path / "index"
+
+
+@pytest.fixture
+def studio(index_folder: Path) -> Iterator[Studio]:
+    """Return a studio whose worker was not started yet."""
+    made = Studio(Index.open(index_folder))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(studio: Studio) -> TestClient:
+    """Return a client that sends what the studio's own page sends."""
+    access = Access()
+    headers = {PAGE_TOKEN_HEADER: access.page_token, "Origin": ADDRESS}
+    app = create_app(studio, access)
+    return TestClient(app, ADDRESS, headers=headers, raise_server_exceptions=False)

@@ -1,0 +1,48 @@
+"""Runs are found by their logs, and their curves are those of the log."""
+
+import json
+from pathlib import Path
+
+from slic.studio.runs import MOST_POINTS, described, run_folders
+
+
+def write_log(run: Path, records: list[dict[str, object]]) -> None:
+    run.mkdir(parents=True)
+    (run / "log.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+def test_runs_are_found_below_a_folder_and_in_it(tmp_path: Path) -> None:
+    for name in ("a", "b/c", "too/deep/for/us/run"):
+        write_log(tmp_path / name, [])
+    assert {run.relative_to(tmp_path).as_posix() for run in run_folders(tmp_path)} == {"a", "b/c"}
+    assert run_folders(tmp_path / "a") == [tmp_path / "a"]
+
+
+def test_curves_are_the_numbers_of_the_log(tmp_path: Path) -> None:
+    steps = [
+        {"kind": "step", "time": 10.0 + i, "epoch": i // 5, "step": i + 1, "loss": loss}
+        for i, loss in enumerate([4.0, 3.0, float("nan"), 2.0])
+    ]
+    rounds = [{"kind": "round", "time": 10.0, "epoch": 0, "step": 0, "clusters": 7}]
+    write_log(tmp_path / "run", [*rounds, *steps])
+    run = described(tmp_path, 0, tmp_path / "run")
+    assert (run["name"], run["steps"], run["seconds"], run["finished"]) == ("run", 4, 3, False)
+    curves = {curve["title"]: curve["series"] for curve in run["curves"]}
+    assert curves["Loss"] == [{"name": "loss", "points": [(1, 4), (2, 3), (4, 2)]}]
+    assert curves["Clusters"] == [{"name": "clusters", "points": [(0, 7)]}]
+
+
+def test_long_curves_are_thinned_to_means(tmp_path: Path) -> None:
+    records = [
+        {"kind": "step", "time": 0, "epoch": 0, "step": i, "loss": i % 2} for i in range(4000)
+    ]
+    write_log(tmp_path / "run", records)
+    (curve, *_) = described(tmp_path, 0, tmp_path / "run")["curves"]
+    points = curve["series"][0]["points"]
+    assert len(points) == MOST_POINTS
+    assert all(value == 0.5 for _, value in points)
+
+
+def test_an_empty_run_has_no_curves(tmp_path: Path) -> None:
+    write_log(tmp_path / "run", [])
+    assert described(tmp_path, 0, tmp_path / "run")["curves"] == []

@@ -1,0 +1,78 @@
+"""The worker outlives what is done to it: time, memory, crashes, and errors of many kinds."""
+
+import json
+import operator
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slic.errors import SearchError, UnreadableVideoError
+from slic.search import Index
+from slic.studio.worker import Worker
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    made = Worker(memory_bytes=1 << 30)
+    yield made
+    made.close()
+
+
+def test_it_returns_what_the_function_returns(worker: Worker) -> None:
+    assert worker.call(operator.add, 2, 3) == 5
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "kind", "message"),
+    [
+        (bytearray, 2 << 30, UnreadableVideoError, "takes too much memory"),
+        (Index.open, Path("/nowhere"), SearchError, "^/nowhere: no index here"),
+        (json.loads, "{", UnreadableVideoError, "cannot be used .Expecting property name"),
+        (os._exit, 1, UnreadableVideoError, "made its process crash"),
+    ],
+)
+def test_it_goes_on_after_an_error(
+    worker: Worker,
+    function: Callable[..., Any],
+    given: Any,
+    kind: type[Exception],
+    message: str,
+) -> None:
+    with pytest.raises(kind, match=message):
+        worker.call(function, given)
+    assert worker.call(operator.add, 1, 1) == 2
+
+
+def test_what_takes_too_long_is_ended() -> None:
+    worker = Worker(seconds=60.0)
+    worker.call(operator.add, 1, 1)  # the time of the start is not to count
+    worker.seconds = 0.2
+    with pytest.raises(UnreadableVideoError, match=r"more than 0\.2 s"):
+        worker.call(time.sleep, 60)
+    worker.close()
+
+
+def test_closing_ends_a_call_that_runs() -> None:
+    worker = Worker()
+    worker.call(operator.add, 1, 1)
+    errors = []
+
+    def call() -> None:
+        try:
+            worker.call(time.sleep, 60)
+        except UnreadableVideoError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    time.sleep(0.1)
+    worker.close()
+    thread.join(10)
+    assert len(errors) == 1
+    with pytest.raises(UnreadableVideoError, match="closing"):
+        worker.call(operator.add, 1, 1)
