@@ -4,6 +4,9 @@ A sample is what one step of pretraining reads for one video: anchor, positive a
 that shares the anchor's frames; three clips of 16 x 128 x 128, each with its own augmentation.
 
 * ours: decode from the 320x240 file, resize to 171x128, augment with OpenCV;
+* copies: the same from the small copies of `slic prepare --copies`;
+* flow .25: ours, positive and second look shown as DIS flow in a quarter of the cases each;
+* prepared: the same with the flow of `slic prepare --flow`;
 * the authors' way: every frame was extracted as a 320x240 JPEG beforehand (not timed); load frame
   by frame with PIL and augment frame by frame with PIL, without a resize on the way.
 
@@ -17,17 +20,21 @@ import tempfile
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import av
 import cv2
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from slic.clips.augment import Augmentation, Look, draw_look, render_flow, render_rgb
-from slic.clips.flow import optical_flow
+from slic.clips.augment import Augmentation, Look, draw_look
+from slic.clips.flow_cache import FlowCache
+from slic.clips.reader import ClipReader, Shown
 from slic.clips.spans import random_pair
+from slic.videos.copies import Copies
 from slic.videos.decoding import read_frames
 from slic.videos.probing import probe
 from slic.videos.video import Video
@@ -55,9 +62,10 @@ FORMATS = (
 
 
 class Source(NamedTuple):
-    """One video twice: the file, and the folder of its extracted frames."""
+    """One video three times: the file, its small copy, and its extracted frames."""
 
     video: Video
+    copy: Video
     jpegs: list[Path]
 
 
@@ -104,8 +112,9 @@ def encode(path: Path, pictures: list[np.ndarray], form: Format) -> None:
 
 
 def make_sources(folder: Path, form: Format, count: int) -> list[Source]:
-    """Encode ``count`` videos, and extract the frames of each as JPEGs of quality 95."""
+    """Encode ``count`` videos, and prepare copy, flow and extracted JPEGs of quality 95 of each."""
     sources = []
+    copies, cache = Copies(folder / "copies", short_side=SIZE), flow_cache(folder)
     for i in range(count):
         path = folder / f"{i}{form.suffix}"
         encode(path, moving_picture(np.random.default_rng(i), RAW), form)
@@ -114,8 +123,15 @@ def make_sources(folder: Path, form: Format, count: int) -> list[Source]:
         jpegs[0].parent.mkdir()
         for file, frame in zip(jpegs, read_frames(video, range(video.frames)), strict=True):
             Image.fromarray(frame).save(file, quality=95)
-        sources.append(Source(video, jpegs))
+        copies.write(video)
+        cache.write(video)
+        sources.append(Source(video, probe(copies.path(video), video.id), jpegs))
     return sources
+
+
+def flow_cache(folder: Path) -> FlowCache:
+    """Return the cache of DIS flow (reading another method's takes as long)."""
+    return FlowCache(folder / "flow", method="dis", size=RESIZED, stride=STRIDE)
 
 
 def draw_plan(sources: list[Source], rng: np.random.Generator, flow_probability: float) -> Plan:
@@ -139,19 +155,17 @@ def draw_plan(sources: list[Source], rng: np.random.Generator, flow_probability:
     return Plan((one, pairs[0].anchor), (other, span), looks, (False, positive, second))
 
 
-def ours(sources: list[Source], plan: Plan) -> list[np.ndarray]:
-    """Load one sample straight from the video files."""
-    anchor, positive = (
-        read_frames(sources[i].video, span, size=RESIZED)
-        for i, span in (plan.anchor, plan.positive)
+def ours(reader: ClipReader, videos: list[Video], plan: Plan) -> list[UInt8[np.ndarray, "t s s 3"]]:
+    """Load one sample as training does."""
+    places = (plan.anchor, plan.positive, plan.anchor)
+    return reader.show(
+        [
+            Shown(videos[i], span, look, "flow" if as_flow else "rgb")
+            for (i, span), look, as_flow in zip(
+                places, plan.looks[RESIZED], plan.as_flow, strict=True
+            )
+        ]
     )
-    looks = plan.looks[RESIZED]
-    return [
-        render_flow(optical_flow(clip), look, size=SIZE)
-        if as_flow
-        else render_rgb(clip, look, size=SIZE)
-        for clip, look, as_flow in zip((anchor, positive, anchor), looks, plan.as_flow, strict=True)
-    ]
 
 
 def authors_way(sources: list[Source], plan: Plan) -> list[np.ndarray]:
@@ -188,7 +202,21 @@ def render_pil(image: Image.Image, look: Look) -> Image.Image:
     return image.filter(ImageFilter.GaussianBlur(look.blur_sigma)) if look.blur_sigma else image
 
 
-Way = Callable[[list[Source], Plan], list[np.ndarray]]
+Way = Callable[[Plan], object]
+
+
+def ways_of_loading(sources: list[Source], folder: Path) -> dict[str, tuple[Way, float]]:
+    """Return every way, with the probability of flow."""
+    videos, copies = ([s.video for s in sources], [s.copy for s in sources])
+    reader = ClipReader(frames=FRAMES, stride=STRIDE, size=SIZE)
+    prepared = ClipReader(frames=FRAMES, stride=STRIDE, size=SIZE, store=flow_cache(folder))
+    return {
+        "ours": (partial(ours, reader, videos), 0.0),
+        "authors": (partial(authors_way, sources), 0.0),
+        "copies": (partial(ours, reader, copies), 0.0),
+        "flow": (partial(ours, reader, videos), 0.25),
+        "prepared": (partial(ours, prepared, videos), 0.25),
+    }
 
 
 def measure(
@@ -202,7 +230,7 @@ def measure(
             plans = [draw_plan(sources, rng, flow_probability) for _ in range(samples)]
             start = time.process_time()
             for plan in plans:
-                way(sources, plan)
+                way(plan)
             rates[name].append(samples / (time.process_time() - start))
     return {name: statistics.median(rate[1:]) for name, rate in rates.items()}  # first: warming up
 
@@ -214,21 +242,20 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=5)
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    ways: dict[str, tuple[Way, float]] = {
-        "ours": (ours, 0.0),
-        "authors": (authors_way, 0.0),
-        "flow": (ours, 0.25),
-    }
     print(f"samples a CPU-second, 3 clips of {FRAMES}x{SIZE}x{SIZE} each, from {RAW[0]}x{RAW[1]}")
-    print(f"{'':32}{'ours':>8}{'authors':>9}{'ratio':>8}{'ours, flow .25':>16}{'of RGB':>8}")
+    print(f"{'':32}{'authors':>8}{'ours':>8}{'ratio':>7}{'copies':>8}{'ratio':>7}"
+          f"{'flow .25':>10}{'of RGB':>8}{'prepared':>10}{'of RGB':>8}")  # fmt: skip
     for form in FORMATS:
         with tempfile.TemporaryDirectory() as folder:
             sources = make_sources(Path(folder), form, options.videos)
+            ways = ways_of_loading(sources, Path(folder))
             rate = measure(sources, ways, samples=options.samples, repetitions=options.repetitions)
         print(
-            f"{form.name:32}{rate['ours']:8.1f}{rate['authors']:9.1f}"
-            f"{rate['ours'] / rate['authors']:8.2f}{rate['flow']:16.1f}"
-            f"{rate['flow'] / rate['ours']:8.2f}",
+            f"{form.name:32}{rate['authors']:8.1f}"
+            f"{rate['ours']:8.1f}{rate['ours'] / rate['authors']:7.2f}"
+            f"{rate['copies']:8.1f}{rate['copies'] / rate['authors']:7.2f}"
+            f"{rate['flow']:10.1f}{rate['flow'] / rate['ours']:8.2f}"
+            f"{rate['prepared']:10.1f}{rate['prepared'] / rate['ours']:8.2f}",
             flush=True,
         )
 

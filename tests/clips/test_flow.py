@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 
 import cv2
 import numpy as np
@@ -11,7 +11,15 @@ from jaxtyping import Float32, UInt8
 from numpy.testing import assert_allclose, assert_array_equal
 
 from slic.clips.augment import Look, render_flow
-from slic.clips.flow import BOUND, FlowMethod, flow_image, optical_flow, without_camera
+from slic.clips.flow import (
+    BOUND,
+    FlowMethod,
+    flow_image,
+    flow_step,
+    optical_flow,
+    to_grey,
+    without_camera,
+)
 from slic.errors import RecipeError
 
 
@@ -65,11 +73,13 @@ def test_without_the_camera_only_what_moves_against_the_ground_is_left() -> None
         )
 
 
-def test_the_same_frames_give_the_same_flow_whatever_came_before() -> None:
-    frames, other = moving(48, 64, u=1, v=1), moving(48, 64, u=-3, v=0)
-    first = optical_flow(frames)
-    optical_flow(other)
-    assert_array_equal(optical_flow(frames), first)
+@pytest.mark.parametrize("method", ["dis", "tv-l1"])
+@pytest.mark.parametrize(("h", "w"), [(20, 24), (32, 43), (48, 64)])
+def test_a_step_is_the_same_whatever_came_before(method: FlowMethod, h: int, w: int) -> None:
+    grey = [to_grey(x) for x in (*moving(h, w, u=1, v=1), *moving(h, w, u=-3, v=0))]
+    used = flow_step(method)
+    for first, second in pairwise(grey):
+        assert_array_equal(used(first, second), flow_step(method)(first, second))
 
 
 def plain_flow_image(

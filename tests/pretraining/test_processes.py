@@ -13,6 +13,7 @@ import torch
 from accelerate import Accelerator
 from torch import Generator, nn
 
+from slic.clips.reader import ClipReader
 from slic.pretraining.objective import info_nce_instance, loss_terms, triplet_instance
 from slic.pretraining.rounds import cluster_round
 from slic.videos.catalog import Catalog
@@ -61,6 +62,7 @@ accelerator.end_training()
 ROUND = """
 import json
 from accelerate import Accelerator
+from slic.clips.reader import ClipReader
 from slic.encoders.encoder import VideoEncoder
 from slic.pretraining import rounds
 from slic.videos.catalog import Catalog
@@ -73,7 +75,7 @@ rounds.embed = noted
 accelerator = Accelerator(cpu=True)
 labels = rounds.cluster_round(
     VideoEncoder.from_pretrained({encoder!r}), Catalog.from_folder({videos!r}), accelerator,
-    **{settings!r}
+    reader=ClipReader(frames=4, stride=1, size=32), **{settings!r}
 )
 with open({results!r} + f"/{{accelerator.process_index}}.json", "w") as file:
     json.dump([embedded, labels.labels.tolist()], file)
@@ -159,7 +161,11 @@ def test_a_round_embeds_every_video_once_and_all_get_the_same_clusters(
     )
     assert sorted(ids + other_ids) == [video.id for video in catalog]
     alone = cluster_round(
-        VideoEncoder.from_pretrained(encoder), catalog, Accelerator(cpu=True), **SETTINGS
+        VideoEncoder.from_pretrained(encoder),
+        catalog,
+        Accelerator(cpu=True),
+        reader=ClipReader(frames=4, stride=1, size=32),
+        **SETTINGS,
     )
     assert labels == other_labels == alone.labels.tolist()
 

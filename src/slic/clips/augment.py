@@ -195,7 +195,8 @@ def _colour(stacked: UInt8[np.ndarray, "h w 3"], look: Look) -> None:
     shift = round(look.hue * 256) % 256
     if shift and not look.grey:  # grey has no hue to turn
         hsv = cv2.cvtColor(stacked, cv2.COLOR_RGB2HSV_FULL)
-        hsv[..., 0] += np.uint8(shift)  # wraps round, as the circle does
+        rows = hsv.reshape(len(hsv), -1)  # a whole row at a time, or numpy is slow
+        rows += np.tile(np.array([shift, 0, 0], np.uint8), hsv.shape[1])  # wraps, as the circle
         cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL, dst=stacked)
 
 

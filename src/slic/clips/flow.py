@@ -146,6 +146,7 @@ def _dis() -> Step:
         border = ((0, max(0, _SMALLEST_SIDE - h)), (0, max(0, _SMALLEST_SIDE - w)))
         if border != ((0, 0), (0, 0)):
             first, second = (np.pad(x, border, mode="edge") for x in (first, second))
+        dis.setFinestScale(1)  # below 46 pixels OpenCV changes it, for all later steps too
         return _calc(dis, first, second)[:h, :w]
 
     return step

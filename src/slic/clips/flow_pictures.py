@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Int
 
 from slic.errors import CatalogError, UnreadableVideoError
-from slic.videos.frame_folder import frame_paths, read_image
+from slic.videos.frame_folder import frame_paths
 from slic.videos.video import Video
 
 EXTRACTED_RANGE: Final = 20.0  # pixels that the levels 0 and 255 stand for
@@ -76,7 +76,8 @@ class ExtractedFlow:
         return flow
 
     def _component(self, path: Path, axis: int) -> Float32[np.ndarray, "h w"]:
-        picture = read_image(path, flags=cv2.IMREAD_GRAYSCALE)
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+        picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
         if picture is None:
             raise UnreadableVideoError(f"{path}: this flow picture does not decode")
         zoom = self.size[axis] / picture.shape[1 - axis]

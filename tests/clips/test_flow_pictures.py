@@ -1,0 +1,116 @@
+"""Extracted flow pictures are read as the authors' tools lay them out."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from slic.clips.flow import FlowView
+from slic.clips.flow_pictures import ExtractedFlow
+from slic.clips.flow_store import FLOW_FOLDER, open_flow_store, slow_flow_advice
+from slic.errors import CatalogError, RecipeError, UnreadableVideoError
+from slic.videos.catalog import Catalog
+from slic.videos.video import Video
+
+SIZE = (40, 30)  # clips are read at
+VIDEO = Video(
+    id="Run/v_1.avi", path=Path("v_1.avi"), frames=9, fps=25.0, width=80, height=90, seekable=True
+)
+
+
+def extract(folder: Path, *, count: int, component: str = "u", size: tuple[int, int]) -> None:
+    """Write pictures whose level grows: picture k has 100 + 3 k."""
+    folder.mkdir(parents=True)
+    for k in range(1, count + 1):
+        level = 100 + 3 * k if component == "u" else 200 - 3 * k
+        picture = np.full((size[1], size[0]), level, np.uint8)
+        cv2.imwrite(str(folder / f"frame{k:06d}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 100])
+
+
+def plain(i: int, component: str) -> float:
+    """Return the motion of frame i (from 0) in pixels of `SIZE`, by the definition."""
+    k = min(i, 7) + 1
+    level = 100 + 3 * k if component == "u" else 200 - 3 * k
+    pixels = -20 + 40 * level / 255
+    return pixels * (SIZE[0] / 80 if component == "u" else SIZE[1] / 90)
+
+
+@pytest.mark.parametrize("name", ["v_1", "Run/v_1", "v_1.avi", "Run/v_1.avi"])
+def test_motion_is_in_pixels_of_the_clip(tmp_path: Path, name: str) -> None:
+    for component in ("u", "v"):
+        extract(tmp_path / component / name, count=8, component=component, size=(80, 90))
+    flow = ExtractedFlow(tmp_path, size=SIZE, vertical=True)
+    flow.check([VIDEO])
+    span = np.array([0, 3, 6, 8])  # the last frame has no picture: the one before stands for it
+    read = flow.read(VIDEO, span)
+    assert read is not None
+    expected = [[plain(i, "u"), plain(i, "v")] for i in span.tolist()]
+    assert_allclose(read.mean(axis=(1, 2)), expected, atol=0.05)
+    assert read.shape == (4, 30, 40, 2)
+
+
+def test_horizontal_flow_needs_no_vertical_pictures(tmp_path: Path) -> None:
+    extract(tmp_path / "u" / "v_1", count=8, size=(80, 90))
+    read = ExtractedFlow(tmp_path, size=SIZE, vertical=False).read(VIDEO, np.arange(2))
+    assert read is not None
+    assert not read[..., 1].any()
+    with pytest.raises(CatalogError, match=r"1 of 1 videos .* \(no v/v_1/frame000001\.jpg\)"):
+        ExtractedFlow(tmp_path, size=SIZE, vertical=True).check([VIDEO])
+
+
+def test_two_videos_do_not_share_flow(tmp_path: Path) -> None:
+    extract(tmp_path / "u" / "v_1", count=8, size=(80, 90))
+    both = [VIDEO, replace(VIDEO, id="Walk/v_1.avi")]
+    flow = ExtractedFlow(tmp_path, size=SIZE, vertical=False)
+    with pytest.raises(CatalogError, match=r"of both Run/v_1\.avi and Walk/v_1\.avi; .*u/Run/v_1"):
+        flow.check(both)
+    extract(tmp_path / "u" / "Walk" / "v_1", count=8, size=(80, 90))
+    flow.check(both)
+
+
+def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
+    extract(tmp_path / "u" / "v_1", count=8, size=(80, 90))
+    (tmp_path / "u" / "v_1" / "frame000002.jpg").write_bytes(b"")
+    with pytest.raises(UnreadableVideoError, match=r"frame000002\.jpg: .* does not decode"):
+        ExtractedFlow(tmp_path, size=SIZE, vertical=False).read(VIDEO, np.arange(3))
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., Path]) -> Catalog:
+    """Return a catalog of one video."""
+    folder = tmp_path_factory.mktemp("one")
+    make_video(folder / "v_1.mp4", frames=9, size=(64, 48))
+    return Catalog.from_folder(folder, progress=False)
+
+
+def test_a_folder_is_taken_for_what_it_is(tmp_path: Path, catalog: Catalog) -> None:
+    view = FlowView(method="tv-l1", components="horizontal")
+    cache = open_flow_store(None, catalog, view=view, size=SIZE, stride=2)
+    assert str(cache).startswith(str(catalog.root / FLOW_FOLDER))
+    extract(tmp_path / "u" / "v_1", count=8, size=(80, 90))
+    assert isinstance(
+        open_flow_store(tmp_path, catalog, view=view, size=SIZE, stride=1), ExtractedFlow
+    )
+    with pytest.raises(RecipeError, match=r"clip\.stride is 2"):
+        open_flow_store(tmp_path, catalog, view=view, size=SIZE, stride=2)
+    with pytest.raises(RecipeError, match=r"flow\.folder: .*nowhere is no folder"):
+        open_flow_store(tmp_path / "nowhere", catalog, view=view, size=SIZE, stride=1)
+
+
+def test_slow_flow_that_is_not_prepared_is_said(tmp_path: Path, catalog: Catalog) -> None:
+    def advice(**view: str) -> str | None:
+        flow = FlowView(**view)  # type: ignore[arg-type]
+        return slow_flow_advice(
+            open_flow_store(tmp_path, catalog, view=flow, size=SIZE, stride=1), catalog
+        )
+
+    assert advice(method="dis") is None
+    assert (
+        f"1 of 1 videos and is computed while loading, at about 0.2 s a frame. Prepare it once, \
+with the same settings: slic prepare {catalog.root} --flow"
+        in (advice(method="tv-l1") or "")
+    )
