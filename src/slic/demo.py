@@ -15,7 +15,6 @@ from slic.evaluation.scoring import (
     score_retrieval,
     sides,
 )
-from slic.videos.thumbnails import small_filmstrip
 from slic.labels import read_labels
 from slic.pretraining import pretrain
 from slic.pretraining.folder import RunFolder, read_log
@@ -24,6 +23,7 @@ from slic.recipe import Recipe, load_recipe
 from slic.videos.catalog import Catalog
 from slic.videos.synthetic import write_sample
 from slic.videos.synthetic.take import Level
+from slic.videos.thumbnails import small_filmstrip
 
 PROTOCOL = "backbone"
 

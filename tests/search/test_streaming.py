@@ -58,7 +58,8 @@ def test_only_the_frames_of_one_window_are_held(
 
     def counted(_: Video, places: Sequence[int], *, size: tuple[int, int]) -> Iterator[object]:
         nonlocal given
-        for given in range(1, len(places) + 1):
+        for count in range(1, len(places) + 1):
+            given = count
             yield np.zeros((size[1], size[0], 3), np.uint8)
 
     monkeypatch.setattr(streaming, "stream_frames", counted)
