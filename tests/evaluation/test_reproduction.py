@@ -18,6 +18,7 @@ from slic.evaluation.cost import (
     finetune_stage,
     gflop_per_clip,
     pretraining_stage,
+    seconds_per_flow_step,
     seconds_per_pass,
     stages,
 )
@@ -109,8 +110,9 @@ def test_stages_of_the_paper_by_hand() -> None:
     ]
 
 
-def test_a_step_takes_time() -> None:
+def test_steps_take_time() -> None:
     assert seconds_per_pass(SMALL, clips=2, repetitions=1) > 0
+    assert seconds_per_flow_step(SMALL, repetitions=1) > 0
 
 
 def test_the_command_prints_all_three_parts(
@@ -118,9 +120,12 @@ def test_the_command_prints_all_three_parts(
 ) -> None:
     measured = cost.Estimate(gflop=111.2, seconds=0.5, device="a slow machine")
     monkeypatch.setattr(cost, "estimate", lambda _: measured)
+    monkeypatch.setattr(cost, "seconds_per_flow_step", lambda _: 0.2)
     main(["reproduce", "retrieval", "--seeds", "1", "--ucf101", "a b"])
     said = capsys.readouterr().out
     assert "slic pretrain 'a b' --labels ucf101:1 --split train --recipe paper-ucf101" in said
     passes = 3 * 600 * 9537 * 3 + 120 * 9537
     assert f"{passes * 0.5 / 3600:,.0f}" in said
     assert said.count("not run") == 2
+    steps = (9537 + 3783) * (186 - 1)
+    assert f"{steps * 0.2 / 3600:,.0f} hours of one core" in said

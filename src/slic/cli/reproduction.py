@@ -50,7 +50,7 @@ def reproduce(arguments: Namespace) -> None:
 
 def _print_cost(table: "Table", *, seeds: int) -> None:
     """Print clips, operations and hours of every stage, and the disk."""
-    from slic.evaluation.cost import estimate, stages
+    from slic.evaluation.cost import SETS, estimate, flow_note, stages
     from slic.evaluation.reproduction import as_table
     from slic.recipe import load_recipe
 
@@ -58,4 +58,6 @@ def _print_cost(table: "Table", *, seeds: int) -> None:
     costs = estimate(recipe)
     print(costs.about(recipe), end="\n\n")
     header = ("stage", "clips trained", "clips embedded", "10^15 operations", "hours", "all seeds")
+    there = SETS["ucf101"]
+    print(flow_note(recipe, there.train + there.test, there.frames), end="\n\n")
     print(as_table([costs.cells(s, seeds=seeds) for s in stages(table, recipe)], header))

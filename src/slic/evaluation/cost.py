@@ -4,14 +4,19 @@ import time
 from dataclasses import dataclass
 from statistics import median
 
+import cv2
+import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from slic.clips.flow import flow_step
+from slic.clips.reader import read_size
 from slic.encoders.encoder import EncoderConfig, VideoEncoder
 from slic.recipe import Recipe
 
 TRAINING = 3  # forward passes that a training step costs: forward, and backward twice that
 CROPS = 10  # of the ten-crop test
+FLOW_BYTES = 3600  # of a prepared step, measured on TV-L1 flow at 171x128 (docs/performance.md)
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,35 @@ def estimate(recipe: Recipe) -> Estimate:
     """Count the operations of a recipe's network and time it here."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "this CPU"
     return Estimate(gflop=gflop_per_clip(recipe), seconds=seconds_per_pass(recipe), device=device)
+
+
+def flow_note(recipe: Recipe, videos: int, frames: int) -> str:
+    """Say what preparing the recipe's flow takes: processor time, from steps timed here, and disk.
+
+    Args:
+        recipe: Its method, and the size of its clips.
+        videos: How many.
+        frames: Mean frames of one.
+    """
+    steps = videos * (frames - 1)
+    hours = steps * seconds_per_flow_step(recipe) / 3600
+    return (
+        f"`slic prepare --flow` ({recipe.flow.method}) of {videos:,} videos of {frames} frames: "
+        f"{hours:,.0f} hours of one core of this machine, about {steps * FLOW_BYTES / 1e9:.0f} GB."
+    )
+
+
+def seconds_per_flow_step(recipe: Recipe, *, repetitions: int = 3) -> float:
+    """Return the median seconds of one step of flow, on a blurred noise that moves by a pixel."""
+    width, height = read_size(recipe.clip.size)
+    noise = np.random.default_rng(0).integers(0, 256, (height, width + 1), np.uint8)
+    picture = np.asarray(cv2.GaussianBlur(noise, (0, 0), 3), np.uint8)
+    step, seconds = flow_step(recipe.flow.method), []
+    for _ in range(repetitions):
+        start = time.perf_counter()
+        step(picture[:, 1:].copy(), picture[:, :-1].copy())
+        seconds.append(time.perf_counter() - start)
+    return median(seconds)
 
 
 def encoder_of(recipe: Recipe) -> VideoEncoder:
