@@ -11,6 +11,8 @@ from pymilvus import DataType, MilvusClient, MilvusException
 from slic.errors import SearchError
 from slic.search.stores.types import Change, Neighbours
 
+# A client sees its own writes at once. With "Strong" every search waits for the cluster's clock: 0.2 s.
+CONSISTENCY = "Session"
 GENERATION = "slic.generation"  # a property of the collection: it goes where the vectors go
 GRAPH = {"M": 16, "efConstruction": 200}
 SEARCH_WIDTH = 128  # candidates that a search of the graph keeps
@@ -91,7 +93,7 @@ class MilvusStore:
         graph = client.prepare_index_params()
         graph.add_index("vector", index_type="HNSW", metric_type="COSINE", params=GRAPH)
         client.create_collection(
-            self.collection, schema=schema, index_params=graph, consistency_level="Strong"
+            self.collection, schema=schema, index_params=graph, consistency_level=CONSISTENCY
         )
 
     def _remove(self, ids: Int64[np.ndarray, " n"]) -> None:
