@@ -11,7 +11,7 @@ from pymilvus import DataType, MilvusClient, MilvusException
 from slic.errors import SearchError
 from slic.search.stores.types import Change, Neighbours
 
-# A client sees its own writes at once. With "Strong" every search waits for the cluster's clock: 0.2 s.
+# A client sees its own writes at once. With "Strong" every search waits for the clock: 0.2 s.
 CONSISTENCY = "Session"
 GENERATION = "slic.generation"  # a property of the collection: it goes where the vectors go
 GRAPH = {"M": 16, "efConstruction": 200}
