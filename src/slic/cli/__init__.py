@@ -27,6 +27,7 @@ DESCRIPTION = """Learn from unlabelled videos of human action, then search and c
   slic sample videos                        make a sample data set
   slic pretrain videos/train --out run      learn an encoder without labels
   slic evaluate retrieval videos --labels videos/labels.csv --encoder run/encoder
+  slic index videos --encoder run/encoder --out index     then: slic studio index
 """
 
 
