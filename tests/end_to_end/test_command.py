@@ -46,7 +46,7 @@ def encoder(slic: Slic, sample: Path, tmp_path_factory: pytest.TempPathFactory) 
     ended = slic("pretrain", sample, *words).wait()
     assert ended.code == 0, ended.err
     assert ended.out.startswith(f"{out}/encoder: encoder after 2 steps, ")
-    assert f"next: slic embed {sample} --encoder {out}/encoder" in ended.out
+    assert f"next: slic index {sample} --encoder {out}/encoder --out index" in ended.out
     (first, *_) = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert 0 <= first["nmi"] <= 1  # the clusters beside the labels
     folder: Path = out / "encoder"

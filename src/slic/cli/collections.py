@@ -4,7 +4,14 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from slic.cli.common import Verbs, at_least, open_catalog, print_refused, videos_argument
+from slic.cli.common import (
+    Verbs,
+    at_least,
+    open_catalog,
+    print_refused,
+    say_next,
+    videos_argument,
+)
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -40,7 +47,7 @@ def sample(arguments: Namespace) -> None:
         workers=arguments.workers,
     )
     print(f"{arguments.folder}: {arguments.train} training and {arguments.test} test videos.")
-    print(f"next: slic pretrain {arguments.folder / 'train'} --out run")
+    say_next("pretrain", arguments.folder / "train", "--out", "run")
 
 
 def scan(arguments: Namespace) -> None:

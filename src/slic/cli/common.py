@@ -1,6 +1,7 @@
 """What several verbs share: arguments, catalogs, and one line to stderr."""
 
 import os
+import shlex
 import shutil
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
@@ -138,6 +139,11 @@ def print_refused(catalog: "Catalog", file: TextIO | None = None) -> None:
     """Name every file that was set aside, and why."""
     for refused in catalog.refused:
         print(f"refused: {refused.id}: {refused.reason}", file=file or sys.stdout)
+
+
+def say_next(*words: object) -> None:
+    """Print the command that a user is likely to type next; capitals stand for what is theirs."""
+    print("next:", shlex.join(["slic", *map(str, words)]))
 
 
 def said(message: str, code: int) -> int:

@@ -19,6 +19,7 @@ from slic.cli.common import (
     open_labelled,
     print_refused,
     said,
+    say_next,
     videos_argument,
 )
 from slic.errors import CatalogError, CheckpointError
@@ -111,9 +112,7 @@ def pretrain(arguments: Namespace) -> None:
         sys.exit(said(f"stopped and saved. Go on with: {_resume_words(arguments)}", 130))
     if is_main_process():
         print(f"{result.encoder}: encoder after {result.steps} steps, {result.seconds:.0f} s.")
-        print(
-            f"next: slic embed {arguments.videos} --encoder {result.encoder} --out embeddings.npz"
-        )
+        say_next("index", arguments.videos, "--encoder", result.encoder, "--out", "index")
 
 
 def embed(arguments: Namespace) -> None:
@@ -161,7 +160,7 @@ def import_official(arguments: Namespace) -> None:
         if config.embedding
         else "head: none in the file; embeddings are the backbone's features."
     )
-    print(f"next: slic embed VIDEOS --encoder {arguments.out} --out embeddings.npz")
+    say_next("index", "VIDEOS", "--encoder", arguments.out, "--out", "index")
 
 
 def demo(arguments: Namespace) -> None:

@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slic.cli.common import Verbs, at_least, open_catalog, print_refused, videos_argument
+from slic.cli.common import Verbs, at_least, open_catalog, print_refused, say_next, videos_argument
 from slic.errors import CatalogError, CheckpointError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _prepare_flow(arguments: Namespace, catalog: "Catalog") -> None:
     )
     _do(cache, catalog, label=f"flow by {cache.method}", workers=arguments.workers)
     if arguments.out:
-        print(f"next: slic pretrain {arguments.videos} --flow.folder={arguments.out} ...")
+        say_next("pretrain", arguments.videos, f"--flow.folder={arguments.out}")
 
 
 def _prepare_copies(arguments: Namespace, catalog: "Catalog") -> None:
@@ -81,7 +81,7 @@ def _prepare_copies(arguments: Namespace, catalog: "Catalog") -> None:
     if videos.is_dir() and videos.resolve() in out.resolve().parents:
         raise CatalogError(f"{out}: lies in {videos}, whose scan would find it; choose another.")
     _do(copies, catalog, label="copies", workers=arguments.workers)
-    print(f"next: slic pretrain {out} ...")
+    say_next("pretrain", out)
 
 
 def _do(work: "Work", catalog: "Catalog", *, label: str, workers: int | None) -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slic.cli.common import Verbs, at_least, open_catalog, said, videos_argument
+from slic.cli.common import Verbs, at_least, open_catalog, said, say_next, videos_argument
 from slic.errors import SearchError
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def index(arguments: Namespace) -> None:
     kinds = ("added", "moved", "changed", "removed")
     counts = ", ".join(f"{len(getattr(changes, kind))} {kind}" for kind in kinds)
     print(f"{out}: {counts}, {changes.unchanged} unchanged videos; {report.moments} moments.")
-    print(f"next: slic search {out} CLIP, or slic cluster {out}")
+    say_next("search", out, "CLIP")
 
 
 def search(arguments: Namespace) -> None:
