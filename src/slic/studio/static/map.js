@@ -77,7 +77,7 @@ function drawLegend(legend) {
   };
   const entries = shown.map(({ name, cluster, moments }, code) => entry(code, name ?? `cluster ${cluster}`, moments));
   const none = points.count - legend.reduce((sum, { moments }) => sum + moments, 0);
-  if (none > 0) entries.push(entry(NO_COLOUR, legend.length && "cluster" in legend[0] ? "smaller clusters" : "not named", none));
+  if (none > 0) entries.push(entry(NO_COLOUR, legend.length && "cluster" in legend[0] ? "smaller clusters, or none" : "not named", none));
   $("legend").replaceChildren(...entries);
 }
 
