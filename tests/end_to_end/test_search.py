@@ -191,6 +191,7 @@ def test_what_cannot_be_done_is_one_line(
         (["search", index, "nothing.mp4@3"], "not a video of"),
         (["search", index], "give clips to search for one by one"),
         (["search", index, videos / "0.mp4", "--from=90"], "nothing lies from 90"),
+        (["search", index, "0.mp4@1", "--from=1"], "is a moment already"),
         (["search", index, videos / "0.mp4", "--where=1; DROP TABLE videos"], "syntax error"),
         (["name", index, "99999", "x"], "there is no such cluster"),
         (["name", index, "somewhere", "x"], "neither the number of a cluster nor"),

@@ -209,6 +209,8 @@ def test_a_file_that_is_gone_is_said_to_be(client: TestClient, studio: Studio) -
         {"like": [{"moment": 1, "path": "/etc/passwd"}]},
         {"like": [{"upload": "../../etc/passwd", "start": 0, "end": 1}]},
         {"like": [{}]},
+        {"like": [{"moment": 10**20}]},
+        {"like": [{"moment": 1}], "within": {"cluster": {"level": 0, "id": 10**20}}},
     ],
 )
 def test_a_strange_request_is_one_line(client: TestClient, body: dict[str, Any]) -> None:
@@ -217,6 +219,13 @@ def test_a_strange_request_is_one_line(client: TestClient, body: dict[str, Any])
     assert set(answer.json()) == {"error"}
     assert "\n" not in answer.json()["error"]
     assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/api/moments/{}", "/media/videos/{}"])
+def test_a_number_that_no_database_holds_is_one_line(client: TestClient, path: str) -> None:
+    answer = client.get(path.format(10**20))
+    assert answer.status_code == 422
+    assert set(answer.json()) == {"error"}
 
 
 def test_a_failure_of_ours_shows_no_trace(

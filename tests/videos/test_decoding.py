@@ -1,6 +1,7 @@
 """Whatever the format, frame i is the picture that was written as number i."""
 
 import logging
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -280,3 +281,23 @@ def test_real_torchcodec_gives_the_numbered_pictures(
     assert frames is not None
     upright = [np.rot90(f) if name == "turned.mp4" else f for f in frames]
     assert [shown_number(frame) for frame in upright] == [3, 40, 99]
+
+
+@pytest.mark.parametrize("playlist", ["ffconcat version 1.0\nfile {}\n", "#EXTM3U\n{}\n"])
+def test_a_playlist_shows_no_other_files_frames(
+    playlist: str, plain: Video, tmp_path: Path
+) -> None:
+    sly = tmp_path / "sly.mp4"
+    shutil.copy(plain.path, tmp_path / "other.mp4")
+    sly.write_text(playlist.format("other.mp4"))
+    with pytest.raises(UnreadableVideoError, match="not a video file, whatever its name says"):
+        probe(sly, sly.name)
+    with pytest.raises(UnreadableVideoError, match="a playlist, not a video"):
+        read_frames(replace(plain, path=sly), [0], backend="opencv")
+
+
+def test_a_name_that_is_not_utf_8_is_an_error_and_no_crash(plain: Video, tmp_path: Path) -> None:
+    strange = tmp_path / "\udcff.mp4"
+    shutil.copy(plain.path, strange)
+    with pytest.raises(UnreadableVideoError, match="its name is not UTF-8; rename it"):
+        probe(strange, "strange")

@@ -138,12 +138,17 @@ def features_kept(cache: Path | None, output: Path | None) -> Iterator[Path | No
 def print_refused(catalog: "Catalog", file: TextIO | None = None) -> None:
     """Name every file that was set aside, and why."""
     for refused in catalog.refused:
-        print(f"refused: {refused.id}: {refused.reason}", file=file or sys.stdout)
+        print(printable(f"refused: {refused.id}: {refused.reason}"), file=file or sys.stdout)
 
 
 def say_next(*words: object) -> None:
     """Print the command that a user is likely to type next; capitals stand for what is theirs."""
     print("next:", shlex.join(["slic", *map(str, words)]))
+
+
+def printable(text: str) -> str:
+    """Return a file's name without the characters that would steer a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def said(message: str, code: int) -> int:

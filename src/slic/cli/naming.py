@@ -2,12 +2,19 @@
 
 import json
 import sys
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slic.cli.common import Verbs, at_least, open_catalog, print_refused, videos_argument
+from slic.cli.common import (
+    Verbs,
+    at_least,
+    open_catalog,
+    print_refused,
+    printable,
+    videos_argument,
+)
 from slic.cli.search import index_argument, moment_of, workers_argument
 from slic.errors import SearchError
 
@@ -53,7 +60,7 @@ def add_verbs(verbs: Verbs) -> None:
     index_argument(verb)
     verb.add_argument(
         "--spread",
-        type=float,
+        type=_share,
         nargs="?",
         const=0.5,
         metavar="CONFIDENCE",
@@ -152,8 +159,20 @@ def classify(arguments: Namespace) -> None:
         print(json.dumps(check | {"videos": [asdict(verdict) for verdict in known]}, indent=1))
         return
     for verdict in known:
-        print(f"{verdict.name or 'unknown':24} {verdict.confidence:5.2f}  {verdict.path}")
+        print(
+            f"{verdict.name or 'unknown':24} {verdict.confidence:5.2f}  {printable(verdict.path)}"
+        )
     print(_honestly(classifier), file=sys.stderr)
+
+
+def _share(word: str) -> float:
+    try:
+        value = float(word)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise ArgumentTypeError(f"{word!r} is not a confidence from 0 to 1")
+    return value
 
 
 def _moment(index: "Index", word: str) -> int:
@@ -180,7 +199,7 @@ def _print_clusters(index: "Index", arguments: Namespace) -> None:
         medoid = medoids[c.medoid]
         place = f"{medoid.path}@{(medoid.start_seconds + medoid.end_seconds) / 2:.1f}"
         share = f"{c.name} ({c.name_share:.0%})" if c.name else ""
-        print(f"{c.id:7}  {c.size:7}  {c.coherence:9.3f}  {place:30}  {share}")
+        print(f"{c.id:7}  {c.size:7}  {c.coherence:9.3f}  {printable(place):30}  {share}")
     if late := index.count - sum(c.size for c in found):
         print(f"{late} moments came later and are in no cluster: slic cluster {index.path} --again")
 
@@ -205,9 +224,10 @@ def _print_odd(index: "Index", arguments: Namespace) -> None:
         print(json.dumps(told, indent=1))
         return
     for i, similarity in alone:
-        print(f"outlier    {similarity:6.3f}  {place[i]}")
+        print(f"outlier    {similarity:6.3f}  {printable(place[i])}")
     for p in pairs:
-        print(f"duplicate  {p.similarity:6.3f}  {place[p.first]}  {place[p.second]}")
+        both = printable(f"{place[p.first]}  {place[p.second]}")
+        print(f"duplicate  {p.similarity:6.3f}  {both}")
 
 
 def _print_names(index: "Index") -> None:

@@ -9,7 +9,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slic.cli.common import Verbs, at_least, open_catalog, said, say_next, videos_argument
+from slic.cli.common import (
+    Verbs,
+    at_least,
+    open_catalog,
+    printable,
+    said,
+    say_next,
+    videos_argument,
+)
 from slic.errors import SearchError
 
 if TYPE_CHECKING:
@@ -196,6 +204,8 @@ def _query(
     from slic.videos.decoding import probe
 
     if (moment_id := moment_of(index, word)) is not None:
+        if (start, end) != (None, None):
+            raise SearchError(f"{word} is a moment already; leave --from and --to out.")
         (moment,) = index.moments([moment_id])
         shown = index.video(moment.video_id).as_video()
         between = (moment.start_seconds, moment.end_seconds)
@@ -217,5 +227,5 @@ def _table(results: "Results") -> str:
     for rank, hit in enumerate(results.hits, start=1):
         times = f"{clock(hit.start_seconds):>9} - {clock(hit.end_seconds):<9}"
         name = f"  [{hit.name}]" if hit.name else ""
-        lines.append(f"{rank:4}  {hit.score:6.3f}  {times}  {hit.path}{name}")
+        lines.append(f"{rank:4}  {hit.score:6.3f}  {times}  {printable(hit.path)}{name}")
     return "\n".join(lines if results.hits else [*lines, "  nothing found."])

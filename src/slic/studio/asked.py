@@ -21,6 +21,7 @@ from slic.studio.state import Studio
 
 MOST_RANKED = 200_000  # moments of a lasso or cluster that a query is compared with, exactly
 MOST_NAMED = 100_000
+Number = Annotated[int, Field(ge=0, lt=2**63)]  # what the database counts with
 Share = Annotated[float, Field(ge=-1, le=2)]
 
 
@@ -33,8 +34,8 @@ class Asked(BaseModel):
 class ClusterOf(Asked):
     """A cluster of a level."""
 
-    level: int = Field(ge=0)
-    id: int = Field(ge=0)
+    level: Number
+    id: Number
 
 
 class Within(Asked):
@@ -48,7 +49,7 @@ class Within(Asked):
 class Example(Asked):
     """A moment of the index, or a part of a clip that was sent."""
 
-    moment: int | None = None
+    moment: Number | None = None
     upload: str | None = Field(default=None, max_length=64)
     start: float = Field(default=0.0, ge=0)
     end: float = Field(default=math.inf, gt=0, allow_inf_nan=True)
@@ -67,14 +68,14 @@ class BrowseAsked(Asked):
     """A page of the moments themselves."""
 
     within: Within = Within()
-    offset: int = Field(default=0, ge=0)
+    offset: Number = 0
     limit: int = Field(default=48, ge=1, le=500)
 
 
 class NameAsked(Asked):
     """A name for moments, or for all within a lasso, cluster or filter; None takes it away."""
 
-    moments: list[int] = Field(default=[], max_length=MOST_NAMED)
+    moments: list[Number] = Field(default=[], max_length=MOST_NAMED)
     within: Within | None = None
     name: str | None = Field(default=None, max_length=400)
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # Set before the first video is opened: FFmpeg's complaints become our own one-line reasons.
@@ -15,6 +15,8 @@ from slic.errors import UnreadableVideoError
 if "OPENCV_LOG_LEVEL" not in os.environ:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
+PLAYLISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"[playlist]")  # how they begin
+
 
 @contextmanager
 def opened(path: Path) -> Iterator[cv2.VideoCapture]:
@@ -24,8 +26,10 @@ def opened(path: Path) -> Iterator[cv2.VideoCapture]:
     clips in a CPU-second than several, and the parallelism is in the loader's workers.
 
     Raises:
-        UnreadableVideoError: FFmpeg does not know the file for a video.
+        UnreadableVideoError: FFmpeg does not know the file for a video, its name is not UTF-8
+            (OpenCV crashes on it), or it is a playlist, which would show other files' frames.
     """
+    _refuse_strange(path)
     capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     try:
         if not capture.isOpened():
@@ -33,3 +37,21 @@ def opened(path: Path) -> Iterator[cv2.VideoCapture]:
         yield capture
     finally:
         capture.release()
+
+
+def is_utf8(path: Path) -> bool:
+    """Tell whether OpenCV can take the path."""
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _refuse_strange(path: Path) -> None:
+    """Refuse what must not reach FFmpeg."""
+    if not is_utf8(path):
+        raise UnreadableVideoError(f"{path}: its name is not UTF-8; rename it")
+    with suppress(OSError), path.open("rb") as file:  # a missing file is told of by the caller
+        if file.read(16).lstrip().startswith(PLAYLISTS):
+            raise UnreadableVideoError(f"{path}: a playlist, not a video; give the videos it names")

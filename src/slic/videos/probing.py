@@ -11,7 +11,7 @@ import numpy as np
 
 from slic.errors import UnreadableVideoError
 from slic.videos import frame_folder
-from slic.videos.capture import opened
+from slic.videos.capture import is_utf8, opened
 from slic.videos.video import Video
 
 JUMP_OVERHEAD_FRAMES = 16  # OpenCV goes back this far before it looks for a key frame
@@ -192,6 +192,8 @@ def _container(head: bytes) -> str | None:
 
 def _why_unopened(path: Path, head: bytes) -> str:
     """Say in plain words why FFmpeg did not take a file for a video."""
+    if not is_utf8(path):
+        return "its name is not UTF-8; rename it"
     container = _container(head)
     if container is None:
         return "not a video file, whatever its name says"

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
-from slic.studio.asked import BrowseAsked, SearchAsked, chosen, found
+from slic.studio.asked import BrowseAsked, Number, SearchAsked, chosen, found
 from slic.studio.routes.common import Here, tiles
 from slic.studio.uploads import Upload, look_at
 
@@ -30,7 +30,7 @@ def browse(asked: BrowseAsked, studio: Here) -> dict[str, Any]:
 
 
 @router.get("/moments/{moment_id}")
-def moment(moment_id: int, studio: Here) -> dict[str, Any]:
+def moment(moment_id: Number, studio: Here) -> dict[str, Any]:
     """Return one moment."""
     return tiles(studio, studio.index.moments([moment_id]))[0]
 

@@ -7,6 +7,7 @@ from starlette.responses import FileResponse, Response
 
 from slic.search import IndexedVideo
 from slic.studio import previews
+from slic.studio.asked import Number
 from slic.studio.routes.common import Here, plays
 from slic.studio.state import Studio
 
@@ -16,7 +17,7 @@ KEPT_BY_BROWSER = {"Cache-Control": "private, max-age=3600"}
 
 
 @router.get("/videos/{video_id}")
-def whole_file(video_id: int, studio: Here) -> FileResponse:
+def whole_file(video_id: Number, studio: Here) -> FileResponse:
     """Send an indexed file, or the part of it that is asked for, to a browser that plays it."""
     video = _indexed(studio, video_id)
     kind = plays(studio, video)
@@ -26,7 +27,7 @@ def whole_file(video_id: int, studio: Here) -> FileResponse:
 
 
 @router.get("/videos/{video_id}/film.mp4")
-def film(video_id: int, start: Seconds, end: Seconds, studio: Here) -> Response:
+def film(video_id: Number, start: Seconds, end: Seconds, studio: Here) -> Response:
     """Send a stretch as a small film."""
     video = _indexed(studio, video_id)
     key = ("film", video.fingerprint, round(start, 3), round(end, 3))
@@ -38,7 +39,7 @@ def film(video_id: int, start: Seconds, end: Seconds, studio: Here) -> Response:
 
 
 @router.get("/videos/{video_id}/still.webp")
-def still(video_id: int, at: Seconds, studio: Here) -> Response:
+def still(video_id: Number, at: Seconds, studio: Here) -> Response:
     """Send the picture at a time."""
     video = _indexed(studio, video_id)
     key = ("still", video.fingerprint, round(at, 3))
