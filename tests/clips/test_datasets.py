@@ -20,8 +20,8 @@ from slic.clips.datasets import (
     EpochBatches,
     TripletDataset,
     TripletSample,
+    batch_loader,
     clip_loader,
-    triplet_loader,
 )
 from slic.clips.flow import optical_flow
 from slic.clips.spans import centre_span, evenly_spaced_spans
@@ -80,7 +80,7 @@ def test_a_draw_gives_the_same_sample_whatever_was_drawn_before(
 def test_any_number_of_workers_gives_the_same_batches(catalog: Catalog, reader: ClipReader) -> None:
     def epochs(workers: int) -> list[TripletSample]:
         order = batches()
-        loader = triplet_loader(triplets(catalog, reader), order, workers=workers)
+        loader = batch_loader(triplets(catalog, reader), order, workers=workers)
         seen = []
         for epoch in (0, 1):  # the workers live on
             order.start(epoch, LABELS)

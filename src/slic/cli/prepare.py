@@ -124,8 +124,9 @@ def _do_the_rest(work: "Work", catalog: "Catalog", *, label: str, workers: int |
 
 def _size(count: int) -> str:
     """Return bytes in a unit that reads well."""
+    size = float(count)
     for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000  # type: ignore[assignment]
-    return f"{count:.1f} GB"
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

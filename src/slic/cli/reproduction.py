@@ -52,10 +52,11 @@ def _print_cost(table: "Table", *, seeds: int) -> None:
     """Print clips, operations and hours of every stage, and the disk."""
     from slic.evaluation.cost import SETS, estimate, flow_note, stages
     from slic.evaluation.reproduction import as_table
+    from slic.pretraining.parts import new_encoder
     from slic.recipe import load_recipe
 
     recipe = load_recipe(RECIPE)
-    costs = estimate(recipe)
+    costs = estimate(new_encoder(recipe), bf16=recipe.train.precision == "bf16")
     print(costs.about(recipe), end="\n\n")
     header = ("stage", "clips trained", "clips embedded", "10^15 operations", "hours", "all seeds")
     there = SETS["ucf101"]

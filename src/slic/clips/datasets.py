@@ -6,7 +6,7 @@ run that was stopped and resumed, see the same batches.
 
 import signal
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -36,12 +36,13 @@ __all__ = [
     "EpochBatches",
     "TripletDataset",
     "TripletSample",
+    "batch_loader",
     "clip_loader",
     "put_threads_away",
     "quiet_worker",
-    "triplet_loader",
 ]
 
+Sample = TypeVar("Sample")
 _ORDER, _PARTNER, _SPAN, _LOOK = range(4)  # one independent stream of random numbers for each
 
 
@@ -237,9 +238,9 @@ def clip_loader(dataset: ClipDataset, *, batch_size: int, workers: int) -> DataL
     )
 
 
-def triplet_loader(
-    dataset: TripletDataset, batches: EpochBatches, *, workers: int
-) -> DataLoader[TripletSample]:
+def batch_loader(
+    dataset: Dataset[Sample], batches: Sampler[list[Any]], *, workers: int
+) -> DataLoader[Sample]:
     """Return the loader of training batches; its workers live as long as the run."""
     put_threads_away(workers)
     return DataLoader(

@@ -1,5 +1,6 @@
 """What a run will cost: clips, floating-point operations, hours of this machine, disk."""
 
+import copy
 import time
 from dataclasses import dataclass
 from statistics import median
@@ -11,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from slic.clips.flow import flow_step
 from slic.clips.reader import read_size
-from slic.encoders.encoder import EncoderConfig, VideoEncoder
+from slic.encoders.encoder import VideoEncoder
 from slic.recipe import Recipe
 
 TRAINING = 3  # forward passes that a training step costs: forward, and backward twice that
@@ -127,10 +128,11 @@ class Estimate:
         )
 
 
-def estimate(recipe: Recipe) -> Estimate:
-    """Count the operations of a recipe's network and time it here."""
+def estimate(encoder: VideoEncoder, *, bf16: bool) -> Estimate:
+    """Count the operations of an encoder and time it here."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "this CPU"
-    return Estimate(gflop=gflop_per_clip(recipe), seconds=seconds_per_pass(recipe), device=device)
+    seconds = seconds_per_pass(encoder, bf16=bf16)
+    return Estimate(gflop=gflop_per_clip(encoder), seconds=seconds, device=device)
 
 
 def flow_note(recipe: Recipe, videos: int, frames: int) -> str:
@@ -162,59 +164,43 @@ def seconds_per_flow_step(recipe: Recipe, *, repetitions: int = 3) -> float:
     return median(seconds)
 
 
-def encoder_of(recipe: Recipe) -> VideoEncoder:
-    """Return an encoder of the recipe's size, with random weights, to count and to time."""
-    settings, clip = recipe.encoder, recipe.clip
-    return VideoEncoder(
-        EncoderConfig(
-            backbone=f"r3d{settings.depth}",
-            width=settings.width,
-            stem_stride=settings.stem_stride,
-            max_pool=settings.max_pool,
-            shortcut=settings.shortcut,
-            hidden=settings.hidden,
-            embedding=settings.embedding,
-            frames=clip.frames,
-            stride=clip.stride,
-            size=clip.size,
-        )
-    )
-
-
-def gflop_per_clip(recipe: Recipe) -> float:
+def gflop_per_clip(encoder: VideoEncoder) -> float:
     """Return the 10^9 multiplications and additions of one clip's forward pass."""
-    encoder = encoder_of(recipe).to("meta").eval()
+    shapes_only = copy.deepcopy(encoder).to("meta").eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        encoder(torch.empty(_clip(recipe, 1), device="meta"))
+        shapes_only(torch.empty(_clips(encoder, 1), device="meta"))
     return float(counter.get_total_flops()) / 1e9
 
 
-def seconds_per_pass(recipe: Recipe, *, clips: int | None = None, repetitions: int = 3) -> float:
+def seconds_per_pass(
+    encoder: VideoEncoder, *, bf16: bool, clips: int | None = None, repetitions: int = 3
+) -> float:
     """Return the seconds of a forward pass of one clip, from training steps on this machine.
 
     Timed on its GPU if there is one, else on its CPU; a training step counts as `TRAINING` passes.
     Loading is not in it.
 
     Args:
-        recipe: Size of network and clips; its precision.
+        encoder: A copy of it is trained.
+        bf16: Whether the forward pass is autocast.
         clips: Clips of a step; None is 32 on a GPU and 2 elsewhere.
         repetitions: The median of so many steps is taken, after one to warm up.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     count = clips or (32 if device.type == "cuda" else 2)
-    encoder = encoder_of(recipe).to(device).train()
-    x = torch.randn(_clip(recipe, count), device=device)
-    bf16 = recipe.train.precision == "bf16"
+    trained = copy.deepcopy(encoder).to(device).train()
+    x = torch.randn(_clips(encoder, count), device=device)
     seconds = []
     for _ in range(repetitions + 1):
         start = time.perf_counter()
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            encoder(x).float().square().mean().backward()
+            trained(x).float().square().mean().backward()
         if device.type == "cuda":
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
     return median(seconds[1:]) / count / TRAINING
 
 
-def _clip(recipe: Recipe, count: int) -> tuple[int, int, int, int, int]:
-    return (count, 3, recipe.clip.frames, recipe.clip.size, recipe.clip.size)
+def _clips(encoder: VideoEncoder, count: int) -> tuple[int, int, int, int, int]:
+    config = encoder.config
+    return (count, 3, config.frames, config.size, config.size)

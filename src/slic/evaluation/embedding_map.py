@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from slic.videos.thumbnails import Filmstrip
 

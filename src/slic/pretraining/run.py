@@ -16,7 +16,7 @@ from slic.clips.datasets import (
     EpochBatches,
     TripletDataset,
     TripletSample,
-    triplet_loader,
+    batch_loader,
 )
 from slic.clustering.assignment import PseudoLabels
 from slic.encoders.encoder import to_input
@@ -117,7 +117,7 @@ class Run:
             self.restore()
         # DDP registers the parameters that are there now, so it wraps them after the restore.
         model = self.accelerator.prepare(self.encoder)
-        loader = triplet_loader(self.dataset, self.batches, workers=self.recipe.train.workers)
+        loader = batch_loader(self.dataset, self.batches, workers=self.recipe.train.workers)
         self.encoder.train()
         self.reporter.start(self.total_steps, done=self.step, progress=progress)
         with self.reporter, stop_at_ctrl_c() as stopping:

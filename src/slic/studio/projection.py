@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt16
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from slic.files import atomic_path
 from slic.search import Index

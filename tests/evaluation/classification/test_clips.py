@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from slic.clips.augment import Augmentation, draw_look, render_rgb
+from slic.clips.datasets import batch_loader
 from slic.clips.reader import ClipReader
 from slic.evaluation.classification import Problem
 from slic.evaluation.classification.clips import (
@@ -11,7 +12,6 @@ from slic.evaluation.classification.clips import (
     EpochBatches,
     LabelledClips,
     TrainingClips,
-    training_loader,
 )
 from slic.videos.decoding import read_frames
 
@@ -59,7 +59,7 @@ def test_workers_change_nothing(problem: Problem) -> None:
         batches = EpochBatches(len(problem.train), batch_size=5, seed=1)
         batches.start(2, first_batch=0)
         dataset = TrainingClips(problem, READER, Augmentation(), seed=1)
-        return list(training_loader(dataset, batches, workers=workers))
+        return list(batch_loader(dataset, batches, workers=workers))
 
     for one, other in zip(one_epoch(0), one_epoch(2), strict=True):
         assert torch.equal(one.clips, other.clips)

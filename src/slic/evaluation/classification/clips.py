@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 
 from slic.clips.augment import Augmentation, draw_look
-from slic.clips.datasets import put_threads_away, quiet_worker
 from slic.clips.reader import ClipReader, Shown
 from slic.clips.spans import random_span
 from slic.evaluation.classification.problem import Problem
@@ -90,17 +89,3 @@ class EpochBatches(Sampler[list[Draw]]):
         for batch in range(self.first_batch, self.per_epoch):
             start = batch * self.batch_size
             yield [Draw(self.epoch, video) for video in order[start : start + self.batch_size]]
-
-
-def training_loader(
-    dataset: TrainingClips, batches: EpochBatches, *, workers: int
-) -> DataLoader[LabelledClips]:
-    """Return the loader of training batches; its workers live as long as the run."""
-    put_threads_away(workers)
-    return DataLoader(
-        dataset,
-        batch_sampler=batches,
-        num_workers=workers,
-        worker_init_fn=quiet_worker,
-        persistent_workers=workers > 0,
-    )

@@ -10,6 +10,7 @@ from torch import Generator
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
+from slic.clips.datasets import batch_loader
 from slic.clips.reader import ClipReader
 from slic.encoders.encoder import to_input
 from slic.errors import TrainingError
@@ -17,7 +18,6 @@ from slic.evaluation.classification.clips import (
     EpochBatches,
     LabelledClips,
     TrainingClips,
-    training_loader,
 )
 from slic.evaluation.classification.folder import ClassificationFolder
 from slic.evaluation.classification.model import Classifier
@@ -154,7 +154,7 @@ def train(
     training.restore()
     if training.epoch == settings.epochs:
         return
-    loader = training_loader(dataset, batches, workers=workers)
+    loader = batch_loader(dataset, batches, workers=workers)
     model.train()
     with _bar(training, progress=progress) as bar, stop_at_ctrl_c() as stopping:
         for epoch in range(training.epoch, settings.epochs):

@@ -35,7 +35,7 @@ def tiles(studio: Studio, moments: Sequence[Moment | Hit]) -> list[dict[str, Any
 def _tile(studio: Studio, moment: Moment | Hit, video: IndexedVideo) -> dict[str, Any]:
     hit = moment if isinstance(moment, Hit) else None
     return {
-        "moment": hit.moment_id if hit else moment.id,  # type: ignore[union-attr]
+        "moment": moment.moment_id if isinstance(moment, Hit) else moment.id,
         "video": video.id,
         "path": video.path,
         "start": hit.best_start_seconds if hit else moment.start_seconds,
