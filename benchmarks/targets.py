@@ -1,0 +1,47 @@
+"""What the benchmarks report: a figure beside its peer, and whether it meets its target.
+
+Every benchmark takes ``--targets FILE`` and appends one line of JSON for each of its targets;
+``benchmarks/everything.py`` (``make bench``) gathers them into the table of docs/performance.md.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One target: our figure against a peer, a bound or an earlier version, in the same run.
+
+    Attributes:
+        name: What is measured, such as ``"loading, XviD"``.
+        ours: Our figure with its unit, such as ``"58.0 samples/CPU-s"``.
+        peer: What it is compared with, such as ``"13.6, JPEG frames through PIL"``.
+        value: What the target is about, often the ratio of the two.
+        bound: Where the target lies.
+        at_least: Whether the value has to reach the bound, or to stay under it.
+    """
+
+    name: str
+    ours: str
+    peer: str
+    value: float
+    bound: float
+    at_least: bool
+
+    @property
+    def met(self) -> bool:
+        """Return whether the value is on the right side of its bound."""
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+
+def append(targets: list[Target], file: Path | None) -> None:
+    """Append the targets to a file of JSON lines; None is no file."""
+    if file is not None:
+        with file.open("a") as lines:
+            lines.writelines(json.dumps(asdict(target)) + "\n" for target in targets)
+
+
+def read(file: Path) -> list[Target]:
+    """Return the targets that ``append`` wrote."""
+    return [Target(**json.loads(line)) for line in file.read_text().splitlines()]
