@@ -14,7 +14,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from slic.errors import RecipeError
 
-View = Literal["rgb", "flow", "both", "motion", "motion+flow"]
+View = Literal["rgb", "flow", "both", "motion", "motion+flow", "motion+both"]
 
 
 @dataclass(frozen=True, kw_only=True)

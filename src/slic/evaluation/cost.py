@@ -57,7 +57,7 @@ def pretraining_stage(recipe: Recipe, videos: int) -> Stage:
     train, clustering = recipe.train, recipe.clustering
     looks = 3 if recipe.loss.temporal_weight > 0 else 2
     rounds = -(-train.epochs // clustering.every_epochs) if clustering.method != "none" else 0
-    views = 2 if clustering.view in ("both", "motion+flow") else 1
+    views = {"motion": 0, "both": 2, "motion+both": 2}.get(clustering.view, 1)  # motion is free
     return Stage(
         f"pretraining, {train.epochs} epochs of {videos:,} videos",
         trained=train.epochs * videos * looks,

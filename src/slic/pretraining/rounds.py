@@ -15,13 +15,14 @@ from slic.embeddings import Layer, Precision, centred_unit_rows, embed
 from slic.encoders.encoder import VideoEncoder
 from slic.videos.catalog import Catalog
 
-View = Literal["rgb", "flow", "both", "motion", "motion+flow"]
+View = Literal["rgb", "flow", "both", "motion", "motion+flow", "motion+both"]
 _PARTS: dict[View, Sequence[Literal["rgb", "flow", "motion"]]] = {
     "rgb": ["rgb"],
     "flow": ["flow"],
     "both": ["rgb", "flow"],
     "motion": ["motion"],
     "motion+flow": ["motion", "flow"],
+    "motion+both": ["motion", "rgb", "flow"],
 }
 
 
