@@ -16,13 +16,18 @@ AverageOver = Literal["pairs", "active"]
 
 
 class Triplets(NamedTuple):
-    """Positions in one batch; the three tensors have the same length."""
+    """The triplets of a batch, as matrices over its ordered pairs (anchor, positive).
 
-    anchor: Int[Tensor, " t"]
-    positive: Int[Tensor, " t"]
-    negative: Int[Tensor, " t"]
-    pairs: int
-    """Ordered positive pairs of the batch, those without a lawful negative included."""
+    A list of triplets would be as long as the batch happens to have some, and a GPU would have to
+    be waited for to know how long.
+    """
+
+    negative: Int[Tensor, "n n"]
+    """Position of the pair's negative; without meaning where the pair is not active."""
+    active: Bool[Tensor, "n n"]
+    """Whether the pair is positive and has a lawful negative."""
+    positive: Bool[Tensor, "n n"]
+    """Whether the pair is positive."""
 
 
 class InfoNCE(NamedTuple):
@@ -49,7 +54,8 @@ def mine_triplets(
     """Draw one negative for every ordered positive pair of the batch that has a lawful one.
 
     With every row's negatives sorted by distance, the lawful ones of a pair are a stretch of its
-    anchor's row: memory is n², not pairs x n, and the draw is one number per pair.
+    anchor's row: memory is n², not pairs x n, and the draw is one number per pair. Nothing waits
+    for the device.
 
     Args:
         distance: Distances between the clips of the batch.
@@ -65,13 +71,12 @@ def mine_triplets(
     start = torch.zeros_like(end)
     if rule == "semi-hard":
         start = torch.searchsorted(nearest_first, distance, right=True)
-    positives = same & ~_diagonal(distance)
-    anchor, positive = (positives & (end > start)).nonzero(as_tuple=True)
-    first, count = start[anchor, positive], (end - start)[anchor, positive]
-    draw = torch.rand(len(anchor), generator=generator, device=distance.device)
-    # float32 can round draw * count up to count
-    rank = first + torch.minimum((draw * count).long(), count - 1)
-    return Triplets(anchor, positive, order[anchor, rank], pairs=int(positives.sum()))
+    count = end - start
+    draw = torch.rand(distance.shape, generator=generator, device=distance.device)
+    # float32 can round draw * count up to count; pairs without a lawful negative would get -1
+    rank = (start + torch.minimum((draw * count).long(), count - 1)).clamp(min=0)
+    positive = same & ~_diagonal(distance)
+    return Triplets(order.gather(1, rank), positive & (count > 0), positive)
 
 
 def triplet_loss(
@@ -86,11 +91,10 @@ def triplet_loss(
     A pair without a lawful negative has the term 0: ``"pairs"`` (the paper) counts it in the mean,
     ``"active"`` leaves it out.
     """
-    if len(triplets.anchor) == 0:
-        return distance.sum() * 0.0  # stays in the graph, so every process can run backward()
-    a, p, n, pairs = triplets
-    terms = relu(distance[a, p] - distance[a, n] + margin)
-    return terms.sum() / (pairs if average_over == "pairs" else len(terms))
+    to_negative = distance.gather(1, triplets.negative)
+    terms = relu(distance - to_negative + margin).where(triplets.active, 0.0)
+    counted = triplets.positive if average_over == "pairs" else triplets.active
+    return terms.sum() / counted.sum().clamp(min=1)
 
 
 def multi_positive_info_nce(

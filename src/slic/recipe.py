@@ -112,6 +112,7 @@ class TrainSettings:
     weight_decay: float = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
     warmup_steps: int = 0
+    mean_frame: tuple[float, float] | None = None  # shares of the run: seen from here, whole there
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 0
     workers: int = 2  # processes that decode
@@ -213,6 +214,17 @@ def checked(recipe: Recipe) -> Recipe:
         raise RecipeError(
             f"train.batch_size is {recipe.train.batch_size}; a positive pair and its negatives "
             "need at least 2 videos."
+        )
+    start, end = recipe.train.mean_frame or (0.0, 1.0)
+    if not 0 <= start <= end <= 1:
+        raise RecipeError(
+            f"train.mean_frame is {recipe.train.mean_frame}, but it is two shares of the run, "
+            "0 <= start <= end <= 1."
+        )
+    if recipe.train.mean_frame and recipe.encoder.subtract_mean_frame:
+        raise RecipeError(
+            "train.mean_frame fades in what encoder.subtract_mean_frame takes off for good; "
+            "choose one of the two."
         )
     if min(recipe.encoder.stem_stride) < 1:
         raise RecipeError(

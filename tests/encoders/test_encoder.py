@@ -144,3 +144,13 @@ def test_what_stands_still_is_not_seen_when_the_mean_frame_is_subtracted() -> No
     with torch.no_grad():
         torch.testing.assert_close(encoder(clips), encoder(clips + still), atol=1e-4, rtol=1e-4)
         assert not torch.allclose(encoder(clips), encoder(clips.flip(2)), atol=1e-6)
+
+
+def test_a_share_of_the_mean_frame_is_seen_while_it_fades_in() -> None:
+    encoder = VideoEncoder(EncoderConfig(backbone="r3d10", width=0.125, hidden=8)).eval()
+    clips = torch.rand(2, 3, 4, 32, 32)
+    faded = clips - 0.75 * clips.mean(dim=2, keepdim=True)
+    with torch.no_grad():
+        whole = encoder(faded)
+        encoder.mean_frame = 0.25
+        torch.testing.assert_close(encoder(clips), whole, atol=1e-5, rtol=1e-5)

@@ -17,7 +17,7 @@ clustering: {every_epochs: 2, method: finch, view: rgb}
 loss: {kind: info_nce, temporal_weight: 1.0}
 train:
   {epochs: 3, batch_size: 4, optimizer: adamw, learning_rate: 0.001, schedule: cosine,
-   warmup_steps: 2, workers: 0}
+   warmup_steps: 2, mean_frame: [0.2, 0.9], workers: 0}
 """
 
 

@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from slic.pretraining.parts import learning_rate, new_encoder, new_optimizer
+from slic.pretraining.parts import (
+    learning_rate,
+    mean_frame_share,
+    new_encoder,
+    new_optimizer,
+)
 from slic.recipe import TrainSettings, load_recipe
 
 
@@ -40,3 +45,9 @@ def test_the_papers_optimizer(tiny: Path) -> None:
     (group,) = optimizer.param_groups
     assert (group["lr"], group["momentum"], group["weight_decay"]) == (0.1, 0.5, 0.0)
     assert len(group["params"]) == len(list(encoder.parameters()))
+
+
+def test_mean_frame_is_unseen_before_its_span_and_whole_after_it() -> None:
+    shares = [mean_frame_share((0.25, 0.75), step, 8) for step in range(9)]
+    assert shares == [0, 0, 0, 0.25, 0.5, 0.75, 1, 1, 1]
+    assert [mean_frame_share((0.5, 0.5), step, 4) for step in range(5)] == [0, 0, 0, 1, 1]

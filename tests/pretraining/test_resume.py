@@ -24,6 +24,11 @@ def slow_step(*arguments):
     train_step(*arguments)
 Run.train_step = slow_step
 """
+LATE_FIGURES = """
+from slic.pretraining import run
+Watch = run.Watch
+run.Watch = lambda reporter, behind: Watch(reporter, behind=1)  # as on a GPU
+"""
 SLOW_DISK = """
 import os, time
 fsync = os.fsync
@@ -73,9 +78,9 @@ def test_the_undisturbed_run_tells_all(undisturbed: Path) -> None:
     assert [json.loads(line)["video"] for line in clusters] == [f"{n:02d}.mp4" for n in range(12)]
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize(("workers", "late"), [(0, ""), (1, LATE_FIGURES)])
 def test_killed_again_and_again_it_ends_with_the_same_weights(
-    slic: Slic, videos: Path, tiny: Path, undisturbed: Path, tmp_path: Path, workers: int
+    slic: Slic, videos: Path, tiny: Path, undisturbed: Path, tmp_path: Path, workers: int, late: str
 ) -> None:
     out = tmp_path / "run"
     folder = RunFolder(out)
@@ -90,7 +95,8 @@ def test_killed_again_and_again_it_ends_with_the_same_weights(
     killed = 0
     for moment, reached in moments.items():
         resume = ["--resume"] if folder.has_run else []
-        running = slic(*words, *resume, before=SLOW_DISK if "saved" in moment else SLOW_STEPS)
+        slow = SLOW_DISK if "saved" in moment else SLOW_STEPS
+        running = slic(*words, *resume, before=late + slow)
         wait_until(reached, running)
         running.kill()
         ended = running.wait()
@@ -103,13 +109,13 @@ def test_killed_again_and_again_it_ends_with_the_same_weights(
     assert [path.name for path in folder.checkpoint.parent.iterdir()] == ["last.pt"]
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize(("workers", "late"), [(0, ""), (1, LATE_FIGURES)])
 def test_ctrl_c_saves_says_how_to_go_on_and_loses_nothing(
-    slic: Slic, videos: Path, tiny: Path, undisturbed: Path, tmp_path: Path, workers: int
+    slic: Slic, videos: Path, tiny: Path, undisturbed: Path, tmp_path: Path, workers: int, late: str
 ) -> None:
     out = tmp_path / "a run"  # with a space, which the command that is shown must quote
     words = ["pretrain", videos, "--out", out, "--recipe", tiny, f"--train.workers={workers}"]
-    running = slic(*words, before=SLOW_STEPS)
+    running = slic(*words, before=late + SLOW_STEPS)
     wait_until(lambda: len(read_log(out / "log.jsonl")) >= 6, running)
     running.signal_group(signal.SIGINT)
     ended = running.wait()

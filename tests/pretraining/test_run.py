@@ -10,20 +10,28 @@ import torch
 from torch import nn
 
 from slic.errors import CatalogError, RecipeError, TrainingError
-from slic.pretraining import pretrain, run
+from slic.pretraining import pretrain, run, watching
 from slic.pretraining.folder import read_log
 from slic.pretraining.objective import LossTerms, loss_terms
 from slic.pretraining.parts import new_encoder
+from slic.pretraining.watching import Watch
 from slic.recipe import Recipe, load_recipe
 from slic.videos.catalog import Catalog, Refused
 
 Terms = Callable[..., LossTerms]
+OF_THE_CLOCK = {"time", "seconds", "clips_per_second"}
 
 
 @pytest.fixture
 def recipe(tiny: Path) -> Recipe:
     """Return the tiny recipe."""
     return load_recipe(tiny)
+
+
+@pytest.fixture(params=[0, 2], ids=["at once", "two steps late"])
+def figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the figures of a step at once, as on a CPU, or later, as on a GPU."""
+    monkeypatch.setattr(run, "Watch", lambda reporter, **_: Watch(reporter, behind=request.param))
 
 
 def changed(recipe: Recipe, section: str, **values: Any) -> Recipe:
@@ -53,6 +61,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], bool]], 
     return spoil_steps
 
 
+@pytest.mark.usefixtures("figures")
 def test_a_run_here_is_the_run_of_the_command(
     catalog: Catalog, recipe: Recipe, undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -61,8 +70,14 @@ def test_a_run_here_is_the_run_of_the_command(
     assert result.encoder == tmp_path / "run" / "encoder"
     for name in ("encoder/model.safetensors", "recipe.yaml", "clusters/epoch-0002.jsonl"):
         assert (result.folder / name).read_bytes() == (undisturbed / name).read_bytes()
+    logs = [
+        [{k: v for k, v in r.items() if k not in OF_THE_CLOCK} for r in read_log(out / "log.jsonl")]
+        for out in (result.folder, undisturbed)
+    ]
+    assert logs[0] == logs[1]
 
 
+@pytest.mark.usefixtures("figures")
 def test_steps_without_a_finite_loss_change_neither_weights_nor_statistics(
     catalog: Catalog, recipe: Recipe, tmp_path: Path, spoil: Callable[..., None]
 ) -> None:
@@ -72,7 +87,7 @@ def test_steps_without_a_finite_loss_change_neither_weights_nor_statistics(
     trained = nn.Module.state_dict(run_encoder(result.encoder))
     for name, value in new_encoder(recipe).state_dict().items():
         assert torch.equal(trained[name], value), name
-    assert warnings_of(out) == ["step 0: loss or gradient not finite; the step was left out."]
+    assert warnings_of(out) == ["step 1: loss or gradient not finite; the step was left out."]
     assert result.steps == 3
 
 
@@ -82,17 +97,19 @@ def run_encoder(folder: Path) -> nn.Module:
     return VideoEncoder.from_pretrained(folder)
 
 
+@pytest.mark.usefixtures("figures")
 def test_one_bad_step_is_left_out_and_the_run_goes_on(
     catalog: Catalog, recipe: Recipe, tmp_path: Path, spoil: Callable[..., None]
 ) -> None:
     spoil(lambda step: step in (1, 4))
     out = tmp_path / "run"
     pretrain(catalog, out=out, recipe=recipe, progress=False)
-    assert [message.split(":")[0] for message in warnings_of(out)] == ["step 1", "step 4"]
+    assert [message.split(":")[0] for message in warnings_of(out)] == ["step 2", "step 5"]
     weights = run_encoder(out / "encoder").state_dict().values()
     assert all(value.isfinite().all() for value in weights)
 
 
+@pytest.mark.usefixtures("figures")
 def test_a_run_gives_up_after_many_bad_steps_in_a_row(
     catalog: Catalog,
     recipe: Recipe,
@@ -100,9 +117,9 @@ def test_a_run_gives_up_after_many_bad_steps_in_a_row(
     spoil: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(run, "PATIENCE", 3)
+    monkeypatch.setattr(watching, "PATIENCE", 3)
     spoil(lambda step: step != 2)  # 0, 1, then 3, 4, 5
-    with pytest.raises(TrainingError, match=r"3 steps in a row up to step 5 .* Lower --train.lear"):
+    with pytest.raises(TrainingError, match=r"3 steps in a row up to step 6 .* Lower --train.lear"):
         pretrain(catalog, out=tmp_path / "run", recipe=recipe, progress=False)
 
 

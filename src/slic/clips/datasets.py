@@ -235,6 +235,7 @@ def clip_loader(dataset: ClipDataset, *, batch_size: int, workers: int) -> DataL
         batch_size=max(1, batch_size // dataset.clips),
         num_workers=workers,
         worker_init_fn=quiet_worker,
+        pin_memory=torch.cuda.is_available(),  # or a copy to the GPU would not be asynchronous
     )
 
 
@@ -248,6 +249,7 @@ def batch_loader(
         batch_sampler=batches,
         num_workers=workers,
         worker_init_fn=quiet_worker,
+        pin_memory=torch.cuda.is_available(),
         persistent_workers=workers > 0,
     )
 

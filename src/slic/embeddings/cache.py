@@ -24,11 +24,12 @@ FLUSH_SECONDS = 20.0  # what a kill can cost
 _log = logging.getLogger("slic")
 
 Row = Float32[np.ndarray, "c d"]
+Make = Callable[[Sequence[Video]], Iterable[tuple[int, Row]]]
 
 
 def cached_rows(
     videos: Sequence[Video],
-    make: Callable[[Sequence[Video]], Iterable[tuple[int, Row]]],
+    make: Make,
     *,
     cache: Path | None,
     made_by: Mapping[str, object],
@@ -44,18 +45,37 @@ def cached_rows(
         bar: What the bar on stderr says; None for no bar.
     """
     with FeatureCache(cache, made_by) if cache else nullcontext() as kept:
-        rows = dict(kept.rows(videos)) if kept else {}
-        missing = [index for index in range(len(videos)) if index not in rows]
-        with tqdm(
-            total=len(videos), initial=len(rows), desc=bar, unit="video", disable=bar is None,
-            file=sys.stderr, leave=False,
-        ) as shown:  # fmt: skip
-            for place, row in make([videos[index] for index in missing]) if missing else ():
-                rows[missing[place]] = row
-                if kept:
-                    kept.add(videos[missing[place]], row)
-                shown.update()
-    return np.stack([rows[index] for index in range(len(videos))])
+        return _filled(len(videos), _kept_and_made(videos, make, kept=kept, bar=bar))
+
+
+def _kept_and_made(
+    videos: Sequence[Video], make: Make, *, kept: "FeatureCache | None", bar: str | None
+) -> Iterator[tuple[int, Row]]:
+    """Give every video's place and features: first those of the cache, then the others."""
+    missing = dict.fromkeys(range(len(videos)))
+    for place, row in kept.rows(videos) if kept else ():
+        missing.pop(place, None)
+        yield place, row
+    places = list(missing)
+    with tqdm(
+        total=len(videos), initial=len(videos) - len(places), desc=bar, unit="video",
+        disable=bar is None, file=sys.stderr, leave=False,
+    ) as shown:  # fmt: skip
+        for index, row in make([videos[place] for place in places]) if places else ():
+            if kept:
+                kept.add(videos[places[index]], row)
+            yield places[index], row
+            shown.update()
+
+
+def _filled(count: int, rows: Iterator[tuple[int, Row]]) -> Float32[np.ndarray, "n c d"]:
+    """Return a table of the rows at their places, which holds each of them once."""
+    place, row = next(rows)
+    table = np.empty((count, *row.shape), row.dtype)
+    table[place] = row
+    for place, row in rows:
+        table[place] = row
+    return table
 
 
 class FeatureCache:

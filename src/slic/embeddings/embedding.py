@@ -1,6 +1,6 @@
 """From videos to their features, one batch after another."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -10,12 +10,13 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float32, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
 from slic.clips.datasets import ClipDataset, ClipReader, ClipView, clip_loader
 from slic.clips.windows import Windows, window_loader
+from slic.devices import Arriving, arrivals, send_to_host
 from slic.embeddings.cache import Row, cached_rows
 from slic.embeddings.stored import Embeddings, Layer
 from slic.encoders.encoder import VideoEncoder, to_input
@@ -24,8 +25,8 @@ from slic.videos.catalog import Catalog, Video
 
 Precision = Literal["fp32", "bf16"]
 AllWindows = Literal["windows"]
-Features: TypeAlias = Callable[[Tensor], Tensor]  # clips (b t s s 3) of bytes -> (b d)
-CACHE_FORMAT = 1  # raise it when a change of the code gives the same video other features
+Features: TypeAlias = Callable[[Tensor], Arriving]  # clips (b t s s 3) of bytes -> (b d)
+CACHE_FORMAT = 2  # raise it when a change of the code gives the same video other features
 
 
 @torch.no_grad()
@@ -99,31 +100,33 @@ def embed(
 def _clip_rows(features: Features, loaded: Iterable[Tensor]) -> Iterator[tuple[int, Row]]:
     """Give every video's place and the features of its clips."""
     place = 0
-    for batch in loaded:
-        for row in features(batch.flatten(0, 1)).reshape(*batch.shape[:2], -1).numpy():
+    sent = ((features(batch.flatten(0, 1)), batch.shape[:2]) for batch in loaded)
+    for z, shape in arrivals(sent):
+        for row in z.reshape(*shape, -1).numpy():
             yield place, row
             place += 1
 
 
 def _window_rows(features: Features, loaded: Iterable[Windows]) -> Iterator[tuple[int, Row]]:
     """Give every video's place and the mean of its windows' features, each of length 1."""
-    gathered = defaultdict[int, list[Tensor]](list)
-    for windows in loaded:
-        gathered[windows.video].append(F.normalize(features(windows.clips), dim=1))
-        if windows.last:
-            of_video = torch.cat(gathered.pop(windows.video))
-            yield windows.video, of_video.mean(dim=0, keepdim=True).numpy()
+    sums, counts = defaultdict[int, Tensor](lambda: torch.zeros(())), Counter[int]()
+    sent = ((features(windows.clips), (windows.video, windows.last)) for windows in loaded)
+    for z, (video, last) in arrivals(sent):
+        sums[video] = sums[video] + F.normalize(z, dim=1).sum(dim=0, dtype=torch.float64)
+        counts[video] += len(z)
+        if last:
+            yield video, (sums.pop(video) / counts.pop(video)).float().numpy()[None]
 
 
 def _features(
     encoder: VideoEncoder, clips: UInt8[Tensor, "b t s s 3"], *, layer: Layer, precision: Precision
-) -> Float[Tensor, "b d"]:
+) -> Arriving:
     device = next(encoder.parameters()).device
-    x = to_input(clips.to(device))
+    x = to_input(clips.to(device, non_blocking=True))
     autocast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
     with autocast:
         z: Tensor = encoder.features(x) if layer == "backbone" else encoder(x)
-    return z.float().cpu()
+    return send_to_host(z.float())
 
 
 @contextmanager

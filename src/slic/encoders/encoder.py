@@ -67,11 +67,17 @@ class EncoderConfig:
 
 
 class VideoEncoder(nn.Module):
-    """Backbone and projection head (linear, batch norm, ReLU, linear): clips to embeddings."""
+    """Backbone and projection head (linear, batch norm, ReLU, linear): clips to embeddings.
+
+    Attributes:
+        mean_frame: The share, 0..1, of each clip's mean over time that the backbone sees. It is 1,
+            or 0 where the configuration takes the mean frame off; pretraining may begin with less.
+    """
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
+        self.mean_frame = 0.0 if config.subtract_mean_frame else 1.0
         self.backbone = ResNet3D(
             DEPTHS[config.backbone],
             config.width,
@@ -88,8 +94,8 @@ class VideoEncoder(nn.Module):
     def features(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b f"]:
         """Return what the backbone sees in clips, before the head."""
         clips = self._normalised(clips)
-        if self.config.subtract_mean_frame:
-            clips = clips - clips.mean(dim=2, keepdim=True)
+        if self.mean_frame < 1.0:
+            clips = clips - (1.0 - self.mean_frame) * clips.mean(dim=2, keepdim=True)
         features: Tensor = self.backbone(clips)
         return features
 

@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import max_pool3d, pad, relu
+from torch.nn.functional import conv3d, max_pool3d, pad, relu
 
 Depth = Literal[10, 18, 34, 50]
 Shortcut = Literal["A", "B"]
@@ -46,7 +46,7 @@ class ResNet3D(nn.Module):
         channels = [int(c * width) for c in LAYER_CHANNELS]
         if channels[0] < 1:
             raise ValueError(f"width={width}: the first layer would have no channels")
-        self.conv1 = nn.Conv3d(3, channels[0], 7, stride=stem_stride, padding=3, bias=False)
+        self.conv1 = Conv3d(3, channels[0], 7, stride=stem_stride, padding=3, bias=False)
         self.bn1 = nn.BatchNorm3d(channels[0])
         self.max_pool = max_pool
         self.features = channels[0]
@@ -78,9 +78,9 @@ class BasicBlock(nn.Module):
 
     def __init__(self, channels: int, out: int, *, stride: int, shortcut: Shortcut) -> None:
         super().__init__()
-        self.conv1 = nn.Conv3d(channels, out, 3, stride=stride, padding=1, bias=False)
+        self.conv1 = Conv3d(channels, out, 3, stride=stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm3d(out)
-        self.conv2 = nn.Conv3d(out, out, 3, padding=1, bias=False)
+        self.conv2 = Conv3d(out, out, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm3d(out)
         self.downsample = _shortcut(channels, out, stride, shortcut)
 
@@ -98,11 +98,11 @@ class Bottleneck(nn.Module):
 
     def __init__(self, channels: int, out: int, *, stride: int, shortcut: Shortcut) -> None:
         super().__init__()
-        self.conv1 = nn.Conv3d(channels, out, 1, bias=False)
+        self.conv1 = Conv3d(channels, out, 1, bias=False)
         self.bn1 = nn.BatchNorm3d(out)
-        self.conv2 = nn.Conv3d(out, out, 3, stride=stride, padding=1, bias=False)
+        self.conv2 = Conv3d(out, out, 3, stride=stride, padding=1, bias=False)
         self.bn2 = nn.BatchNorm3d(out)
-        self.conv3 = nn.Conv3d(out, out * self.expansion, 1, bias=False)
+        self.conv3 = Conv3d(out, out * self.expansion, 1, bias=False)
         self.bn3 = nn.BatchNorm3d(out * self.expansion)
         self.downsample = _shortcut(channels, out * self.expansion, stride, shortcut)
 
@@ -112,6 +112,31 @@ class Bottleneck(nn.Module):
         y = relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
         return relu(y + self.downsample(x))
+
+
+class Conv3d(nn.Conv3d):
+    """Convolution that pads short inputs itself; its numbers are those of ``nn.Conv3d``.
+
+    Where the kernel reaches across all frames, oneDNN 3.12 (PyTorch 2.13 on a CPU) takes the
+    weight's gradient from wrong frames and from memory beyond the tensor, which is at times not
+    finite, and even writes there (docs/performance.md). In bf16 so does a 3x3x3 kernel on two
+    frames or a 7x7x7 one on four, in fp32 a 7x7x7 one of stride 2 on five. The kernels of stride 2
+    have that fault in bf16 on a single row or column too.
+    """
+
+    padding: tuple[int, int, int]  # of its kinds the one in use
+
+    def forward(self, x: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b c2 t2 h2 w2"]:
+        """Return the convolution of ``x``."""
+        (frames, *sides), (stride, *strides) = x.shape[2:], self.stride
+        short = [stride < frames <= self.kernel_size[0]]
+        short += [side == 1 < step for side, step in zip(sides, strides, strict=True)]
+        t, h, w = (p if s else 0 for p, s in zip(self.padding, short, strict=True))
+        if not t + h + w:
+            return super().forward(x)
+        x = pad(x, (w, w, h, h, t, t))
+        left = [p - zeros for p, zeros in zip(self.padding, (t, h, w), strict=True)]
+        return conv3d(x, self.weight, self.bias, self.stride, left)
 
 
 class SubsampleAndPad(nn.Module):
@@ -132,9 +157,7 @@ def _shortcut(channels: int, out: int, stride: int, kind: Shortcut) -> nn.Module
         return nn.Identity()
     if kind == "A":
         return SubsampleAndPad(channels, out, stride)
-    return nn.Sequential(
-        nn.Conv3d(channels, out, 1, stride=stride, bias=False), nn.BatchNorm3d(out)
-    )
+    return nn.Sequential(Conv3d(channels, out, 1, stride=stride, bias=False), nn.BatchNorm3d(out))
 
 
 def _initialise(module: nn.Module) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 from torch.nn import functional as F
@@ -50,7 +49,7 @@ def triplet_instance(
         distance = cosine_distances(z)
         triplets = mine_triplets(distance, label, margin=margin, rule=rule, generator=generator)
         loss = triplet_loss(distance, triplets, margin=margin, average_over=average_over)
-        active = torch.tensor(len(triplets.anchor) / max(1, triplets.pairs))
+        active = triplets.active.sum() / triplets.positive.sum().clamp(min=1)
         return InstanceTerm(loss, active)
 
     return instance

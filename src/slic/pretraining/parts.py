@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from slic.clips.flow import FlowView
 from slic.clips.flow_store import open_flow_store, slow_flow_advice
@@ -78,14 +78,18 @@ def clip_reader(recipe: Recipe, catalog: Catalog, *, warn: bool = False) -> Clip
     )
 
 
-def new_optimizer(encoder: VideoEncoder, settings: TrainSettings) -> torch.optim.Optimizer:
-    """Return the optimizer over all weights."""
+def new_optimizer(encoder: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+    """Return the optimizer over all weights, fused: one that can leave a step out by itself."""
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.optimizer == "adamw":
-        return torch.optim.AdamW(encoder.parameters(), lr=rate, weight_decay=decay)
-    return torch.optim.SGD(
-        encoder.parameters(), lr=rate, momentum=settings.momentum, weight_decay=decay
+        return torch.optim.AdamW(encoder.parameters(), lr=rate, weight_decay=decay, fused=True)
+    sgd = torch.optim.SGD(
+        encoder.parameters(), lr=rate, momentum=settings.momentum, weight_decay=decay, fused=True
     )
+    if settings.momentum:
+        for weight in encoder.parameters():  # torch would leave garbage if its first is left out
+            sgd.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+    return sgd
 
 
 def learning_rate(settings: TrainSettings, step: int, total_steps: int) -> float:
@@ -96,6 +100,17 @@ def learning_rate(settings: TrainSettings, step: int, total_steps: int) -> float
         return settings.learning_rate
     done = (step - settings.warmup_steps) / max(1, total_steps - settings.warmup_steps)
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def mean_frame_share(span: tuple[float, float], step: int, total_steps: int) -> float:
+    """Return how much of the clips' mean frame the encoder sees: 0 up to a span of the run, then 1.
+
+    Within the span, in shares of the steps, it grows linearly. What stands still drowns what moves:
+    an encoder that sees whole clips from the first step learns nothing in a short run; one that
+    knows motion first keeps it while the rest fades in (docs/results.md).
+    """
+    start, end = (share * total_steps for share in span)
+    return min(1.0, max(0.0, (step - start) / max(end - start, 1.0)))
 
 
 def instance_loss(settings: LossSettings) -> InstanceLoss:

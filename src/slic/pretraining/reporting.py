@@ -1,15 +1,38 @@
 """What a run says while it works: the bar on stderr, ``log.jsonl``, and TensorBoard."""
 
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
 
 from accelerate import Accelerator
+from jaxtyping import Int
+from torch import Tensor
 from tqdm import tqdm
 
-from slic.clips.datasets import TripletSample
 from slic.clustering.assignment import PseudoLabels
 from slic.pretraining.folder import RunFolder
-from slic.pretraining.objective import LossTerms
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepAbout:
+    """What is known of a step without its figures.
+
+    Attributes:
+        epoch: Epochs before this one.
+        step: Steps done, this one included.
+        learning_rate: Of the step.
+        clips: Of all processes.
+        overlapping: Videos too short for two clips side by side; on the host.
+        seconds: From the end of the step before it, so the wait for the batch counts.
+    """
+
+    epoch: int
+    step: int
+    learning_rate: float
+    clips: int
+    overlapping: Int[Tensor, ""]
+    seconds: float
 
 
 class Reporter:
@@ -62,41 +85,29 @@ class Reporter:
             message = "all videos fell into one cluster, so there is no negative to learn from."
             self.warn(message, epoch=epoch, step=step)
 
-    def stepped(
-        self,
-        terms: LossTerms,
-        samples: TripletSample,
-        *,
-        epoch: int,
-        step: int,
-        learning_rate: float,
-        seconds: float,
-    ) -> float:
-        """Log a step, move the bar, and return the spread of the batch's embeddings."""
-        values = {name: round(value.item(), 6) for name, value in terms._asdict().items()}
-        values["loss"] = values.pop("total")
+    def stepped(self, about: StepAbout, terms: Mapping[str, float]) -> None:
+        """Log a step and move the bar."""
         if not self.accelerator.is_main_process:
-            return float(values["spread"])
-        values["learning_rate"] = learning_rate
-        videos, looks = samples.clips.shape[:2]
-        clips = videos * looks * self.accelerator.num_processes
+            return
+        values = {name: round(value, 6) for name, value in terms.items()}
+        values["loss"] = values.pop("total")
+        values["learning_rate"] = about.learning_rate
         self.folder.log(
             "step",
-            step=step,
-            epoch=epoch,
+            step=about.step,
+            epoch=about.epoch,
             **values,
-            overlapping=int(samples.overlap.sum()),
-            seconds=round(seconds, 4),
-            clips_per_second=round(clips / seconds, 2),
+            overlapping=int(about.overlapping),
+            seconds=round(about.seconds, 4),
+            clips_per_second=round(about.clips / about.seconds, 2),
         )
-        self.accelerator.log(values, step=step)
+        self.accelerator.log(values, step=about.step)
         self.bar.set_postfix_str(
             f"loss {values['loss']:.3f}, active {values['active']:.0%}, {self.clusters} clusters, "
-            f"{clips * (self.bar.format_dict['rate'] or 0.0):.0f} clips/s",
+            f"{about.clips * (self.bar.format_dict['rate'] or 0.0):.0f} clips/s",
             refresh=False,
         )
         self.bar.update()
-        return float(values["spread"])
 
     def warn(self, message: str, *, epoch: int, step: int) -> None:
         """Write a line above the bar and into the log."""

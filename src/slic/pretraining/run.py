@@ -1,8 +1,7 @@
 """The method of the paper as a loop: embed, cluster, train, save (docs/method.md)."""
 
-import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -20,7 +19,6 @@ from slic.clips.datasets import (
 )
 from slic.clustering.assignment import PseudoLabels
 from slic.encoders.encoder import to_input
-from slic.errors import TrainingError
 from slic.pretraining.checkpoint import RunState, load_state, save_state, videos_digest
 from slic.pretraining.folder import RunFolder
 from slic.pretraining.objective import LossTerms, loss_terms
@@ -29,18 +27,21 @@ from slic.pretraining.parts import (
     gather_with_gradient,
     instance_loss,
     learning_rate,
+    mean_frame_share,
     new_encoder,
     new_optimizer,
 )
-from slic.pretraining.reporting import Reporter
+from slic.pretraining.reporting import Reporter, StepAbout
 from slic.pretraining.rounds import cluster_round
+from slic.pretraining.stepping import step_if_finite
+from slic.pretraining.watching import Watch
 from slic.recipe import Recipe
 from slic.runs import StopRequested, stop_at_ctrl_c
 from slic.videos.catalog import Catalog
 
 SAVE_EVERY_SECONDS = 600.0  # an epoch of a large set is long; a kill costs at most this much
-PATIENCE = 20  # batches in a row whose loss or gradient is not finite before the run gives up
-ALIKE = 1e-3  # spread of a batch's embeddings under which the encoder has collapsed
+STEPS_BEHIND = 4  # how late a GPU's figures are read; meanwhile they travel, and it has work to do
+STEPS_TOGETHER = 8  # how often several processes ask each other whether to stop
 
 
 @runtime_checkable
@@ -79,8 +80,7 @@ class Run:
     pseudo_labels: PseudoLabels | None = None
     started: float = field(default_factory=time.monotonic)
     saved: float = field(default_factory=time.monotonic)
-    failures: int = 0
-    spread: float = 1.0
+    lap: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         recipe, train = self.recipe, self.recipe.train
@@ -91,6 +91,8 @@ class Run:
         self.optimizer = new_optimizer(self.encoder, train)
         self.instance = instance_loss(recipe.loss)
         self.reporter = Reporter(self.folder, self.accelerator)
+        on_gpu = self.accelerator.device.type == "cuda"
+        self.watch = Watch(self.reporter, behind=STEPS_BEHIND if on_gpu else 0)
         self.reader = clip_reader(recipe, self.catalog, warn=self.accelerator.is_main_process)
         self.dataset = TripletDataset(
             self.catalog,
@@ -129,32 +131,44 @@ class Run:
             for epoch in range(self.epoch, self.recipe.train.epochs):
                 if self.batch == 0 and epoch % self.recipe.clustering.every_epochs == 0:
                     self.cluster(observer)
-                assert self.pseudo_labels is not None
-                self.batches.start(epoch, self.pseudo_labels, first_step=self.batch)
-                for samples in loader:
-                    self.train_step(model, samples)
-                    stop = self.any_process(stopping())
-                    if stop or time.monotonic() - self.saved > SAVE_EVERY_SECONDS:
-                        self.save()
-                    if stop:
-                        raise StopRequested
+                self.train_epoch(model, loader, stopping)
                 self.epoch, self.batch = epoch + 1, 0
                 self.keep_snapshot()  # before the state says that this epoch is done
                 self.save()
-            self.warn_of_collapse()
+            self.watch.warn_of_collapse(epoch=self.epoch, step=self.step)
         if self.accelerator.is_main_process:
             self.encoder.eval().save_pretrained(self.folder.encoder)
         seconds = time.monotonic() - self.started
         return PretrainResult(self.folder.path, self.folder.encoder, self.step, seconds)
 
-    def any_process(self, flag: bool) -> bool:
-        """Return whether the flag is up in any process: to stop alone leaves the others waiting."""
-        flags = torch.tensor(int(flag), device=self.accelerator.device)
+    def train_epoch(
+        self, model: nn.Module, loader: Iterable[TripletSample], stopping: Callable[[], bool]
+    ) -> None:
+        """Make the steps of this epoch that are still to be made; stop when asked to."""
+        assert self.pseudo_labels is not None
+        self.batches.start(self.epoch, self.pseudo_labels, first_step=self.batch)
+        self.lap = time.monotonic()
+        for samples in loader:
+            self.train_step(model, samples)
+            stop = self.asked_to_stop(stopping())
+            if stop or time.monotonic() - self.saved > SAVE_EVERY_SECONDS:
+                self.save()
+            if stop:
+                raise StopRequested
+
+    def asked_to_stop(self, here: bool) -> bool:
+        """Return whether any process was asked to: to stop alone leaves the others waiting."""
+        if self.accelerator.num_processes == 1:
+            return here
+        if self.step % STEPS_TOGETHER:
+            return False
+        flags = torch.tensor(int(here), device=self.accelerator.device)
         return bool(self.accelerator.reduce(flags, reduction="sum"))
 
     def cluster(self, observer: Observer | None) -> None:
         """Replace the pseudo-labels by those of the encoder as it is now."""
-        self.warn_of_collapse()
+        self.watch.warn_of_collapse(epoch=self.epoch, step=self.step)
+        self.fade_mean_frame()
         settings, train = self.recipe.clustering, self.recipe.train
         previous = self.pseudo_labels
         parts = asdict(settings)
@@ -184,32 +198,38 @@ class Run:
 
     def train_step(self, model: nn.Module, samples: TripletSample) -> None:
         """Make one optimizer step, unless the loss or a gradient is not finite."""
-        started = time.monotonic()
+        self.fade_mean_frame()
+        rate = learning_rate(self.recipe.train, self.step, self.total_steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.recipe.train, self.step, self.total_steps)
-        statistics = [buffer.clone() for buffer in self.encoder.buffers()]
+            group["lr"] = rate
+        statistics = list(self.encoder.buffers())
+        before = [statistic.clone() for statistic in statistics]
         terms = self.losses(model, samples)
         self.optimizer.zero_grad(set_to_none=True)
         self.accelerator.backward(terms.total)
-        norm = torch.nn.utils.get_total_norm(
-            [p.grad for p in model.parameters() if p.grad is not None]
+        left_out = step_if_finite(
+            self.optimizer, terms.total, statistics=zip(statistics, before, strict=True)
         )
-        if math.isfinite(terms.total.item()) and math.isfinite(norm.item()):
-            self.optimizer.step()
-            self.failures = 0
-        else:
-            for buffer, before in zip(self.encoder.buffers(), statistics, strict=True):
-                buffer.copy_(before)  # a running mean that is not finite once stays so
-            self.count_failure()
         self.batch, self.step = self.batch + 1, self.step + 1
-        self.spread = self.reporter.stepped(
-            terms,
-            samples,
+        self.watch.stepped(self.about(samples, rate), terms, left_out=left_out)
+
+    def about(self, samples: TripletSample, rate: float) -> StepAbout:
+        """Return what is known of the step just made."""
+        before, self.lap = self.lap, time.monotonic()
+        videos, looks = samples.clips.shape[:2]
+        return StepAbout(
             epoch=self.epoch,
             step=self.step,
-            learning_rate=self.optimizer.param_groups[0]["lr"],
-            seconds=time.monotonic() - started,
+            learning_rate=rate,
+            clips=videos * looks * self.accelerator.num_processes,
+            overlapping=samples.overlap.sum(),
+            seconds=self.lap - before,
         )
+
+    def fade_mean_frame(self) -> None:
+        """Show the encoder as much of what stands still as is its due at this step."""
+        if (span := self.recipe.train.mean_frame) is not None:
+            self.encoder.mean_frame = mean_frame_share(span, self.step, self.total_steps)
 
     def losses(self, model: nn.Module, samples: TripletSample) -> LossTerms:
         """Embed the clips of this process and return the loss over those of all processes."""
@@ -219,42 +239,24 @@ class Run:
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             z = model(to_input(clips.flatten(0, 1))).float().unflatten(0, clips.shape[:2])
         assert self.pseudo_labels is not None
-        labels = torch.as_tensor(self.pseudo_labels.labels)[samples.video].to(device)
+        labels = torch.as_tensor(self.pseudo_labels.labels)[samples.video]
         seed = (self.recipe.train.seed * 1_000_003 + self.step) % 2**63
         return loss_terms(
             gather_with_gradient(z, self.accelerator),
-            self.accelerator.gather(labels),
+            self.accelerator.gather(labels.to(device, non_blocking=True)),
             instance=self.instance,
             temporal_weight=loss.temporal_weight,
             temporal_margin=loss.temporal_margin,
             generator=Generator(device).manual_seed(seed),
         )
 
-    def count_failure(self) -> None:
-        """Say that a step was left out; give up after many in a row."""
-        self.failures += 1
-        if self.failures == 1:
-            self.warn(f"step {self.step}: loss or gradient not finite; the step was left out.")
-        if self.failures >= PATIENCE:
-            raise TrainingError(
-                f"{PATIENCE} steps in a row up to step {self.step} had a loss or gradient that is "
-                "not finite. Lower --train.learning_rate or use --train.precision=fp32."
-            )
-
-    def warn_of_collapse(self) -> None:
-        """Say when the embeddings of the last batch were all alike."""
-        if self.spread < ALIKE:
-            self.warn(
-                f"the encoder has collapsed: all embeddings are alike (spread {self.spread:.1e}). "
-                "Lower --train.learning_rate, or use --loss.kind=info_nce."
-            )
-
     def warn(self, message: str) -> None:
         """Say it above the bar and in the log."""
         self.reporter.warn(message, epoch=self.epoch, step=self.step)
 
     def save(self) -> None:
-        """Write the state of the run."""
+        """Write the state of the run; the log then tells of every step before it."""
+        self.watch.read()
         self.saved = time.monotonic()
         if not self.accelerator.is_main_process:
             return
@@ -268,8 +270,8 @@ class Run:
             optimizer=self.optimizer.state_dict(),
             videos=videos_digest([v.id for v in self.catalog]),
             processes=self.accelerator.num_processes,
-            failures=self.failures,
-            spread=self.spread,
+            failures=self.watch.failures,
+            spread=self.watch.spread,
         )
         save_state(state, self.folder.checkpoint)
 
@@ -295,7 +297,7 @@ class Run:
         self.encoder.load_state_dict(state.encoder)
         self.optimizer.load_state_dict(state.optimizer)
         self.epoch, self.batch, self.step = state.epoch, state.batch, state.step
-        self.failures, self.spread = state.failures, state.spread
+        self.watch.failures, self.watch.spread = state.failures, state.spread
         if state.pseudo_labels is not None:
             self.pseudo_labels = PseudoLabels(state.pseudo_labels.numpy())
             self.reporter.clusters = self.pseudo_labels.clusters

@@ -1,0 +1,215 @@
+"""Peak memory against number and length of the videos, and what loading workers leave behind.
+
+Three collections of tiny files: 64 videos of 2 seconds; the same with 30-minute videos in every
+second place; 2,048 videos of 2 seconds. Training (20 steps of 32 videos) and embedding run on each
+in a process of their own; the peak is that of the process and of the larger of its two loading
+workers. All windows are embedded of one video of a minute and of one of 30. Then one worker loads
+10,000 clips. Run ``python benchmarks/memory.py``.
+"""
+
+import argparse
+import gc
+import multiprocessing
+import pickle
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count, islice
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+import targets
+from slic.clips.datasets import TripletSample, batch_loader
+from slic.clustering.assignment import PseudoLabels
+from slic.embeddings import embed
+from slic.pretraining.folder import RunFolder
+from slic.pretraining.parts import new_encoder
+from slic.pretraining.run import Run
+from slic.recipe import Recipe, load_recipe
+from slic.videos.catalog import Catalog
+from slic.videos.probing import probe
+from slic.videos.video import Video
+from targets import Target
+
+FPS, SHORT, MINUTE, LONG = 25, 2, 60, 30 * 60  # the last three in seconds
+FEW, MANY = 64, 2048
+STEPS, CLIPS = 20, 10_000
+FORMATS = {"avi": ("mpeg4", {}), "mp4": ("libx264", {"preset": "ultrafast"})}
+TINY = ["--clip.frames=4", "--clip.size=32", "--encoder.width=0.25", "--encoder.hidden=64"]
+Loaded = Iterator[TripletSample]
+
+
+def write_video(path: Path, seconds: int) -> Video:
+    """Encode a few drifting pictures over and over."""
+    clouds = np.random.default_rng(0).integers(0, 256, (24, 30, 3), np.uint8)
+    clouds = clouds.repeat(4, 0).repeat(4, 1)
+    pictures = [np.ascontiguousarray(clouds[k : k + 72, k : k + 96]) for k in range(FPS)]
+    with av.open(str(path), "w") as container:
+        codec, options = FORMATS[path.suffix[1:]]
+        stream = container.add_stream(codec, rate=FPS, options={"g": "50"} | options)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 96, 72, "yuv420p"
+        frames = [
+            av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+            for picture in pictures
+        ]
+        for number in range(seconds * FPS):
+            frame = frames[number % FPS]
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return probe(path, path.name)
+
+
+def collections(folder: Path) -> dict[str, Catalog]:
+    """Make the collections; a file stands in them under many names."""
+    short, minute, long = (
+        [write_video(folder / f"{seconds}.{suffix}", seconds) for suffix in FORMATS]
+        for seconds in (SHORT, MINUTE, LONG)
+    )
+
+    def catalog(files: list[Video], number: int) -> Catalog:
+        videos = (replace(files[k % len(files)], id=f"{k:05d}") for k in range(number))
+        return Catalog(folder, tuple(videos))
+
+    mixed = [short[0], long[0], short[1], long[1]]
+    return {
+        f"{FEW} videos of 2 s": catalog(short, FEW),
+        "half of them of 30 min": catalog(mixed, FEW),
+        f"{MANY:,} videos of 2 s": catalog(short, MANY),
+        "one video of 1 min": catalog(minute, 1),
+        "one video of 30 min": catalog(long, 1),
+    }
+
+
+def new_run(catalog: Catalog, recipe: Recipe) -> Run:
+    run = Run(recipe, catalog, RunFolder(catalog.root), Accelerator(cpu=True))
+    run.pseudo_labels = PseudoLabels(np.arange(len(catalog)) % 16)
+    run.encoder.train()
+    run.reporter.start(run.total_steps, done=0, progress=False)
+    return run
+
+
+def batches(run: Run, *, workers: int) -> Loaded:
+    """Give batches, epoch after epoch."""
+    loader = batch_loader(run.dataset, run.batches, workers=workers)
+    for epoch in count():
+        assert run.pseudo_labels is not None
+        run.batches.start(epoch, run.pseudo_labels)
+        yield from loader
+
+
+def mebibytes(field: str, process: int | str = "self") -> float:
+    """Return a figure of a process: ``VmHWM`` is its peak, ``VmRSS`` what it holds now."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith(f"{field}:"))
+    return int(line.split()[1]) / 1024
+
+
+def train(catalog: Catalog) -> None:
+    """Train 20 steps."""
+    run = new_run(catalog, load_recipe("small", TINY))
+    for batch in islice(batches(run, workers=2), STEPS):
+        run.train_step(run.encoder, batch)
+
+
+def embed_clips(catalog: Catalog) -> None:
+    """Embed two clips of every video."""
+    embed(new_encoder(load_recipe("small", TINY)), catalog, clips=2, progress=False)
+
+
+def embed_windows(catalog: Catalog) -> None:
+    """Embed all windows of every video."""
+    longer = load_recipe("small", [*TINY, "--clip.frames=16"])
+    embed(new_encoder(longer), catalog, clips="windows", progress=False)
+
+
+WORK: dict[str, Callable[[Catalog], None]] = {
+    "training": train, "embedding": embed_clips, "embedding all windows": embed_windows,
+}  # fmt: skip
+
+
+def peak(work: str, catalog: Catalog) -> float:
+    """Return the peak MiB of one kind of work in a process of its own, its largest worker added."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--work", work], input=pickle.dumps(catalog),
+        stdout=subprocess.PIPE, check=True,
+    )  # fmt: skip
+    return float(done.stdout)
+
+
+def work_and_tell(work: str) -> None:
+    """Do the work on the catalog of stdin, and print the peak."""
+    torch.set_num_threads(1)
+    WORK[work](pickle.load(sys.stdin.buffer))
+    gc.collect()  # ends the workers
+    worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(mebibytes("VmHWM") + worker)
+
+
+def growth(work: str, made: dict[str, Catalog], names: list[str]) -> list[Target]:
+    """Compare the peaks on further collections with that on the first."""
+    first, *others = ((name, peak(work, made[name])) for name in names)
+    return [
+        Target(
+            name=f"peak memory of {work}, {name}", ours=f"{mib:.0f} MiB",
+            peer=f"{first[1]:.0f} MiB, {first[0]}",
+            value=mib / first[1], bound=1.05, at_least=False,
+        )
+        for name, mib in others
+    ]  # fmt: skip
+
+
+def leak(catalog: Catalog) -> list[Target]:
+    """Compare what a worker, and the process that trains, hold after 1,000 and 10,000 clips."""
+    run = new_run(catalog, load_recipe("small", TINY))
+    held, loaded = list[tuple[float, float]](), 0
+    for batch in batches(run, workers=1):
+        loaded += batch.clips.shape[:2].numel()
+        if loaded >= (CLIPS // 10, CLIPS)[len(held)]:
+            (worker,) = multiprocessing.active_children()
+            assert worker.pid is not None
+            held.append((mebibytes("VmRSS", worker.pid), mebibytes("VmRSS")))
+        if len(held) == 2:
+            break
+    return [
+        Target(
+            name=f"memory of {who} after {CLIPS:,} clips", ours=f"{after:.0f} MiB",
+            peer=f"{before:.0f} MiB, after {CLIPS // 10:,}",
+            value=after / before, bound=1.02, at_least=False,
+        )
+        for who, before, after in zip(("a loading worker", "its process"), *held, strict=True)
+    ]  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--targets", type=Path, help="file that the targets are appended to")
+    parser.add_argument("--work", choices=WORK, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.work:
+        work_and_tell(options.work)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        made = collections(Path(folder))
+        *several, minute, half_hour = made
+        found = [
+            *growth("training", made, several),
+            *growth("embedding", made, several),
+            *growth("embedding all windows", made, [minute, half_hour]),
+            *leak(made[several[0]]),
+        ]
+    for target in found:
+        print(f"{target.name}: {target.ours} ({target.peer}): {target.value:.3f}, {target.verdict}")
+    targets.append(found, options.targets)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,274 @@
+"""What training and embedding cost beyond the bare network, and how loading grows with workers.
+
+* step: the step of a run (learning rate, loss, mining, guard against numbers that are not finite,
+  log) against bare forward, backward and optimizer on tensors that are ready;
+* epoch: the same with the batches of two loading workers, in CPU time of the process that trains;
+* embedding: `slic.embed` with two loading workers against the bare forward pass;
+* loading: batches a second of two workers against twice those of one (wall time, so only on a
+  machine with nothing else to do), beside what two separate processes of one worker reach.
+
+Both sides of a ratio take turns; a figure is the median of the ratios of the turns, in CPU time of
+one thread where nothing else is said. Run ``python benchmarks/training.py``.
+"""
+
+import argparse
+import multiprocessing
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Generator, Tensor
+
+import targets
+from slic.clips.datasets import ClipDataset, TripletSample, batch_loader, clip_loader
+from slic.clustering.assignment import PseudoLabels
+from slic.embeddings import embed
+from slic.encoders.encoder import to_input
+from slic.pretraining.folder import RunFolder
+from slic.pretraining.objective import loss_terms
+from slic.pretraining.parts import instance_loss, new_optimizer
+from slic.pretraining.run import Run
+from slic.recipe import Recipe, load_recipe
+from slic.videos.catalog import Catalog
+from targets import Target
+
+TURNS = 5
+VIDEOS, CLUSTERS = 96, 12
+# The paper's network and loss at 1 / 256 of its pixels; its slow flow is not what is measured here.
+TINY_CLIPS = ["--clip.frames=4", "--clip.size=16", "--flow.method=dis"]
+
+
+def write_videos(folder: Path) -> Catalog:
+    """Encode small videos of drifting clouds."""
+    for number in range(VIDEOS):
+        rng = np.random.default_rng(number)
+        clouds = rng.integers(0, 256, (40, 40, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+        with av.open(str(folder / f"{number:03d}.avi"), "w") as container:
+            stream = container.add_stream("mpeg4", rate=25)
+            assert isinstance(stream, av.VideoStream)
+            stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+            for k in range(60):
+                picture = np.ascontiguousarray(clouds[k : k + 120, 2 * k : 2 * k + 160])
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            container.mux(stream.encode())
+    return Catalog.from_folder(folder, progress=False)
+
+
+def new_run(recipe: Recipe, catalog: Catalog, folder: Path) -> Run:
+    """Return a run after its first round."""
+    folder.mkdir()
+    run = Run(recipe, catalog, RunFolder(folder), Accelerator(cpu=True))
+    run.pseudo_labels = PseudoLabels(np.arange(len(catalog)) % CLUSTERS)
+    run.encoder.train()
+    run.reporter.start(run.total_steps, done=0, progress=False)
+    return run
+
+
+class Bare:
+    """Forward, backward and optimizer of a run's network, on tensors that are ready."""
+
+    def __init__(self, run: Run) -> None:
+        self.network = deepcopy(run.encoder)
+        self.optimizer = new_optimizer(self.network, run.recipe.train)
+        self.bf16 = run.recipe.train.precision == "bf16"
+
+    def step(self, x: Tensor) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            z = self.network(x)
+        z.float().square().mean().backward()
+        self.optimizer.step()
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def in_turns(ours: Callable[[], object], bare: Callable[[], object]) -> tuple[float, float, float]:
+    """Return median CPU-seconds of both, and the median of their ratio; the first turn warms up."""
+    turns = [(cpu_seconds(ours), cpu_seconds(bare)) for _ in range(TURNS + 1)][1:]
+    one, other = (statistics.median(times) for times in zip(*turns, strict=True))
+    return one, other, statistics.median(a / b for a, b in turns)
+
+
+def ready(batch: TripletSample) -> Tensor:
+    return to_input(batch.clips.flatten(0, 1))
+
+
+def cost(name: str, ours: float, bare: float, ratio: float) -> Target:
+    return Target(
+        name=name, ours=f"{ours:.2f} CPU-s", peer=f"{bare:.2f}, bare forward, backward, optimizer",
+        value=ratio, bound=1.05, at_least=False,
+    )  # fmt: skip
+
+
+def step_and_epoch(run: Run) -> list[Target]:
+    """Measure a step, and an epoch with two workers, of the recipe `small`."""
+    loader, bare = batch_loader(run.dataset, run.batches, workers=2), Bare(run)
+    assert run.pseudo_labels is not None
+    run.batches.start(0, run.pseudo_labels)
+    batches = list(loader)
+    tensors = [ready(batch) for batch in batches]
+    step = in_turns(lambda: run.train_step(run.encoder, batches[0]), lambda: bare.step(tensors[0]))
+
+    def epoch() -> None:
+        run.batch = 0
+        run.train_epoch(run.encoder, loader, lambda: False)
+
+    def bare_epoch() -> None:
+        for x in tensors:
+            bare.step(x)
+
+    whole = in_turns(epoch, bare_epoch)
+    return [
+        cost("training step, recipe small", *step),
+        cost(f"training epoch of {len(batches)} steps with loading, recipe small", *whole),
+    ]
+
+
+def paper_step(run: Run) -> list[Target]:
+    """Measure a step of the paper's network and loss at batch 104, and the loss alone."""
+    assert run.pseudo_labels is not None
+    draw = np.random.default_rng(0).integers(0, 256, (104, 3, 4, 16, 16, 3), np.uint8)
+    video = torch.arange(104) % len(run.catalog)
+    batch = TripletSample(torch.from_numpy(draw), video, torch.zeros_like(video))
+    bare, x = Bare(run), ready(batch)
+    ours, other, ratio = in_turns(lambda: run.train_step(run.encoder, batch), lambda: bare.step(x))
+    labels = torch.as_tensor(run.pseudo_labels.labels)[video]
+    z = torch.randn(104, 3, 128, requires_grad=True)
+
+    def loss() -> None:
+        terms = loss_terms(
+            z, labels, instance=instance_loss(run.recipe.loss), temporal_weight=1.0,
+            temporal_margin=0.04, generator=Generator().manual_seed(0),
+        )  # fmt: skip
+        torch.autograd.grad(terms.total, z)
+
+    mining = statistics.median(cpu_seconds(loss) for _ in range(TURNS))
+    return [
+        cost("training step, paper's network, batch 104, clips of 4x16x16", ours, other, ratio),
+        Target(
+            name="mining and loss at batch 104", ours=f"{mining * 1e3:.1f} ms",
+            peer=f"{ours:.2f} s, the step with clips of 4x16x16",
+            value=mining / ours, bound=0.01, at_least=False,
+        ),
+    ]  # fmt: skip
+
+
+def embedding(run: Run, clips: int = 4) -> list[Target]:
+    """Measure the embedding of a catalog against the bare forward pass of the same clips."""
+    dataset = ClipDataset(run.catalog, run.reader, clips=clips)
+    encoder = run.encoder.eval()
+    tensors = [
+        to_input(batch.flatten(0, 1)) for batch in clip_loader(dataset, batch_size=64, workers=2)
+    ]
+
+    @torch.no_grad()
+    def forward() -> None:
+        for x in tensors:
+            encoder(x)
+
+    ours, bare, ratio = in_turns(
+        lambda: embed(encoder, run.catalog, clips=clips, reader=run.reader, progress=False), forward
+    )
+    count = clips * len(run.catalog)
+    return [
+        Target(
+            name="embedding, recipe small", ours=f"{count / ours:.0f} clips/CPU-s",
+            peer=f"{count / bare:.0f}, bare forward", value=1 / ratio, bound=0.9, at_least=True,
+        )
+    ]  # fmt: skip
+
+
+def loading_seconds(run: Run, workers: int, start: Any = None) -> float:
+    """Return the wall seconds of four epochs' batches, once the workers are up."""
+    loader = batch_loader(run.dataset, run.batches, workers=workers)
+    assert run.pseudo_labels is not None
+    run.batches.start(0, run.pseudo_labels)
+    list(loader)
+    if start:
+        start.wait()
+    begun = time.monotonic()
+    for epoch in range(1, 5):
+        run.batches.start(epoch, run.pseudo_labels)
+        for _ in loader:
+            pass
+    return time.monotonic() - begun
+
+
+def separate_processes(run: Run) -> float:
+    """Return the seconds of two processes that load with one worker each at the same time."""
+    fork = multiprocessing.get_context("fork")
+    start, results = fork.Barrier(2), fork.SimpleQueue()
+    both = [
+        fork.Process(target=lambda: results.put(loading_seconds(run, 1, start))) for _ in range(2)
+    ]
+    for process in both:
+        process.start()
+    seconds = [results.get() for _ in both]
+    for process in both:
+        process.join()
+    return float(statistics.mean(seconds))
+
+
+def loading(run: Run) -> list[Target]:
+    """Measure how loading grows from one worker to two, beside two processes that share nothing."""
+    turns = [
+        (loading_seconds(run, 1), loading_seconds(run, 2), separate_processes(run))
+        for _ in range(TURNS)
+    ]
+    one, two, apart = (statistics.median(seconds) for seconds in zip(*turns, strict=True))
+    linear = statistics.median(a / (2 * b) for a, b, _ in turns)
+    machine = statistics.median(a / c for a, _, c in turns)
+    print(
+        f"loading, wall: one worker {one:.2f} s, two {two:.2f} s ({linear:.2f} of linear); "
+        f"two separate processes at once {apart:.2f} s each ({machine:.2f} of linear)"
+    )
+    if machine < 0.95:
+        print("the machine has other work to do, so loading is no target of this run")
+        return []
+    return [
+        Target(
+            name="loading, 1 to 2 workers, wall", ours=f"{one / two:.2f} x",
+            peer=f"{2 * machine:.2f} x, two separate processes", value=linear, bound=0.9,
+            at_least=True,
+        )
+    ]  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--targets", type=Path, help="file that the targets are appended to")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "videos").mkdir()
+        catalog = write_videos(folder / "videos")
+        small = new_run(load_recipe("small"), catalog, folder / "small")
+        paper = new_run(load_recipe("paper-kinetics400", TINY_CLIPS), catalog, folder / "paper")
+        parts: list[Callable[[], list[Target]]] = [
+            lambda: step_and_epoch(small),
+            lambda: embedding(small),
+            lambda: paper_step(paper),
+            lambda: loading(small),
+        ]
+        for part in parts:
+            found = part()
+            for t in found:
+                print(f"{t.name}: {t.ours} ({t.peer}): {t.value:.3f}, {t.verdict}", flush=True)
+            targets.append(found, options.targets)
+
+
+if __name__ == "__main__":
+    main()
