@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import hashlib
 import inspect
+import json
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -130,6 +131,41 @@ def test_appearance_is_independent_of_the_action() -> None:
         assert chi2_contingency(counts).pvalue > 1e-3
 
 
+def test_confounded_places_belong_to_an_action_in_training_and_tell_nothing_in_test() -> None:
+    settings = Settings("easy", 6000, 3000, 1, scenes="confounded")
+    train, test = (
+        [entry for entry in plan(settings) if entry.split == split] for split in ("train", "test")
+    )
+    of_place: dict[str, Counter[str]] = {}
+    for entry in train:
+        of_place.setdefault(entry.background, Counter())[entry.label] += 1
+    main = {place: labels.most_common(1)[0] for place, labels in of_place.items()}
+    assert set(Counter(action for action, _ in main.values()).values()) == {6}  # 60 places
+    shares = [count / of_place[place].total() for place, (_, count) in main.items()]
+    assert min(shares) > 0.75
+    own = sum(count for _, count in main.values()) / len(train)
+    assert own == pytest.approx(0.9, abs=0.015)
+    counts = Counter((entry.label, entry.background) for entry in test)
+    places = sorted({entry.background for entry in test})
+    assert chi2_contingency([[counts[a, b] for b in places] for a in ACTIONS]).pvalue > 1e-3
+    assert {entry.background for entry in train}.isdisjoint(places)
+    assert {entry.actor for entry in train}.isdisjoint(entry.actor for entry in test)
+    free = Settings("easy", 6000, 3000, 1)
+    assert test == [entry for entry in plan(free) if entry.split == "test"]
+
+
+def test_a_kind_of_scene_is_known_in_places_never_seen() -> None:
+    def look(number: int, kind: int) -> UInt8[np.ndarray, " p"]:
+        place = paint_place(number, textured=False, kind=kind)
+        return cv2.resize(place, (12, 9), interpolation=cv2.INTER_AREA).ravel()
+
+    seen = np.array([[look(n, kind) for n in range(12)] for kind in range(10)], float)
+    unseen = np.array([[look(n, kind) for n in range(60, 66)] for kind in range(10)], float)
+    apart = np.linalg.norm(unseen[:, :, None, None] - seen[None, None], axis=-1).reshape(60, 120)
+    assert (apart.argmin(axis=1) // 12 == np.repeat(np.arange(10), 6)).mean() > 0.6
+    assert not np.array_equal(look(5, 0), look(5, 5))
+
+
 def test_splits_share_no_actor_and_no_background_and_classes_are_even() -> None:
     entries = plan(Settings("hard", 403, 125, 2))
     train, test = ([e for e in entries if e.split == split] for split in ("train", "test"))
@@ -174,6 +210,16 @@ def test_a_finished_sample_is_left_alone_and_a_broken_one_completed(sample: Path
     (sample / rows[4]["path"]).unlink()
     write_sample(sample, train=5, test=2, seed=5, progress=False)
     assert digests(sample) == before
+
+
+def test_a_sample_from_before_there_were_scenes_is_still_itself(sample: Path) -> None:
+    mark = sample / "sample.json"
+    settings = json.loads(mark.read_text())
+    mark.write_text(json.dumps({key: settings[key] for key in settings if key != "scenes"}))
+    write_sample(sample, train=5, test=2, seed=5, progress=False)
+    with pytest.raises(CatalogError, match="another sample"):
+        write_sample(sample, train=5, test=2, seed=5, scenes="typical", progress=False)
+    mark.write_text(json.dumps(settings))
 
 
 def test_another_folder_is_refused(sample: Path, tmp_path: Path) -> None:

@@ -12,10 +12,19 @@ Canvas = UInt8[np.ndarray, "h w 3"]
 Tint = Float32[np.ndarray, "3"]
 
 
-def paint_place(number: int, *, textured: bool) -> Canvas:
-    """Paint a place; the number decides everything, ``textured`` adds strong patterns."""
+def paint_place(number: int, *, textured: bool, kind: int | None = None) -> Canvas:
+    """Paint a place.
+
+    Args:
+        number: Decides everything that is drawn at random.
+        textured: Add strong patterns.
+        kind: One of ten kinds of scene (five sorts of place in two palettes); None: any sort.
+    """
     rng = np.random.default_rng([7, number])
-    image = _PLACES[rng.integers(len(_PLACES))](rng)
+    drawn = int(rng.integers(len(_PLACES)))
+    image = _PLACES[drawn if kind is None else kind % len(_PLACES)](rng)
+    if kind is not None:
+        image = image * _PALETTES[kind // len(_PLACES)]
     grain = _clouds(rng, cell=3) + _clouds(rng, cell=40)
     image += grain[..., None] * rng.uniform(1, 4)
     if textured:
@@ -170,4 +179,8 @@ _PLACES: tuple[Callable[[np.random.Generator], Float32[np.ndarray, "h w 3"]], ..
     _street,
     _hall,
     _studio,
+)
+_PALETTES = (  # evening sun, and neon at night
+    np.array([1.1, 0.88, 0.62], np.float32),
+    np.array([0.5, 0.68, 0.92], np.float32),
 )

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -28,12 +28,16 @@ from slic.videos.synthetic.take import Level, draw_take
 SPLITS = ("train", "test")
 POOL = 60  # actors, and backgrounds, of a split
 FEW = 4  # so many videos are written sooner than processes start
+TIED = 0.9  # share of confounded training videos at a place of their action
 _CAST, _ENCODING, _TAKE, _ORDER = range(4)  # streams of random numbers of one video
 
 _NO_PROCESSES = (
     "write_sample: a worker process did not start or was killed. In a script, call it below "
     '`if __name__ == "__main__":`, or use workers=1.'
 )
+
+
+Scenes = Literal["any", "confounded", "typical"]
 
 
 class Settings(NamedTuple):
@@ -44,6 +48,7 @@ class Settings(NamedTuple):
     test: int
     seed: int
     drawing: int = 1  # raised whenever the same settings give other pixels
+    scenes: Scenes = "any"
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ def write_sample(
     train: int = 400,
     test: int = 120,
     seed: int = 0,
+    scenes: Scenes = "any",
     workers: int | None = None,
     progress: bool = True,
 ) -> None:
@@ -78,6 +84,10 @@ def write_sample(
         train: Number of training videos.
         test: Number of test videos; they share no actor and no background with the others.
         seed: Seed of everything drawn.
+        scenes: What a place says about the action: ``"any"`` nothing; ``"confounded"`` each place
+            of the training videos belongs to one action, in 90 % of its videos, and in the test
+            videos nothing, as in sets that reward the shortcut; ``"typical"`` its kind of scene
+            goes with the action in both, as a pool goes with diving.
         workers: Processes; all the processors by default, 1 starts none.
         progress: Show a progress bar on stderr.
 
@@ -85,7 +95,7 @@ def write_sample(
         CatalogError: The folder holds something else.
         SlicError: The worker processes died; the files written so far stay.
     """
-    settings = Settings(level, train, test, seed)
+    settings = Settings(level, train, test, seed, scenes=scenes)
     _claim(folder, settings)
     entries = plan(settings)
     todo = [k for k, entry in enumerate(entries) if not (folder / entry.path).exists()]
@@ -107,7 +117,7 @@ def plan(settings: Settings) -> list[Entry]:
     for split, count in zip(SPLITS, (settings.train, settings.test), strict=True):
         labels = _labels(settings, split, count)
         for index, label in enumerate(labels):
-            actor, background = _cast(settings, split, index)
+            actor, background = _cast(settings, split, index, label)
             suffix = draw_encoding(_rng(settings, split, index, _ENCODING)).suffix
             path = f"{split}/{index:0{max(4, len(str(count)))}d}{suffix}"
             entries.append(Entry(path, label, split, f"a{actor:03d}", f"b{background:03d}"))
@@ -122,11 +132,21 @@ def _labels(settings: Settings, split: str, count: int) -> list[str]:
     return [ACTIONS[k] for k in rng.permutation(labels)]
 
 
-def _cast(settings: Settings, split: str, index: int) -> tuple[int, int]:
+def _cast(settings: Settings, split: str, index: int, label: str) -> tuple[int, int]:
     """Draw the numbers of an actor and a background; each split has its own."""
     rng, first = _rng(settings, split, index, _CAST), POOL * SPLITS.index(split)
     actor, background = rng.integers(first, first + POOL, size=2)
+    if settings.scenes == "confounded" and split == "train":
+        background = first + _tied_place(rng, ACTIONS.index(label))
     return int(actor), int(background)
+
+
+def _tied_place(rng: np.random.Generator, action: int) -> int:
+    """Draw one of the training places, of which number b belongs to action b modulo their count."""
+    count = len(ACTIONS)
+    if rng.random() >= TIED:
+        action = (action + int(rng.integers(1, count))) % count
+    return action + count * int(rng.integers(POOL // count))
 
 
 def _rng(settings: Settings, split: str, index: int, stream: int) -> np.random.Generator:
@@ -144,10 +164,12 @@ def write_one(folder: Path, settings: Settings, number: int) -> None:
     """Draw and encode one video of the plan."""
     entry = _plan_once(settings)[number]
     index = number if entry.split == "train" else number - settings.train
-    actor, background = _cast(settings, entry.split, index)
+    actor, background = _cast(settings, entry.split, index, entry.label)
     take = draw_take(_rng(settings, entry.split, index, _TAKE), settings.level)
     place = backgrounds.paint_place(
-        1000 * settings.seed + background, textured=take.strength.textured
+        1000 * settings.seed + background,
+        textured=take.strength.textured,
+        kind=ACTIONS.index(entry.label) if settings.scenes == "typical" else None,
     )
     frames = scene.render(entry.label, actor=_actor(settings, actor), place=place, take=take)
     with atomic_path(folder / entry.path) as path:
@@ -196,7 +218,7 @@ def _claim(folder: Path, settings: Settings) -> None:
     mark = folder / "sample.json"
     wanted = settings._asdict()
     if mark.exists():
-        found = json.loads(mark.read_text())
+        found = Settings._field_defaults | json.loads(mark.read_text())  # an older one says less
         if found != wanted:
             raise CatalogError(
                 f"{folder}: holds another sample ({found}, wanted {wanted}). Give another folder."

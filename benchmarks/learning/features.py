@@ -1,0 +1,76 @@
+"""What needs no learning: each gives R@1 by protocol.
+
+The two descriptors of motion are never negative, so they are compared after each side's mean was
+taken off (`centred`), and also as they are (`plain`).
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from learning.scoring import recall_at_1, scores
+from learning.tasks import Task
+from slic.clips.datasets import ClipDataset
+from slic.clips.motion import motion_descriptor
+from slic.clips.reader import ClipView
+from slic.evaluation.mean_frame import LUMA
+from slic.evaluation.scoring import chance, mean_frame_scores
+from slic.pretraining.parts import new_encoder
+from slic.recipe import Recipe
+
+CLIPS, CELLS = 10, 8  # clips of a video, as the protocols have; rows and columns of the grid
+Features = Callable[[Task, Recipe], dict[str, float]]
+Describe = Callable[[UInt8[np.ndarray, "clips t s s 3"]], Float32[np.ndarray, " d"]]
+
+
+def frame_differences(
+    clips: UInt8[np.ndarray, "clips t s s 3"],
+) -> Float32[np.ndarray, " d"]:
+    """Return where a video changes: mean absolute differences of grey frames, on an 8 x 8 grid."""
+    grey = clips.astype(np.float32) @ LUMA
+    change = np.abs(np.diff(grey, axis=1)).mean(axis=(0, 1))
+    side = len(change) // CELLS
+    cells = change[: side * CELLS, : side * CELLS].reshape(CELLS, side, CELLS, side)
+    return np.asarray(cells.mean(axis=(1, 3)).ravel())
+
+
+def _chance(task: Task, _: Recipe) -> dict[str, float]:
+    return {"any": round(chance(task.split), 4)}
+
+
+def _mean_frame(task: Task, _: Recipe) -> dict[str, float]:
+    found = mean_frame_scores(task.split, average_precision=False)
+    return {"any": round(found.recall[1], 4)}
+
+
+def _random(task: Task, recipe: Recipe) -> dict[str, float]:
+    return scores(new_encoder(recipe), task, recipe)
+
+
+def _random_flow(task: Task, recipe: Recipe) -> dict[str, float]:
+    return scores(new_encoder(recipe), task, recipe, view="flow")
+
+
+def _described(describe: Describe, view: ClipView) -> Features:
+    def features(task: Task, recipe: Recipe) -> dict[str, float]:
+        reader, rows = task.reader(recipe), []
+        for side in (task.split.queries, task.split.gallery):
+            clips = ClipDataset(side, reader, clips=CLIPS, view=view)
+            rows.append(np.stack([describe(clips[i].numpy()) for i in range(len(side))]))
+        return {
+            "plain": recall_at_1(rows[0], rows[1], task),
+            "centred": recall_at_1(rows[0], rows[1], task, centre=True),
+        }
+
+    return features
+
+
+UNTRAINED: dict[str, Features] = {
+    "chance": _chance,
+    "mean-frame": _mean_frame,
+    "random": _random,
+    "random-flow": _random_flow,
+    "frame-differences": _described(frame_differences, "rgb"),
+    "motion": _described(motion_descriptor, "flow"),
+}

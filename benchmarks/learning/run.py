@@ -1,0 +1,122 @@
+"""The learning bench: R@1 of RGB queries, by task, way to learn, and seed, at the same compute.
+
+    python benchmarks/learning/run.py easy hard --runs small paper-small simclr --out results
+
+Every row is one of
+
+- a recipe, by name or file: ``small``, ``paper-small``, ``mine.yaml``;
+- another way to learn, on the clips, network and steps of a recipe, ``small`` if none is named:
+  ``instance`` (every video its own cluster), ``simclr`` (the same without flow), ``moco``,
+  ``byol``, ``coclr``, ``supervised`` (given the labels), ``official`` (the oddities of the authors'
+  code; ``paper-small``); ``simclr:mine.yaml``;
+- what learns nothing: ``chance``, ``mean-frame``, ``random``, ``random-flow``,
+  ``frame-differences``, ``motion``; ``random:paper-small``;
+
+each followed by settings if need be: ``small,--loss.temperature=0.2``. One line of JSON a row,
+task and seed goes to ``OUT/results.jsonl``, with the whole recipe, git revision, clips seen,
+operations, seconds and the curve; a row that is there already is not done again. ``tables.py``
+makes tables and plots of them. The tasks are described in tasks.py.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the package `learning` is
+
+from learning.rows import (
+    SEEDLESS,
+    WAYS,
+    Row,
+    do,
+    identity,
+    read_row,
+    steps_for,
+    within,
+)
+from learning.tables import read_records, table
+from learning.tasks import NAMES, TEST, TRAIN, Draw, Task, open_task, why_missing
+from slic.errors import SlicError
+from slic.runs import StopRequested
+
+
+def main() -> None:
+    arguments = _arguments()
+    draw: Draw = "validation" if arguments.validation else "test"
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    results = arguments.out / "results.jsonl"
+    for name in arguments.tasks:
+        if reason := why_missing(name, draw):
+            print(f"{name} is left out: {reason}", file=sys.stderr)
+            continue
+        for videos in arguments.videos or [None]:
+            task = open_task(
+                name, draw, data=arguments.data or arguments.out / "tasks", videos=videos,
+                train=arguments.train_videos, test=arguments.test_videos,
+            )  # fmt: skip
+            _fill(results, task, _rows(arguments, task))
+    for line in table(read_records([results]), tasks=arguments.tasks, draw=draw):
+        print(line)
+
+
+def _rows(arguments: argparse.Namespace, task: Task) -> Iterator[Row]:
+    """Give the rows to do, seed by seed, so that what is there first covers all rows."""
+    for seed in arguments.seeds:
+        for name in arguments.runs:
+            row = read_row(name, seed=seed)
+            if row.method in WAYS:
+                steps = arguments.steps or row.recipe.train.epochs * (
+                    TRAIN // row.recipe.train.batch_size
+                )
+                if arguments.gflop:
+                    steps = steps_for(row, arguments.gflop)
+                every = arguments.curve_every or steps
+                yield within(row, videos=len(task.training), steps=steps, curve_every=every)
+            elif row.method not in SEEDLESS or seed == arguments.seeds[0]:
+                yield row
+
+
+def _fill(results: Path, task: Task, rows: Iterable[Row]) -> None:
+    """Do the rows that are missing in a file of results."""
+    done = {record["id"] for record in read_records([results])}
+    for row in rows:
+        if identity(row, task) in done:
+            continue
+        seed = row.recipe.train.seed
+        print(f"{task.name} {task.draw}: {row.name}, seed {seed}", file=sys.stderr, flush=True)
+        record = do(row, task, results.parent)
+        with results.open("a") as file:
+            file.write(json.dumps(record) + "\n")
+        done.add(record["id"])
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add: Any = parser.add_argument
+    add("tasks", nargs="+", choices=NAMES)
+    add("--runs", nargs="+", default=["small", "paper-small"])
+    add("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    add("--validation", action="store_true", help="the draw on which settings are chosen")
+    add("--steps", type=int, help="of every row; default: those of its recipe on 400 videos")
+    add("--gflop", type=float, help="instead: 10^9 operations of training, equal for every row")
+    add("--curve-every", type=int, help="steps between points of the curve; default: ends only")
+    add("--videos", nargs="+", type=int, help="learn from so many videos (another, larger set)")
+    add("--train-videos", type=int, help="of a set; default 400, or 1600 with --videos")
+    add("--test-videos", type=int, default=TEST, help="of a set")
+    add("--data", type=Path, help="folder of the sets, to share between results; default OUT/tasks")
+    add("--out", type=Path, required=True)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except SlicError as error:
+        sys.exit(f"learning: {error}")
+    except (KeyboardInterrupt, StopRequested):
+        sys.exit(130)

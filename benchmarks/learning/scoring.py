@@ -1,0 +1,74 @@
+"""R@1 of RGB queries, by the protocols `backbone` and `paper`, from one pass over the videos."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from learning.tasks import Task
+from slic.clips.reader import ClipView
+from slic.embeddings import embed
+from slic.encoders.encoder import VideoEncoder
+from slic.evaluation.retrieval import PROTOCOLS, evaluate
+from slic.recipe import Recipe
+
+Curve = dict[str, dict[str, float]]  # step -> protocol -> R@1
+
+
+@torch.no_grad()
+def scores(
+    encoder: VideoEncoder, task: Task, recipe: Recipe, *, view: ClipView = "rgb"
+) -> dict[str, float]:
+    """Return R@1 by protocol."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    encoder, reader = encoder.eval().to(device), task.reader(recipe)
+    features = []
+    for side in (task.split.queries, task.split.gallery):
+        embeddings = embed(
+            encoder, side, clips=_clips(), layer="backbone", view=view, reader=reader,
+            workers=recipe.train.workers, precision=recipe.train.precision, progress=False,
+        )  # fmt: skip
+        features.append(embeddings.clips)
+    heads = [
+        encoder.head(torch.from_numpy(x).flatten(0, 1).to(device)).cpu().numpy().reshape(
+            *x.shape[:2], -1
+        )
+        for x in features
+    ]  # fmt: skip
+    return {
+        "backbone": recall_at_1(features[0], features[1], task),
+        "paper": recall_at_1(heads[0], heads[1], task),
+    }
+
+
+def recall_at_1(
+    queries: Float[np.ndarray, "q ... d"],
+    gallery: Float[np.ndarray, "n ... d"],
+    task: Task,
+    *,
+    centre: bool = False,
+) -> float:
+    """Return R@1 of the task's queries."""
+    split = task.split
+    found = evaluate(
+        queries, split.query_labels, gallery, split.gallery_labels,
+        ks=(1,), centre=centre, average_precision=False,
+    )  # fmt: skip
+    return round(found.recall[1], 4)
+
+
+def curve_of(folder: Path, task: Task, recipe: Recipe, *, start: VideoEncoder, steps: int) -> Curve:
+    """Return the scores of a run's encoder at its start, at every snapshot, and at the end."""
+    curve = {"0": scores(start, task, recipe)}
+    for snapshot in sorted((folder / "snapshots").glob("step-*")):
+        if (step := int(snapshot.name.removeprefix("step-"))) < steps:
+            curve[str(step)] = scores(VideoEncoder.from_pretrained(snapshot), task, recipe)
+    curve[str(steps)] = scores(VideoEncoder.from_pretrained(folder / "encoder"), task, recipe)
+    return curve
+
+
+def _clips() -> int:
+    clips = PROTOCOLS["backbone"].clips
+    assert isinstance(clips, int)
+    return clips

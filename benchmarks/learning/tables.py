@@ -1,0 +1,181 @@
+"""Tables and plots from the results of the learning bench.
+
+    python benchmarks/learning/tables.py results/results.jsonl [MORE ...] --out results
+
+prints Markdown tables, mean and standard deviation over seeds, in percent; ``OUT`` gets plots of
+R@1 against steps (``test-TASK-steps.svg``) and against the number of videos
+(``test-TASK-videos.svg``).
+"""
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the package `learning` is
+
+from learning.plots import Line, plot
+
+Record = Mapping[str, Any]
+PROTOCOL = "backbone"  # that the plots show
+
+
+class Way(NamedTuple):
+    """A row of a table: what was done, at which budget."""
+
+    run: str
+    steps: int  # asked for; 0 for what does not learn
+    recipe: str  # a digest: a name may have meant another recipe when another record was made
+
+    def name(self, among: Collection["Way"]) -> str:
+        """Return its name, with the recipe's digest where the others have one of that name."""
+        short = f"{self.run}, {self.steps} steps" if self.steps else self.run
+        same = [way for way in among if way[:2] == self[:2]]
+        return f"{short} [{self.recipe}]" if len(same) > 1 else short
+
+
+def way_of(record: Record) -> Way:
+    """Return the row that a record belongs to: all seeds, tasks and numbers of videos in one."""
+    if "any" in _last(record):  # no clip and no network comes into it
+        return Way(record["run"], 0, "")
+    recipe = json.loads(json.dumps(record["recipe"]))
+    for key in ("seed", "epochs", "snapshot_every_epochs", "workers"):
+        recipe["train"].pop(key)
+    recipe["clustering"].pop("every_epochs")
+    digest = sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:4]
+    return Way(record["run"], record["asked_steps"], digest)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", nargs="+", type=Path)
+    parser.add_argument("--out", type=Path, help="folder for plots")
+    arguments = parser.parse_args()
+    records = read_records(arguments.results)
+    for draw in dict.fromkeys(record["draw"] for record in records):
+        of_draw = [record for record in records if record["draw"] == draw]
+        tasks = list(dict.fromkeys(record["task"] for record in of_draw))
+        print("\n".join(["", f"## {draw}", "", *table(of_draw, tasks=tasks, draw=draw), ""]))
+        for task in tasks:
+            print("\n".join(_against_videos(of_draw, task)))
+            if arguments.out:
+                arguments.out.mkdir(parents=True, exist_ok=True)
+                _write_plots(of_draw, task, arguments.out / f"{draw}-{task}")
+
+
+def read_records(files: Iterable[Path]) -> list[Record]:
+    """Return the records of files of JSON lines; a file that is not there has none."""
+    return [
+        json.loads(line) for file in files if file.exists() for line in file.read_text().split("\n")
+        if line
+    ]  # fmt: skip
+
+
+def table(records: Sequence[Record], *, tasks: Sequence[str], draw: str) -> Iterator[str]:
+    """Give the lines of a table: a row for each way to learn, a column for each task."""
+    shown = [r for r in records if r["draw"] == draw and r["asked_videos"] is None]
+    by_way = _grouped(shown, way_of)
+    yield " | ".join(["| R@1", *tasks, "seeds", "clips", "GFLOP", "CPU-min |"])
+    yield "|" + "---|" * (len(tasks) + 5)
+    for way, of_way in by_way.items():
+        cells = [_cell([r for r in of_way if r["task"] == task]) for task in tasks]
+        seeds = len({record["seed"] for record in of_way})
+        cost = [_mean_of(of_way, key) for key in ("clips_trained", "gflop")]
+        minutes = mean(record.get("cpu_seconds", 0) for record in of_way) / 60
+        cost.append(f"{minutes:.1f}" if way.steps else "")
+        yield " | ".join([f"| {way.name(by_way)}", *cells, str(seeds), *cost]) + " |"
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return shares as percent, mean and standard deviation."""
+    percent = [100 * value for value in values]
+    return f"{mean(percent):.1f}" + (f" ± {stdev(percent):.1f}" if len(percent) > 1 else "")
+
+
+def _cell(records: Sequence[Record]) -> str:
+    """Return what a way reached on a task, by each protocol."""
+    if not records:
+        return ""
+    last = [_last(record) for record in records]
+    values = {name: spread([scores[name] for scores in last]) for name in last[0]}
+    if list(values) == ["any"]:
+        return values["any"]
+    if set(values) == {"backbone", "paper"}:
+        return f"{values['backbone']} / {values['paper']}"
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _last(record: Record) -> Mapping[str, float]:
+    curve: Mapping[str, Mapping[str, float]] = record["curve"]
+    return curve[max(curve, key=int)]
+
+
+def _mean_of(records: Sequence[Record], key: str) -> str:
+    values = [record[key] for record in records if key in record]
+    return f"{mean(values):,.0f}" if values else ""
+
+
+def _grouped(records: Iterable[Record], key: Any) -> dict[Any, list[Record]]:
+    groups: defaultdict[Any, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[key(record)].append(record)
+    return dict(groups)
+
+
+def _against_videos(records: Sequence[Record], task: str) -> list[str]:
+    """Return a table of R@1 by the number of training videos, if there are such runs."""
+    asked = [r for r in records if r["task"] == task and r["asked_videos"] is not None]
+    if not asked:
+        return []
+    counts = sorted({record["videos"] for record in asked})
+    lines = [f"| {task}, videos | " + " | ".join(map(str, counts)) + " |"]
+    lines.append("|" + "---|" * (len(counts) + 1))
+    by_way = _grouped(asked, way_of)
+    for way, of_way in by_way.items():
+        cells = [_cell([r for r in of_way if r["videos"] == count]) for count in counts]
+        lines.append(f"| {way.name(by_way)} | " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def _write_plots(records: Sequence[Record], task: str, name: Path) -> None:
+    of_task = [r for r in records if r["task"] == task and PROTOCOL in _last(r)]
+    learnt = [r for r in of_task if len(r["curve"]) > 1]
+    whole = _grouped([r for r in learnt if r["asked_videos"] is None], way_of)
+    asked = _grouped([r for r in learnt if r["asked_videos"] is not None], way_of)
+    curves = [
+        _line(
+            way.name(whole), [(int(s), c[PROTOCOL]) for r in of_way for s, c in r["curve"].items()]
+        )
+        for way, of_way in whole.items()
+    ]
+    sizes = [
+        _line(way.name(asked), [(r["videos"], _last(r)[PROTOCOL]) for r in of_way])
+        for way, of_way in asked.items()
+    ]
+    for lines, axis, logarithmic in ((curves, "steps", False), (sizes, "videos", True)):
+        if lines:
+            picture = plot(f"{task}: R@1, {PROTOCOL}", lines, axis=axis, logarithmic=logarithmic)
+            name.with_name(f"{name.name}-{axis}.svg").write_text(picture)
+
+
+def _line(name: str, points: Sequence[tuple[int, float]]) -> Line:
+    """Return mean and standard deviation, in percent, at every place."""
+    values: defaultdict[int, list[float]] = defaultdict(list)
+    for x, y in points:
+        values[x].append(100 * y)
+    xs = sorted(values)
+    return Line(
+        name=name,
+        x=xs,
+        y=[mean(values[x]) for x in xs],
+        spread=[stdev(values[x]) if len(values[x]) > 1 else 0.0 for x in xs],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""The tasks: labelled sets of videos whose test actors and backgrounds training never sees.
+
+`easy`, `hard`      the two levels of the sample: nothing but the motion tells the action
+`confounded`        easy; a training background belongs to one action in 90 % of its videos, in the
+                    test part backgrounds say nothing: the scene is a shortcut that does not hold
+`scene-friendly`    easy; the kind of scene goes with the action in both parts
+`foreign`           other figures, other actions, another renderer (foreign.py)
+`arid6`             real clips in the dark, ``../shared/data/arid6``; queries val, gallery train
+
+A drawn task has two draws: ``test``, and ``validation`` for choosing settings.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from learning.foreign import write_foreign
+from learning.frames import StoredFrames, StoredReader, stored_frames
+from slic.clips.reader import read_size
+from slic.errors import CatalogError
+from slic.evaluation.scoring import Sides, sides
+from slic.labels import Labels, read_labels
+from slic.pretraining.parts import clip_reader
+from slic.recipe import ClipSettings, Recipe
+from slic.videos.catalog import Catalog
+from slic.videos.synthetic import write_sample
+
+Draw = Literal["test", "validation"]
+SEEDS: dict[Draw, int] = {"test": 0, "validation": 1}
+TRAIN, TEST = 400, 120  # videos of a set
+MANY = 1600  # training videos of the set for curves against the number of videos
+
+ARID6 = Path(__file__).resolve().parents[3] / "shared" / "data" / "arid6"
+DRAWN: dict[str, Callable[..., None]] = {
+    "easy": partial(write_sample, level="easy"),
+    "hard": partial(write_sample, level="hard"),
+    "confounded": partial(write_sample, scenes="confounded"),
+    "scene-friendly": partial(write_sample, scenes="typical"),
+    "foreign": write_foreign,
+}
+NAMES = (*DRAWN, "arid6")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One set, opened.
+
+    Attributes:
+        name: One of ``NAMES``.
+        draw: Which draw of it.
+        split: Queries and gallery with their labels.
+        training: The videos to learn from: of the training part.
+        asked_videos: How many were asked for; None: all of it.
+        labels: Of all videos; for baselines that are given them, and for looking at clusters.
+        catalog: All videos.
+        store: Folder for decoded frames.
+    """
+
+    name: str
+    draw: Draw
+    split: Sides
+    training: Catalog
+    asked_videos: int | None
+    labels: Labels
+    catalog: Catalog
+    store: Path
+
+    def frames(self, clip: ClipSettings) -> StoredFrames:
+        """Return the decoded frames at the size that such clips are read at."""
+        return stored_frames(self.catalog, size=read_size(clip.size), folder=self.store)
+
+    def reader(self, recipe: Recipe) -> StoredReader:
+        """Return the reader of a recipe's clips."""
+        return StoredReader(clip_reader(recipe, self.catalog), self.frames(recipe.clip))
+
+
+def why_missing(name: str, draw: Draw) -> str | None:
+    """Return why a task cannot be done here, if so."""
+    if name != "arid6":
+        return None
+    if draw == "validation":
+        return "arid6 has no second draw; settings are chosen on the drawn tasks."
+    return None if ARID6.is_dir() else f"arid6 is not here ({ARID6})."
+
+
+def open_task(
+    name: str,
+    draw: Draw,
+    *,
+    data: Path,
+    videos: int | None = None,
+    train: int | None = None,
+    test: int = TEST,
+) -> Task:
+    """Open a task; its videos are made under ``data`` when they are missing.
+
+    Args:
+        name: One of ``NAMES``.
+        draw: ``"test"`` or ``"validation"``.
+        data: Folder of the sets and of their decoded frames.
+        videos: Learn from so many of the training videos, the fewer always among the more. The
+            gallery stays the same, so that scores can be compared; None: all of the set.
+        train: Training videos of the set; None: 400, or 1600 when ``videos`` is given.
+        test: Test videos of the set.
+
+    Raises:
+        CatalogError: The set has not as many videos as are asked for.
+    """
+    if name == "arid6":
+        root, queries = ARID6, "val"
+    else:
+        train = train or (TRAIN if videos is None else MANY)
+        size = "" if (train, test) == (TRAIN, TEST) else f"-{train}+{test}"
+        root, queries = data / f"{name}-{draw}{size}", "test"
+        DRAWN[name](root, train=train, test=test, seed=SEEDS[draw])
+    catalog, labels = Catalog.from_folder(root), read_labels(_table(root))
+    whole = sides(catalog, labels, queries=queries, gallery="train")
+    ranked = balanced(labels.ids("train"), labels.labels_of(labels.ids("train")))
+    if videos and videos > len(ranked):
+        raise CatalogError(f"{root}: has {len(ranked)} training videos, not {videos}.")
+    gallery = catalog.subset(ranked[:TRAIN])
+    split = Sides(
+        whole.queries, gallery, whole.query_labels, labels.labels_of(v.id for v in gallery)
+    )
+    training = catalog.subset(ranked[:videos])
+    return Task(name, draw, split, training, videos, labels, catalog, data / "frames")
+
+
+def balanced(ids: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """Order videos so that the first n have the labels evenly, for every n."""
+    seen = Counter[str]()
+    rank = []
+    for label in labels:
+        rank.append(seen[label])
+        seen[label] += 1
+    return [name for _, _, name in sorted(zip(rank, range(len(ids)), ids, strict=True))]
+
+
+def _table(root: Path) -> Path:
+    return next(f for f in (root / "labels.csv", root / "split.csv") if f.exists())

@@ -1,0 +1,102 @@
+"""Training in the bench: the product's own loop, on stored frames, with every clip counted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from learning.frames import StoredReader
+from learning.tasks import Task
+from slic.clips.datasets import TripletSample
+from slic.clustering.assignment import PseudoLabels
+from slic.evaluation.scoring import LabelObserver
+from slic.pretraining import Observer
+from slic.pretraining.folder import RunFolder, read_log
+from slic.pretraining.objective import LossTerms
+from slic.pretraining.run import Run
+from slic.recipe import Recipe, save_recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What a training cost: optimizer steps, clips of forward and backward passes, and of forward
+    passes alone; and the rounds of clustering, as the log has them."""
+
+    steps: int
+    clips_trained: int
+    clips_embedded: int
+    rounds: Sequence[Mapping[str, Any]]
+
+
+class Training(Protocol):
+    """A way to learn. It leaves ``encoder/`` and maybe ``snapshots/`` in the folder."""
+
+    def __call__(self, recipe: Recipe, task: Task, folder: Path) -> Trained: ...
+
+
+@dataclass(kw_only=True)
+class StoredRun(Run):
+    """A run of the product that reads stored frames, and counts its clips."""
+
+    task: Task
+    clips_trained: int = 0
+    clips_embedded: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        stored = self.task.frames(self.recipe.clip)
+        self.reader = self.dataset.reader = StoredReader(self.reader, stored)
+
+    def cluster(self, observer: Observer | None) -> None:
+        settings = self.recipe.clustering
+        first = settings.first_view if self.pseudo_labels is None else None
+        views = (first or settings.view).replace("both", "rgb+flow").split("+")
+        if settings.method != "none":
+            looks = settings.clips * sum(view != "motion" for view in views)
+            self.clips_embedded += len(self.catalog) * looks
+        super().cluster(observer)
+
+    def losses(self, model: nn.Module, samples: TripletSample) -> LossTerms:
+        self.clips_trained += samples.clips.shape[0] * samples.clips.shape[1]
+        return super().losses(model, samples)
+
+
+class SupervisedRun(StoredRun):
+    """The same loop with the true labels as pseudo-labels: what knowing them is worth.
+
+    Only here is a run given labels: the product has no argument for it.
+    """
+
+    def cluster(self, _: Observer | None) -> None:
+        labels = self.task.labels.labels_of(video.id for video in self.catalog)
+        self.pseudo_labels = PseudoLabels(np.unique(labels, return_inverse=True)[1])
+
+
+@dataclass(frozen=True)
+class Looped:
+    """Training by a kind of `StoredRun`."""
+
+    kind: type[StoredRun]
+
+    def __call__(self, recipe: Recipe, task: Task, folder: Path) -> Trained:
+        with RunFolder(folder) as files:
+            save_recipe(recipe, files.recipe)
+            accelerator = Accelerator(cpu=not torch.cuda.is_available())
+            run = self.kind(recipe, task.training, files, accelerator, task=task)
+            run.go(resume=False, observer=LabelObserver(task.labels), progress=True)
+        rounds = [
+            {name: value for name, value in record.items() if name not in ("kind", "time")}
+            for record in read_log(files.log_file)
+            if record["kind"] == "round"
+        ]
+        return Trained(
+            steps=run.step,
+            clips_trained=run.clips_trained,
+            clips_embedded=run.clips_embedded,
+            rounds=rounds,
+        )

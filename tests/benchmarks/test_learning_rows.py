@@ -1,0 +1,183 @@
+"""What the rows of the bench do: the product's own training, its rivals' losses, one budget."""
+
+import inspect
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from learning.coclr import info_nce
+from learning.features import frame_differences
+from learning.momentum import MocoRun
+from learning.rows import WAYS, do, identity, read_row, steps_for, within
+from learning.tables import read_records, spread, table
+from learning.tasks import Task, open_task
+from learning.training import Looped, SupervisedRun
+from slic.encoders.encoder import VideoEncoder
+from slic.errors import RecipeError
+from slic.pretraining import pretrain
+from slic.pretraining.run import Run
+from slic.recipe import Recipe, load_recipe
+
+TINY = (
+    "--clip.frames=4", "--clip.size=32", "--encoder.width=0.125", "--encoder.hidden=16",
+    "--encoder.embedding=8", "--clustering.clips=1", "--train.batch_size=4", "--train.workers=0",
+)  # fmt: skip
+
+
+def tiny(*words: str, epochs: int = 1) -> Recipe:
+    return load_recipe("small", [*TINY, *words, f"--train.epochs={epochs}"])
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
+    """Return a small draw of the foreign set."""
+    return open_task("foreign", "test", data=tmp_path_factory.mktemp("tasks"), train=10, test=4)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def test_a_row_is_the_training_of_the_product_bit_for_bit(task: Task, tmp_path: Path) -> None:
+    recipe = tiny(epochs=2)
+    WAYS["slic"].training(recipe, task, tmp_path / "row")
+    product = pretrain(task.training, out=tmp_path / "run", recipe=recipe, progress=False)
+    ours, theirs = (
+        VideoEncoder.from_pretrained(folder).fingerprint()
+        for folder in (tmp_path / "row" / "encoder", product.encoder)
+    )
+    assert ours == theirs
+
+
+def test_labels_reach_a_run_of_the_bench_only(task: Task, tmp_path: Path) -> None:
+    seen: dict[str, int] = {}
+
+    class Spied(SupervisedRun):
+        def cluster(self, _: object) -> None:
+            super().cluster(None)
+            assert self.pseudo_labels is not None
+            seen.update(
+                zip([v.id for v in self.catalog], self.pseudo_labels.labels.tolist(), strict=True)
+            )
+
+    Looped(Spied)(tiny(), task, tmp_path / "run")
+    truth = [task.labels.label[name] for name in seen]
+    code = list(seen.values())
+    same = [(a == b) == (p == q) for a, p in zip(truth, code, strict=True)
+            for b, q in zip(truth, code, strict=True)]  # fmt: skip
+    assert all(same)
+    for product in (pretrain, Run):
+        assert not [name for name in inspect.signature(product).parameters if "truth" in name]
+    assert set(inspect.signature(pretrain).parameters) == {
+        "catalog", "out", "recipe", "resume", "observer", "progress",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("method", sorted(WAYS))
+def test_every_way_learns_and_tells_what_it_cost(method: str, task: Task, tmp_path: Path) -> None:
+    row = read_row(",".join([method, *TINY]), seed=1)
+    row = within(row, videos=len(task.training), steps=4, curve_every=2)
+    record = json.loads(json.dumps(do(row, task, tmp_path)))
+    assert record["steps"] == 4
+    assert {"0", "4"} <= set(record["curve"])
+    assert record["clips_trained"] == 4 * 4 * (3 if method == "official" else 2)
+    assert record["gflop"] > 0
+    assert record["recipe"]["train"]["seed"] == 1
+    assert not list((tmp_path / record["folder"]).glob("checkpoints/*"))
+    (line,) = [line for line in table([record], tasks=["foreign"], draw="test") if method in line]
+    assert f"{100 * record['curve']['4']['backbone']:.1f}" in line
+
+
+@pytest.mark.parametrize("videos", [100, 200, 400, 800, 1600])
+def test_a_budget_of_steps_is_kept_on_any_number_of_videos(videos: int) -> None:
+    row = within(read_row("small", seed=0), videos=videos, steps=360, curve_every=120)
+    steps_an_epoch = videos // 32
+    for epochs, steps in (
+        (row.recipe.train.epochs, 360),
+        (row.recipe.clustering.every_epochs, 120),
+        (row.recipe.train.snapshot_every_epochs, 120),
+    ):
+        assert abs(epochs * steps_an_epoch - steps) <= max(steps_an_epoch / 2, 0.04 * steps)
+
+
+def test_a_budget_of_operations_gives_three_looks_two_thirds_of_the_steps() -> None:
+    two, three = (
+        steps_for(read_row(f"paper-small,--loss.temporal_weight={w}", seed=0), 1e5) for w in (0, 1)
+    )
+    assert three == pytest.approx(2 / 3 * two, abs=1)
+
+
+def test_words_of_a_row_are_read_as_they_are_told(task: Task) -> None:
+    assert read_row("paper-small", seed=2).method == "slic"
+    assert read_row("random:paper-small", seed=2).recipe.encoder.subtract_mean_frame is False
+    simclr = read_row("simclr,--sampling.flow_probability=0.3", seed=2).recipe
+    assert (simclr.clustering.method, simclr.sampling.flow_probability) == ("none", 0.3)
+    assert read_row("official", seed=2).recipe.compat == "official"
+    with pytest.raises(RecipeError, match="no method 'papa'"):
+        read_row("papa:small", seed=0)
+    with pytest.raises(RecipeError, match="no such recipe"):
+        read_row("papa", seed=0)
+    stem = read_row("small,--encoder.stem_stride=[2,3,4],--clip.size=32", seed=0).recipe
+    assert (stem.encoder.stem_stride, stem.clip.size) == ((2, 3, 4), 32)
+    rows = [read_row("small", seed=seed) for seed in (0, 1)] + [read_row("supervised", seed=0)]
+    assert len({identity(row, task) for row in rows}) == 3
+
+
+def test_mined_positives_loss_matches_plain_loops() -> None:
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(5, 2, 3, generator=generator)
+    related = torch.eye(5, dtype=torch.bool)
+    related[0, 3] = related[3, 0] = True
+    unit = torch.nn.functional.normalize(z, dim=2).reshape(10, 3)
+    terms = []
+    for i in range(10):
+        weight = {j: float((unit[i] @ unit[j] / 0.1).exp()) for j in range(10) if j != i}
+        positive = sum(w for j, w in weight.items() if related[i // 2, j // 2])
+        terms.append(-np.log(positive / sum(weight.values())))
+    assert info_nce(z, related, temperature=0.1).item() == pytest.approx(np.mean(terms), rel=1e-4)
+
+
+def test_keys_of_the_same_video_are_no_negatives_of_moco() -> None:
+    run = object.__new__(MocoRun)
+    run.recipe = tiny("--loss.temperature=1")
+    run.keys, run.owners = torch.empty(0, 2), torch.empty(0, dtype=torch.long)
+    one, other = torch.tensor([[[1.0, 0.0]] * 2]), torch.tensor([[[0.0, 1.0]] * 2])
+    assert run.contrast(one, one, torch.tensor([7])).item() == 0  # an empty queue
+    assert run.contrast(one, one, torch.tensor([7])).item() == 0  # two keys, both its own
+    against_four = run.contrast(other, other, torch.tensor([8])).item()
+    assert against_four == pytest.approx(np.log(1 + 4 * np.exp(-1)), rel=1e-5)
+
+
+def test_frame_differences_tell_where_something_moves() -> None:
+    clips = np.zeros((1, 3, 32, 32, 3), np.uint8)
+    clips[0, 1, 4:8, 12:16] = 100  # on for one frame: two changes of 100
+    cells = frame_differences(clips).reshape(8, 8)
+    assert cells[1, 3] == pytest.approx(100, rel=1e-3)
+    assert np.delete(cells.ravel(), 8 + 3).max() == 0
+
+
+def test_a_table_has_mean_and_deviation_over_seeds_of_one_recipe(tmp_path: Path) -> None:
+    def record(seed: int, share: float, temperature: float = 0.1) -> dict[str, object]:
+        words = [f"--train.seed={seed}", f"--loss.temperature={temperature}"]
+        return {
+            "task": "easy", "draw": "test", "run": "small", "seed": seed, "asked_steps": 9,
+            "asked_videos": None, "recipe": asdict(load_recipe("small", words)),
+            "curve": {"0": {}, "9": {"backbone": share, "paper": share / 2}},
+        }  # fmt: skip
+
+    def lines(*records: dict[str, object]) -> list[str]:
+        file = tmp_path / "results.jsonl"
+        file.write_text("".join(json.dumps(one) + "\n" for one in records))
+        return list(table(read_records([file, tmp_path / "none"]), tasks=["easy"], draw="test"))
+
+    two = [record(0, 0.5), record(1, 0.6)]
+    assert lines(*two)[-1].startswith("| small, 9 steps | 55.0 ± 7.1 / 27.5 ± 3.5 | 2 |")
+    *_, first, second = lines(*two, record(2, 0.9, temperature=0.2))
+    assert "55.0 ± 7.1" in first  # a name whose recipe has changed is two rows
+    assert "90.0 / 45.0" in second
+    assert spread([0.25]) == "25.0"
