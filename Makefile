@@ -16,14 +16,15 @@ check: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/installed
-	$(BIN)/python benchmarks/losses.py
-	$(BIN)/python benchmarks/clustering.py
-	$(BIN)/python benchmarks/retrieval.py
-	$(BIN)/python benchmarks/loading.py
+bench: .venv/peers-installed
+	$(BIN)/python benchmarks/everything.py
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[milvus,search,studio,tensorboard]' --group dev
+	touch $@
+
+.venv/peers-installed: .venv/installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --group bench
 	touch $@

@@ -3,7 +3,8 @@
 A sample is what one step of pretraining reads for one video: anchor, positive and a second look
 that shares the anchor's frames; three clips of 16 x 128 x 128, each with its own augmentation.
 
-* ours: decode from the 320x240 file, resize to 171x128, augment with OpenCV;
+* ours: decode from the 320x240 file with OpenCV, resize to 171x128, augment with OpenCV;
+* TorchCodec: the same, decoded with TorchCodec where it is installed and trusted;
 * copies: the same from the small copies of `slic prepare --copies`;
 * flow .25: ours, positive and second look shown as DIS flow in a quarter of the cases each;
 * prepared: the same with the flow of `slic prepare --flow`;
@@ -18,47 +19,30 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
-from fractions import Fraction
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import av
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
+import targets
+from films import FORMATS, RAW, RESIZED, Format, encode, moving_picture
 from slic.clips.augment import Augmentation, Look, draw_look
 from slic.clips.flow_cache import FlowCache
 from slic.clips.reader import ClipReader, Shown
 from slic.clips.spans import random_pair
+from slic.videos import torchcodec_reader
 from slic.videos.copies import Copies
 from slic.videos.decoding import read_frames
 from slic.videos.probing import probe
 from slic.videos.video import Video
+from targets import Target
 
 FRAMES, STRIDE, SIZE = 16, 1, 128
-RAW, RESIZED = (320, 240), (171, 128)  # width, height
-LENGTH = 180  # frames; the mean video of UCF101 has 7.2 s at 25 fps
-
-
-class Format(NamedTuple):
-    """One way of encoding the same moving pictures."""
-
-    name: str
-    suffix: str
-    codec: str
-    options: dict[str, str]
-
-
-FORMATS = (
-    # UCF101's own average is 540 kbit/s.
-    Format("XviD AVI (gop 12, 2 B-frames)", ".avi", "mpeg4", {"b": "540k", "g": "12", "bf": "2"}),
-    Format("H.264 mp4 (medium, gop 12)", ".mp4", "libx264", {"preset": "medium", "g": "12"}),
-    Format("H.264 mp4 (medium, gop 250)", ".mp4", "libx264", {"preset": "medium", "g": "250"}),
-)
 
 
 class Source(NamedTuple):
@@ -78,46 +62,13 @@ class Plan(NamedTuple):
     as_flow: tuple[bool, bool, bool]
 
 
-def moving_picture(rng: np.random.Generator, shape: tuple[int, int]) -> list[np.ndarray]:
-    """Draw textured discs that cross a slowly panning, textured ground, with sensor noise."""
-    w, h = shape
-    ground, cloth = (
-        np.clip(127 + 45 * x / x.std(), 0, 255)
-        for x in (cv2.GaussianBlur(rng.normal(size=(2 * h, 2 * w, 3)), (0, 0), s) for s in (3, 2))
-    )
-    start, speed = rng.uniform(0, [w, h], (5, 2)), rng.uniform(-5, 5, (5, 2))
-    pan, radius = rng.uniform(-0.8, 0.8, 2), rng.integers(15, 50, 5)
-    pictures = []
-    for k in range(LENGTH):
-        shift = np.array([[1, 0, pan[0] * k - w / 2], [0, 1, pan[1] * k - h / 2]])
-        picture = cv2.warpAffine(ground, shift, (w, h), borderMode=cv2.BORDER_REFLECT)
-        for at, r in zip((start + k * speed) % [w, h], radius, strict=True):
-            mask = cv2.circle(np.zeros((h, w), np.uint8), at.astype(int).tolist(), int(r), 255, -1)
-            moved = cv2.warpAffine(cloth, np.array([[1, 0, at[0] - w], [0, 1, at[1] - h]]), (w, h))
-            picture = np.where(mask[..., None] > 0, moved, picture)
-        noisy = picture + rng.normal(0, 2, picture.shape)
-        pictures.append(np.clip(noisy, 0, 255).astype(np.uint8))
-    return pictures
-
-
-def encode(path: Path, pictures: list[np.ndarray], form: Format) -> None:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(form.codec, rate=Fraction(25), options=form.options)
-        assert isinstance(stream, av.VideoStream)
-        stream.height, stream.width = pictures[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        for picture in pictures:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode())
-
-
-def make_sources(folder: Path, form: Format, count: int) -> list[Source]:
-    """Encode ``count`` videos, and prepare copy, flow and extracted JPEGs of quality 95 of each."""
+def make_sources(folder: Path, form: Format, films: list[list[np.ndarray]]) -> list[Source]:
+    """Encode films, and prepare copy, flow and extracted JPEGs of quality 95 of each."""
     sources = []
     copies, cache = Copies(folder / "copies", short_side=SIZE), flow_cache(folder)
-    for i in range(count):
+    for i, film in enumerate(films):
         path = folder / f"{i}{form.suffix}"
-        encode(path, moving_picture(np.random.default_rng(i), RAW), form)
+        encode(path, film, form)
         video = probe(path, path.name)
         jpegs = [folder / str(i) / f"image_{k:05d}.jpg" for k in range(1, video.frames + 1)]
         jpegs[0].parent.mkdir()
@@ -153,6 +104,17 @@ def draw_plan(sources: list[Source], rng: np.random.Generator, flow_probability:
     positive, second = (bool(x) for x in rng.random(2) < flow_probability)
     span = pairs[0].positive if one == other else pairs[1].positive
     return Plan((one, pairs[0].anchor), (other, span), looks, (False, positive, second))
+
+
+class OpenCVReader(ClipReader):
+    """Decodes with OpenCV whatever is installed."""
+
+    def read(
+        self, video: Video, spans: Sequence[Int[np.ndarray, " t"]]
+    ) -> list[UInt8[np.ndarray, "t h w 3"]]:
+        places = np.concatenate(spans)
+        frames = read_frames(video, places, size=self.read_size, backend="opencv")
+        return np.split(frames, len(spans))
 
 
 def ours(reader: ClipReader, videos: list[Video], plan: Plan) -> list[UInt8[np.ndarray, "t s s 3"]]:
@@ -205,18 +167,24 @@ def render_pil(image: Image.Image, look: Look) -> Image.Image:
 Way = Callable[[Plan], object]
 
 
-def ways_of_loading(sources: list[Source], folder: Path) -> dict[str, tuple[Way, float]]:
+def ways_of_loading(
+    form: Format, sources: list[Source], folder: Path
+) -> dict[str, tuple[Way, float]]:
     """Return every way, with the probability of flow."""
     videos, copies = ([s.video for s in sources], [s.copy for s in sources])
-    reader = ClipReader(frames=FRAMES, stride=STRIDE, size=SIZE)
-    prepared = ClipReader(frames=FRAMES, stride=STRIDE, size=SIZE, store=flow_cache(folder))
-    return {
-        "ours": (partial(ours, reader, videos), 0.0),
+    reader = OpenCVReader(frames=FRAMES, stride=STRIDE, size=SIZE)
+    prepared = OpenCVReader(frames=FRAMES, stride=STRIDE, size=SIZE, store=flow_cache(folder))
+    ways: dict[str, tuple[Way, float]] = {
         "authors": (partial(authors_way, sources), 0.0),
+        "ours": (partial(ours, reader, videos), 0.0),
         "copies": (partial(ours, reader, copies), 0.0),
         "flow": (partial(ours, reader, videos), 0.25),
         "prepared": (partial(ours, prepared, videos), 0.25),
     }
+    if form.codec != "mpeg4" and torchcodec_reader.why_unusable() is None:  # not for AVI
+        plain = ClipReader(frames=FRAMES, stride=STRIDE, size=SIZE)
+        ways["torchcodec"] = (partial(ours, plain, videos), 0.0)
+    return ways
 
 
 def measure(
@@ -235,29 +203,45 @@ def measure(
     return {name: statistics.median(rate[1:]) for name, rate in rates.items()}  # first: warming up
 
 
+def judged(form: Format, rate: dict[str, float]) -> list[Target]:
+    """Compare with the authors' way: files as they are, with TorchCodec, and small copies."""
+    straight = 4.0 if form.codec == "mpeg4" else 1.5
+    wanted = {"ours": straight, "torchcodec": straight, "copies": 8.0}
+    said = {"ours": "files as they are", "copies": "small copies", "torchcodec": "by TorchCodec"}
+    return [
+        Target(
+            name=f"loading {form.name}, {said[way]}",
+            ours=f"{rate[way]:.1f} samples/CPU-s",
+            peer=f"{rate['authors']:.1f}, extracted JPEGs through PIL",
+            value=rate[way] / rate["authors"],
+            bound=bound,
+            at_least=True,
+        )
+        for way, bound in wanted.items()
+        if way in rate
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--videos", type=int, default=6, help="videos of each format, at least 2")
     parser.add_argument("--samples", type=int, default=16, help="samples of one repetition")
     parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--targets", type=Path, metavar="FILE")
     options = parser.parse_args()
     cv2.setNumThreads(1)
+    films = [moving_picture(np.random.default_rng(i), RAW) for i in range(options.videos)]
     print(f"samples a CPU-second, 3 clips of {FRAMES}x{SIZE}x{SIZE} each, from {RAW[0]}x{RAW[1]}")
-    print(f"{'':32}{'authors':>8}{'ours':>8}{'ratio':>7}{'copies':>8}{'ratio':>7}"
-          f"{'flow .25':>10}{'of RGB':>8}{'prepared':>10}{'of RGB':>8}")  # fmt: skip
     for form in FORMATS:
         with tempfile.TemporaryDirectory() as folder:
-            sources = make_sources(Path(folder), form, options.videos)
-            ways = ways_of_loading(sources, Path(folder))
+            sources = make_sources(Path(folder), form, films)
+            ways = ways_of_loading(form, sources, Path(folder))
             rate = measure(sources, ways, samples=options.samples, repetitions=options.repetitions)
-        print(
-            f"{form.name:32}{rate['authors']:8.1f}"
-            f"{rate['ours']:8.1f}{rate['ours'] / rate['authors']:7.2f}"
-            f"{rate['copies']:8.1f}{rate['copies'] / rate['authors']:7.2f}"
-            f"{rate['flow']:10.1f}{rate['flow'] / rate['ours']:8.2f}"
-            f"{rate['prepared']:10.1f}{rate['prepared'] / rate['ours']:8.2f}",
-            flush=True,
-        )
+        print(form.name)
+        for way in rate:
+            base = "ours" if way in ("flow", "prepared") else "authors"
+            print(f"  {way:12}{rate[way]:8.1f}   {rate[way] / rate[base]:.2f} x {base}", flush=True)
+        targets.append(judged(form, rate), options.targets)
 
 
 if __name__ == "__main__":

@@ -1,37 +1,31 @@
-"""What search costs and finds.
+"""What every store of search costs and finds; a process a case.
 
-    python benchmarks/search.py stores --embeddings INDEX --sizes 100000 1000000
-    python benchmarks/search.py moments SAMPLE --long-from VIDEOS --encoder E --scratch FOLDER
+    python benchmarks/search.py
+    python benchmarks/search.py --embeddings INDEX --sizes 100000 1000000
 
-``stores``: every store on the embeddings of an index, jittered and made many; a process a case.
-Build, disk, memory, recall@10 against exact search, and p50/p99 of single queries through
-`Index.nearest`, or through the library alone for the peers that are not in the package.
-
-``moments``: ten seconds cut out of a file of half an hour, made of many videos, re-encoded and
-searched for in an index of that file; and precision@5 of a sample's test among its training videos.
+On the embeddings of an index, jittered and made many, or on drawn ones that lie in clusters. Build,
+disk, memory, recall@10 against exact search, and p50/p99 of single queries through `Index.nearest`,
+or through the library alone for the peers that are not in the package.
 """
 
 import argparse
+import json
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
-import av
 import faiss
 import numpy as np
-from av.video.stream import VideoStream
 
-from slic.encoders.encoder import VideoEncoder
-from slic.search import Index, create_index, query_from_clip, search, update_index
+import targets
+from slic.search import Index
 from slic.search.database import Settings, next_generation
-from slic.search.stores.embedded import EmbeddedStore
-from slic.videos.catalog import Catalog
-from slic.videos.decoding import read_frames, stream_frames
+from targets import Target
 
 QUERIES = 1000
 K = 10
@@ -41,36 +35,83 @@ STORES = ("ours", "faiss flat", "faiss hnsw", "usearch", "milvus")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    kinds = parser.add_subparsers(required=True)
-    kind = kinds.add_parser("stores")
-    kind.set_defaults(run=stores)
-    kind.add_argument("--embeddings", type=Path, required=True, metavar="INDEX")
-    kind.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000])
-    kind.add_argument("--stores", nargs="+", choices=STORES, default=STORES[:3])
-    kind.add_argument("--milvus", default="http://127.0.0.1:19530", metavar="ADDRESS")
-    kind.add_argument("--only", action="store_true", help=argparse.SUPPRESS)
-    kind = kinds.add_parser("moments")
-    kind.set_defaults(run=moments)
-    kind.add_argument("sample", type=Path)
-    kind.add_argument("--long-from", type=Path, required=True, metavar="VIDEOS")
-    kind.add_argument("--encoder", type=Path, required=True)
-    kind.add_argument("--scratch", type=Path, required=True)
-    kind.add_argument("--minutes", type=float, default=30.0)
-    kind.add_argument("--queries", type=int, default=50)
+    parser.add_argument("--embeddings", type=Path, metavar="INDEX", help="else they are drawn")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[50_000])
+    parser.add_argument("--stores", nargs="+", choices=STORES, default=STORES[:4])
+    parser.add_argument("--milvus", default="http://127.0.0.1:19530", metavar="ADDRESS")
+    parser.add_argument("--targets", type=Path, metavar="FILE")
+    parser.add_argument("--only", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    arguments.run(arguments)
-
-
-def stores(arguments: argparse.Namespace) -> None:
-    """Measure each case in a process of its own."""
     for size in arguments.sizes:
-        for store in arguments.stores:
-            if arguments.only:
-                measure(store, size, arguments.embeddings, arguments.milvus)
-                continue
-            words = ["--sizes", str(size), "--stores", store, "--milvus", arguments.milvus]
-            words += ["--embeddings", str(arguments.embeddings), "--only"]
-            subprocess.run([sys.executable, __file__, "stores", *words], check=False)
+        costs = {store: in_process(store, size, arguments) for store in arguments.stores}
+        targets.append(judged(size, costs), arguments.targets)
+
+
+class Cost(NamedTuple):
+    """What one store took: seconds, MiB, the share of the true nearest found, milliseconds."""
+
+    write: float
+    build: float
+    reopen: float
+    disk: float
+    memory: float
+    recall: float
+    median: float
+    slow: float
+
+
+def in_process(store: str, size: int, arguments: argparse.Namespace) -> Cost:
+    if arguments.only:
+        cost = measure(store, size, base_vectors(arguments.embeddings), arguments.milvus)
+        print(json.dumps(cost))
+        return cost
+    words = ["--sizes", str(size), "--stores", store, "--milvus", arguments.milvus, "--only"]
+    words += ["--embeddings", str(arguments.embeddings)] if arguments.embeddings else []
+    command = [sys.executable, __file__, *words]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    cost = Cost(*json.loads(done.stdout.splitlines()[-1]))
+    print(
+        f"{store:11s} {size:8d}: write {cost.write:5.1f} s, build {cost.build:6.1f} s, "
+        f"reopen {cost.reopen:5.2f} s, disk {cost.disk:5.0f} MiB, memory {cost.memory:5.0f} MiB, "
+        f"recall@{K} {cost.recall:.4f}, p50 {cost.median:6.2f} ms, p99 {cost.slow:6.2f} ms",
+        flush=True,
+    )
+    return cost
+
+
+def judged(size: int, costs: dict[str, Cost]) -> list[Target]:
+    """Compare the latency with exact search, build time and recall with the graphs."""
+    if "ours" not in costs:
+        return []
+    mine, rows = costs["ours"], []
+    for peer in costs.keys() - {"ours", "milvus"}:
+        its = costs[peer]
+        exact = peer == "faiss flat"
+        rows.append(
+            Target(
+                name=f"search in {size:,} moments, {'latency' if exact else 'build'}: {peer}",
+                ours=_said(mine),
+                peer=_said(its),
+                value=its.median / mine.median if exact else its.build / mine.build,
+                bound=1.0,
+                at_least=True,
+            )
+        )
+    return sorted(rows, key=lambda row: row.name)
+
+
+def _said(cost: Cost) -> str:
+    return f"p50 {cost.median:.2f} ms, recall@{K} {cost.recall:.3f}, built in {cost.build:.1f} s"
+
+
+def base_vectors(index: Path | None) -> np.ndarray:
+    """Return the vectors of an index, or drawn ones that lie in clusters."""
+    if index:
+        return Index.open(index).all_vectors()[1]
+    rng = np.random.default_rng(2)
+    drawn = rng.normal(size=(40, 128))[rng.integers(40, size=900)] + rng.normal(size=(900, 128))
+    base: np.ndarray = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+    return base
 
 
 def jittered(base: np.ndarray, count: int, *, seed: int) -> np.ndarray:
@@ -85,9 +126,8 @@ def jittered(base: np.ndarray, count: int, *, seed: int) -> np.ndarray:
     return rows
 
 
-def measure(store: str, size: int, embeddings: Path, milvus: str) -> None:
-    """Print one line for one store."""
-    base = Index.open(embeddings).all_vectors()[1]
+def measure(store: str, size: int, base: np.ndarray, milvus: str) -> Cost:
+    """Fill one store, ask it, and compare with the truth."""
     x, queries = jittered(base, size, seed=0), jittered(base, QUERIES, seed=1)
     truth = exact(x, queries)
     with tempfile.TemporaryDirectory() as scratch:
@@ -106,14 +146,16 @@ def measure(store: str, size: int, embeddings: Path, milvus: str) -> None:
         del x
         found, milliseconds = asked(find, queries)
         again = reopened(folder) if store == "ours" else 0.0
-        print(
-            f"{store:11s} {size:8d} x {base.shape[1]}: write {written:5.1f} s, "
-            f"build {built:6.1f} s, reopen {again:5.2f} s, "
-            f"disk {disk() / 2**20:5.0f} MiB, memory {held:5.0f} MiB, recall@{K} "
-            f"{np.mean([len(set(a) & set(b)) for a, b in zip(found, truth, strict=True)]) / K:.4f},"
-            f" p50 {np.percentile(milliseconds, 50):6.2f} ms, "
-            f"p99 {np.percentile(milliseconds, 99):6.2f} ms",
-            flush=True,
+        right = [len(set(a) & set(b)) for a, b in zip(found, truth, strict=True)]
+        return Cost(
+            write=written,
+            build=built,
+            reopen=again,
+            disk=disk() / 2**20,
+            memory=held,
+            recall=float(np.mean(right)) / K,
+            median=float(np.percentile(milliseconds, 50)),
+            slow=float(np.percentile(milliseconds, 99)),
         )
 
 
@@ -234,105 +276,6 @@ def memory() -> float:
     """Return the memory of this process now, in MiB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 2**20
-
-
-def moments(arguments: argparse.Namespace) -> None:
-    """Find cuts in a long file, and actions among other actors."""
-    encoder = VideoEncoder.from_pretrained(arguments.encoder)
-    arguments.scratch.mkdir(parents=True, exist_ok=True)
-    find_cuts(arguments, encoder)
-    find_actions(arguments, encoder)
-
-
-def find_cuts(arguments: argparse.Namespace, encoder: VideoEncoder) -> None:
-    folder = arguments.scratch / "long"
-    long_file = folder / "long.mp4"
-    if not long_file.exists():
-        concatenate(Catalog.from_folder(arguments.long_from), long_file, arguments.minutes)
-    started = time.perf_counter()
-    index = updated(arguments.scratch / "long-index", encoder, folder)
-    seconds = time.perf_counter() - started
-    stride = index.settings.stride_seconds
-    (video,) = index.videos()
-    starts = np.random.default_rng(0).uniform(0, video.duration_seconds - 11, arguments.queries)
-    offs, took = [], []
-    for number, start in enumerate(starts.tolist()):
-        cut = arguments.scratch / f"cut-{number}.mp4"
-        frames = read_frames(video.as_video(), cut_places(start), size=(320, 240))
-        write_video(cut, frames, quality=30)
-        began = time.perf_counter()
-        (hit,) = search(index, query_from_clip(index, cut), k=1)
-        took.append(time.perf_counter() - began)
-        offs.append(abs(hit.best_start_seconds - start))
-    right = sum(off <= stride for off in offs)
-    print(
-        f"cuts of 10 s in {video.duration_seconds / 60:.1f} minutes ({video.moments} moments, "
-        f"indexed in {seconds:.0f} s): {right} of {len(offs)} found within one stride of "
-        f"{stride:g} s; median off by {np.median(offs):.2f} s; a search takes "
-        f"{np.median(took):.2f} s with decoding and embedding the cut",
-        flush=True,
-    )
-
-
-def cut_places(start: float, *, fps: float = 25.0) -> range:
-    first = round(start * fps)
-    return range(first, first + round(10 * fps))
-
-
-def find_actions(arguments: argparse.Namespace, encoder: VideoEncoder) -> None:
-    table = (arguments.sample / "labels.csv").read_text().splitlines()
-    rows = [line.split(",") for line in table[1:]]
-    label = {row[0].partition("/")[2]: row[1] for row in rows}
-    index = updated(arguments.scratch / "train-index", encoder, arguments.sample / "train")
-    inverted = EmbeddedStore(
-        arguments.scratch / "train-index", index.settings.dimension, exact_up_to=0
-    )
-    tests = [row[0].partition("/")[2] for row in rows if row[2] == "test"]
-    scores = {}
-    for kind in ("exact", "inverted file"):
-        if kind != "exact":
-            index._store = inverted
-        right = []
-        for test in tests:
-            query = query_from_clip(index, arguments.sample / "test" / test)
-            hits = search(index, query, k=5)
-            right += [label[hit.path] == label[test] for hit in hits]
-        scores[kind] = np.mean(right)
-    own = [label[row[0].partition("/")[2]] for row in rows if row[2] == "train"]
-    chance = np.mean([own.count(label[test]) / len(own) for test in tests])
-    told = ", ".join(f"{kind} {score:.3f}" for kind, score in scores.items())
-    print(f"precision@5 of {len(tests)} held-out videos: {told}, chance {chance:.3f}", flush=True)
-
-
-def write_video(path: Path, frames: Iterable[np.ndarray], *, quality: int) -> None:
-    """Write H.264 of 25 frames a second; a greater ``quality`` number is a coarser picture."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"crf": str(quality)})
-        assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())
-
-
-def updated(path: Path, encoder: VideoEncoder, videos: Path) -> Index:
-    index = create_index(path, encoder)
-    update_index(index, Catalog.from_folder(videos))
-    return index
-
-
-def concatenate(catalog: Catalog, path: Path, minutes: float) -> None:
-    """Write all videos of a catalog, 320 x 240, one after the other into one file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    frames = (
-        frame
-        for video in catalog
-        for frame in stream_frames(video, range(video.frames), size=(320, 240))
-    )
-    part = path.with_suffix(".part.mp4")
-    most = round(minutes * 60 * 25)
-    write_video(part, (frame for frame, _ in zip(frames, range(most), strict=False)), quality=23)
-    shutil.move(part, path)
 
 
 if __name__ == "__main__":

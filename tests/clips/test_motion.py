@@ -37,7 +37,8 @@ def slow_descriptor(clips: np.ndarray) -> np.ndarray:
                     there = (frequency, row, CELLS - 1 - column, channel, mirrored_sign)
                     here = (frequency, row, column, channel, sign)
                     numbers.append(max(number(*here), number(*there)))
-    return np.array(numbers) / np.linalg.norm(numbers)
+    described: np.ndarray = np.array(numbers) / np.linalg.norm(numbers)
+    return described
 
 
 def moving_square(*, top: int, left: int, u: int, v: int) -> np.ndarray:

@@ -39,11 +39,16 @@ def test_the_nearest_are_the_head_of_the_full_order(
 ) -> None:
     row, _ = drawn
     assert nearest(row, k).tolist() == slow_order(row)[:k]
+    long = np.tile(row, 50)  # where the greatest of groups are looked at first
+    assert nearest(long, k).tolist() == slow_order(long)[:k]
 
 
-@pytest.mark.parametrize("elements", [1, 200, 2**25])
-def test_blocks_give_the_dense_matrix(elements: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("elements", "gallery"), [(1, 1), (200, 7), (200, 60), (2**25, 2**16)])
+def test_blocks_give_the_dense_matrix(
+    elements: int, gallery: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ranking, "BLOCK_ELEMENTS", elements)
+    monkeypatch.setattr(ranking, "GALLERY_BLOCK", gallery)
     rng = np.random.default_rng(0)
     q, g = rng.normal(size=(23, 2, 5)), rng.normal(size=(61, 2, 5))
     q_mean, g_mean = q.mean(axis=1), g.mean(axis=1)
@@ -56,7 +61,9 @@ def test_blocks_give_the_dense_matrix(elements: int, monkeypatch: pytest.MonkeyP
     assert rank(q, g, 3, centre=True).indices.tolist() == [row[:3] for row in order]
 
 
-def test_copies_keep_the_order_of_the_gallery() -> None:
+@pytest.mark.parametrize("block", [1, 15, 2**16])
+def test_copies_keep_the_order_of_the_gallery(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "GALLERY_BLOCK", block)
     rng = np.random.default_rng(0)
     q, g = rng.normal(size=(9, 4)), rng.normal(size=(50, 4))
     g[40] = g[10]

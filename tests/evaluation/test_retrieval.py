@@ -67,9 +67,18 @@ def test_scores_match_plain_loops_when_no_query_is_dropped(
     assert scores.unmatched_queries == sum(label not in g_labels for label in q_labels) > 0
 
 
-def test_without_average_precision_all_else_is_the_same() -> None:
-    sides = random_sides(0)
-    with_it, without = evaluate(*sides), evaluate(*sides, average_precision=False)
+@pytest.mark.parametrize("ks", [(1,), (1, 5, 20), (1, 1000)])
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_without_average_precision_all_else_is_the_same(
+    seed: int, large: bool, ks: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if large:  # then the nearest are kept, and no whole row
+        monkeypatch.setattr(retrieval, "GALLERY_BLOCK", 13)
+        monkeypatch.setattr(ranking, "GALLERY_BLOCK", 13)
+    sides = random_sides(seed)
+    with_it = evaluate(*sides, ks=ks)
+    without = evaluate(*sides, ks=ks, average_precision=False)
     assert without.as_dict() == with_it.as_dict() | {"mean_average_precision": None}
     assert math.isnan(without.mean_average_precision)
     assert "mAP" in with_it.table()

@@ -28,5 +28,6 @@ def motion_descriptor(clips: UInt8[np.ndarray, "clips t s s 3"]) -> Float32[np.n
     cells = ways.reshape(clip_count, frames, CELLS, side, CELLS, side, 4).mean(axis=(3, 5))
     amplitudes = np.sqrt(np.abs(np.fft.rfft(cells, axis=1)).mean(axis=0))
     mirror_image = amplitudes[:, :, ::-1][..., MIRRORED]
-    described = np.maximum(amplitudes, mirror_image).ravel().astype(np.float32)
-    return described / max(float(np.linalg.norm(described)), 1e-6)
+    described: np.ndarray = np.maximum(amplitudes, mirror_image).ravel().astype(np.float32)
+    described /= max(float(np.linalg.norm(described)), 1e-6)
+    return described

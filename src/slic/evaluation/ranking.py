@@ -12,6 +12,8 @@ from jaxtyping import Float, Float32, Int
 from slic.errors import SlicError
 
 BLOCK_ELEMENTS = 2**25  # similarities held at once: 128 MiB, whatever the size of the gallery
+GALLERY_BLOCK = 2**16  # gallery rows a block of `rank`; fewer would make less of it Python
+GROUP = 16  # values of which only the greatest is looked at first
 
 
 class Ranking(NamedTuple):
@@ -33,13 +35,43 @@ def rank(
     Clip features (axes between the first and the last) are averaged first, then each side's mean
     vector is subtracted if ``centre`` is on.
     """
-    k = min(k, len(gallery))
-    indices = np.empty((len(queries), k), dtype=np.int64)
-    similarities = np.empty((len(queries), k), dtype=np.float32)
-    for query, row in enumerate(similarity_rows(queries, gallery, centre=centre)):
-        indices[query] = nearest(row, k)
-        similarities[query] = row[indices[query]]
-    return Ranking(indices, similarities)
+    query, other = unit_vectors(queries, centre=centre), unit_vectors(gallery, centre=centre)
+    at_once = max(1, BLOCK_ELEMENTS // min(len(other), GALLERY_BLOCK))
+    parts = [_rank(query[a : a + at_once], other, k) for a in range(0, len(query), at_once)]
+    return Ranking(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def _rank(
+    query: Float32[np.ndarray, "q d"], gallery: Float32[np.ndarray, "n d"], k: int
+) -> Ranking:
+    """Keep the k nearest of the gallery's blocks so far: many queries a block make it quick."""
+    held = Ranking(np.empty((len(query), 0), np.int64), np.empty((len(query), 0), np.float32))
+    room = np.empty((len(query), min(len(gallery), GALLERY_BLOCK)), np.float32)
+    for start in range(0, len(gallery), GALLERY_BLOCK):
+        block = gallery[start : start + GALLERY_BLOCK]
+        similarity = np.matmul(query, block.T, out=room[:, : len(block)])
+        merged = [
+            _merged(places, values, row, start=start, k=k)
+            for places, values, row in zip(*held, similarity, strict=True)
+        ]
+        held = Ranking(*(np.stack(part) for part in zip(*merged, strict=True)))
+    return held
+
+
+def _merged(
+    places: Int[np.ndarray, " m"],
+    similarities: Float32[np.ndarray, " m"],
+    row: Float32[np.ndarray, " b"],
+    *,
+    start: int,
+    k: int,
+) -> tuple[Int[np.ndarray, " l"], Float32[np.ndarray, " l"]]:
+    """Return the k nearest of those kept and of one more block, whose first place is ``start``."""
+    least = similarities[-1] if len(similarities) == k else -np.inf
+    nearer = np.flatnonzero(row > least)  # an equal one comes later in the gallery
+    both = np.concatenate([similarities, row[nearer]])
+    order = nearest(both, k)
+    return np.concatenate([places, start + nearer])[order], both[order]
 
 
 def similarity_rows(
@@ -83,13 +115,20 @@ def unit_vectors(
 
 def nearest(row: Float32[np.ndarray, " n"], k: int) -> Int[np.ndarray, " k"]:
     """Return the places of the k greatest values, greatest first; equal ones in their order."""
-    if k < len(row):
-        least = np.partition(row, len(row) - k)[len(row) - k]
-        candidates = np.flatnonzero(row >= least)
-    else:
-        candidates = np.arange(len(row))
+    candidates = np.flatnonzero(row >= _floor(row, k)) if k < len(row) else np.arange(len(row))
     order = np.argsort(-row[candidates], kind="stable")[:k]
     return np.asarray(candidates[order])
+
+
+def _floor(row: Float32[np.ndarray, " n"], k: int) -> np.float32:
+    """Return a number that at least k values reach, and in a long row few more than k.
+
+    The k greatest of the maxima of groups are such values, and cost a tenth of looking for the k-th
+    value of all.
+    """
+    if len(row) >= GROUP * k:
+        row = row[: len(row) // GROUP * GROUP].reshape(GROUP, -1).max(axis=0)
+    return np.float32(np.partition(row, len(row) - k)[len(row) - k])
 
 
 def first_match_rank(row: Float32[np.ndarray, " n"], matches: Int[np.ndarray, " m"]) -> int:

@@ -6,17 +6,24 @@ gallery (any-match, as in the paper). No query is dropped, also not one whose la
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from slic.embeddings import AllWindows, Layer
-from slic.evaluation.ranking import first_match_rank, match_ranks, similarity_rows
+from slic.evaluation.ranking import (
+    GALLERY_BLOCK,
+    first_match_rank,
+    match_ranks,
+    rank,
+    similarity_rows,
+)
 
 RECALL_AT = (1, 5, 10, 20, 50)
+FEW = 1000  # as many nearest of a large gallery are cheaper to keep than all are to rank
 LOWEST, CONFUSED = 10, 5  # labels and pairs that the table shows; JSON has all
 
 
@@ -170,15 +177,19 @@ def evaluate(
     """
     _require_one_label_each(query_embeddings, query_labels, "queries")
     _require_one_label_each(gallery_embeddings, gallery_labels, "gallery")
-    members = _members(gallery_labels)
-    nothing = np.empty(0, dtype=np.int64)
+    sides = (query_embeddings, query_labels, gallery_embeddings, gallery_labels)
+    k = max(ks, default=1)
+    few_will_do = not average_precision and k <= FEW and len(gallery_labels) > GALLERY_BLOCK
+    scored = (
+        _from_the_nearest(*sides, k=k, centre=centre)
+        if few_will_do
+        else _from_whole_rows(*sides, centre=centre, average_precision=average_precision)
+    )
     first, precision = np.empty(len(query_labels)), np.empty(len(query_labels))
     confusion: dict[str, Counter[str]] = {label: Counter() for label in sorted(set(query_labels))}
-    rows = similarity_rows(query_embeddings, gallery_embeddings, centre=centre)
-    for query, (label, row) in enumerate(zip(query_labels, rows, strict=True)):
-        confusion[label][gallery_labels[int(row.argmax())]] += 1
-        matches = members.get(label, nothing)
-        first[query], precision[query] = _score(row, matches, average_precision=average_precision)
+    for query, (label, found) in enumerate(zip(query_labels, scored, strict=True)):
+        confusion[label][gallery_labels[found.nearest]] += 1
+        first[query], precision[query] = found.first, found.precision
     return RetrievalScores(
         recall={k: float((first <= k).mean()) for k in ks},
         mean_average_precision=float(precision.mean()),
@@ -191,6 +202,57 @@ def evaluate(
         confusion={label: dict(found.most_common()) for label, found in confusion.items()},
         protocol=protocol,
     )
+
+
+class _Found(NamedTuple):
+    """What one query found.
+
+    Attributes:
+        nearest: Place of the most similar gallery video.
+        first: Rank of the first match, from 1; infinity when its label is not in the gallery.
+        precision: Average precision; NaN when it was left out.
+    """
+
+    nearest: int
+    first: float
+    precision: float
+
+
+def _from_the_nearest(
+    queries: Float[np.ndarray, "q ... d"],
+    query_labels: Sequence[str],
+    gallery: Float[np.ndarray, "n ... d"],
+    gallery_labels: Sequence[str],
+    *,
+    k: int,
+    centre: bool,
+) -> Iterator[_Found]:
+    """Look for matches among the k nearest; a first match beyond them has the rank k + 1."""
+    labels, known = np.asarray(gallery_labels, dtype=str), set(gallery_labels)
+    order = rank(queries, gallery, k, centre=centre).indices
+    for label, places in zip(query_labels, order, strict=True):
+        matches = np.flatnonzero(labels[places] == label)
+        beyond = k + 1.0 if label in known else math.inf
+        first = matches[0] + 1.0 if len(matches) else beyond
+        yield _Found(int(places[0]), float(first), math.nan)
+
+
+def _from_whole_rows(
+    queries: Float[np.ndarray, "q ... d"],
+    query_labels: Sequence[str],
+    gallery: Float[np.ndarray, "n ... d"],
+    gallery_labels: Sequence[str],
+    *,
+    centre: bool,
+    average_precision: bool,
+) -> Iterator[_Found]:
+    """Rank every match of every query."""
+    members, nothing = _members(gallery_labels), np.empty(0, dtype=np.int64)
+    rows = similarity_rows(queries, gallery, centre=centre)
+    for label, row in zip(query_labels, rows, strict=True):
+        matches = members.get(label, nothing)
+        score = _score(row, matches, average_precision=average_precision)
+        yield _Found(int(row.argmax()), *score)
 
 
 def _score(

@@ -1,8 +1,10 @@
 """The ten-crop test against plain loops over the definition: windows, crops, softmax, mean."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -17,6 +19,8 @@ from slic.evaluation.classification import Problem, testing
 from slic.evaluation.classification.folder import ClassificationFolder
 from slic.evaluation.classification.model import Classifier
 from slic.evaluation.classification.testing import Block, WindowBlocks, predict
+from slic.videos import decoding
+from slic.videos.capture import opened
 from slic.videos.catalog import Catalog
 from slic.videos.decoding import read_frames
 from slic.videos.video import Video
@@ -99,6 +103,29 @@ def test_blocks_are_all_windows_of_each_video_in_order(problem: Problem) -> None
         assert np.array_equal(np.concatenate([b.windows for b in of_video]), frames[windows])
         assert [b.last for b in of_video] == [False] * (len(of_video) - 1) + [True]
         assert max(len(b.windows) for b in of_video) <= 4
+
+
+def test_each_video_is_opened_once_and_each_frame_decoded_once(
+    encoder: VideoEncoder, problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captures: dict[Path, Mock] = {}
+
+    @contextmanager
+    def counting(path: Path) -> Iterator[Mock]:
+        assert path not in captures
+        with opened(path) as capture:
+            captures[path] = Mock(spec=capture, wraps=capture)
+            yield captures[path]
+
+    monkeypatch.setattr(decoding, "opened", counting)
+    model = Classifier(encoder, 2, frozen=True, dropout=0.9, seed=0)
+    with ClassificationFolder(tmp_path) as folder:
+        predict(
+            model, problem.test, folder, device=CPU, precision="fp32", workers=0, progress=False
+        )
+    grabbed = {path: capture.grab.call_count for path, capture in captures.items()}
+    assert grabbed == {video.path: video.frames for video in problem.test}
+    assert not any(capture.set.called for capture in captures.values())  # no jump back
 
 
 def test_predictions_that_are_kept_are_not_made_again(

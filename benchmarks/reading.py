@@ -1,0 +1,164 @@
+"""Reading clips: 16 consecutive frames of a 320x240 video, resized to 171x128, at random places.
+
+Ours (OpenCV, and TorchCodec where it is installed and trusted), PyAV and TorchCodec alone. One
+thread each; clips a CPU-second, medians of 5; they take turns. A clip is right when it looks more
+like what a plain reading from the start shows at its place than like up to three frames before or
+after: what is compared are right clips a CPU-second. Run ``python benchmarks/reading.py``.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+import targets
+from films import FORMATS, RAW, RESIZED, encode, moving_picture
+from loading import FRAMES
+from slic.videos import torchcodec_reader
+from slic.videos.decoding import probe, read_frames, stream_frames
+from slic.videos.video import Video
+from targets import Target
+
+RUNS = 5
+EXACT = "TorchCodec (exact)"
+Clip = UInt8[np.ndarray, "t h w 3"]
+Read = Callable[[Video, int], Clip]  # the second is the clip's first frame
+
+
+def ours() -> Read:
+    return lambda video, first: read_frames(
+        video, range(first, first + FRAMES), size=RESIZED, backend="opencv"
+    )
+
+
+def ours_with_torchcodec() -> Read:
+    if reason := torchcodec_reader.why_unusable():
+        raise ImportError(reason)
+    return lambda video, first: read_frames(video, range(first, first + FRAMES), size=RESIZED)
+
+
+def pyav() -> Read:
+    """Return a reader that jumps to the key frame before a clip and decodes on from it."""
+    import av
+
+    def read(video: Video, first: int) -> Clip:
+        with av.open(str(video.path)) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "NONE"
+            stream.codec_context.thread_count = 1
+            assert stream.time_base is not None
+            place = round(first / video.fps / stream.time_base) + (stream.start_time or 0)
+            container.seek(place, stream=stream)
+            frames: list[np.ndarray] = []
+            for frame in container.decode(stream):
+                if frame.pts is not None and frame.pts >= place:
+                    frames.append(resized(frame.to_ndarray(format="rgb24")))
+                if len(frames) == FRAMES:
+                    break
+        return np.stack(frames)
+
+    return read
+
+
+def torchcodec(seek_mode: str) -> Read:
+    from torchcodec.decoders import VideoDecoder
+
+    def read(video: Video, first: int) -> Clip:
+        decoder = VideoDecoder(
+            str(video.path), dimension_order="NHWC", num_ffmpeg_threads=1, seek_mode=seek_mode
+        )
+        frames = decoder.get_frames_in_range(first, first + FRAMES).data.numpy()
+        return np.stack([resized(frame) for frame in frames])
+
+    return read
+
+
+READERS: dict[str, Callable[[], Read]] = {
+    "slic": ours,
+    "slic with TorchCodec": ours_with_torchcodec,
+    "PyAV": pyav,
+    EXACT: partial(torchcodec, "exact"),
+    "TorchCodec (approximate)": partial(torchcodec, "approximate"),
+}
+
+
+def resized(frame: np.ndarray) -> np.ndarray:
+    return np.asarray(cv2.resize(frame, RESIZED, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def measure(readers: dict[str, Read], videos: list[Video], clips: int) -> dict[str, float]:
+    """Return the median clips a CPU-second of each; the first turn warms up."""
+    rates: dict[str, list[float]] = {name: [] for name in readers}
+    for turn in range(RUNS + 1):
+        for name, read in readers.items():
+            rng = np.random.default_rng(turn)
+            start = time.process_time()
+            for _ in range(clips):
+                video = videos[rng.integers(len(videos))]
+                read(video, int(rng.integers(video.frames - FRAMES)))
+            rates[name].append(clips / (time.process_time() - start))
+    return {name: statistics.median(rate[1:]) for name, rate in rates.items()}
+
+
+def share_right(read: Read, video: Video) -> float:
+    """Return the share of clips that show what a reading from the start shows there."""
+    truth = np.stack(list(stream_frames(video, range(video.frames), size=RESIZED)))
+    shifts = range(-3, 4)
+    right = []
+    for first in range(3, video.frames - FRAMES - 3, 17):
+        clip = read(video, first).astype(int)
+        away = [np.abs(truth[first + k : first + k + FRAMES] - clip).mean() for k in shifts]
+        right.append(shifts[int(np.argmin(away))] == 0)
+    return statistics.mean(right)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--videos", type=int, default=3, help="of each format")
+    parser.add_argument("--clips", type=int, default=24)
+    parser.add_argument("--targets", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    readers, missing = targets.importable(READERS)
+    rows = [targets.not_run(f"reading clips, {name}", why) for name, why in missing.items()]
+    films = [moving_picture(np.random.default_rng(i), RAW) for i in range(options.videos)]
+    for form in FORMATS:
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [Path(folder) / f"{i}{form.suffix}" for i in range(len(films))]
+            for path, film in zip(paths, films, strict=True):
+                encode(path, film, form)
+            videos = [probe(path, path.name) for path in paths]
+            rate = measure(readers, videos, options.clips)
+            right = {name: share_right(read, videos[0]) for name, read in readers.items()}
+        print(f"clips a CPU-second from {form.name}")
+        for name in readers:
+            print(f"  {name:26}{rate[name]:8.1f}   {right[name]:.0%} of clips right", flush=True)
+        rows += compared(form.name, rate, right)
+    targets.append(rows, options.targets)
+
+
+def compared(form: str, rate: dict[str, float], right: dict[str, float]) -> list[Target]:
+    """Compare right clips a CPU-second; TorchCodec may cost a tenth to be made sure of."""
+    return [
+        Target(
+            name=f"reading {form} against {peer}",
+            ours=f"{rate[mine]:.0f} clips/CPU-s ({right[mine]:.0%} right), {mine}",
+            peer=f"{rate[peer]:.0f} ({right[peer]:.0%} right)",
+            value=rate[mine] * right[mine] / max(rate[peer] * right[peer], 1e-9),
+            bound=bound,
+            at_least=True,
+        )
+        for mine, peer, bound in (("slic", "PyAV", 1.0), ("slic with TorchCodec", EXACT, 0.9))
+        if {mine, peer} <= rate.keys()
+    ]
+
+
+if __name__ == "__main__":
+    main()
