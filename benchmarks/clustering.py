@@ -1,64 +1,292 @@
-"""Time and peak memory of FINCH, against finch-clust where it can run; a process a case."""
+"""FINCH as it grows: time, peak memory, recall; against exact search and finch-clust.
+
+Every case is a process of its own with one thread. Three kinds of points, 128 numbers each:
+
+* ``smooth``: 400 actions in a space of 12 dimensions, seen through a random network, as embeddings
+  are: wide data of few degrees of freedom;
+* ``bursts``: clusters of 50 whose centres and members differ in all 128 directions;
+* ``noise``: random directions, where nothing but exact search can find a first neighbour.
+
+``python benchmarks/clustering.py --plot docs/clustering_growth.svg`` also draws the growth.
+"""
 
 import argparse
+import json
+import math
+import os
 import resource
 import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-WIDTH = 128
-SIZES = (10_000, 30_000, 100_000)
-PEER_LIMIT = 10_000  # beyond it asks for tens of GB, or for another package
+import targets
+from loglog import write_chart
+from targets import Target
+
+WIDTH, LATENT, HIDDEN, ACTIONS = 128, 12, 256, 400
+BLOCK = 8192
+SIZES = {
+    "smooth": (10_000, 30_000, 100_000, 300_000, 1_000_000),
+    "bursts": (10_000, 30_000, 100_000, 300_000),
+    "noise": (100_000,),
+}
+ALLOWED = {240_000: (1.0, 1.5), 1_000_000: (10.0, 4.0)}  # minutes on two cores, GB; Kinetics-400
+COMPARED = 100_000  # exact and approximate search
+PEER = 10_000  # beyond it finch-clust asks for tens of GB, or for another package
+CHECKED = 10_000  # points whose neighbours are searched exactly once more
 
 
-def points(n: int) -> np.ndarray:
+def points(kind: str, n: int) -> np.ndarray:
+    """Draw points in blocks, so that making them leaves no peak in memory."""
     rng = np.random.default_rng(0)
-    centres = rng.normal(size=(n // 50, WIDTH))
-    spread = rng.normal(size=(n, WIDTH))
-    x: np.ndarray = (centres[rng.integers(0, len(centres), n)] + spread).astype(np.float32)
+    x = np.empty((n, WIDTH), dtype=np.float32)
+    draw = {"smooth": smooth, "bursts": bursts, "noise": noise}[kind](rng, n)
+    for start in range(0, n, BLOCK):
+        block = x[start : start + BLOCK]
+        block[:] = draw(len(block))
     return x
 
 
-def measure(who: str, n: int) -> None:
-    """Print one line; the memory is what clustering adds to data and imported libraries."""
-    if who == "slic":
-        from slic.clustering.finch import finch
-    else:
-        warnings.simplefilter("ignore")
-        from finch import FINCH
-    x = points(n)
-    before = resource.getrusage(resource.RUSAGE_SELF)
-    start = time.perf_counter()
-    clusters = list(finch(x).clusters) if who == "slic" else FINCH(x)[1]
-    wall = time.perf_counter() - start
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+Draw = Callable[[int], np.ndarray]
+
+
+def smooth(rng: np.random.Generator, n: int) -> Draw:
+    del n
+    first = rng.normal(size=(LATENT, HIDDEN)) / LATENT**0.5
+    second = rng.normal(size=(HIDDEN, WIDTH)) / HIDDEN**0.5
+    centres = 1.5 * rng.normal(size=(ACTIONS, LATENT))
+    share = rng.dirichlet(np.ones(ACTIONS))
+
+    def draw(count: int) -> np.ndarray:
+        place = centres[rng.choice(ACTIONS, count, p=share)]
+        place = place + 0.7 * rng.normal(size=place.shape)
+        seen: np.ndarray = np.maximum(place @ first, 0.0) @ second
+        return seen + 0.05 * rng.normal(size=seen.shape)
+
+    return draw
+
+
+def bursts(rng: np.random.Generator, n: int) -> Draw:
+    centres = rng.normal(size=(n // 50, WIDTH))
+    return lambda count: (
+        centres[rng.integers(len(centres), size=count)] + rng.normal(size=(count, WIDTH))
+    )
+
+
+def noise(rng: np.random.Generator, n: int) -> Draw:
+    del n
+    return lambda count: rng.normal(size=(count, WIDTH))
+
+
+def cluster(kind: str, n: int) -> dict[str, object]:
+    """Cluster once, as a round does."""
+    from slic.clustering.finch import finch
+
+    x = points(kind, n)
+    begin = usage()
+    hierarchy = finch(x)
+    return spent(begin) | {"clusters": hierarchy.clusters, "recall": hierarchy.recalls[0]}
+
+
+def cluster_with_peer(kind: str, n: int) -> dict[str, object]:
+    """Cluster once with finch-clust."""
+    warnings.simplefilter("ignore")
+    from finch import FINCH
+
+    x = points(kind, n)
+    begin = usage()
+    clusters = FINCH(x, verbose=False)[1]
+    return spent(begin) | {"clusters": tuple(clusters), "recall": None}
+
+
+def compare(kind: str, n: int) -> dict[str, object]:
+    """Cluster exactly, and say how the approximate partitions and neighbours agree with that."""
+    from slic.clustering.agreement import adjusted_mutual_information
+    from slic.clustering.exact import nearest_others_of
+    from slic.clustering.finch import finch
+    from slic.clustering.neighbors import first_neighbors
+    from slic.clustering.rows import directions, paired_distances
+
+    x = points(kind, n)
+    begin = usage()
+    exact = finch(x, exact_up_to=n)
+    measured = spent(begin)
+    approximate = finch(x)
+    pairs = zip(exact.partitions, approximate.partitions, strict=False)
+    checked = np.random.default_rng(1).choice(n, CHECKED, replace=False)
+    found = first_neighbors(x).distance[checked]
+    nearest = paired_distances(x, checked, nearest_others_of(checked, directions(x)))
+    return measured | {
+        "clusters": exact.clusters,
+        "recall": None,
+        "agreement": [adjusted_mutual_information(a, b) for a, b in pairs],
+        "checked": float((found <= nearest).mean()),
+    }
+
+
+def usage() -> tuple[float, float, float]:
+    """Return wall and CPU seconds so far, and the peak memory in MiB."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return time.perf_counter(), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
+
+def spent(begin: tuple[float, float, float]) -> dict[str, object]:
+    wall, cpu, peak = (after - before for after, before in zip(usage(), begin, strict=True))
+    return {"wall": wall, "cpu": cpu, "added": peak, "peak": usage()[2]}
+
+
+CASES = {"slic": cluster, "exact": compare, "finch-clust": cluster_with_peer}
+
+
+def measure(who: str, kind: str, n: int) -> dict[str, Any]:
+    """Run a case in a process of its own and print it."""
+    command = [sys.executable, __file__, "--case", who, kind, str(n)]
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=one_thread, check=False)
+    if done.returncode:
+        raise RuntimeError(
+            f"{who}: {(done.stderr.strip() or str(done.returncode)).splitlines()[-1]}"
+        )
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    shown = ", ".join(f"{count:,}" for count in result["clusters"][:4])
+    recall = f"; recall {result['recall']:.3f}" if result["recall"] is not None else ""
     print(
-        f"{who:11s} {n:7d} x {WIDTH}: {wall:6.1f} s ({cpu:6.1f} CPU-s), "
-        f"peak {after.ru_maxrss / 1024:6.0f} MiB, of it clustering "
-        f"{(after.ru_maxrss - before.ru_maxrss) / 1024:6.0f} MiB; clusters {clusters}",
-        flush=True,
+        f"{who:11s} {kind:6s} {n:9,d}: {figures(result)}{recall}; clusters {shown}, ...", flush=True
+    )
+    return result
+
+
+def figures(result: dict[str, Any]) -> str:
+    return (
+        f"{result['cpu']:.1f} CPU-s, {result['wall']:.1f} s, adds {result['added']:.0f} MiB to a "
+        f"peak of {result['peak']:.0f} MiB"
+    )
+
+
+def against_peer() -> Target:
+    """Compare with finch-clust, which holds the whole matrix of distances."""
+    name = f"clustering {PEER:,}: CPU time of finch-clust over ours"
+    ours = measure("slic", "smooth", PEER)
+    try:
+        peer = measure("finch-clust", "smooth", PEER)
+    except RuntimeError as error:
+        print(error, flush=True)
+        return targets.not_run(name, str(error))
+    return Target(
+        name=name,
+        ours=figures(ours),
+        peer=figures(peer),
+        value=peer["cpu"] / ours["cpu"],
+        bound=1.0,
+        at_least=True,
+    )
+
+
+def against_exact(kind: str, exact: dict[str, Any]) -> list[Target]:
+    """Judge approximate neighbours and partitions by the exact ones."""
+    levels = ", ".join(f"{ami:.3f}" for ami in exact["agreement"][:4])
+    print(
+        f"  {kind}: approximate partitions agree with exact ones, finest first: AMI {levels}, ..."
+    )
+    judged = {
+        f"recall of first neighbours, {CHECKED:,} points": exact["checked"],
+        "AMI with the exact finest partition": exact["agreement"][0],
+    }
+    return [
+        Target(
+            name=f"clustering {COMPARED:,} ({kind}): {what}",
+            ours=f"{value:.4f}",
+            peer=f"exact search: {figures(exact)}",
+            value=value,
+            bound=0.98,
+            at_least=True,
+        )
+        for what, value in judged.items()
+    ]
+
+
+def within_limits(n: int, result: dict[str, Any]) -> list[Target]:
+    """Hold one thread's time against what two may take, and the whole peak."""
+    minutes, gigabytes = ALLOWED[n]
+    peak = result["peak"] * 2**20 / 1e9
+    judged = {
+        "CPU-minutes": (result["cpu"] / 60, minutes),
+        "peak GB, data and libraries in it": (peak, gigabytes),
+    }
+    return [
+        Target(
+            name=f"clustering {n:,}: {what}",
+            ours=f"{figures(result)}, recall {result['recall']:.3f}",
+            peer=f"{bound:g}",
+            value=value,
+            bound=bound,
+            at_least=False,
+        )
+        for what, (value, bound) in judged.items()
+    ]
+
+
+def growth(results: dict[int, dict[str, Any]]) -> Target:
+    """Return the exponent of the growth of the CPU time over the sizes not searched exactly."""
+    least, most = COMPARED, max(results)
+    ratio = results[most]["cpu"] / results[least]["cpu"]
+    return Target(
+        name=f"clustering {least:,} to {most:,}: exponent of the growth",
+        ours=f"{ratio:.1f} x the CPU time for {most / least:g} x the points",
+        peer="linear 1, exact search 2",
+        value=math.log(ratio) / math.log(most / least),
+        bound=1.2,
+        at_least=False,
+    )
+
+
+def draw(file: Path, results: dict[str, dict[int, dict[str, Any]]], exact: dict[str, Any]) -> None:
+    """Plot CPU time over the points; the guides go through the figures at ``COMPARED``."""
+    most = max(results["smooth"])
+    linear = results["smooth"][COMPARED]["cpu"]
+    write_chart(
+        file,
+        {kind: [(n, one["cpu"]) for n, one in sizes.items()] for kind, sizes in results.items()},
+        title="FINCH of n points, 128 numbers each",
+        x_name="points",
+        y_name="CPU-seconds",
+        guides={
+            "linear": [(COMPARED, linear), (most, linear * most / COMPARED)],
+            "exact search": [
+                (COMPARED, exact["cpu"]),
+                (most, exact["cpu"] * (most / COMPARED) ** 2),
+            ],
+        },
     )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
-    parser.add_argument("--only", choices=("slic", "finch-clust"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    for n in arguments.sizes:
-        if arguments.only:
-            measure(arguments.only, n)
-            continue
-        for who in ("slic", "finch-clust"):
-            if who == "slic" or n <= PEER_LIMIT:
-                command = [sys.executable, __file__, "--only", who, "--sizes", str(n)]
-                subprocess.run(command, check=True)
-            else:
-                print(f"{who:11s} {n:7d} x {WIDTH}: left out, its matrix is {n * n * 4 >> 30} GiB")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--targets", type=Path, metavar="FILE")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the growth as SVG")
+    parser.add_argument("--case", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.case:
+        who, kind, n = options.case
+        print(json.dumps(CASES[who](kind, int(n))))
+        return
+    targets.append([against_peer()], options.targets)
+    results = {kind: {n: measure("slic", kind, n) for n in SIZES[kind]} for kind in SIZES}
+    exact = {kind: measure("exact", kind, COMPARED) for kind in ("smooth", "bursts")}
+    allowed = {n: results["smooth"].get(n) or measure("slic", "smooth", n) for n in ALLOWED}
+    rows = [row for n, result in allowed.items() for row in within_limits(n, result)]
+    rows += [growth(results["smooth"])]
+    rows += [row for kind, result in exact.items() for row in against_exact(kind, result)]
+    targets.append(rows, options.targets)
+    if options.plot:
+        draw(options.plot, results, exact["smooth"])
+    print("\n".join(f"{row.name}: {row.value:.3g}, {row.verdict}" for row in rows))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slic.clustering import assignment
 from slic.clustering.assignment import PseudoLabels
-from slic.clustering.finch import finch
+from slic.clustering.finch import Hierarchy, finch
 from slic.errors import TrainingError
 
 
@@ -49,6 +50,20 @@ def test_methods_and_partitions() -> None:
     assert PseudoLabels.from_embeddings(x, method="kmeans", clusters=12).clusters == 12
     alone = PseudoLabels.from_embeddings(x, method="none")
     assert alone.summary() == {"clusters": 300, "singletons": 300, "largest": 1}
+
+
+def test_the_lowest_recall_of_the_levels_used_is_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, two = np.eye(4), np.array([0, 0, 1, 1])
+    for recalls, partition, stated in (
+        ((None, None), 1, None),
+        ((0.992, None), 1, 0.992),
+        ((0.995, 0.991), 0, 0.995),
+        ((0.995, 0.991), 1, 0.991),
+    ):
+        found = Hierarchy((np.arange(4), two), recalls)
+        monkeypatch.setattr(assignment, "finch", lambda *_, found=found, **__: found)
+        pseudo = PseudoLabels.from_embeddings(x, method="finch", partition=partition)
+        assert pseudo.neighbor_recall == pseudo.shifted().neighbor_recall == stated
 
 
 def test_agreement_from_round_to_round() -> None:

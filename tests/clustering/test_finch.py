@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import pairwise_distances
 
+from slic.clustering import finch as module
+from slic.clustering import forest
+from slic.clustering.agreement import adjusted_mutual_information
 from slic.clustering.finch import Hierarchy, finch
 from slic.errors import TrainingError
 
@@ -70,6 +73,27 @@ def test_every_partition_is_that_of_the_definition(seed: int) -> None:
     ours, slow = finch(x).partitions, slow_finch(x)
     assert len(ours) == len(slow)
     assert all(same_partition(a, b) for a, b in zip(ours, slow, strict=True))
+
+
+def test_hubs_of_many_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BLOCK", 3)
+    for seed in range(12):
+        ours, slow = finch(sample(seed)).partitions, slow_finch(sample(seed))
+        assert len(ours) == len(slow)
+        assert all(same_partition(a, b) for a, b in zip(ours, slow, strict=True))
+
+
+def test_approximate_partitions_are_nearly_the_exact_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forest, "LEAF", 20)
+    rng = np.random.default_rng(0)
+    x = np.repeat(rng.normal(size=(800, 10)), 10, axis=0) + 0.1 * rng.normal(size=(8000, 10))
+    exact, approximate = finch(x), finch(x, exact_up_to=500)
+    assert set(exact.recalls) == {None}
+    measured = [recall for recall in approximate.recalls if recall is not None]
+    assert len(measured) > 1  # the means of clusters are searched the same way
+    assert min(measured) >= forest.ENOUGH
+    levels = zip(exact.partitions[:2], approximate.partitions[:2], strict=True)
+    assert all(adjusted_mutual_information(a, b) > 0.97 for a, b in levels)
 
 
 @pytest.mark.parametrize("name", ["blobs_300x16", "blobs_1200x32", "uniform_500x8"])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slic.clustering import neighbors
+from slic.clustering import exact
 from slic.clustering.neighbors import first_neighbors
 from slic.errors import TrainingError
 
@@ -27,7 +27,7 @@ def slow_neighbors(x: np.ndarray) -> tuple[list[int], list[float]]:
 def test_neighbours_are_those_of_a_plain_loop(
     n: int, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neighbors, "BLOCK", block)
+    monkeypatch.setattr(exact, "BLOCK", block)
     x = np.random.default_rng(n).normal(size=(n, 6))
     found, (index, distance) = first_neighbors(x), slow_neighbors(x)
     assert found.index.tolist() == index
@@ -42,7 +42,7 @@ def test_copies_and_ties_follow_the_rule(points: list[int], block: int) -> None:
     scale = np.random.default_rng(len(points)).choice([0.5, 1.0, 4.0], (len(points), 1))
     x = directions[points] * scale
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(neighbors, "BLOCK", block)
+        patch.setattr(exact, "BLOCK", block)
         found = first_neighbors(x)
     for i, point in enumerate(points):
         copies = [j for j, other in enumerate(points) if other == point and j != i]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from slic.devices import Arriving
 from slic.embeddings import cache, embed, embedding
 from slic.embeddings.cache import FeatureCache
 from slic.encoders.encoder import EncoderConfig, VideoEncoder
@@ -40,7 +41,7 @@ def embedded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counted: list[int] = []
     plain = embedding._features
 
-    def features(encoder: VideoEncoder, clips: torch.Tensor, **options: Any) -> torch.Tensor:
+    def features(encoder: VideoEncoder, clips: torch.Tensor, **options: Any) -> Arriving:
         counted.append(len(clips))
         return plain(encoder, clips, **options)
 
@@ -58,7 +59,7 @@ def test_stopped_anywhere_and_resumed_it_is_bit_for_bit_that_of_one_go(
     for batches in range(3):
         left = [batches]
 
-        def features(*arguments: Any, left: list[int] = left, **options: Any) -> torch.Tensor:
+        def features(*arguments: Any, left: list[int] = left, **options: Any) -> Arriving:
             if left[0] == 0:
                 raise KeyboardInterrupt
             left[0] -= 1

@@ -4,10 +4,10 @@ from typing import get_args
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import avg_pool3d, batch_norm, conv3d, max_pool3d
 
-from slic.encoders.r3d import Depth, ResNet3D, Shortcut
+from slic.encoders.r3d import Conv3d, Depth, ResNet3D, Shortcut
 
 Weights = dict[str, Tensor]
 
@@ -79,3 +79,35 @@ def test_impossible_sizes_are_refused() -> None:
         ResNet3D(12)
     with pytest.raises(ValueError, match=r"width=0\.01"):
         ResNet3D(10, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride"),
+    [(3, (1, 1, 1)), (3, (2, 2, 2)), (1, (2, 2, 2)), (7, (1, 4, 4)), (7, (2, 2, 2))],
+)
+@pytest.mark.parametrize("frames", range(1, 9))
+@pytest.mark.parametrize("side", [1, 2, 4])
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32])
+def test_a_convolution_of_short_clips_has_the_gradients_of_float64(
+    kernel: int, stride: tuple[int, int, int], frames: int, side: int, precision: torch.dtype
+) -> None:
+    torch.manual_seed(0)
+    conv = Conv3d(16, 16, kernel, stride=stride, padding=kernel // 2, bias=False).to(precision)
+    truth = nn.Conv3d(16, 16, kernel, stride=stride, padding=kernel // 2, bias=False).double()
+    truth.load_state_dict(conv.state_dict())
+    x = torch.randn(2, 16, frames, side, side, dtype=precision, requires_grad=True)
+    exact_x = x.detach().double().requires_grad_()
+    y, exact_y = conv(x), truth(exact_x)
+    upstream = torch.randn_like(y)
+    found = (y, *torch.autograd.grad(y, (x, conv.weight), upstream))
+    exact = torch.autograd.grad(exact_y, (exact_x, truth.weight), upstream.double())
+    tolerance = 0.01 if precision == torch.bfloat16 else 1e-5
+    for ours, wanted in zip(found, (exact_y, *exact), strict=True):
+        assert (ours.double() - wanted).norm() <= tolerance * wanted.norm()
+
+
+@pytest.mark.parametrize("depth", get_args(Depth))
+def test_no_convolution_of_the_network_is_the_librarys_own(depth: int) -> None:
+    with torch.device("meta"):
+        modules = ResNet3D(depth).modules()
+    assert all(type(module) is Conv3d for module in modules if isinstance(module, nn.Conv3d))

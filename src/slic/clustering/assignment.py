@@ -1,6 +1,6 @@
 """PseudoLabels: which videos share a cluster until the next round."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -21,10 +21,13 @@ class PseudoLabels:
     Attributes:
         labels: Clusters 0..k-1, all of them in use.
         partition: The level of FINCH's hierarchy they are, 0 the finest.
+        neighbor_recall: The lowest recall, measured on a sample, of the first neighbours that FINCH
+            made them from; None where all neighbours were searched exactly.
     """
 
     labels: Int[np.ndarray, " n"]
     partition: int = 0
+    neighbor_recall: float | None = None
 
     def __post_init__(self) -> None:
         if len(self.labels) == 0 or self.labels.min() < 0 or not np.bincount(self.labels).all():
@@ -48,7 +51,7 @@ class PseudoLabels:
             partition: Which partition of FINCH, 0 the finest; the coarsest when there are fewer,
                 and ``.partition`` says so.
             clusters: How many clusters k-means makes.
-            seed: Of k-means; the others draw nothing.
+            seed: Of k-means, and of FINCH's approximate search for the neighbours of many videos.
 
         Raises:
             TrainingError: No embeddings, values that are not finite, or more clusters than videos.
@@ -57,16 +60,17 @@ class PseudoLabels:
             return cls(np.arange(len(x)))
         if method == "kmeans":
             return cls(spherical_kmeans(x, clusters, seed=seed))
-        partitions = finch(x).partitions
-        level = min(partition, len(partitions) - 1)
-        return cls(partitions[level], level)
+        hierarchy = finch(x, seed=seed)
+        level = min(partition, len(hierarchy.partitions) - 1)
+        measured = [recall for recall in hierarchy.recalls[: level + 1] if recall is not None]
+        return cls(hierarchy.partitions[level], level, min(measured, default=None))
 
     def shifted(self) -> "PseudoLabels":
         """Give every video the label of the one before it in the catalog, the first the last's.
 
         An oddity of the authors' code, here only to reproduce their figures.
         """
-        return PseudoLabels(np.roll(self.labels, 1), self.partition)
+        return replace(self, labels=np.roll(self.labels, 1))
 
     @property
     def clusters(self) -> int:

@@ -1,18 +1,15 @@
 """FINCH: a hierarchy of partitions from first neighbours (Sarfraz et al., CVPR 2019)."""
 
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from slic.clustering.neighbors import (
-    FirstNeighbors,
-    directions,
-    first_neighbors,
-    paired_distances,
-)
+from slic.clustering.neighbors import EXACT_UP_TO, FirstNeighbors, first_neighbors
+from slic.clustering.rows import directions, paired_distances, sums_by_label
 from slic.errors import TrainingError
 
 BLOCK = 2048
@@ -20,9 +17,16 @@ BLOCK = 2048
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """Partitions of the same points, finest first; a partition has the labels 0..k-1."""
+    """Partitions of the same points, finest first; a partition has the labels 0..k-1.
+
+    Attributes:
+        partitions: The labels.
+        recalls: For every partition, the recall of the first neighbours it was made from, measured
+            on a sample; None where they were searched exactly.
+    """
 
     partitions: tuple[Int[np.ndarray, " n"], ...]
+    recalls: tuple[float | None, ...]
 
     @property
     def clusters(self) -> tuple[int, ...]:
@@ -30,7 +34,13 @@ class Hierarchy:
         return tuple(int(labels.max()) + 1 for labels in self.partitions)
 
 
-def finch(x: Float[np.ndarray, "n d"], *, early_exit: bool = True) -> Hierarchy:
+def finch(
+    x: Float[np.ndarray, "n d"],
+    *,
+    early_exit: bool = True,
+    exact_up_to: int = EXACT_UP_TO,
+    seed: int = 0,
+) -> Hierarchy:
     """Cluster points by cosine first neighbours, then the clusters' means, and so on.
 
     Two points are linked when one is the first neighbour of the other or both have the same one;
@@ -49,34 +59,39 @@ def finch(x: Float[np.ndarray, "n d"], *, early_exit: bool = True) -> Hierarchy:
             the original code of the method's authors: all three kinds of links above count, and a
             pair of mutual first neighbours counts as twice as far apart. The first partition does
             not depend on it.
+        exact_up_to: Points, or means, up to which the neighbours are searched exactly.
+        seed: Of the approximate search for the neighbours of more.
 
     Raises:
         TrainingError: No points, or values that are not finite.
     """
     if len(x) == 0:
         raise TrainingError("There are no embeddings to cluster.")
-    x = np.asarray(x, dtype=np.float64)
-    directions(x)  # refuses what is not finite, also a single point
     if len(x) == 1:
-        return Hierarchy((np.zeros(1, dtype=np.int64),))
-    neighbors = first_neighbors(x)
+        directions(x)  # refuses what is not finite
+        return Hierarchy((np.zeros(1, dtype=np.int64),), (None,))
+    neighbors = first_neighbors(x, exact_up_to=exact_up_to, seed=seed)
     longest = _longest_link(x, neighbors) if early_exit else np.inf
     labels = _components(neighbors.index, np.ones(len(x), dtype=bool))
-    partitions = [labels]
+    partitions, recalls = [labels], [neighbors.recall]
     clusters, merges = int(labels.max()) + 1, len(x)
     while clusters > 1 and merges > 1:
-        merged = _merge_clusters(_means(x, labels), longest)
+        means = _means(x, labels)
+        neighbors = first_neighbors(means, exact_up_to=exact_up_to, seed=seed)
+        merged = _merge_clusters(means, neighbors, longest)
         merges = clusters - int(merged.max()) - 1
         clusters -= merges
         if clusters == 1 or merges == 0:
             break
         labels = merged[labels]
         partitions.append(labels)
-    return Hierarchy(tuple(partitions))
+        recalls.append(neighbors.recall)
+    return Hierarchy(tuple(partitions), tuple(recalls))
 
 
-def _merge_clusters(means: Float64[np.ndarray, "k d"], longest: float) -> Int[np.ndarray, " k"]:
-    neighbors = first_neighbors(means)
+def _merge_clusters(
+    means: Float64[np.ndarray, "k d"], neighbors: FirstNeighbors, longest: float
+) -> Int[np.ndarray, " k"]:
     kept = _link_lengths(neighbors) <= longest
     return _components(neighbors.index, kept | _linked_by_a_third(means, neighbors, longest))
 
@@ -95,10 +110,10 @@ def _components(
 
 
 def _means(
-    x: Float64[np.ndarray, "n d"], labels: Int[np.ndarray, " n"]
+    x: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"]
 ) -> Float64[np.ndarray, "k d"]:
-    members = csr_array((np.ones(len(x)), (labels, np.arange(len(x)))))
-    means: Float64[np.ndarray, "k d"] = (members @ x) / np.bincount(labels)[:, None]
+    sizes = np.bincount(labels)
+    means: Float64[np.ndarray, "k d"] = sums_by_label(x, labels, k=len(sizes)) / sizes[:, None]
     return means
 
 
@@ -123,25 +138,29 @@ def _linked_by_a_third(
     """
     j = np.flatnonzero(~_mutual(neighbors.index) & _mutual(neighbors.index)[neighbors.index])
     i = neighbors.index[neighbors.index[j]]
-    near = paired_distances(x[j], x[i]) <= longest
+    near = paired_distances(x, j, i) <= longest
     linked = np.zeros(len(x), dtype=bool)
     linked[i[near]] = True
     return linked
 
 
-def _longest_link(x: Float64[np.ndarray, "n d"], neighbors: FirstNeighbors) -> float:
+def _longest_link(x: Float[np.ndarray, "n d"], neighbors: FirstNeighbors) -> float:
     """Return the length of the longest link of the first level, of all three kinds."""
     longest = float(_link_lengths(neighbors).max())
-    unit = directions(x)
     by_neighbor = np.argsort(neighbors.index, kind="stable")
-    ends = np.cumsum(np.bincount(neighbors.index))
-    for points in np.split(by_neighbor, ends[:-1]):
-        if len(points) > 1:
-            longest = max(longest, _diameter(unit[points]))
+    sizes = np.bincount(neighbors.index)
+    starts = np.cumsum(sizes) - sizes
+    for size in np.unique(sizes[sizes > 1]).tolist():
+        groups = by_neighbor[starts[sizes == size][:, None] + np.arange(size)]
+        together = max(1, BLOCK // size)
+        for start in range(0, len(groups), together):
+            longest = max(longest, _largest_diameter(x, groups[start : start + together]))
     return longest
 
 
-def _diameter(unit: Float[np.ndarray, "m d"]) -> float:
-    """Return the largest cosine distance of two rows, in blocks: a hub may have many neighbours."""
-    blocks = (unit[start : start + BLOCK] @ unit.T for start in range(0, len(unit), BLOCK))
-    return 1.0 - min(float(similarity.min()) for similarity in blocks)
+def _largest_diameter(x: Float[np.ndarray, "n d"], groups: Int[np.ndarray, "g m"]) -> float:
+    """Return the largest cosine distance of two points of one group, in blocks: of hubs too."""
+    unit = directions(x[groups.ravel()]).reshape(*groups.shape, -1)
+    parts = [unit[:, start : start + BLOCK] for start in range(0, groups.shape[1], BLOCK)]
+    pairs = combinations_with_replacement(parts, 2)
+    return 1.0 - min(float((a @ b.swapaxes(1, 2)).min()) for a, b in pairs)

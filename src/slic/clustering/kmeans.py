@@ -1,9 +1,9 @@
 """Spherical k-means, the alternative to FINCH when the number of clusters is to be chosen."""
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int
+from jaxtyping import Float, Float32, Int
 
-from slic.clustering.neighbors import directions
+from slic.clustering.rows import directions, sums_by_label
 from slic.errors import TrainingError
 
 BLOCK = 2048
@@ -27,15 +27,36 @@ def spherical_kmeans(
         )
     unit = directions(x)
     centres = unit[_seeds(unit, k, np.random.default_rng(seed))]
-    labels, distance = _assign(unit, centres)
+    labels, distance = nearest_centres(unit, centres)
     for _ in range(iterations):
-        centres = _centres(unit, _fill_empty(labels, distance, k), k)
+        centres = mean_directions(unit, _fill_empty(labels, distance, k), k=k)
         previous = labels
-        labels, distance = _assign(unit, centres)
+        labels, distance = nearest_centres(unit, centres)
         if np.array_equal(labels, previous):
             break
     compact: Int[np.ndarray, " n"] = np.unique(labels, return_inverse=True)[1]
     return compact
+
+
+def nearest_centres(
+    unit: Float32[np.ndarray, "n d"], centres: Float32[np.ndarray, "k d"]
+) -> tuple[Int[np.ndarray, " n"], Float32[np.ndarray, " n"]]:
+    """Return every point's nearest centre and the distance to it."""
+    labels = np.empty(len(unit), dtype=np.int64)
+    distance = np.empty(len(unit), dtype=np.float32)
+    for start in range(0, len(unit), BLOCK):
+        block = slice(start, start + BLOCK)
+        similarity = unit[block] @ centres.T
+        labels[block] = similarity.argmax(axis=1)
+        distance[block] = 1.0 - similarity.max(axis=1)
+    return labels, distance
+
+
+def mean_directions(
+    unit: Float32[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], *, k: int
+) -> Float32[np.ndarray, "k d"]:
+    """Return the direction of the mean of every cluster 0..k-1, zero for an empty one."""
+    return directions(sums_by_label(unit, labels, k=k))
 
 
 def _seeds(
@@ -54,20 +75,6 @@ def _seeds(
     return np.array(seeds)
 
 
-def _assign(
-    unit: Float32[np.ndarray, "n d"], centres: Float32[np.ndarray, "k d"]
-) -> tuple[Int[np.ndarray, " n"], Float32[np.ndarray, " n"]]:
-    """Return every point's nearest centre and the distance to it."""
-    labels = np.empty(len(unit), dtype=np.int64)
-    distance = np.empty(len(unit), dtype=np.float32)
-    for start in range(0, len(unit), BLOCK):
-        block = slice(start, start + BLOCK)
-        similarity = unit[block] @ centres.T
-        labels[block] = similarity.argmax(axis=1)
-        distance[block] = 1.0 - similarity.max(axis=1)
-    return labels, distance
-
-
 def _fill_empty(
     labels: Int[np.ndarray, " n"], distance: Float32[np.ndarray, " n"], k: int
 ) -> Int[np.ndarray, " n"]:
@@ -79,11 +86,3 @@ def _fill_empty(
         sizes[labels[point]] -= 1
         labels[point], sizes[empty] = empty, 1
     return labels
-
-
-def _centres(
-    unit: Float32[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], k: int
-) -> Float32[np.ndarray, "k d"]:
-    sums: Float64[np.ndarray, "k d"] = np.zeros((k, unit.shape[1]))
-    np.add.at(sums, labels, unit)
-    return directions(sums)

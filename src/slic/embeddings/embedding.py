@@ -38,7 +38,7 @@ def embed(
     layer: Layer = "head",
     view: ClipView = "rgb",
     reader: ClipReader | None = None,
-    batch_size: int = 64,
+    batch_size: int = 32,
     workers: int = 2,
     precision: Precision = "fp32",
     cache: Path | None = None,
@@ -58,7 +58,8 @@ def embed(
         view: ``"rgb"`` or ``"flow"``.
         reader: How clips are read and motion is drawn; None: as the encoder's config says, with
             the usual flow.
-        batch_size: Evenly spaced clips that pass the encoder at a time; windows pass by 32.
+        batch_size: Evenly spaced clips that pass the encoder at a time; windows pass by 32. On a
+            CPU, 64 small clips no longer fit into the caches.
         workers: Processes that decode.
         precision: ``"bf16"`` autocasts.
         cache: Folder where features are kept while they are made; those already there are taken,

@@ -118,20 +118,19 @@ class Conv3d(nn.Conv3d):
     """Convolution that pads short inputs itself; its numbers are those of ``nn.Conv3d``.
 
     Where the kernel reaches across all frames, oneDNN 3.12 (PyTorch 2.13 on a CPU) takes the
-    weight's gradient from wrong frames and from memory beyond the tensor, which is at times not
-    finite, and even writes there (docs/performance.md). In bf16 so does a 3x3x3 kernel on two
-    frames or a 7x7x7 one on four, in fp32 a 7x7x7 one of stride 2 on five. The kernels of stride 2
-    have that fault in bf16 on a single row or column too.
+    weight's gradient from wrong frames and from memory beyond the tensor, and some kernels write
+    there: in bf16 3x3x3 on two frames and 7x7x7 on two to six, in fp32 7x7x7 of stride 2 on five
+    to seven. A stride of 2 on a single row or column does the same in bf16 (docs/performance.md).
     """
 
     padding: tuple[int, int, int]  # of its kinds the one in use
 
     def forward(self, x: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b c2 t2 h2 w2"]:
         """Return the convolution of ``x``."""
-        (frames, *sides), (stride, *strides) = x.shape[2:], self.stride
-        short = [stride < frames <= self.kernel_size[0]]
-        short += [side == 1 < step for side, step in zip(sides, strides, strict=True)]
-        t, h, w = (p if s else 0 for p, s in zip(self.padding, short, strict=True))
+        axes = zip(x.shape[2:], self.kernel_size, self.stride, self.padding, strict=True)
+        (frames, kernel, stride, padding), *sides = axes
+        t = padding if stride < frames <= kernel else 0
+        h, w = (p if side <= p and step > 1 else 0 for side, _, step, p in sides)
         if not t + h + w:
             return super().forward(x)
         x = pad(x, (w, w, h, h, t, t))

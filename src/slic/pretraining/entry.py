@@ -11,7 +11,8 @@ from slic.clips.spans import extent
 from slic.errors import CatalogError, CheckpointError
 from slic.files import atomic_path
 from slic.pretraining.folder import RunFolder
-from slic.pretraining.run import Observer, PretrainResult, Run
+from slic.pretraining.reporting import Observer
+from slic.pretraining.run import PretrainResult, Run
 from slic.recipe import Recipe, load_recipe, save_recipe
 from slic.videos.catalog import Catalog
 

@@ -1,9 +1,10 @@
-"""What a run says while it works: the bar on stderr, ``log.jsonl``, and TensorBoard."""
+"""What a run says while it works: the bar on stderr, ``log.jsonl``, TensorBoard, an observer."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Protocol, runtime_checkable
 
 from accelerate import Accelerator
 from jaxtyping import Int
@@ -12,6 +13,18 @@ from tqdm import tqdm
 
 from slic.clustering.assignment import PseudoLabels
 from slic.pretraining.folder import RunFolder
+
+
+@runtime_checkable
+class Observer(Protocol):
+    """Sees every clustering; whatever it returns is written to the log beside the round.
+
+    This is the one way by which ground truth comes near a run, and nothing goes back.
+    """
+
+    def clustered(self, ids: Sequence[str], pseudo_labels: Sequence[int]) -> Mapping[str, float]:
+        """Return figures of a round, such as its agreement with labels."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,9 @@
 """The method of the paper as a loop: embed, cluster, train, save (docs/method.md)."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import torch
 from accelerate import Accelerator
@@ -31,7 +30,7 @@ from slic.pretraining.parts import (
     new_encoder,
     new_optimizer,
 )
-from slic.pretraining.reporting import Reporter, StepAbout
+from slic.pretraining.reporting import Observer, Reporter, StepAbout
 from slic.pretraining.rounds import cluster_round
 from slic.pretraining.stepping import step_if_finite
 from slic.pretraining.watching import Watch
@@ -42,18 +41,6 @@ from slic.videos.catalog import Catalog
 SAVE_EVERY_SECONDS = 600.0  # an epoch of a large set is long; a kill costs at most this much
 STEPS_BEHIND = 4  # how late a GPU's figures are read; meanwhile they travel, and it has work to do
 STEPS_TOGETHER = 8  # how often several processes ask each other whether to stop
-
-
-@runtime_checkable
-class Observer(Protocol):
-    """Sees every clustering; whatever it returns is written to the log beside the round.
-
-    This is the one way by which ground truth comes near a run, and nothing goes back.
-    """
-
-    def clustered(self, ids: Sequence[str], pseudo_labels: Sequence[int]) -> Mapping[str, float]:
-        """Return figures of a round, such as its agreement with labels."""
-        ...
 
 
 @dataclass(frozen=True)
