@@ -110,11 +110,6 @@ class Run:
         self.encoder.train()
         self.reporter.start(self.total_steps, done=self.step, progress=progress)
         with self.reporter, stop_at_ctrl_c() as stopping:
-            if self.recipe.train.precision == "bf16" and self.accelerator.device.type == "cpu":
-                self.warn(
-                    "bf16 on a CPU was seen to give gradients that are not finite, and with very "
-                    "narrow networks to crash (docs/performance.md); fp32 is the safe choice."
-                )
             for epoch in range(self.epoch, self.recipe.train.epochs):
                 if self.batch == 0 and epoch % self.recipe.clustering.every_epochs == 0:
                     self.cluster(observer)
@@ -191,8 +186,8 @@ class Run:
             group["lr"] = rate
         statistics = list(self.encoder.buffers())
         before = [statistic.clone() for statistic in statistics]
-        terms = self.losses(model, samples)
         self.optimizer.zero_grad(set_to_none=True)
+        terms = self.losses(model, samples)
         self.accelerator.backward(terms.total)
         left_out = step_if_finite(
             self.optimizer, terms.total, statistics=zip(statistics, before, strict=True)
