@@ -23,16 +23,14 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
-from accelerate import Accelerator
 
 import targets
+from first_round import run_after_first_round
 from slic.clips.datasets import TripletSample, batch_loader
-from slic.clustering.assignment import PseudoLabels
 from slic.embeddings import embed
-from slic.pretraining.folder import RunFolder
 from slic.pretraining.parts import new_encoder
 from slic.pretraining.run import Run
-from slic.recipe import Recipe, load_recipe
+from slic.recipe import load_recipe
 from slic.videos.catalog import Catalog
 from slic.videos.probing import probe
 from slic.videos.video import Video
@@ -89,14 +87,6 @@ def collections(folder: Path) -> dict[str, Catalog]:
     }
 
 
-def new_run(catalog: Catalog, recipe: Recipe) -> Run:
-    run = Run(recipe, catalog, RunFolder(catalog.root), Accelerator(cpu=True))
-    run.pseudo_labels = PseudoLabels(np.arange(len(catalog)) % 16)
-    run.encoder.train()
-    run.reporter.start(run.total_steps, done=0, progress=False)
-    return run
-
-
 def batches(run: Run, *, workers: int) -> Loaded:
     """Give batches, epoch after epoch."""
     loader = batch_loader(run.dataset, run.batches, workers=workers)
@@ -115,7 +105,7 @@ def mebibytes(field: str, process: int | str = "self") -> float:
 
 def train(catalog: Catalog) -> None:
     """Train 20 steps."""
-    run = new_run(catalog, load_recipe("small", TINY))
+    run = run_after_first_round(load_recipe("small", TINY), catalog, catalog.root)
     for batch in islice(batches(run, workers=2), STEPS):
         run.train_step(run.encoder, batch)
 
@@ -169,7 +159,7 @@ def growth(work: str, made: dict[str, Catalog], names: list[str]) -> list[Target
 
 def leak(catalog: Catalog) -> list[Target]:
     """Compare what a worker, and the process that trains, hold after 1,000 and 10,000 clips."""
-    run = new_run(catalog, load_recipe("small", TINY))
+    run = run_after_first_round(load_recipe("small", TINY), catalog, catalog.root)
     held, loaded = list[tuple[float, float]](), 0
     for batch in batches(run, workers=1):
         loaded += batch.clips.shape[:2].numel()

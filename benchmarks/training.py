@@ -28,24 +28,22 @@ from unittest.mock import patch
 import av
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import Generator, Tensor
 
 import targets
+from first_round import run_after_first_round
 from slic.clips.datasets import TripletSample, batch_loader
-from slic.clustering.assignment import PseudoLabels
 from slic.embeddings import embed
 from slic.encoders.encoder import to_input
-from slic.pretraining.folder import RunFolder
 from slic.pretraining.objective import loss_terms
 from slic.pretraining.parts import instance_loss, new_optimizer
 from slic.pretraining.run import Run
-from slic.recipe import Recipe, load_recipe
+from slic.recipe import load_recipe
 from slic.videos.catalog import Catalog
 from targets import Target
 
 TURNS = 5
-VIDEOS, CLUSTERS = 96, 12
+VIDEOS = 96
 # The paper's network and loss at 1 / 256 of its pixels; its slow flow is not what is measured here.
 TINY_CLIPS = ["--clip.frames=4", "--clip.size=16", "--flow.method=dis"]
 
@@ -64,16 +62,6 @@ def write_videos(folder: Path) -> Catalog:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             container.mux(stream.encode())
     return Catalog.from_folder(folder, progress=False)
-
-
-def new_run(recipe: Recipe, catalog: Catalog, folder: Path) -> Run:
-    """Return a run after its first round."""
-    folder.mkdir()
-    run = Run(recipe, catalog, RunFolder(folder), Accelerator(cpu=True))
-    run.pseudo_labels = PseudoLabels(np.arange(len(catalog)) % CLUSTERS)
-    run.encoder.train()
-    run.reporter.start(run.total_steps, done=0, progress=False)
-    return run
 
 
 class Cost(NamedTuple):
@@ -286,8 +274,10 @@ def main() -> None:
         folder = Path(name)
         (folder / "videos").mkdir()
         catalog = write_videos(folder / "videos")
-        small = new_run(load_recipe("small"), catalog, folder / "small")
-        paper = new_run(load_recipe("paper-kinetics400", TINY_CLIPS), catalog, folder / "paper")
+        small = run_after_first_round(load_recipe("small"), catalog, folder / "small")
+        paper = run_after_first_round(
+            load_recipe("paper-kinetics400", TINY_CLIPS), catalog, folder / "paper"
+        )
         parts: list[Callable[[], list[Target]]] = [
             lambda: step_and_epoch(small),
             lambda: embedding(small),
