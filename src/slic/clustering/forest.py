@@ -59,7 +59,8 @@ def _compare(
     index: Int64[Tensor, " n"],
 ) -> None:
     """Update the best of all points of a leaf in place."""
-    similarity = rows[leaf] @ rows[leaf].T
+    here = rows[leaf]
+    similarity = here @ here.T
     similarity.fill_diagonal_(-torch.inf)
     best_here, index_here = best[leaf], index[leaf]
     improve(best_here, index_here, similarity, leaf)

@@ -48,7 +48,7 @@ def nearest_centres(
         block = slice(start, start + BLOCK)
         similarity = unit[block] @ centres.T
         labels[block] = similarity.argmax(axis=1)
-        distance[block] = 1.0 - similarity.max(axis=1)
+        distance[block] = 1.0 - similarity[np.arange(len(similarity)), labels[block]]
     return labels, distance
 
 
