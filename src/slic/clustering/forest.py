@@ -19,7 +19,7 @@ from slic.clustering.rows import BLOCK, paired_distances
 LEAF = 1000  # points that are compared all with all
 BRANCHES = 1024  # cells of one division at most
 TRAINING = 32  # points a cell that the division is learnt from
-ITERATIONS = 2  # more make the trees alike: fewer neighbours found by ten of them
+ITERATIONS = 2  # more make the trees alike, so that more of them are needed
 SAMPLED = 1000
 ENOUGH = 0.99  # of the sample; then .98 of all is nearly certain
 
