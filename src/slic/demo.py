@@ -52,9 +52,8 @@ def run_demo(out: Path, *, level: Level = "easy", seed: int = 0) -> Path:
 
 def _precision() -> str:
     """Return the quicker precision: bf16 where the processor computes with it."""
-    capabilities: dict[str, bool] = getattr(
-        torch.cpu, "get_capabilities", dict
-    )()  # an older PyTorch cannot say
+    say = getattr(torch.cpu, "get_capabilities", dict)  # an older PyTorch cannot say
+    capabilities: dict[str, bool] = say()
     quick = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
     return "bf16" if quick else "fp32"
 
