@@ -173,6 +173,8 @@ def test_a_value_of_the_wrong_kind_is_one_line_that_names_it(word: str, said: st
         "--train.seed=-1",
         "--train.workers=-1",
         "--train.momentum=-0.5",
+        "--train.mean_frame=[0.5,0.2]",
+        "--train.mean_frame=[-0.5,0.2]",
         "--loss.temporal_weight=-1",
         "--loss.temperature=0",
         "--clustering.partition=-1",
@@ -192,3 +194,7 @@ def test_an_impossible_value_is_named_with_its_value(word: str) -> None:
 def test_a_file_that_is_no_text_is_refused(written: Path) -> None:
     written.write_bytes(b"\xff\xfe\x00\x81")
     assert "cannot be read as a recipe" in refused(written)
+
+
+def test_the_mean_frame_cannot_both_fade_in_and_be_taken_off_for_good() -> None:
+    assert "choose one of the two" in refused("small", "--encoder.subtract_mean_frame=true")

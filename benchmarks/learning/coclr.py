@@ -31,8 +31,8 @@ from slic.embeddings import embed
 from slic.encoders.encoder import VideoEncoder, to_input
 from slic.pretraining.folder import RunFolder
 from slic.pretraining.parts import (
+    fade_mean_frame,
     learning_rate,
-    mean_frame_share,
     new_encoder,
     new_optimizer,
 )
@@ -120,10 +120,7 @@ class Learner:
         train = self.recipe.train
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(train, self.step, self.total_steps)
-        if train.mean_frame:
-            self.encoder.mean_frame = mean_frame_share(
-                train.mean_frame, self.step, self.total_steps
-            )
+        fade_mean_frame(self.encoder, train.mean_frame, self.step, self.total_steps)
         device = next(self.encoder.parameters()).device
         clips = to_input(samples.clips.flatten(0, 1).to(device))
         with torch.autocast(device.type, torch.bfloat16, enabled=train.precision == "bf16"):

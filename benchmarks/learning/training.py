@@ -19,7 +19,7 @@ from slic.pretraining import Observer
 from slic.pretraining.folder import RunFolder, read_log
 from slic.pretraining.objective import LossTerms
 from slic.pretraining.run import Run
-from slic.recipe import Recipe, save_recipe
+from slic.recipe import LOOKS, Recipe, save_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class StoredRun(Run):
     def cluster(self, observer: Observer | None) -> None:
         settings = self.recipe.clustering
         first = settings.first_view if self.pseudo_labels is None else None
-        views = (first or settings.view).replace("both", "rgb+flow").split("+")
+        views = LOOKS[first or settings.view]
         if settings.method != "none":
             looks = settings.clips * sum(view != "motion" for view in views)
             self.clips_embedded += len(self.catalog) * looks

@@ -15,6 +15,15 @@ from jsonargparse import ArgumentError, ArgumentParser
 from slic.errors import RecipeError
 
 View = Literal["rgb", "flow", "both", "motion", "motion+flow", "motion+both"]
+LOOKS: dict[View, tuple[Literal["rgb", "flow", "motion"], ...]] = {
+    # motion: the descriptor that needs no encoder
+    "rgb": ("rgb",),
+    "flow": ("flow",),
+    "both": ("rgb", "flow"),
+    "motion": ("motion",),
+    "motion+flow": ("motion", "flow"),
+    "motion+both": ("motion", "rgb", "flow"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +89,7 @@ class ClusteringSettings:
     method: Literal["finch", "kmeans", "none"] = "finch"  # none: every video is its own cluster
     partition: int = 0  # of FINCH, 0 is the finest
     clusters: int = 100  # of k-means
-    view: View = "rgb"  # both: rgb and flow; motion: the descriptor that needs no encoder
+    view: View = "rgb"
     first_view: View | None = None  # of the first round; None: as the others
     clips: int = 1  # a video's embedding is the mean over so many clips
     layer: Literal["head", "backbone"] = "head"

@@ -100,13 +100,19 @@ class PseudoLabels:
         """Return the adjusted mutual information with an earlier round: 1 when nothing changed."""
         return adjusted_mutual_information(self.labels, previous.labels)
 
-    def summary(self) -> dict[str, int]:
-        """Return clusters, singletons (clusters of one video), and the size of the largest."""
-        return {
+    def summary(self) -> dict[str, int | float]:
+        """Return clusters, singletons (clusters of one video), and the size of the largest.
+
+        Where their first neighbours were not searched exactly, the recall of these is there too.
+        """
+        summary: dict[str, int | float] = {
             "clusters": self.clusters,
             "singletons": int((self._sizes == 1).sum()),
             "largest": int(self._sizes.max()),
         }
+        if self.neighbor_recall is not None:
+            summary["neighbor_recall"] = self.neighbor_recall
+        return summary
 
     @cached_property
     def _sizes(self) -> Int[np.ndarray, " k"]:

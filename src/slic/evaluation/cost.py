@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from slic.clips.flow import flow_step
 from slic.clips.reader import read_size
 from slic.encoders.encoder import VideoEncoder
-from slic.recipe import Recipe
+from slic.recipe import LOOKS, Recipe
 
 TRAINING = 3  # forward passes that a training step costs: forward, and backward twice that
 CROPS = 10  # of the ten-crop test
@@ -57,7 +57,7 @@ def pretraining_stage(recipe: Recipe, videos: int) -> Stage:
     train, clustering = recipe.train, recipe.clustering
     looks = 3 if recipe.loss.temporal_weight > 0 else 2
     rounds = -(-train.epochs // clustering.every_epochs) if clustering.method != "none" else 0
-    views = {"motion": 0, "both": 2, "motion+both": 2}.get(clustering.view, 1)  # motion is free
+    views = sum(look != "motion" for look in LOOKS[clustering.view])
     return Stage(
         f"pretraining, {train.epochs} epochs of {videos:,} videos",
         trained=train.epochs * videos * looks,

@@ -113,6 +113,14 @@ def mean_frame_share(span: tuple[float, float], step: int, total_steps: int) -> 
     return min(1.0, max(0.0, (step - start) / max(end - start, 1.0)))
 
 
+def fade_mean_frame(
+    encoder: VideoEncoder, span: tuple[float, float] | None, step: int, total_steps: int
+) -> None:
+    """Show an encoder as much of the clips' mean frame as is its due; without a span, as ever."""
+    if span is not None:
+        encoder.mean_frame = mean_frame_share(span, step, total_steps)
+
+
 def instance_loss(settings: LossSettings) -> InstanceLoss:
     """Return the instance term that the recipe names."""
     if settings.kind == "info_nce":

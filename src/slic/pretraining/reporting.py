@@ -90,14 +90,9 @@ class Reporter:
         agreement: float | None,
         **truth: float,
     ) -> None:
-        """Log a round: its clusters, their agreement with the last round's and with the truth.
-
-        Where their first neighbours were not searched exactly, the recall of these is logged too.
-        """
+        """Log a round: its clusters, their agreement with the last round's and with the truth."""
         self.clusters = pseudo_labels.clusters
-        summary: dict[str, float] = {**pseudo_labels.summary()}
-        if pseudo_labels.neighbor_recall is not None:
-            summary["neighbor_recall"] = pseudo_labels.neighbor_recall
+        summary = pseudo_labels.summary()
         self.folder.log("round", epoch=epoch, step=step, **summary, agreement=agreement, **truth)
         if pseudo_labels.one_cluster:
             message = "all videos fell into one cluster, so there is no negative to learn from."

@@ -1,8 +1,5 @@
 """A clustering round: embed every training video, group the embeddings, name the groups."""
 
-from collections.abc import Sequence
-from typing import Literal
-
 import numpy as np
 from accelerate import Accelerator
 from accelerate.utils import broadcast, gather_object
@@ -13,17 +10,8 @@ from slic.clips.motion import motion_descriptor
 from slic.clustering.assignment import Method, PseudoLabels
 from slic.embeddings import Layer, Precision, centred_unit_rows, embed
 from slic.encoders.encoder import VideoEncoder
+from slic.recipe import LOOKS, View
 from slic.videos.catalog import Catalog
-
-View = Literal["rgb", "flow", "both", "motion", "motion+flow", "motion+both"]
-_PARTS: dict[View, Sequence[Literal["rgb", "flow", "motion"]]] = {
-    "rgb": ["rgb"],
-    "flow": ["flow"],
-    "both": ["rgb", "flow"],
-    "motion": ["motion"],
-    "motion+flow": ["motion", "flow"],
-    "motion+both": ["motion", "rgb", "flow"],
-}
 
 
 def cluster_round(
@@ -51,7 +39,7 @@ def cluster_round(
         [v.id for v in catalog[accelerator.process_index :: accelerator.num_processes]]
     )
     parts = []
-    for look in _PARTS[view]:
+    for look in LOOKS[view]:
         if look == "motion":
             rows = describe_motion(mine, reader, clips=clips, workers=workers)
         else:

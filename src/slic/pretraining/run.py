@@ -23,10 +23,10 @@ from slic.pretraining.folder import RunFolder
 from slic.pretraining.objective import LossTerms, loss_terms
 from slic.pretraining.parts import (
     clip_reader,
+    fade_mean_frame,
     gather_with_gradient,
     instance_loss,
     learning_rate,
-    mean_frame_share,
     new_encoder,
     new_optimizer,
 )
@@ -210,8 +210,7 @@ class Run:
 
     def fade_mean_frame(self) -> None:
         """Show the encoder as much of what stands still as is its due at this step."""
-        if (span := self.recipe.train.mean_frame) is not None:
-            self.encoder.mean_frame = mean_frame_share(span, self.step, self.total_steps)
+        fade_mean_frame(self.encoder, self.recipe.train.mean_frame, self.step, self.total_steps)
 
     def losses(self, model: nn.Module, samples: TripletSample) -> LossTerms:
         """Embed the clips of this process and return the loss over those of all processes."""
@@ -231,10 +230,6 @@ class Run:
             temporal_margin=loss.temporal_margin,
             generator=Generator(device).manual_seed(seed),
         )
-
-    def warn(self, message: str) -> None:
-        """Say it above the bar and in the log."""
-        self.reporter.warn(message, epoch=self.epoch, step=self.step)
 
     def save(self) -> None:
         """Write the state of the run; the log then tells of every step before it."""
