@@ -79,6 +79,7 @@ class EncoderSettings:
     hidden: int = 2048
     embedding: int = 128
     subtract_mean_frame: bool = False  # what stands still in a clip is not seen
+    motion: bool = False  # beside the pictures, see how they move: computed inside the network
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from slic.encoders.motion import motion_channels
 from slic.encoders.r3d import ResNet3D, Shortcut
 from slic.errors import CheckpointError
 from slic.files import write_atomically
@@ -42,6 +43,8 @@ class EncoderConfig:
         view: The looks it was trained on: clips, their optical flow, or both.
         subtract_mean_frame: Whether the backbone sees each clip minus its mean over time: what
             stands still is then grey, and appearance does not drown motion.
+        motion: Whether the backbone sees, beside the pictures, how each clip moves
+            (`slic.encoders.motion`).
         mean: What the backbone takes for 0, of red, green and blue in 0..1.
         std: What it takes for 1 above that.
     """
@@ -58,12 +61,15 @@ class EncoderConfig:
     size: int = 128
     view: View = "both"
     subtract_mean_frame: bool = False
+    motion: bool = False
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
 
     def __post_init__(self) -> None:
         if self.backbone not in DEPTHS:
             raise ValueError(f"backbone={self.backbone!r}: the backbones are {', '.join(DEPTHS)}")
+        if self.motion and self.frames < 2:
+            raise ValueError(f"frames={self.frames}: motion is seen from two frames on")
 
 
 class VideoEncoder(nn.Module):
@@ -81,6 +87,7 @@ class VideoEncoder(nn.Module):
         self.backbone = ResNet3D(
             DEPTHS[config.backbone],
             config.width,
+            inputs=6 if config.motion else 3,
             stem_stride=config.stem_stride,
             max_pool=config.max_pool,
             shortcut=config.shortcut,
@@ -93,10 +100,12 @@ class VideoEncoder(nn.Module):
 
     def features(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b f"]:
         """Return what the backbone sees in clips, before the head."""
-        clips = self._normalised(clips)
+        seen = self._normalised(clips)
         if self.mean_frame < 1.0:
-            clips = clips - (1.0 - self.mean_frame) * clips.mean(dim=2, keepdim=True)
-        features: Tensor = self.backbone(clips)
+            seen = seen - (1.0 - self.mean_frame) * seen.mean(dim=2, keepdim=True)
+        if self.config.motion:
+            seen = torch.cat([seen, motion_channels(clips)], dim=1)
+        features: Tensor = self.backbone(seen)
         return features
 
     def head(self, features: Float[Tensor, "b f"]) -> Float[Tensor, "b d"]:

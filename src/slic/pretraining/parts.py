@@ -41,6 +41,7 @@ def new_encoder(recipe: Recipe) -> VideoEncoder:
         hidden=settings.hidden,
         embedding=settings.embedding,
         subtract_mean_frame=settings.subtract_mean_frame,
+        motion=settings.motion,
         frames=clip.frames,
         stride=clip.stride,
         size=clip.size,
