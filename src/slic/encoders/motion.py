@@ -10,7 +10,7 @@ from typing import Final
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate, pad
+from torch.nn.functional import avg_pool2d, pad
 
 GRID: Final = 32
 """Rows that motion is estimated on: it reaches to about two of them a frame step."""
@@ -35,9 +35,13 @@ def motion_channels(clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b 3 t h
         u, v = clip_flow(clips, shrink=max(1, h // GRID))
         length = (u.square() + v.square()).sqrt_()
         strength = 2.0 / (_SOFT + length)
-        drawn = torch.stack([u * strength, v * strength, length * strength], dim=1)
-        large = interpolate(drawn.flatten(1, 2), size=(h, w), mode="nearest")
-        return large.unflatten(1, drawn.shape[1:3])
+        drawn = torch.stack([u * strength, v * strength, length * strength], dim=-1)
+        rows, columns = (  # the nearest; channels stay last in memory, as clips come
+            torch.arange(side, device=clips.device) * small // side
+            for side, small in zip((h, w), u.shape[-2:], strict=True)
+        )
+        large = drawn.index_select(2, rows).index_select(3, columns)
+        return large.permute(0, 4, 1, 2, 3)
 
 
 def clip_flow(
