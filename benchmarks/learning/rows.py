@@ -42,10 +42,10 @@ WAYS = {
     "simclr": Way(Looped(StoredRun), [*_ALONE, _PICTURES]),
     "moco": Way(Looped(MocoRun), [*_ALONE, _PICTURES]),
     "byol": Way(Looped(ByolRun), [*_ALONE, _PICTURES]),
-    "coclr": Way(coclr),
+    "coclr": Way(coclr, ["--encoder.motion=false"]),  # one of its encoders is shown flow
     "supervised": Way(Looped(SupervisedRun)),
 }
-SEEDLESS = {"chance", "mean-frame", "frame-differences", "motion"}
+SEEDLESS = {"chance", "mean-frame", "frame-differences", "motion", "layout"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -236,6 +236,14 @@ def checked(recipe: Recipe) -> Recipe:
             "train.mean_frame fades in what encoder.subtract_mean_frame takes off for good; "
             "choose one of the two."
         )
+    views = {recipe.clustering.view, recipe.clustering.first_view or recipe.clustering.view}
+    if recipe.encoder.motion and (
+        recipe.sampling.flow_probability or any("flow" in LOOKS[view] for view in views)
+    ):
+        raise RecipeError(
+            "encoder.motion sees how pictures move, and a flow look is none: leave flow looks out "
+            "(sampling.flow_probability 0, clustering.view rgb) or encoder.motion."
+        )
     if min(recipe.encoder.stem_stride) < 1:
         raise RecipeError(
             f"encoder.stem_stride is {recipe.encoder.stem_stride}, but every step is at least 1."

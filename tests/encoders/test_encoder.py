@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from slic.encoders.encoder import EncoderConfig, VideoEncoder, to_input
-from slic.encoders.motion import motion_channels
+from slic.encoders.motion import motion_of
 from slic.errors import CheckpointError
 
 SMALL = EncoderConfig(
@@ -162,15 +162,19 @@ def test_the_backbone_sees_how_a_clip_moves_whatever_it_sees_of_the_pictures() -
     encoder = VideoEncoder(replace(SMALL, motion=True)).eval()
     clips = torch.rand(2, 3, 4, 16, 16) * 2 - 1
     encoder.mean_frame = 0.25
-    seen = torch.cat([clips - 0.75 * clips.mean(2, keepdim=True), motion_channels(clips)], dim=1)
-    torch.testing.assert_close(encoder.features(clips), encoder.backbone(seen))
+    seen = torch.cat([clips - 0.75 * clips.mean(2, keepdim=True), motion_of(clips).channels], dim=1)
+    layout = encoder.layout(motion_of(clips).layout)
+    beside = torch.cat([encoder.backbone(seen), layout], dim=1)
+    torch.testing.assert_close(encoder.features(clips), beside)
+    assert beside.shape[1] == encoder.feature_size
     imported = replace(SMALL, motion=True, mean=(0.1, 0.2, 0.3), std=(0.2, 0.2, 0.2))
     torch.manual_seed(0)
     other = VideoEncoder(imported).eval()  # its own zero and one, and the same motion
     pixels = (clips + 1) / 2
     m, s = (torch.tensor(x).view(3, 1, 1, 1) for x in (imported.mean, imported.std))
-    seen = torch.cat([(pixels - m) / s, motion_channels(clips)], dim=1)
-    torch.testing.assert_close(other.features(clips), other.backbone(seen))
+    seen = torch.cat([(pixels - m) / s, motion_of(clips).channels], dim=1)
+    torch.testing.assert_close(other.features(clips)[:, :-other.backbone.features], other.backbone(seen))  # fmt: skip
+    torch.testing.assert_close(other.features(clips)[:, -other.backbone.features:], layout)
 
 
 def test_motion_needs_two_frames() -> None:

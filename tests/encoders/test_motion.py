@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import gaussian_filter, shift
+from scipy.ndimage import gaussian_filter, map_coordinates, shift
 from torch import Tensor
 
-from slic.encoders.motion import clip_flow, motion_channels
+from slic.encoders import motion
+from slic.encoders.motion import clip_flow, layout_size, motion_of, moving_box
 
 SIDE, FRAMES = 48, 4
 
@@ -16,6 +17,10 @@ def clouds(seed: int, *, side: int = SIDE, fineness: float = 2.0) -> np.ndarray:
     noise = np.random.default_rng(seed).standard_normal((side, side))
     smooth = gaussian_filter(noise, fineness, mode="wrap")
     return np.asarray((smooth - smooth.min()) / np.ptp(smooth))
+
+
+def motion_channels(clips: Tensor) -> Tensor:
+    return motion_of(clips).channels
 
 
 def as_clip(pictures: np.ndarray) -> Tensor:
@@ -73,7 +78,7 @@ def slow_flow(pictures: np.ndarray) -> np.ndarray:
 
 def test_the_flow_is_that_of_plain_numpy() -> None:
     clip = patch_that_moves((0.7, -0.4), camera=(0.3, 0.2))
-    u, v = clip_flow(clip, shrink=1)
+    u, v = clip_flow(clip)
     slow = slow_flow((clip[0, 0].double().numpy() + 1) / 2)
     np.testing.assert_allclose(u[0, :-1], slow[..., 0], atol=2e-3)
     np.testing.assert_allclose(v[0, :-1], slow[..., 1], atol=2e-3)
@@ -86,7 +91,7 @@ def test_the_flow_is_that_of_plain_numpy() -> None:
 def test_what_moves_is_seen_against_what_the_camera_moves(
     step: tuple[float, float], camera: tuple[float, float]
 ) -> None:
-    u, v = clip_flow(patch_that_moves(step, camera), shrink=1)
+    u, v = clip_flow(patch_that_moves(step, camera))
     middle, around = np.s_[:, :, 20:28, 20:28], np.s_[:, :, :8, :]
     for flow, truth in ((u, step[0]), (v, step[1])):
         assert flow[middle].median().item() == pytest.approx(truth, abs=0.3)  # one scale: fast is underestimated
@@ -104,7 +109,7 @@ def test_a_mirror_turns_the_motion_round() -> None:
 
 def test_a_length_is_drawn_as_it_says() -> None:
     clip = patch_that_moves((0.6, 0.3))
-    u, v = clip_flow(clip, shrink=1)
+    u, v = clip_flow(clip)
     drawn = motion_channels(clip)  # 48 rows: not smaller than the grid by a whole factor
     length = torch.hypot(u, v)
     torch.testing.assert_close(drawn[:, 2], 2 * length / (0.5 + length))
@@ -137,3 +142,79 @@ def test_autocast_does_not_make_it_coarse() -> None:
     assert fine.dtype == torch.float32
     assert torch.equal(fine, motion_channels(clip))
     assert not torch.equal(fine, coarse)
+
+
+def a_thing_that_swings(
+    *, at: tuple[float, float], size: float, way: tuple[float, float], start: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """Return the flow (1, 8, 32, 32) of a disc at (x, y) in half sides, swinging once a clip."""
+    places = torch.linspace(-1, 1, 32)
+    inside = ((places[None] - at[0]) ** 2 + (places[:, None] - at[1]) ** 2 < size**2).float()
+    swing = torch.sin(2 * torch.pi * (torch.arange(8) / 8 + start))[:, None, None]
+    return (way[0] * swing * inside)[None], (way[1] * swing * inside)[None]
+
+
+@pytest.mark.parametrize("at", [(0.0, 0.0), (0.4, -0.3), (-0.5, 0.2)])
+@pytest.mark.parametrize("size", [0.2, 0.35])
+def test_the_box_is_about_what_swings(at: tuple[float, float], size: float) -> None:
+    x, y, reach = moving_box(*a_thing_that_swings(at=at, size=size, way=(1.0, 0.0)))
+    assert (x.item(), y.item()) == (pytest.approx(at[0], abs=0.08), pytest.approx(at[1], abs=0.08))
+    assert 0.8 * size < reach.item() < 2.5 * size
+
+
+def test_what_crosses_the_picture_evenly_does_not_draw_the_box() -> None:
+    u, v = a_thing_that_swings(at=(0.4, 0.4), size=0.25, way=(0.0, 1.0))
+    u[..., :6, :] = 1.5  # a band that goes to the right all the time
+    x, y, _ = moving_box(u, v)
+    assert (x.item(), y.item()) == (pytest.approx(0.4, abs=0.08), pytest.approx(0.4, abs=0.08))
+
+
+def test_the_layout_does_not_depend_on_place_side_start_and_strength() -> None:
+    base = a_thing_that_swings(at=(0.0, 0.0), size=0.3, way=(1.0, 0.6))
+    layout = motion._layout(*base)
+    assert layout.shape == (1, layout_size(8))
+    alike = [
+        a_thing_that_swings(at=(0.35, -0.2), size=0.3, way=(1.0, 0.6)),
+        a_thing_that_swings(at=(0.0, 0.0), size=0.3, way=(1.0, 0.6), start=0.5),
+        a_thing_that_swings(at=(0.0, 0.0), size=0.3, way=(0.5, 0.3)),
+        (-base[0].flip(-1), base[1].flip(-1)),
+    ]
+    others = [
+        a_thing_that_swings(at=(0.0, 0.0), size=0.3, way=(0.0, 1.0)),
+        a_thing_that_swings(at=(0.0, 0.0), size=0.3, way=(0.2, 1.0)),
+    ]
+    near = [float(layout[0] @ motion._layout(*flow)[0]) for flow in alike]
+    far = [float(layout[0] @ motion._layout(*flow)[0]) for flow in others]
+    assert min(near) > 0.97
+    assert max(far) < 0.9
+
+
+def test_the_layout_is_that_of_plain_numpy() -> None:
+    generator = torch.Generator().manual_seed(0)
+    u, v = (torch.randn(1, 8, 32, 32, generator=generator) for _ in range(2))
+    x, y, reach = (float(n) for n in moving_box(u, v))
+    flow = torch.cat([u, v]).clamp(-3, 3).double().numpy()  # 2 t h w
+    slow = np.zeros((4, 8, 8, 8))  # direction, frame, row, column
+    for i in range(32):
+        for j in range(32):
+            at = [
+                ((place + reach * ((k + 0.5) / 16 - 1)) + 1) * 16 - 0.5
+                for place, k in ((y, i), (x, j))
+            ]
+            for t in range(8):
+                right, down = (
+                    map_coordinates(np.pad(f[t], 1), np.array(at)[:, None] + 1, order=1)[0]
+                    for f in flow
+                )
+                ways = np.maximum([right, down, -right, -down], 0)
+                slow[:, t, i // 4, j // 4] += ways / 16
+    amplitude = np.sqrt(np.abs(np.fft.rfft(slow, axis=1)))
+    larger = np.maximum(amplitude, amplitude[[2, 1, 0, 3]][..., ::-1]).ravel()
+    np.testing.assert_allclose(
+        motion._layout(u, v)[0].numpy(), larger / np.linalg.norm(larger), atol=1e-4
+    )
+
+
+def test_a_clip_without_motion_has_an_empty_layout() -> None:
+    assert not motion_of(torch.zeros(2, 3, 5, 40, 40)).layout.any()
+    assert motion_of(torch.rand(2, 3, 5, 40, 40)).layout.shape == (2, layout_size(5))
