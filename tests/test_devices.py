@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from slic.devices import Arriving, arrivals, send_to_host
+from slic.devices import Arriving, arrivals, quick_precision, send_to_host
 
 
 class Gpu:
@@ -64,3 +64,24 @@ def test_sending_from_a_gpu_does_not_wait() -> None:
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert arriving.wait().tolist() == [0, 2, 4, 6, 8]
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "precision"),
+    [
+        ({"avx2": True, "avx512_bf16": False, "amx_bf16": False}, "fp32"),
+        ({"avx512_bf16": True, "amx_bf16": False}, "bf16"),
+        ({"avx512_bf16": False, "amx_bf16": True}, "bf16"),
+        ({"arch": "aarch64"}, "fp32"),
+    ],
+)
+def test_a_processor_that_only_imitates_bf16_is_quicker_without(
+    capabilities: dict[str, bool], precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert quick_precision(torch.device("cpu")) == precision
+
+
+def test_an_older_pytorch_that_cannot_say_means_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert quick_precision(torch.device("cpu")) == "fp32"

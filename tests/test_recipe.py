@@ -198,3 +198,17 @@ def test_a_file_that_is_no_text_is_refused(written: Path) -> None:
 
 def test_the_mean_frame_cannot_both_fade_in_and_be_taken_off_for_good() -> None:
     assert "choose one of the two" in refused("small", "--encoder.subtract_mean_frame=true")
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "--sampling.flow_probability=0.1",
+        "--clustering.view=both",
+        "--clustering.first_view=motion+flow",
+    ],
+)
+def test_an_encoder_that_sees_motion_is_shown_no_flow_looks(word: str) -> None:
+    plain = ["--sampling.flow_probability=0", "--clustering.view=rgb"]
+    assert "a flow look is none" in refused("small", "--encoder.motion=true", *plain, word)
+    assert load_recipe("small", ["--encoder.motion=true", *plain]).encoder.motion

@@ -1,12 +1,14 @@
 """What needs no learning: each gives R@1 by protocol.
 
-The two descriptors of motion are never negative, so they are compared after each side's mean was
+The three descriptors of motion are never negative, so they are compared after each side's mean was
 taken off (`centred`), and also as they are (`plain`).
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+import torch
 from jaxtyping import Float32, UInt8
 
 from learning.scoring import recall_at_1, scores
@@ -14,6 +16,8 @@ from learning.tasks import Task
 from slic.clips.datasets import ClipDataset
 from slic.clips.motion import motion_descriptor
 from slic.clips.reader import ClipView
+from slic.encoders.encoder import to_input
+from slic.encoders.motion import motion_of
 from slic.evaluation.mean_frame import LUMA
 from slic.evaluation.scoring import chance, mean_frame_scores
 from slic.pretraining.parts import new_encoder
@@ -35,6 +39,12 @@ def frame_differences(
     return np.asarray(cells.mean(axis=(1, 3)).ravel())
 
 
+def motion_layout(clips: UInt8[np.ndarray, "clips t s s 3"]) -> Float32[np.ndarray, " d"]:
+    """Return what the encoder of `small` is told of a video's motion, before it learns anything."""
+    layout = motion_of(to_input(torch.from_numpy(clips))).layout
+    return np.asarray(layout.mean(0).numpy())
+
+
 def _chance(task: Task, _: Recipe) -> dict[str, float]:
     return {"any": round(chance(task.split), 4)}
 
@@ -49,7 +59,8 @@ def _random(task: Task, recipe: Recipe) -> dict[str, float]:
 
 
 def _random_flow(task: Task, recipe: Recipe) -> dict[str, float]:
-    return scores(new_encoder(recipe), task, recipe, view="flow")
+    pictures_only = replace(recipe, encoder=replace(recipe.encoder, motion=False))
+    return scores(new_encoder(pictures_only), task, pictures_only, view="flow")
 
 
 def _described(describe: Describe, view: ClipView) -> Features:
@@ -73,4 +84,5 @@ UNTRAINED: dict[str, Features] = {
     "random-flow": _random_flow,
     "frame-differences": _described(frame_differences, "rgb"),
     "motion": _described(motion_descriptor, "flow"),
+    "layout": _described(motion_layout, "rgb"),
 }

@@ -20,7 +20,7 @@ from learning.tasks import TRAIN, Task
 from learning.training import Looped, StoredRun, SupervisedRun, Training
 from slic.errors import RecipeError
 from slic.evaluation.cost import TRAINING, gflop_per_clip
-from slic.pretraining.parts import new_encoder
+from slic.pretraining.parts import new_encoder, settled
 from slic.recipe import Recipe, load_recipe
 
 _ALONE = ("--clustering.method=none", "--sampling.same_video_probability=1")
@@ -42,10 +42,10 @@ WAYS = {
     "simclr": Way(Looped(StoredRun), [*_ALONE, _PICTURES]),
     "moco": Way(Looped(MocoRun), [*_ALONE, _PICTURES]),
     "byol": Way(Looped(ByolRun), [*_ALONE, _PICTURES]),
-    "coclr": Way(coclr),
+    "coclr": Way(coclr, ["--encoder.motion=false"]),  # one of its encoders is shown flow
     "supervised": Way(Looped(SupervisedRun)),
 }
-SEEDLESS = {"chance", "mean-frame", "frame-differences", "motion"}
+SEEDLESS = {"chance", "mean-frame", "frame-differences", "motion", "layout"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,9 @@ def read_row(name: str, *, seed: int) -> Row:
         *(f"--{word}" for word in words),
         f"--train.seed={seed}",
     ]
-    return Row(name=name, method=method, recipe=load_recipe(recipe or way.recipe, settings))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    read = settled(load_recipe(recipe or way.recipe, settings), device)
+    return Row(name=name, method=method, recipe=read)
 
 
 def within(row: Row, *, videos: int, steps: int, curve_every: int) -> Row:

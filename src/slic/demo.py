@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from slic.encoders.encoder import VideoEncoder
 from slic.evaluation.embedding_map import embedding_map
@@ -38,7 +37,7 @@ def run_demo(out: Path, *, level: Level = "easy", seed: int = 0) -> Path:
     write_sample(videos, level=level)
     catalog, labels = Catalog.from_folder(videos), read_labels(videos / "labels.csv")
     split = sides(catalog, labels, queries="test", gallery="train")
-    recipe = load_recipe("small", [f"--train.seed={seed}", f"--train.precision={_precision()}"])
+    recipe = load_recipe("small", [f"--train.seed={seed}"])
     encoder_folder = RunFolder(run).encoder
     if not encoder_folder.exists():
         resume = RunFolder(run).has_run
@@ -48,14 +47,6 @@ def run_demo(out: Path, *, level: Level = "easy", seed: int = 0) -> Path:
     report = out / "report.html"
     _report(report, encoder, recipe, split, run, level=level)
     return report
-
-
-def _precision() -> str:
-    """Return the quicker precision: bf16 where the processor computes with it."""
-    say = getattr(torch.cpu, "get_capabilities", dict)  # an older PyTorch cannot say
-    capabilities: dict[str, bool] = say()
-    quick = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
-    return "bf16" if quick else "fp32"
 
 
 def _report(

@@ -1,13 +1,24 @@
-"""Numbers that a device is still computing, on their way to the host."""
+"""What a device computes well, and its numbers on their way to the host."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 About = TypeVar("About")
+
+
+def quick_precision(device: torch.device) -> Literal["fp32", "bf16"]:
+    """Return bf16 for a device that computes in it, and fp32 for one that would only imitate it."""
+    if device.type == "cuda":
+        quick = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        say = getattr(torch.cpu, "get_capabilities", dict)  # an older PyTorch cannot say
+        capabilities: dict[str, bool] = say()
+        quick = any(capabilities.get(kind) for kind in ("avx512_bf16", "amx_bf16"))
+    return "bf16" if quick else "fp32"
 
 
 class Arriving(NamedTuple):

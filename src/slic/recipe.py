@@ -79,6 +79,7 @@ class EncoderSettings:
     hidden: int = 2048
     embedding: int = 128
     subtract_mean_frame: bool = False  # what stands still in a clip is not seen
+    motion: bool = False  # beside the pictures, see how they move: computed inside the network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +123,7 @@ class TrainSettings:
     schedule: Literal["constant", "cosine"] = "constant"
     warmup_steps: int = 0
     mean_frame: tuple[float, float] | None = None  # shares of the run: seen from here, whole there
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"  # auto: bf16 where the device computes in it
     seed: int = 0
     workers: int = 2  # processes that decode
     snapshot_every_epochs: int = 0  # keep the encoder in snapshots/step-000120; 0: only the last
@@ -234,6 +235,14 @@ def checked(recipe: Recipe) -> Recipe:
         raise RecipeError(
             "train.mean_frame fades in what encoder.subtract_mean_frame takes off for good; "
             "choose one of the two."
+        )
+    views = {recipe.clustering.view, recipe.clustering.first_view or recipe.clustering.view}
+    if recipe.encoder.motion and (
+        recipe.sampling.flow_probability or any("flow" in LOOKS[view] for view in views)
+    ):
+        raise RecipeError(
+            "encoder.motion sees how pictures move, and a flow look is none: leave flow looks out "
+            "(sampling.flow_probability 0, clustering.view rgb) or encoder.motion."
         )
     if min(recipe.encoder.stem_stride) < 1:
         raise RecipeError(

@@ -25,6 +25,7 @@ from slic.recipe import Recipe, load_recipe
 TINY = (
     "--clip.frames=4", "--clip.size=32", "--encoder.width=0.125", "--encoder.hidden=16",
     "--encoder.embedding=8", "--clustering.clips=1", "--train.batch_size=4", "--train.workers=0",
+    "--train.precision=fp32",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from slic.encoders.encoder import EncoderConfig, VideoEncoder, to_input
+from slic.encoders.motion import motion_of
 from slic.errors import CheckpointError
 
 SMALL = EncoderConfig(
@@ -154,3 +155,28 @@ def test_a_share_of_the_mean_frame_is_seen_while_it_fades_in() -> None:
         whole = encoder(faded)
         encoder.mean_frame = 0.25
         torch.testing.assert_close(encoder(clips), whole, atol=1e-5, rtol=1e-5)
+
+
+def test_the_backbone_sees_how_a_clip_moves_whatever_it_sees_of_the_pictures() -> None:
+    torch.manual_seed(0)
+    encoder = VideoEncoder(replace(SMALL, motion=True)).eval()
+    clips = torch.rand(2, 3, 4, 16, 16) * 2 - 1
+    encoder.mean_frame = 0.25
+    seen = torch.cat([clips - 0.75 * clips.mean(2, keepdim=True), motion_of(clips).channels], dim=1)
+    layout = encoder.layout(motion_of(clips).layout)
+    beside = torch.cat([encoder.backbone(seen), layout], dim=1)
+    torch.testing.assert_close(encoder.features(clips), beside)
+    assert beside.shape[1] == encoder.feature_size
+    imported = replace(SMALL, motion=True, mean=(0.1, 0.2, 0.3), std=(0.2, 0.2, 0.2))
+    torch.manual_seed(0)
+    other = VideoEncoder(imported).eval()  # its own zero and one, and the same motion
+    pixels = (clips + 1) / 2
+    m, s = (torch.tensor(x).view(3, 1, 1, 1) for x in (imported.mean, imported.std))
+    seen = torch.cat([(pixels - m) / s, motion_of(clips).channels], dim=1)
+    torch.testing.assert_close(other.features(clips)[:, :-other.backbone.features], other.backbone(seen))  # fmt: skip
+    torch.testing.assert_close(other.features(clips)[:, -other.backbone.features:], layout)
+
+
+def test_motion_needs_two_frames() -> None:
+    with pytest.raises(ValueError, match="frames=1: motion is seen from two frames on"):
+        EncoderConfig(motion=True, frames=1)

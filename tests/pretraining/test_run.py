@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from slic.errors import CatalogError, RecipeError, TrainingError
-from slic.pretraining import pretrain, run, watching
+from slic.pretraining import parts, pretrain, run, watching
 from slic.pretraining.folder import read_log
 from slic.pretraining.objective import LossTerms, loss_terms
 from slic.pretraining.parts import new_encoder
@@ -89,6 +89,22 @@ def test_steps_without_a_finite_loss_change_neither_weights_nor_statistics(
         assert torch.equal(trained[name], value), name
     assert warnings_of(out) == ["step 1: loss or gradient not finite; the step was left out."]
     assert result.steps == 3
+
+
+@pytest.mark.parametrize("quick", ["fp32", "bf16"])
+def test_the_precision_that_is_left_open_is_settled_once_and_said(
+    quick: str, catalog: Catalog, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "quick_precision", lambda _: quick)
+    left_open = changed(recipe, "train", epochs=1, precision="auto")
+    out = tmp_path / "run"
+    first = pretrain(catalog, out=out, recipe=left_open, progress=False)
+    assert load_recipe(out / "recipe.yaml").train.precision == quick
+    named = changed(left_open, "train", precision=quick)
+    second = pretrain(catalog, out=tmp_path / "named", recipe=named, progress=False)
+    weights = [(r.encoder / "model.safetensors").read_bytes() for r in (first, second)]
+    assert weights[0] == weights[1]
+    pretrain(catalog, out=out, recipe=left_open, resume=True, progress=False)  # the same run
 
 
 def run_encoder(folder: Path) -> nn.Module:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from slic.encoders.motion import layout_size, motion_of
 from slic.encoders.r3d import ResNet3D, Shortcut
 from slic.errors import CheckpointError
 from slic.files import write_atomically
@@ -42,6 +43,9 @@ class EncoderConfig:
         view: The looks it was trained on: clips, their optical flow, or both.
         subtract_mean_frame: Whether the backbone sees each clip minus its mean over time: what
             stands still is then grey, and appearance does not drown motion.
+        motion: Whether the backbone sees, beside the pictures, how each clip moves, and what a
+            linear layer makes of the layout of that motion stands beside its features
+            (`slic.encoders.motion`).
         mean: What the backbone takes for 0, of red, green and blue in 0..1.
         std: What it takes for 1 above that.
     """
@@ -58,18 +62,22 @@ class EncoderConfig:
     size: int = 128
     view: View = "both"
     subtract_mean_frame: bool = False
+    motion: bool = False
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
 
     def __post_init__(self) -> None:
         if self.backbone not in DEPTHS:
             raise ValueError(f"backbone={self.backbone!r}: the backbones are {', '.join(DEPTHS)}")
+        if self.motion and self.frames < 2:
+            raise ValueError(f"frames={self.frames}: motion is seen from two frames on")
 
 
 class VideoEncoder(nn.Module):
     """Backbone and projection head (linear, batch norm, ReLU, linear): clips to embeddings.
 
     Attributes:
+        feature_size: How many numbers the features of a clip are.
         mean_frame: The share, 0..1, of each clip's mean over time that the backbone sees. It is 1,
             or 0 where the configuration takes the mean frame off; pretraining may begin with less.
     """
@@ -81,23 +89,35 @@ class VideoEncoder(nn.Module):
         self.backbone = ResNet3D(
             DEPTHS[config.backbone],
             config.width,
+            inputs=6 if config.motion else 3,
             stem_stride=config.stem_stride,
             max_pool=config.max_pool,
             shortcut=config.shortcut,
         )
-        self.projection = _projection(self.backbone.features, config.hidden, config.embedding)
+        self.feature_size = self.backbone.features
+        if config.motion:
+            self.layout = nn.Sequential(
+                nn.BatchNorm1d(layout_size(config.frames), affine=False),
+                nn.Linear(layout_size(config.frames), self.backbone.features, bias=False),
+            )
+            self.feature_size *= 2
+        self.projection = _projection(self.feature_size, config.hidden, config.embedding)
 
     def forward(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b d"]:
         """Return the embeddings (output of the head, not normalised) of clips in -1..1."""
         return self.head(self.features(clips))
 
     def features(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b f"]:
-        """Return what the backbone sees in clips, before the head."""
-        clips = self._normalised(clips)
+        """Return what the backbone sees in clips, before the head; after it, the motion's layout."""
+        seen = self._normalised(clips)
         if self.mean_frame < 1.0:
-            clips = clips - (1.0 - self.mean_frame) * clips.mean(dim=2, keepdim=True)
-        features: Tensor = self.backbone(clips)
-        return features
+            seen = seen - (1.0 - self.mean_frame) * seen.mean(dim=2, keepdim=True)
+        if not self.config.motion:
+            features: Tensor = self.backbone(seen)
+            return features
+        motion = motion_of(clips)
+        what = self.backbone(torch.cat([seen, motion.channels], dim=1))
+        return torch.cat([what, self.layout(motion.layout)], dim=1)
 
     def head(self, features: Float[Tensor, "b f"]) -> Float[Tensor, "b d"]:
         """Return the embeddings of backbone features."""

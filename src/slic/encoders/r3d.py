@@ -24,6 +24,7 @@ class ResNet3D(nn.Module):
     Args:
         depth: 10, 18 and 34 have basic blocks, 50 has bottlenecks.
         width: Factor on the channels 64, 128, 256, 512 of the four layers.
+        inputs: Channels of the clips.
         stem_stride: Frames, rows and columns between the places of the 7x7x7 stem.
         max_pool: Whether a 3x3x3 max-pool of stride 2 follows the stem.
         shortcut: Where a block changes the shape: ``"A"`` subsamples and appends zero channels,
@@ -35,6 +36,7 @@ class ResNet3D(nn.Module):
         depth: int,
         width: float = 1.0,
         *,
+        inputs: int = 3,
         stem_stride: tuple[int, int, int] = (1, 2, 2),
         max_pool: bool = False,
         shortcut: Shortcut = "B",
@@ -46,7 +48,7 @@ class ResNet3D(nn.Module):
         channels = [int(c * width) for c in LAYER_CHANNELS]
         if channels[0] < 1:
             raise ValueError(f"width={width}: the first layer would have no channels")
-        self.conv1 = Conv3d(3, channels[0], 7, stride=stem_stride, padding=3, bias=False)
+        self.conv1 = Conv3d(inputs, channels[0], 7, stride=stem_stride, padding=3, bias=False)
         self.bn1 = nn.BatchNorm3d(channels[0])
         self.max_pool = max_pool
         self.features = channels[0]
@@ -61,7 +63,7 @@ class ResNet3D(nn.Module):
             self.add_module(f"layer{number}", nn.Sequential(first, *rest))
         self.apply(_initialise)
 
-    def forward(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b f"]:
+    def forward(self, clips: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b f"]:
         """Return one feature vector of ``self.features`` numbers per clip."""
         x = relu(self.bn1(self.conv1(clips)))
         if self.max_pool:

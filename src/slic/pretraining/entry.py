@@ -11,6 +11,7 @@ from slic.clips.spans import extent
 from slic.errors import CatalogError, CheckpointError
 from slic.files import atomic_path
 from slic.pretraining.folder import RunFolder
+from slic.pretraining.parts import settled
 from slic.pretraining.reporting import Observer
 from slic.pretraining.run import PretrainResult, Run
 from slic.recipe import Recipe, load_recipe, save_recipe
@@ -33,7 +34,8 @@ def pretrain(
     Args:
         catalog: The videos, or a folder of them.
         out: Run folder: recipe, log, checkpoints, clusters and at the end the encoder.
-        recipe: Settings, or the name of a shipped recipe. A resumed run must bring the same.
+        recipe: Settings, or the name of a shipped recipe. A resumed run must bring the same. The
+            precision ``auto`` is settled here, and the run's folder says as what.
         resume: Go on from the folder's checkpoint; the result is the same, bit for bit, as that
             of a run never stopped (same machine, same number of processes).
         observer: Sees every round's clusters, and has no way to change them.
@@ -58,6 +60,7 @@ def pretrain(
         log_with=["tensorboard"] if importlib.util.find_spec("tensorboard") else None,
         project_dir=str(out),
     )
+    recipe = settled(recipe, accelerator.device)
     if min(len(catalog), recipe.train.batch_size) < accelerator.num_processes:
         raise CatalogError(
             f"{catalog.root}: {len(catalog)} videos in batches of {recipe.train.batch_size} are "

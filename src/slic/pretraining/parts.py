@@ -2,6 +2,7 @@
 
 import logging
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,12 +13,20 @@ from torch import Tensor, nn
 from slic.clips.flow import FlowView
 from slic.clips.flow_store import open_flow_store, slow_flow_advice
 from slic.clips.reader import ClipReader, read_size
+from slic.devices import quick_precision
 from slic.encoders.encoder import EncoderConfig, VideoEncoder
 from slic.pretraining.objective import InstanceLoss, info_nce_instance, triplet_instance
 from slic.recipe import LossSettings, Recipe, TrainSettings
 from slic.videos.catalog import Catalog
 
 _log = logging.getLogger("slic")
+
+
+def settled(recipe: Recipe, device: torch.device) -> Recipe:
+    """Return the recipe with the precision that ``"auto"`` means on a device."""
+    if recipe.train.precision != "auto":
+        return recipe
+    return replace(recipe, train=replace(recipe.train, precision=quick_precision(device)))
 
 
 def new_encoder(recipe: Recipe) -> VideoEncoder:
@@ -32,6 +41,7 @@ def new_encoder(recipe: Recipe) -> VideoEncoder:
         hidden=settings.hidden,
         embedding=settings.embedding,
         subtract_mean_frame=settings.subtract_mean_frame,
+        motion=settings.motion,
         frames=clip.frames,
         stride=clip.stride,
         size=clip.size,

@@ -71,6 +71,7 @@ class Run:
 
     def __post_init__(self) -> None:
         recipe, train = self.recipe, self.recipe.train
+        assert train.precision != "auto", "see parts.settled"
         self.encoder = new_encoder(recipe).to(self.accelerator.device)
         if self.accelerator.num_processes > 1 and self.accelerator.device.type == "cuda":
             convert = nn.SyncBatchNorm.convert_sync_batchnorm  # refuses CPU modules

@@ -26,7 +26,7 @@ class Classifier(nn.Module):
         self.dropout = dropout
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.linear = nn.Linear(encoder.backbone.features, classes)
+            self.linear = nn.Linear(encoder.feature_size, classes)
 
     def forward(
         self, clips: Float[Tensor, "b 3 t h w"], generator: Generator | None = None
@@ -62,7 +62,8 @@ class Classifier(nn.Module):
 def without_head(encoder: VideoEncoder) -> VideoEncoder:
     """Return a copy of the backbone as an encoder whose embeddings are its features."""
     copy = VideoEncoder(replace(encoder.config, embedding=0))
-    copy.backbone.load_state_dict(encoder.backbone.state_dict())
+    parts = encoder.state_dict().items()
+    copy.load_state_dict({k: v for k, v in parts if not k.startswith("projection.")})
     return copy.train(encoder.training)
 
 

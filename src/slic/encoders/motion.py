@@ -1,0 +1,197 @@
+"""How a clip moves, computed from its pictures inside the network: Lucas-Kanade flow.
+
+A 3D network with random weights that sees whole pictures takes thousands of steps to find that
+motion can be seen at all, and its pooling forgets where (docs/results.md). The channels show the
+motion from the first step on, the layout keeps where it happens; both need no flow file, no other
+input and no weight.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, grid_sample, normalize, pad
+
+GRID: Final = 32
+"""Rows that motion is estimated on: it reaches to about two of them a frame step."""
+_BEFORE: Final = 0.8  # Gaussian that pictures are smoothed with, in pixels of the grid
+_WINDOW: Final = 1.5  # Gaussian window that a place's motion is estimated in
+_NOISE: Final = 4e-4  # squared gradient, of pictures in 0..1, below which there is nothing to see
+_SOFT: Final = 0.5  # motion, in pixels of the grid, that is drawn at half of the greatest strength
+_TURNS: Final = 3  # of the search for the camera's motion
+CELLS: Final = 8  # rows and columns of the layout
+_BOX: Final = 32  # pixels that a box is drawn with
+_BOX_TURNS: Final = 6  # of the search for it
+_LARGEST: Final = 3.0  # pixels of the grid; what is faster was not seen well
+_MIRRORED: Final = [2, 1, 0, 3]  # right, down, left, up: a mirror swaps right and left
+
+Picture = Float[Tensor, "b t h w"]
+
+
+class Motion(NamedTuple):
+    """What a network is told of the motion of its clips."""
+
+    channels: Float[Tensor, "b 3 t h w"]
+    layout: Float[Tensor, "b d"]
+
+
+def motion_of(clips: Float[Tensor, "b 3 t h w"]) -> Motion:
+    """Return the motion of clips in -1..1; computed in float32, and without a gradient."""
+    with torch.autocast(clips.device.type, enabled=False), torch.no_grad():
+        u, v = clip_flow(clips)
+        return Motion(_channels(u, v, clips.shape[-2:]), _layout(u, v))
+
+
+def _channels(u: Picture, v: Picture, size: Sequence[int]) -> Float[Tensor, "b 3 t h2 w2"]:
+    """Return motion to the right, motion down, and its length, for every place of the clips.
+
+    A length x in pixels of the grid becomes ``2 x / (0.5 + x)``: slow limbs show, and a mistaken
+    fast motion does not outshine them.
+    """
+    length = (u.square() + v.square()).sqrt_()
+    strength = 2.0 / (_SOFT + length)
+    drawn = torch.stack([u * strength, v * strength, length * strength], dim=-1)
+    rows, columns = (  # the nearest; channels stay last in memory, as clips come
+        torch.arange(side, device=u.device) * small // side
+        for side, small in zip(size, u.shape[-2:], strict=True)
+    )
+    return drawn.index_select(2, rows).index_select(3, columns).permute(0, 4, 1, 2, 3)
+
+
+def _layout(u: Picture, v: Picture) -> Float[Tensor, "b d"]:
+    """Return where clips move, which way and how often, each description at length 1.
+
+    Of 8 x 8 cells of the box that moves (`moving_box`): the motion to the right, down, left and up,
+    its amplitude by frequency over the clip, and the square root, which tames the large ones; the
+    larger one of a clip and its mirror image. So neither the place and the size of what moves
+    count, nor the side it faces, nor when a movement begins, nor its strength. d is 4 directions x
+    (t // 2 + 1) frequencies x 64 cells.
+    """
+    u, v = u.clamp(-_LARGEST, _LARGEST), v.clamp(-_LARGEST, _LARGEST)
+    across, down, reach = moving_box(u, v)
+    steps = (torch.arange(_BOX, device=u.device) + 0.5) * (2 / _BOX) - 1
+    x = (across[:, None] + reach[:, None] * steps)[:, None, :].expand(-1, _BOX, -1)
+    y = (down[:, None] + reach[:, None] * steps)[:, :, None].expand(-1, -1, _BOX)
+    seen = grid_sample(  # beyond the picture nothing moves
+        torch.cat([u, v], dim=1), torch.stack([x, y], dim=-1), align_corners=False
+    )
+    u, v = seen.chunk(2, dim=1)
+    ways = torch.stack([u.relu(), v.relu(), (-u).relu(), (-v).relu()], dim=1)
+    cells = avg_pool2d(ways.flatten(1, 2), _BOX // CELLS).unflatten(1, ways.shape[1:3])
+    amplitude = torch.fft.rfft(cells, dim=2).abs().sqrt()
+    mirror_image = amplitude[:, _MIRRORED].flip(-1)
+    return normalize(torch.maximum(amplitude, mirror_image).flatten(1), dim=1)
+
+
+def moving_box(
+    u: Float[Tensor, "b t h w"], v: Float[Tensor, "b t h w"]
+) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"], Float[Tensor, " b"]]:
+    """Return the square around what moves to and fro in each clip, as centre (x, y) and reach.
+
+    They are in half sides of the picture, from its middle; the reach is .35 to 1. What counts is
+    the deviation of a place's motion over the clip, above what is usual in the picture: a thing
+    that crosses it evenly counts little. Twice the spread around the mean place is reached.
+    """
+    h, w = u.shape[-2:]
+    amount = (u.var(dim=1) + v.var(dim=1)).clamp(max=4.0).sqrt()
+    amount = _smoothed(amount, 1.5 * h / GRID)
+    usual = amount.flatten(1).median(dim=1).values[:, None, None]
+    amount = (amount - 1.5 * usual).relu() + 1e-6
+    rows = torch.linspace(-1, 1, h, device=u.device)[:, None]
+    columns = torch.linspace(-1, 1, w, device=u.device)
+    weight = amount
+    for turn in range(_BOX_TURNS):
+        share = weight / weight.sum(dim=(1, 2), keepdim=True)
+        x, y = (share * columns).sum(dim=(1, 2)), (share * rows).sum(dim=(1, 2))
+        away = (columns - x[:, None, None]).square() + (rows - y[:, None, None]).square()
+        if turn == _BOX_TURNS - 1:
+            break
+        weight = amount * torch.exp(-away / (2 * 0.7**2))  # the rest of the picture counts less
+    spread = ((share * away).sum(dim=(1, 2)) / 2).sqrt()
+    return x, y, (2 * spread).clamp(0.35, 1.0)
+
+
+def layout_size(frames: int) -> int:
+    """Return how many numbers the layout of a clip has."""
+    return len(_MIRRORED) * (frames // 2 + 1) * CELLS**2
+
+
+def clip_flow(
+    clips: Float[Tensor, "b 3 t h w"],
+) -> tuple[Float[Tensor, "b t h2 w2"], Float[Tensor, "b t h2 w2"]]:
+    """Return the flow of clips in -1..1, relative to the camera, to the right and down.
+
+    It is estimated on pictures of about ``GRID`` rows, and in their pixels. Lucas and Kanade
+    (1981): the motion of a place is the least-squares solution, in a window around it, of the
+    constraint that a thing keeps its brightness. The last step is repeated, so that a clip of t
+    frames, at least two, has t of them.
+    """
+    shrink = max(1, clips.shape[-2] // GRID)
+    red, green, blue = clips.float().unbind(1)
+    grey = 0.1495 * red + 0.2935 * green + 0.057 * blue  # of pictures in 0..1, but for an offset
+    if shrink > 1:
+        grey = avg_pool2d(grey, shrink)
+    grey = _smoothed(grey, _BEFORE)
+    first, second = grey[:, :-1], grey[:, 1:]
+    x, y = _gradients((first + second) / 2)
+    change = _without_camera(x, y, second - first)
+    xx, yy, xy, xt, yt = _smoothed(
+        torch.stack([x * x, y * y, x * y, x * change, y * change]), _WINDOW
+    )
+    xx, yy = xx + _NOISE, yy + _NOISE
+    scale = (xx * yy - xy * xy).reciprocal_()
+    u, v = (xy * yt - yy * xt) * scale, (xy * xt - xx * yt) * scale
+    return torch.cat([u, u[:, -1:]], dim=1), torch.cat([v, v[:, -1:]], dim=1)
+
+
+def _gradients(pictures: Picture) -> tuple[Picture, Picture]:
+    """Return how brightness grows to the right and down, per pixel."""
+    padded = pad(pictures, (1, 1, 1, 1), mode="replicate")
+    right = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
+    down = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
+    return right, down
+
+
+def _without_camera(x: Picture, y: Picture, change: Picture) -> Picture:
+    """Return the change of brightness that the camera's motion does not explain.
+
+    That motion is the affine one that explains the change of most places: least squares over every
+    second row and column, again with less weight for what it did not explain.
+    """
+    h, w = x.shape[-2:]
+    rows = torch.linspace(-1, 1, h, device=x.device)[:, None].expand(h, w)
+    columns = torch.linspace(-1, 1, w, device=x.device).expand(h, w)
+    by = [part * place for part in (x, y) for place in (torch.ones_like(rows), columns, rows)]
+    design = torch.stack([part[..., ::2, ::2] for part in by], dim=2).flatten(3)  # b t 6 places
+    seen = -change[..., ::2, ::2].flatten(2)[:, :, None]  # b t 1 places
+    ridge = 1e-6 * design.shape[-1] * torch.eye(6, device=x.device)
+    weighted = design
+    for turn in range(_TURNS):
+        # unlike solve(), it does not wait for a GPU to say whether there is a solution: there is
+        motion = torch.linalg.solve_ex(weighted @ design.mT + ridge, weighted @ seen.mT).result
+        if turn == _TURNS - 1:
+            break
+        wrong = (seen - motion.mT @ design).square_()
+        usual = wrong.mean(dim=-1, keepdim=True) / 2 + 4e-6
+        weighted = design * (usual / (usual + wrong)).square_()
+    return change + sum(part * motion[:, :, k, :, None] for k, part in enumerate(by))
+
+
+def _smoothed(pictures: Float[Tensor, "*b h w"], sigma: float) -> Float[Tensor, "*b h w"]:
+    """Return pictures after a Gaussian; what is beyond an edge is like the edge."""
+    h, w = pictures.shape[-2:]
+    across, down = (_gaussian(side, sigma).to(pictures.device) for side in (w, h))
+    return down @ (pictures @ across.T)
+
+
+def _gaussian(side: int, sigma: float) -> Float[Tensor, "{side} {side}"]:
+    """Return the matrix that smooths a row of pixels."""
+    reach = max(1, round(2.5 * sigma))
+    offset = torch.arange(-reach, reach + 1)
+    weight = torch.exp(-offset.square() / (2 * sigma**2))
+    place = torch.arange(side)[:, None]
+    source = (place + offset).clamp(0, side - 1)
+    matrix = torch.zeros(side, side)
+    return matrix.scatter_add_(1, source, (weight / weight.sum()).expand(side, -1))
