@@ -7,7 +7,6 @@ from accelerate import Accelerator
 
 from slic.clustering.assignment import PseudoLabels
 from slic.pretraining.folder import RunFolder
-from slic.pretraining.parts import settled
 from slic.pretraining.run import Run
 from slic.recipe import Recipe
 from slic.videos.catalog import Catalog
@@ -18,9 +17,7 @@ CLUSTERS = 12
 def run_after_first_round(recipe: Recipe, catalog: Catalog, folder: Path) -> Run:
     """Return a run of the recipe, on the CPU, with made-up clusters and no bar."""
     folder.mkdir(exist_ok=True)
-    accelerator = Accelerator(cpu=True)
-    recipe = settled(recipe, accelerator.device)
-    run = Run(recipe, catalog, RunFolder(folder), accelerator)
+    run = Run(recipe, catalog, RunFolder(folder), Accelerator(cpu=True))
     run.pseudo_labels = PseudoLabels(np.arange(len(catalog)) % CLUSTERS)
     run.encoder.train()
     run.fade_mean_frame()  # a copy of the encoder then sees what the run's own does

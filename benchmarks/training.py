@@ -78,7 +78,7 @@ class Bare:
     def __init__(self, run: Run) -> None:
         self.network = deepcopy(run.encoder)
         self.optimizer = new_optimizer(self.network, run.recipe.train)
-        self.bf16 = run.recipe.train.precision == "bf16"
+        self.bf16 = run.precision == "bf16"
 
     def step(self, x: Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)

@@ -35,6 +35,7 @@ from slic.pretraining.parts import (
     learning_rate,
     new_encoder,
     new_optimizer,
+    precision_of,
 )
 from slic.recipe import Recipe, save_recipe
 
@@ -113,6 +114,7 @@ class Learner:
 
     def __post_init__(self) -> None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.precision = precision_of(self.recipe, torch.device(device))
         self.encoder = new_encoder(self.recipe).to(device)
         self.optimizer = new_optimizer(self.encoder, self.recipe.train)
 
@@ -123,7 +125,7 @@ class Learner:
         fade_mean_frame(self.encoder, train.mean_frame, self.step, self.total_steps)
         device = next(self.encoder.parameters()).device
         clips = to_input(samples.clips.flatten(0, 1).to(device))
-        with torch.autocast(device.type, torch.bfloat16, enabled=train.precision == "bf16"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             z = self.encoder(clips).float().unflatten(0, (-1, 2))
         named = torch.from_numpy(mined)[samples.video]
         names = (named[:, None, :] == samples.video[None, :, None]).any(2)
@@ -138,7 +140,7 @@ class Learner:
         """Return the nearest videos of every training video, itself first."""
         rows = embed(
             self.encoder, task.training, clips=MINING_CLIPS, view=self.modality, reader=reader,
-            workers=self.recipe.train.workers, precision=self.recipe.train.precision,
+            workers=self.recipe.train.workers, precision=self.precision,
             progress=False,
         ).mean  # fmt: skip
         unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)

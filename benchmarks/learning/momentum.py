@@ -45,7 +45,7 @@ class MomentumRun(StoredRun):
         self.clips_trained += len(clips)
         self.clips_embedded += len(clips)
         self.slow.mean_frame = self.encoder.mean_frame
-        bf16 = self.recipe.train.precision == "bf16"
+        bf16 = self.precision == "bf16"
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             z = model(clips).float()
             with torch.no_grad():

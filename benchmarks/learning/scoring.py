@@ -11,6 +11,7 @@ from slic.clips.reader import ClipView
 from slic.embeddings import embed
 from slic.encoders.encoder import VideoEncoder
 from slic.evaluation.retrieval import PROTOCOLS, evaluate
+from slic.pretraining.parts import precision_of
 from slic.recipe import Recipe
 
 Curve = dict[str, dict[str, float]]  # step -> protocol -> R@1
@@ -27,7 +28,7 @@ def scores(
     for side in (task.split.queries, task.split.gallery):
         embeddings = embed(
             encoder, side, clips=_clips(), layer="backbone", view=view, reader=reader,
-            workers=recipe.train.workers, precision=recipe.train.precision, progress=False,
+            workers=recipe.train.workers, precision=precision_of(recipe, device), progress=False,
         )  # fmt: skip
         features.append(embeddings.clips)
     heads = [

@@ -108,7 +108,7 @@ class VideoEncoder(nn.Module):
         return self.head(self.features(clips))
 
     def features(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b f"]:
-        """Return what the backbone sees in clips, before the head; after it, the motion's layout."""
+        """Return what the backbone sees in clips, and the layout of motion; before the head."""
         seen = self._normalised(clips)
         if self.mean_frame < 1.0:
             seen = seen - (1.0 - self.mean_frame) * seen.mean(dim=2, keepdim=True)

@@ -79,7 +79,7 @@ def _layout(u: Picture, v: Picture) -> Float[Tensor, "b d"]:
     )
     u, v = seen.chunk(2, dim=1)
     ways = torch.stack([u.relu(), v.relu(), (-u).relu(), (-v).relu()], dim=1)
-    cells = avg_pool2d(ways.flatten(1, 2), _BOX // CELLS).unflatten(1, ways.shape[1:3])
+    cells = avg_pool2d(ways.flatten(1, 2), _BOX // CELLS).view(*ways.shape[:3], CELLS, CELLS)
     amplitude = torch.fft.rfft(cells, dim=2).abs().sqrt()
     mirror_image = amplitude[:, _MIRRORED].flip(-1)
     return normalize(torch.maximum(amplitude, mirror_image).flatten(1), dim=1)
@@ -176,22 +176,24 @@ def _without_camera(x: Picture, y: Picture, change: Picture) -> Picture:
         wrong = (seen - motion.mT @ design).square_()
         usual = wrong.mean(dim=-1, keepdim=True) / 2 + 4e-6
         weighted = design * (usual / (usual + wrong)).square_()
-    return change + sum(part * motion[:, :, k, :, None] for k, part in enumerate(by))
+    for k, part in enumerate(by):
+        change = change + part * motion[:, :, k, :, None]
+    return change
 
 
 def _smoothed(pictures: Float[Tensor, "*b h w"], sigma: float) -> Float[Tensor, "*b h w"]:
     """Return pictures after a Gaussian; what is beyond an edge is like the edge."""
     h, w = pictures.shape[-2:]
-    across, down = (_gaussian(side, sigma).to(pictures.device) for side in (w, h))
+    across, down = (_gaussian(side, sigma, pictures.device) for side in (w, h))
     return down @ (pictures @ across.T)
 
 
-def _gaussian(side: int, sigma: float) -> Float[Tensor, "{side} {side}"]:
+def _gaussian(side: int, sigma: float, device: torch.device) -> Float[Tensor, "{side} {side}"]:
     """Return the matrix that smooths a row of pixels."""
     reach = max(1, round(2.5 * sigma))
-    offset = torch.arange(-reach, reach + 1)
+    offset = torch.arange(-reach, reach + 1, device=device)
     weight = torch.exp(-offset.square() / (2 * sigma**2))
-    place = torch.arange(side)[:, None]
+    place = torch.arange(side, device=device)[:, None]
     source = (place + offset).clamp(0, side - 1)
-    matrix = torch.zeros(side, side)
+    matrix = torch.zeros(side, side, device=device)
     return matrix.scatter_add_(1, source, (weight / weight.sum()).expand(side, -1))

@@ -14,6 +14,7 @@ from slic.clips.flow import FlowView
 from slic.clips.flow_store import open_flow_store, slow_flow_advice
 from slic.clips.reader import ClipReader, read_size
 from slic.devices import quick_precision
+from slic.embeddings import Precision
 from slic.encoders.encoder import EncoderConfig, VideoEncoder
 from slic.pretraining.objective import InstanceLoss, info_nce_instance, triplet_instance
 from slic.recipe import LossSettings, Recipe, TrainSettings
@@ -22,11 +23,15 @@ from slic.videos.catalog import Catalog
 _log = logging.getLogger("slic")
 
 
+def precision_of(recipe: Recipe, device: torch.device) -> Precision:
+    """Return the recipe's precision; ``"auto"`` is the quicker one of the device."""
+    named = recipe.train.precision
+    return quick_precision(device) if named == "auto" else named
+
+
 def settled(recipe: Recipe, device: torch.device) -> Recipe:
-    """Return the recipe with the precision that ``"auto"`` means on a device."""
-    if recipe.train.precision != "auto":
-        return recipe
-    return replace(recipe, train=replace(recipe.train, precision=quick_precision(device)))
+    """Return the recipe with the precision that it means on a device."""
+    return replace(recipe, train=replace(recipe.train, precision=precision_of(recipe, device)))
 
 
 def new_encoder(recipe: Recipe) -> VideoEncoder:

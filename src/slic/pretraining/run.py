@@ -29,6 +29,7 @@ from slic.pretraining.parts import (
     learning_rate,
     new_encoder,
     new_optimizer,
+    precision_of,
 )
 from slic.pretraining.reporting import Observer, Reporter, StepAbout
 from slic.pretraining.rounds import cluster_round
@@ -71,7 +72,7 @@ class Run:
 
     def __post_init__(self) -> None:
         recipe, train = self.recipe, self.recipe.train
-        assert train.precision != "auto", "see parts.settled"
+        self.precision = precision_of(recipe, self.accelerator.device)
         self.encoder = new_encoder(recipe).to(self.accelerator.device)
         if self.accelerator.num_processes > 1 and self.accelerator.device.type == "cuda":
             convert = nn.SyncBatchNorm.convert_sync_batchnorm  # refuses CPU modules
@@ -165,7 +166,7 @@ class Run:
             seed=train.seed,
             reader=self.reader,
             workers=train.workers,
-            precision=train.precision,
+            precision=self.precision,
         )
         if self.recipe.compat == "official":
             self.pseudo_labels = self.pseudo_labels.shifted()
@@ -217,7 +218,7 @@ class Run:
         """Embed the clips of this process and return the loss over those of all processes."""
         device, loss = self.accelerator.device, self.recipe.loss
         clips = samples.clips.to(device, non_blocking=True)
-        bf16 = self.recipe.train.precision == "bf16"
+        bf16 = self.precision == "bf16"
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             z = model(to_input(clips.flatten(0, 1))).float().unflatten(0, clips.shape[:2])
         assert self.pseudo_labels is not None
