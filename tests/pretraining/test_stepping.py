@@ -103,10 +103,14 @@ def run(catalog: Catalog, tmp_path: Path) -> Iterator[Callable[[Recipe], Run]]:
     [("info_nce", "violating"), ("triplet", "violating"), ("triplet", "semi-hard")],
 )
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("motion", [False, True])
 def test_no_step_waits_for_the_device(
-    run: Callable[[Recipe], Run], tiny: Path, loss: str, rule: str, optimizer: str
+    run: Callable[[Recipe], Run], tiny: Path, loss: str, rule: str, optimizer: str, motion: bool
 ) -> None:
     recipe = changed(load_recipe(tiny), "train", optimizer=optimizer)
+    if motion:
+        recipe = changed(recipe, "sampling", flow_probability=0.0)
+        recipe = changed(recipe, "encoder", motion=True)
     stepping = run(changed(recipe, "loss", kind=loss, negatives=rule))
     stepping.watch.behind = 100  # the log is read afterwards
     batches = list(batch_loader(stepping.dataset, stepping.batches, workers=0))

@@ -7,6 +7,7 @@ input and no weight.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Final, NamedTuple
 
 import torch
@@ -39,7 +40,9 @@ class Motion(NamedTuple):
 
 def motion_of(clips: Float[Tensor, "b 3 t h w"]) -> Motion:
     """Return the motion of clips in -1..1; computed in float32, and without a gradient."""
-    with torch.autocast(clips.device.type, enabled=False), torch.no_grad():
+    kind = clips.device.type
+    coarse = torch.amp.is_autocast_available(kind)  # not on "meta", where operations are counted
+    with torch.autocast(kind, enabled=False) if coarse else nullcontext(), torch.no_grad():
         u, v = clip_flow(clips)
         return Motion(_channels(u, v, clips.shape[-2:]), _layout(u, v))
 
