@@ -18,6 +18,7 @@ RUN = (
     "--clip.frames=4", "--clip.stride=2", "--clip.size=32", "--encoder.width=0.125",
     "--encoder.hidden=16", "--encoder.embedding=8", "--train.batch_size=4", "--train.epochs=1",
     "--train.workers=0", "--sampling.flow_probability=1", "--clustering.view=flow",
+    "--encoder.motion=false",
     "--clustering.clips=1",
 )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """What learns and what stays, the optimizer's groups, and the dropout."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -26,6 +27,14 @@ def test_scores_are_the_linear_layer_on_plain_features(
     with torch.no_grad():
         by_hand = encoder.features(clips) @ model.linear.weight.T + model.linear.bias
         assert torch.allclose(model(clips), by_hand, atol=1e-6)
+
+
+def test_what_an_encoder_makes_of_motion_is_classified_too(encoder: VideoEncoder) -> None:
+    seeing = fresh_encoder(replace(encoder.config, motion=True), seed=1).eval()
+    seeing.layout.get_buffer("0.running_mean").uniform_()  # as after some training
+    model, clips = classifier(seeing, frozen=True), torch.rand(2, 3, 8, 32, 32)
+    assert torch.equal(model.encoder.features(clips), seeing.features(clips))
+    assert model(clips).shape == (2, 3)
 
 
 def test_a_frozen_backbone_stays_bit_for_bit_in_training_mode(encoder: VideoEncoder) -> None:
