@@ -116,7 +116,7 @@ class VideoEncoder(nn.Module):
             features: Tensor = self.backbone(seen)
             return features
         motion = motion_of(clips)
-        what = self.backbone(torch.cat([seen, motion.channels], dim=1))
+        what = self.backbone(_stacked(seen, motion.channels))
         return torch.cat([what, self.layout(motion.layout)], dim=1)
 
     def head(self, features: Float[Tensor, "b f"]) -> Float[Tensor, "b d"]:
@@ -169,6 +169,19 @@ class VideoEncoder(nn.Module):
             raise CheckpointError(f"{path}: no readable weights ({error}).") from error
         load_exactly(encoder, state, source=path)
         return encoder.eval()
+
+
+def _stacked(
+    pictures: Float[Tensor, "b 3 t h w"], motion: Float[Tensor, "b 3 t h w"]
+) -> Float[Tensor, "b 6 t h w"]:
+    """Return both as one input, channels last, in the type that autocast would make of it."""
+    b, _, t, h, w = pictures.shape
+    kind, dtype = pictures.device.type, pictures.dtype
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+        dtype = torch.get_autocast_dtype(kind)
+    both = pictures.new_empty(b, t, h, w, 6, dtype=dtype).permute(0, 4, 1, 2, 3)
+    both[:, :3], both[:, 3:] = pictures, motion
+    return both
 
 
 def to_input(clips: UInt8[Tensor, "b t h w 3"]) -> Float[Tensor, "b 3 t h w"]:

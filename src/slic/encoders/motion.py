@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, grid_sample, normalize, pad
+from torch.nn.functional import avg_pool2d, conv2d, grid_sample, normalize, pad
 
 GRID: Final = 32
 """Rows that motion is estimated on: it reaches to about two of them a frame step."""
@@ -98,7 +98,9 @@ def moving_box(
     that crosses it evenly counts little. Twice the spread around the mean place is reached.
     """
     h, w = u.shape[-2:]
-    amount = (u.var(dim=1) + v.var(dim=1)).clamp(max=4.0).sqrt()
+    away_u, away_v = (x - x.mean(dim=1, keepdim=True) for x in (u, v))  # var() is slow here
+    swing = (away_u.square() + away_v.square()).sum(dim=1) / (u.shape[1] - 1)
+    amount = swing.clamp(max=4.0).sqrt()
     amount = _smoothed(amount, 1.5 * h / GRID)
     usual = amount.flatten(1).median(dim=1).values[:, None, None]
     amount = (amount - 1.5 * usual).relu() + 1e-6
@@ -131,12 +133,7 @@ def clip_flow(
     constraint that a thing keeps its brightness. The last step is repeated, so that a clip of t
     frames, at least two, has t of them.
     """
-    shrink = max(1, clips.shape[-2] // GRID)
-    red, green, blue = clips.float().unbind(1)
-    grey = 0.1495 * red + 0.2935 * green + 0.057 * blue  # of pictures in 0..1, but for an offset
-    if shrink > 1:
-        grey = avg_pool2d(grey, shrink)
-    grey = _smoothed(grey, _BEFORE)
+    grey = _smoothed(_small_grey(clips, max(1, clips.shape[-2] // GRID)), _BEFORE)
     first, second = grey[:, :-1], grey[:, 1:]
     x, y = _gradients((first + second) / 2)
     change = _without_camera(x, y, second - first)
@@ -147,6 +144,15 @@ def clip_flow(
     scale = (xx * yy - xy * xy).reciprocal_()
     u, v = (xy * yt - yy * xt) * scale, (xy * xt - xx * yt) * scale
     return torch.cat([u, u[:, -1:]], dim=1), torch.cat([v, v[:, -1:]], dim=1)
+
+
+def _small_grey(clips: Float[Tensor, "b 3 t h w"], shrink: int) -> Float[Tensor, "b t h2 w2"]:
+    """Return the grey pictures, in 0..1 but for an offset, as means over squares of pixels."""
+    square = torch.full((shrink, shrink), 1 / (2 * shrink**2), device=clips.device)
+    kernel = torch.stack([square * luma for luma in (0.299, 0.587, 0.114)])[None]
+    pictures = clips.float().transpose(1, 2).flatten(0, 1)
+    grey: Tensor = conv2d(pictures, kernel, stride=shrink)
+    return grey.view(len(clips), -1, *grey.shape[2:])
 
 
 def _gradients(pictures: Picture) -> tuple[Picture, Picture]:
