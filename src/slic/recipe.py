@@ -123,9 +123,7 @@ class TrainSettings:
     schedule: Literal["constant", "cosine"] = "constant"
     warmup_steps: int = 0
     mean_frame: tuple[float, float] | None = None  # shares of the run: seen from here, whole there
-    precision: Literal["fp32", "bf16", "auto"] = (
-        "fp32"  # auto: bf16 where the device computes in it
-    )
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"  # auto: the quicker one of the device
     seed: int = 0
     workers: int = 2  # processes that decode
     snapshot_every_epochs: int = 0  # keep the encoder in snapshots/step-000120; 0: only the last
