@@ -4,6 +4,7 @@ What sample i of epoch e looks like depends on (seed, e, i) only, so any number 
 run that was stopped and resumed, see the same batches.
 """
 
+import os
 import signal
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeVar
@@ -261,7 +262,12 @@ def put_threads_away(workers: int) -> None:
 
 
 def quiet_worker(_: int) -> None:
-    """Give a worker one thread, and leave Ctrl-C to the process that can save the run."""
+    """Give a worker one thread, and leave Ctrl-C to the process that can save the run.
+
+    It also comes second: where it takes the core of a thread that computes, all others wait.
+    """
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(10)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
