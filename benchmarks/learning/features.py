@@ -14,7 +14,6 @@ from jaxtyping import Float32, UInt8
 from learning.scoring import recall_at_1, scores
 from learning.tasks import Task
 from slic.clips.datasets import ClipDataset
-from slic.clips.motion import motion_descriptor
 from slic.clips.reader import ClipView
 from slic.encoders.encoder import to_input
 from slic.encoders.motion import motion_of
@@ -83,6 +82,5 @@ UNTRAINED: dict[str, Features] = {
     "random": _random,
     "random-flow": _random_flow,
     "frame-differences": _described(frame_differences, "rgb"),
-    "motion": _described(motion_descriptor, "flow"),
     "layout": _described(motion_layout, "rgb"),
 }

@@ -45,7 +45,7 @@ WAYS = {
     "coclr": Way(coclr, ["--encoder.motion=false"]),  # one of its encoders is shown flow
     "supervised": Way(Looped(SupervisedRun)),
 }
-SEEDLESS = {"chance", "mean-frame", "frame-differences", "motion", "layout"}
+SEEDLESS = {"chance", "mean-frame", "frame-differences", "layout"}
 
 
 @dataclass(frozen=True, kw_only=True)

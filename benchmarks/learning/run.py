@@ -10,7 +10,7 @@ Every row is one of
   ``byol``, ``coclr``, ``supervised`` (given the labels), ``official`` (the oddities of the authors'
   code; ``paper-small``); ``simclr:mine.yaml``;
 - what learns nothing: ``chance``, ``mean-frame``, ``random``, ``random-flow``,
-  ``frame-differences``, ``motion``, ``layout``; ``random:paper-small``;
+  ``frame-differences``, ``layout``; ``random:paper-small``;
 
 each followed by settings if need be: ``small,--loss.temperature=0.2``. One line of JSON a row,
 task and seed goes to ``OUT/results.jsonl``, with the whole recipe, git revision, clips seen,

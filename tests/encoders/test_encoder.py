@@ -162,7 +162,8 @@ def test_the_backbone_sees_how_a_clip_moves_whatever_it_sees_of_the_pictures() -
     encoder = VideoEncoder(replace(SMALL, motion=True)).eval()
     clips = torch.rand(2, 3, 4, 16, 16) * 2 - 1
     encoder.mean_frame = 0.25
-    seen = torch.cat([clips - 0.75 * clips.mean(2, keepdim=True), motion_of(clips).channels], dim=1)
+    first = clips[:, :, [0, 2]]  # of the two pairs of pictures
+    seen = torch.cat([first - 0.75 * first.mean(2, keepdim=True), motion_of(clips).channels], dim=1)
     layout = encoder.layout(motion_of(clips).layout)
     beside = torch.cat([encoder.backbone(seen), layout], dim=1)
     torch.testing.assert_close(encoder.features(clips), beside)
@@ -170,7 +171,7 @@ def test_the_backbone_sees_how_a_clip_moves_whatever_it_sees_of_the_pictures() -
     imported = replace(SMALL, motion=True, mean=(0.1, 0.2, 0.3), std=(0.2, 0.2, 0.2))
     torch.manual_seed(0)
     other = VideoEncoder(imported).eval()  # its own zero and one, and the same motion
-    pixels = (clips + 1) / 2
+    pixels = (first + 1) / 2
     m, s = (torch.tensor(x).view(3, 1, 1, 1) for x in (imported.mean, imported.std))
     seen = torch.cat([(pixels - m) / s, motion_of(clips).channels], dim=1)
     features, what = other.features(clips), other.backbone(seen)

@@ -43,9 +43,9 @@ class EncoderConfig:
         view: The looks it was trained on: clips, their optical flow, or both.
         subtract_mean_frame: Whether the backbone sees each clip minus its mean over time: what
             stands still is then grey, and appearance does not drown motion.
-        motion: Whether the backbone sees, beside the pictures, how each clip moves, and what a
-            linear layer makes of the layout of that motion stands beside its features
-            (`slic.encoders.motion`).
+        motion: Whether the backbone sees every second picture and, beside it, the motion to the
+            next one, and what a linear layer makes of the layout of that motion stands beside its
+            features (`slic.encoders.motion`).
         mean: What the backbone takes for 0, of red, green and blue in 0..1.
         std: What it takes for 1 above that.
     """
@@ -109,7 +109,7 @@ class VideoEncoder(nn.Module):
 
     def features(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b f"]:
         """Return what the backbone sees in clips, and the layout of motion; before the head."""
-        seen = self._normalised(clips)
+        seen = self._normalised(clips[:, :, :-1:2] if self.config.motion else clips)
         if self.mean_frame < 1.0:
             seen = seen - (1.0 - self.mean_frame) * seen.mean(dim=2, keepdim=True)
         if not self.config.motion:

@@ -15,13 +15,15 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, grid_sample, normalize, pad
 
-GRID: Final = 32
-"""Rows that motion is estimated on: it reaches to about two of them a frame step."""
-_BEFORE: Final = 0.8  # Gaussian that pictures are smoothed with, in pixels of the grid
-_WINDOW: Final = 1.5  # Gaussian window that a place's motion is estimated in
-_NOISE: Final = 4e-4  # squared gradient, of pictures in 0..1, below which there is nothing to see
+GRID: Final = 64
+"""Rows that pictures are compared on: what is seen moves by up to about two of them a frame."""
+_BEFORE: Final = 0.65  # Gaussian that pictures are smoothed with, in pixels of the grid
+_WINDOW: Final = 1.2  # Gaussian window that a place's motion is estimated in
+_NOISE: Final = 1e-4  # squared gradient, of pictures in 0..1, below which there is nothing to see
 _SOFT: Final = 0.5  # motion, in pixels of the grid, that is drawn at half of the greatest strength
 _TURNS: Final = 3  # of the search for the camera's motion
+_AT_ONCE: Final = 16  # clips that fit into a processor's caches: 64 took 1.5 times as long
+_SPARSE: Final = 4  # every so many rows and columns have a say in it
 CELLS: Final = 8  # rows and columns of the layout
 _BOX: Final = 32  # pixels that a box is drawn with
 _BOX_TURNS: Final = 6  # of the search for it
@@ -32,9 +34,12 @@ Picture = Float[Tensor, "b t h w"]
 
 
 class Motion(NamedTuple):
-    """What a network is told of the motion of its clips."""
+    """What a network is told of the motion of its clips, from each picture to its successor.
 
-    channels: Float[Tensor, "b 3 t h w"]
+    The pictures of a clip go in pairs, so there is one picture of motion for two of the clip.
+    """
+
+    channels: Float[Tensor, "b 3 t2 h w"]
     layout: Float[Tensor, "b d"]
 
 
@@ -42,13 +47,19 @@ def motion_of(clips: Float[Tensor, "b 3 t h w"]) -> Motion:
     """Return the motion of clips in -1..1; computed in float32, and without a gradient."""
     kind = clips.device.type
     coarse = torch.amp.is_autocast_available(kind)  # not on "meta", where operations are counted
+    parts = torch.split(clips, _AT_ONCE) if kind == "cpu" else (clips,)
     with torch.autocast(kind, enabled=False) if coarse else nullcontext(), torch.no_grad():
-        u, v = clip_flow(clips)
-        return Motion(_channels(u, v, clips.shape[-2:]), _layout(u, v))
+        made = [_motion_of(part) for part in parts]
+        return Motion(*(torch.cat(pieces) for pieces in zip(*made, strict=True)))
+
+
+def _motion_of(clips: Float[Tensor, "b 3 t h w"]) -> Motion:
+    u, v = clip_flow(clips)
+    return Motion(_channels(u, v, clips.shape[-2:]), _layout(u, v))
 
 
 def _channels(u: Picture, v: Picture, size: Sequence[int]) -> Float[Tensor, "b 3 t h2 w2"]:
-    """Return motion to the right, motion down, and its length, for every place of the clips.
+    """Return motion to the right, motion down, and its length, for every place of a picture.
 
     A length x in pixels of the grid becomes ``2 x / (0.5 + x)``: slow limbs show, and a mistaken
     fast motion does not outshine them.
@@ -70,7 +81,7 @@ def _layout(u: Picture, v: Picture) -> Float[Tensor, "b d"]:
     its amplitude by frequency over the clip, and the square root, which tames the large ones; the
     larger one of a clip and its mirror image. So neither the place and the size of what moves
     count, nor the side it faces, nor when a movement begins, nor its strength. d is 4 directions x
-    (t // 2 + 1) frequencies x 64 cells.
+    (t // 2 + 1) frequencies x 64 cells, for t pictures of motion.
     """
     u, v = u.clamp(-_LARGEST, _LARGEST), v.clamp(-_LARGEST, _LARGEST)
     across, down, reach = moving_box(u, v)
@@ -119,31 +130,32 @@ def moving_box(
 
 
 def layout_size(frames: int) -> int:
-    """Return how many numbers the layout of a clip has."""
-    return len(_MIRRORED) * (frames // 2 + 1) * CELLS**2
+    """Return how many numbers the layout of a clip of so many pictures has."""
+    return len(_MIRRORED) * (frames // 2 // 2 + 1) * CELLS**2
 
 
 def clip_flow(
     clips: Float[Tensor, "b 3 t h w"],
-) -> tuple[Float[Tensor, "b t h2 w2"], Float[Tensor, "b t h2 w2"]]:
+) -> tuple[Float[Tensor, "b t2 h2 w2"], Float[Tensor, "b t2 h2 w2"]]:
     """Return the flow of clips in -1..1, relative to the camera, to the right and down.
 
-    It is estimated on pictures of about ``GRID`` rows, and in their pixels. Lucas and Kanade
-    (1981): the motion of a place is the least-squares solution, in a window around it, of the
-    constraint that a thing keeps its brightness. The last step is repeated, so that a clip of t
-    frames, at least two, has t of them.
+    It is that from the first to the second picture, from the third to the fourth, and so on: 16
+    successive pictures have 8. Lucas and Kanade (1981): the motion of a place is the least-squares
+    solution, in a window around it, of the constraint that a thing keeps its brightness. Pictures
+    of about ``GRID`` rows are compared, and their pixels are the unit of the flow, which is given
+    for every second row and column.
     """
-    grey = _smoothed(_small_grey(clips, max(1, clips.shape[-2] // GRID)), _BEFORE)
-    first, second = grey[:, :-1], grey[:, 1:]
+    grey = _small_grey(clips, max(1, round(clips.shape[-2] / GRID)))
+    grey = _smoothed(grey, _BEFORE)
+    first, second = grey[:, :-1:2], grey[:, 1::2]
     x, y = _gradients((first + second) / 2)
     change = _without_camera(x, y, second - first)
     xx, yy, xy, xt, yt = _smoothed(
-        torch.stack([x * x, y * y, x * y, x * change, y * change]), _WINDOW
+        torch.stack([x * x, y * y, x * y, x * change, y * change]), _WINDOW, halved=True
     )
     xx, yy = xx + _NOISE, yy + _NOISE
     scale = (xx * yy - xy * xy).reciprocal_()
-    u, v = (xy * yt - yy * xt) * scale, (xy * xt - xx * yt) * scale
-    return torch.cat([u, u[:, -1:]], dim=1), torch.cat([v, v[:, -1:]], dim=1)
+    return (xy * yt - yy * xt) * scale, (xy * xt - xx * yt) * scale
 
 
 def _small_grey(clips: Float[Tensor, "b 3 t h w"], shrink: int) -> Float[Tensor, "b t h2 w2"]:
@@ -166,15 +178,17 @@ def _gradients(pictures: Picture) -> tuple[Picture, Picture]:
 def _without_camera(x: Picture, y: Picture, change: Picture) -> Picture:
     """Return the change of brightness that the camera's motion does not explain.
 
-    That motion is the affine one that explains the change of most places: least squares over every
-    second row and column, again with less weight for what it did not explain.
+    That motion is the affine one that explains the change of most places: least squares over some
+    rows and columns, again with less weight for what it did not explain.
     """
     h, w = x.shape[-2:]
     rows = torch.linspace(-1, 1, h, device=x.device)[:, None].expand(h, w)
     columns = torch.linspace(-1, 1, w, device=x.device).expand(h, w)
-    by = [part * place for part in (x, y) for place in (torch.ones_like(rows), columns, rows)]
-    design = torch.stack([part[..., ::2, ::2] for part in by], dim=2).flatten(3)  # b t 6 places
-    seen = -change[..., ::2, ::2].flatten(2)[:, :, None]  # b t 1 places
+    places = (torch.ones_like(rows), columns, rows)
+    some = (..., *(slice(_SPARSE // 2, None, _SPARSE),) * 2)
+    design = torch.stack([part[some] * place[some] for part in (x, y) for place in places], dim=2)
+    design = design.flatten(3)  # b t 6 places
+    seen = -change[some].flatten(2)[:, :, None]  # b t 1 places
     ridge = 1e-6 * design.shape[-1] * torch.eye(6, device=x.device)
     weighted = design
     for turn in range(_TURNS):
@@ -185,15 +199,24 @@ def _without_camera(x: Picture, y: Picture, change: Picture) -> Picture:
         wrong = (seen - motion.mT @ design).square_()
         usual = wrong.mean(dim=-1, keepdim=True) / 2 + 4e-6
         weighted = design * (usual / (usual + wrong)).square_()
-    for k, part in enumerate(by):
-        change = change + part * motion[:, :, k, :, None]
+    u, v = motion[..., None].unflatten(2, (2, 3)).unbind(2)  # b t 3 1 1
+    for part, way in ((x, u), (y, v)):
+        for k, place in enumerate(places):
+            change = change + part * place * way[:, :, k]
     return change
 
 
-def _smoothed(pictures: Float[Tensor, "*b h w"], sigma: float) -> Float[Tensor, "*b h w"]:
-    """Return pictures after a Gaussian; what is beyond an edge is like the edge."""
+def _smoothed(
+    pictures: Float[Tensor, "*b h w"], sigma: float, *, halved: bool = False
+) -> Float[Tensor, "*b h2 w2"]:
+    """Return pictures after a Gaussian; what is beyond an edge is like the edge.
+
+    ``halved`` takes the means over squares of 2 x 2 pixels as well, without an odd last one.
+    """
     h, w = pictures.shape[-2:]
     across, down = (_gaussian(side, sigma, pictures.device) for side in (w, h))
+    if halved:
+        across, down = ((m[:-1:2] + m[1::2]) / 2 for m in (across, down))
     return down @ (pictures @ across.T)
 
 

@@ -1,15 +1,16 @@
 """A clustering round: embed every training video, group the embeddings, name the groups."""
 
 import numpy as np
+import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast, gather_object
 from jaxtyping import Float32
 
 from slic.clips.datasets import ClipDataset, ClipReader, clip_loader
-from slic.clips.motion import motion_descriptor
 from slic.clustering.assignment import Method, PseudoLabels
 from slic.embeddings import Layer, Precision, centred_unit_rows, embed
-from slic.encoders.encoder import VideoEncoder
+from slic.encoders.encoder import VideoEncoder, to_input
+from slic.encoders.motion import motion_of
 from slic.recipe import LOOKS, View
 from slic.videos.catalog import Catalog
 
@@ -41,7 +42,9 @@ def cluster_round(
     parts = []
     for look in LOOKS[view]:
         if look == "motion":
-            rows = describe_motion(mine, reader, clips=clips, workers=workers)
+            rows = motion_layouts(
+                mine, reader, clips=clips, workers=workers, device=accelerator.device
+            )
         else:
             rows = embed(
                 encoder,
@@ -61,13 +64,20 @@ def cluster_round(
     )
 
 
-def describe_motion(
-    catalog: Catalog, reader: ClipReader, *, clips: int, workers: int
+def motion_layouts(
+    catalog: Catalog, reader: ClipReader, *, clips: int, workers: int, device: torch.device
 ) -> Float32[np.ndarray, "n d"]:
-    """Return the motion descriptor of every video, from as many clips as an embedding has."""
-    dataset = ClipDataset(catalog, reader, clips=clips, view="flow")
-    loader = clip_loader(dataset, batch_size=8 * clips, workers=workers)
-    return np.stack([motion_descriptor(v) for batch in loader for v in batch.numpy()])
+    """Return how every video moves, without any learning: the mean layout of its clips.
+
+    A random encoder, averaged over the picture, forgets where things move; this does not.
+    """
+    loader = clip_loader(ClipDataset(catalog, reader, clips=clips), batch_size=32, workers=workers)
+    rows = []
+    for batch in loader:
+        seen = to_input(batch.flatten(0, 1).to(device, non_blocking=True))
+        layouts = motion_of(seen).layout
+        rows.append(layouts.view(*batch.shape[:2], -1).mean(dim=1).cpu())
+    return torch.cat(rows).numpy()
 
 
 def _agree_on_statistics(encoder: VideoEncoder, accelerator: Accelerator) -> None:
