@@ -42,7 +42,8 @@ WAYS = {
     "simclr": Way(Looped(StoredRun), [*_ALONE, _PICTURES]),
     "moco": Way(Looped(MocoRun), [*_ALONE, _PICTURES]),
     "byol": Way(Looped(ByolRun), [*_ALONE, _PICTURES]),
-    "coclr": Way(coclr, ["--encoder.motion=false"]),  # one of its encoders is shown flow
+    # one of its encoders is shown flow; so many pictures are what the others' backbones see
+    "coclr": Way(coclr, ["--encoder.motion=false", "--clip.frames=8", "--clip.stride=2"]),
     "supervised": Way(Looped(SupervisedRun)),
 }
 SEEDLESS = {"chance", "mean-frame", "frame-differences", "layout"}
