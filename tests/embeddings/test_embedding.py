@@ -11,7 +11,7 @@ from slic.clips import windows
 from slic.clips.datasets import ClipDataset, ClipReader, ClipView
 from slic.embeddings import Layer, centred_unit_rows, embed
 from slic.encoders.encoder import EncoderConfig, VideoEncoder, to_input
-from slic.errors import CatalogError
+from slic.errors import CatalogError, SlicError
 from slic.videos.catalog import Catalog
 
 
@@ -91,6 +91,12 @@ def test_embedding_changes_nothing_in_the_encoder(catalog: Catalog, encoder: Vid
     before = encoder.fingerprint()
     embed(encoder, catalog, clips=1, workers=0, progress=False)
     assert encoder.fingerprint() == before
+
+
+def test_flow_looks_are_refused_where_the_encoder_sees_motion_itself(catalog: Catalog) -> None:
+    config = EncoderConfig(backbone="r3d10", width=0.125, frames=4, size=32, motion=True)
+    with pytest.raises(SlicError, match="view 'flow'.*view 'rgb'"):
+        embed(VideoEncoder(config), catalog, view="flow", workers=0, progress=False)
 
 
 def test_no_video_is_said(catalog: Catalog, encoder: VideoEncoder) -> None:

@@ -20,7 +20,7 @@ from slic.devices import Arriving, arrivals, send_to_host
 from slic.embeddings.cache import Row, cached_rows
 from slic.embeddings.stored import Embeddings, Layer
 from slic.encoders.encoder import VideoEncoder, to_input
-from slic.errors import CatalogError
+from slic.errors import CatalogError, SlicError
 from slic.videos.catalog import Catalog, Video
 
 Precision = Literal["fp32", "bf16"]
@@ -68,10 +68,16 @@ def embed(
 
     Raises:
         CatalogError: There is no video.
+        SlicError: Flow looks for an encoder that sees motion itself.
     """
     if not catalog.videos:
         raise CatalogError(f"{catalog.root}: there is no usable video to embed.")
     config, fingerprint = encoder.config, encoder.fingerprint()
+    if view == "flow" and config.motion:
+        raise SlicError(
+            "view 'flow': this encoder sees in the pictures themselves how they move, and a flow "
+            "look is no picture. Take view 'rgb'."
+        )
     reader = reader or ClipReader(frames=config.frames, stride=config.stride, size=config.size)
     features = partial(_features, encoder, layer=layer, precision=precision)
 
