@@ -1,6 +1,6 @@
 """What needs no learning: each gives R@1 by protocol.
 
-The three descriptors of motion are never negative, so they are compared after each side's mean was
+The two descriptors of motion are never negative, so they are compared after each side's mean was
 taken off (`centred`), and also as they are (`plain`).
 """
 
@@ -14,17 +14,17 @@ from jaxtyping import Float32, UInt8
 from learning.scoring import recall_at_1, scores
 from learning.tasks import Task
 from slic.clips.datasets import ClipDataset
-from slic.clips.reader import ClipView
-from slic.encoders.encoder import to_input
-from slic.encoders.motion import motion_of
+from slic.clips.reader import ClipReader
 from slic.evaluation.mean_frame import LUMA
 from slic.evaluation.scoring import chance, mean_frame_scores
 from slic.pretraining.parts import new_encoder
+from slic.pretraining.rounds import motion_layouts
 from slic.recipe import Recipe
+from slic.videos.catalog import Catalog
 
 CLIPS, CELLS = 10, 8  # clips of a video, as the protocols have; rows and columns of the grid
 Features = Callable[[Task, Recipe], dict[str, float]]
-Describe = Callable[[UInt8[np.ndarray, "clips t s s 3"]], Float32[np.ndarray, " d"]]
+Describe = Callable[[Catalog, ClipReader], Float32[np.ndarray, "n d"]]
 
 
 def frame_differences(
@@ -38,10 +38,14 @@ def frame_differences(
     return np.asarray(cells.mean(axis=(1, 3)).ravel())
 
 
-def motion_layout(clips: UInt8[np.ndarray, "clips t s s 3"]) -> Float32[np.ndarray, " d"]:
-    """Return what the encoder of `small` is told of a video's motion, before it learns anything."""
-    layout = motion_of(to_input(torch.from_numpy(clips))).layout
-    return np.asarray(layout.mean(0).numpy())
+def _frame_differences(videos: Catalog, reader: ClipReader) -> Float32[np.ndarray, "n d"]:
+    clips = ClipDataset(videos, reader, clips=CLIPS)
+    return np.stack([frame_differences(clips[i].numpy()) for i in range(len(videos))])
+
+
+def _layouts(videos: Catalog, reader: ClipReader) -> Float32[np.ndarray, "n d"]:
+    """Return what the encoder of `small` is told of motion, before it learns anything."""
+    return motion_layouts(videos, reader, clips=CLIPS, workers=0, device=torch.device("cpu"))
 
 
 def _chance(task: Task, _: Recipe) -> dict[str, float]:
@@ -62,15 +66,13 @@ def _random_flow(task: Task, recipe: Recipe) -> dict[str, float]:
     return scores(new_encoder(pictures_only), task, pictures_only, view="flow")
 
 
-def _described(describe: Describe, view: ClipView) -> Features:
+def _described(describe: Describe) -> Features:
     def features(task: Task, recipe: Recipe) -> dict[str, float]:
-        reader, rows = task.reader(recipe), []
-        for side in (task.split.queries, task.split.gallery):
-            clips = ClipDataset(side, reader, clips=CLIPS, view=view)
-            rows.append(np.stack([describe(clips[i].numpy()) for i in range(len(side))]))
+        reader = task.reader(recipe)
+        queries, gallery = (describe(x, reader) for x in (task.split.queries, task.split.gallery))
         return {
-            "plain": recall_at_1(rows[0], rows[1], task),
-            "centred": recall_at_1(rows[0], rows[1], task, centre=True),
+            "plain": recall_at_1(queries, gallery, task),
+            "centred": recall_at_1(queries, gallery, task, centre=True),
         }
 
     return features
@@ -81,6 +83,6 @@ UNTRAINED: dict[str, Features] = {
     "mean-frame": _mean_frame,
     "random": _random,
     "random-flow": _random_flow,
-    "frame-differences": _described(frame_differences, "rgb"),
-    "layout": _described(motion_layout, "rgb"),
+    "frame-differences": _described(_frame_differences),
+    "layout": _described(_layouts),
 }

@@ -16,7 +16,7 @@ from slic.errors import RecipeError
 
 View = Literal["rgb", "flow", "both", "motion", "motion+flow", "motion+both"]
 LOOKS: dict[View, tuple[Literal["rgb", "flow", "motion"], ...]] = {
-    # motion: the descriptor that needs no encoder
+    # motion: its layout, which needs no learning
     "rgb": ("rgb",),
     "flow": ("flow",),
     "both": ("rgb", "flow"),
