@@ -65,6 +65,7 @@ class SamplingSettings:
 
     same_video_probability: float = 0.2
     flow_probability: float = 0.25
+    mutual: bool = False  # two videos of a batch are each other's positive, decoded once for both
 
 
 @dataclass(frozen=True, kw_only=True)

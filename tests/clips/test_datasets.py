@@ -1,8 +1,9 @@
 """Training samples are a function of (seed, epoch, video), whoever makes them and when."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import chain
+from itertools import chain, groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,19 @@ def test_anchor_and_positive_of_one_video_share_no_frame(catalog: Catalog) -> No
             assert (len(together) > 0) == too_short == bool(sample.overlap)
 
 
+def test_mutual_partners_are_decoded_once_and_their_samples_are_those_of_each_alone(
+    catalog: Catalog, reader: ClipReader
+) -> None:
+    batch = [Draw(0, 5, 0), Draw(0, 1, 4), Draw(0, 4, 1), Draw(0, 2, 2), Draw(0, 3, 2)]
+    dataset = triplets(catalog, reader)
+    for together, draw in zip(dataset.__getitems__(batch), batch, strict=True):
+        assert same(together, dataset[draw])
+    noted = Spans()
+    triplets(catalog, noted, flow_probability=0.0).__getitems__(batch)
+    decoded = [name for name, _ in groupby(noted.asked, key=lambda asked: asked[0])]
+    assert decoded == [f"{number}.mp4" for number in (5, 0, 1, 4, 2, 3, 2)]
+
+
 def test_the_positive_comes_from_the_partner(catalog: Catalog) -> None:
     reader = Spans()
     sample = triplets(catalog, reader)[Draw(0, 1, 4)]
@@ -210,6 +224,35 @@ def test_what_does_not_fill_a_batch_is_another_epochs() -> None:
     assert set().union(*seen) == set(range(10))
 
 
+def test_mutual_partners_stand_side_by_side_but_for_an_odd_one_of_each_cluster() -> None:
+    labels = PseudoLabels(np.array([0] * 50 + [1] * 49 + [2]))
+    order = EpochBatches(100, batch_size=10, same_video_probability=0.2, seed=0, mutual=True)
+    draws, paired = [], []
+    for epoch in range(60):
+        of_epoch = [d for batch in drawn(order, epoch, labels) for d in batch]
+        assert sorted(d.video for d in of_epoch) == list(range(100))
+        paired += [
+            d.partner == e.video and e.partner == d.video and d.video != e.video
+            for d, e in pairwise(of_epoch)
+        ]
+        draws += of_epoch
+    assert all(labels.labels[d.video] == labels.labels[d.partner] for d in draws)
+    itself = np.mean([d.video == d.partner for d in draws if d.video != 99])
+    assert itself == pytest.approx(0.2, abs=4 * (0.2 * 0.8 / len(draws)) ** 0.5)
+    others = sum(d.video != d.partner for d in draws)
+    assert others - 2 * 60 <= 2 * sum(paired) <= others
+
+
+def test_any_other_video_of_the_cluster_is_as_likely_a_mutual_partner() -> None:
+    order = EpochBatches(7, batch_size=7, same_video_probability=0.0, seed=0, mutual=True)
+    labels = PseudoLabels(np.array([0, 0, 0, 0, 0, 1, 1]))
+    drawn_by = Counter(
+        d.partner for e in range(4000) for d in drawn(order, e, labels)[0] if d.video == 2
+    )
+    assert sorted(drawn_by) == [0, 1, 3, 4]
+    assert max(abs(n - 1000) for n in drawn_by.values()) < 4 * (4000 * 0.25 * 0.75) ** 0.5
+
+
 def test_a_set_smaller_than_the_batch_is_one_batch() -> None:
     order = EpochBatches(3, batch_size=32, same_video_probability=0.0, seed=0)
     (batch,) = drawn(order, 0, PseudoLabels(np.zeros(3, int)))
@@ -226,20 +269,23 @@ def test_partners_share_the_pseudo_label_and_the_video_itself_comes_as_often_as_
     assert itself == pytest.approx(0.2, abs=4 * (0.2 * 0.8 / len(draws)) ** 0.5)
 
 
+@pytest.mark.parametrize("mutual", [False, True])
 @pytest.mark.parametrize("world", [2, 4])
-def test_the_processes_slices_are_the_batch_of_one_process(world: int) -> None:
+def test_the_processes_slices_are_the_batch_of_one_process(world: int, mutual: bool) -> None:
     labels = PseudoLabels(np.arange(21) % 4)
     shape: dict[str, Any] = {"batch_size": 8, "same_video_probability": 0.3, "seed": 5}
+    shape["mutual"] = mutual
     alone = drawn(EpochBatches(21, **shape), 3, labels)
     parts = [drawn(EpochBatches(21, **shape, rank=r, world=world), 3, labels) for r in range(world)]
     together = [list(chain(*slices)) for slices in zip(*parts, strict=True)]
     assert together == alone
 
 
+@pytest.mark.parametrize("mutual", [False, True])
 @pytest.mark.parametrize("first_step", [0, 1, 3, 5])
-def test_a_start_amid_an_epoch_leaves_out_what_was_done(first_step: int) -> None:
+def test_a_start_amid_an_epoch_leaves_out_what_was_done(first_step: int, mutual: bool) -> None:
     labels = PseudoLabels(np.arange(20) % 4)
-    order = EpochBatches(20, batch_size=4, same_video_probability=0.3, seed=5)
+    order = EpochBatches(20, batch_size=4, same_video_probability=0.3, seed=5, mutual=mutual)
     whole = drawn(order, 2, labels)
     assert drawn(order, 2, labels, first_step) == whole[first_step:]
 

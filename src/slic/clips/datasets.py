@@ -6,7 +6,8 @@ run that was stopped and resumed, see the same batches.
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
 import cv2
@@ -129,14 +130,26 @@ class TripletDataset(Dataset[TripletSample]):
 
     def __getitem__(self, draw: Draw) -> TripletSample:
         """Return the sample that ``draw`` names."""
+        return self.__getitems__([draw])[0]
+
+    def __getitems__(self, draws: Sequence[Draw]) -> list[TripletSample]:
+        """Return the samples of a batch; neighbours that are partners share their decoding."""
+        samples = []
+        for group in _grouped(draws):
+            clips, overlaps = zip(*map(self._clips, group), strict=True)
+            shown = iter(self.reader.show([*chain(*clips)]))
+            for draw, sample, overlap in zip(group, clips, overlaps, strict=True):
+                looks = torch.from_numpy(np.stack([*islice(shown, len(sample))]))
+                numbers = torch.tensor(draw.video), torch.tensor(int(overlap))
+                samples.append(TripletSample(looks, *numbers))
+        return samples
+
+    def _clips(self, draw: Draw) -> tuple[list[Shown], bool]:
+        """Draw the clips of a sample, and return whether two had to overlap."""
         anchor, positive, overlap = self._places(draw)
         rng = np.random.default_rng([self.seed, draw.epoch, draw.video, _LOOK])
         order = [(anchor, False), (positive, True), (anchor, True)][: 2 + self.second_look]
-        clips = [self._drawn(place, rng, may_be_flow=flow) for place, flow in order]
-        looks = np.stack(self.reader.show(clips))
-        return TripletSample(
-            torch.from_numpy(looks), torch.tensor(draw.video), torch.tensor(int(overlap))
-        )
+        return [self._drawn(place, rng, may_be_flow=flow) for place, flow in order], overlap
 
     def _places(self, draw: Draw) -> tuple["_Place", "_Place", bool]:
         """Draw where anchor and positive lie, and whether they had to overlap."""
@@ -169,8 +182,28 @@ class _Place(NamedTuple):
     span: Int[np.ndarray, " t"]
 
 
+def _grouped(draws: Iterable[Draw]) -> Iterator[list[Draw]]:
+    """Yield neighbours that are each other's partners together, and every other draw alone."""
+    before: Draw | None = None
+    for draw in draws:
+        if before and (before.video, before.partner) == (draw.partner, draw.video):
+            yield [before, draw]
+            before = None
+        else:
+            if before:
+                yield [before]
+            before = draw
+    if before:
+        yield [before]
+
+
 class EpochBatches(Sampler[list[Draw]]):
     """The batches of one epoch: every video once, in an order of (seed, epoch).
+
+    With ``mutual``, two videos of a cluster are each other's partners wherever possible and stand
+    side by side: each is decoded once for its anchor and for the other one's positive. A video's
+    partner is still any other of its cluster, each equally likely; where their number is odd, the
+    one that is left draws its partner as without it.
 
     Call `start` before iterating; the workers of the loader need not know, because a `Draw` carries
     all that a sample depends on. The last batch is left out when it is smaller than the others, so
@@ -185,12 +218,14 @@ class EpochBatches(Sampler[list[Draw]]):
         batch_size: int,
         same_video_probability: float,
         seed: int,
+        mutual: bool = False,
         rank: int = 0,
         world: int = 1,
     ) -> None:
         self.videos = videos
         self.batch_size = min(batch_size, videos) // world * world
         self.same_video_probability = same_video_probability
+        self.mutual = mutual
         self.seed = seed
         self.rank = rank
         self.world = world
@@ -211,18 +246,37 @@ class EpochBatches(Sampler[list[Draw]]):
         return self.steps - self.first_step
 
     def __iter__(self) -> Iterator[list[Draw]]:
+        assert self.pseudo_labels is not None, "call start() first"
         order = self._rng(0, _ORDER).permutation(self.videos)
+        draws = self._paired(order, self.pseudo_labels) if self.mutual else None
         share = self.batch_size // self.world
         for step in range(self.first_step, self.steps):
             start = step * self.batch_size + self.rank * share
-            yield [self._draw(int(video)) for video in order[start : start + share]]
+            mine = slice(start, start + share)
+            yield draws[mine] if draws else [self._draw(int(video)) for video in order[mine]]
 
     def _draw(self, video: int) -> Draw:
         rng = self._rng(video, _PARTNER)
         same = rng.random() < self.same_video_probability
-        assert self.pseudo_labels is not None, "call start() first"
+        assert self.pseudo_labels is not None
         partner = video if same else self.pseudo_labels.partner(video, rng)
         return Draw(self.epoch, video, partner)
+
+    def _paired(self, order: Int[np.ndarray, " n"], pseudo_labels: PseudoLabels) -> list[Draw]:
+        """Return the draws of the epoch: pairs, and videos without one, in a random order."""
+        rng = self._rng(0, _PARTNER)
+        same = rng.random(self.videos) < self.same_video_probability
+        groups: list[list[tuple[int, int]]] = [[(v, v)] for v in np.flatnonzero(same).tolist()]
+        alone: dict[int, int] = {}  # by cluster
+        for video in order[~same[order]].tolist():
+            other = alone.pop(cluster := int(pseudo_labels.labels[video]), None)
+            if other is None:
+                alone[cluster] = video
+            else:
+                groups.append([(other, video), (video, other)])
+        groups += [[(video, pseudo_labels.partner(video, rng))] for video in alone.values()]
+        shuffled = (groups[place] for place in rng.permutation(len(groups)))
+        return [Draw(self.epoch, *pair) for pair in chain.from_iterable(shuffled)]
 
     def _rng(self, index: int, stream: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, self.epoch, index, stream])

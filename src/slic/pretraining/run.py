@@ -97,6 +97,7 @@ class Run:
             batch_size=train.batch_size,
             same_video_probability=recipe.sampling.same_video_probability,
             seed=train.seed,
+            mutual=recipe.sampling.mutual,
             rank=self.accelerator.process_index,
             world=self.accelerator.num_processes,
         )
