@@ -4,7 +4,8 @@ A sample is what one step of pretraining reads for one video: anchor, positive a
 that shares the anchor's frames; three clips of 16 x 128 x 128, each with its own augmentation.
 
 * ours: decode from the 320x240 file with OpenCV, resize to 171x128, augment with OpenCV;
-* TorchCodec: the same, decoded with TorchCodec where it is installed and trusted;
+* mutual: ours, two videos each other's positive and decoded once for both (`sampling.mutual`);
+* TorchCodec: both, decoded with TorchCodec where it is installed and trusted;
 * copies: the same from the small copies of `slic prepare --copies`;
 * flow .25: ours, positive and second look shown as DIS flow in a quarter of the cases each;
 * prepared: the same with the flow of `slic prepare --flow`;
@@ -85,10 +86,28 @@ def flow_cache(folder: Path) -> FlowCache:
     return FlowCache(folder / "flow", method="dis", size=RESIZED, stride=STRIDE)
 
 
-def draw_plan(sources: list[Source], rng: np.random.Generator, flow_probability: float) -> Plan:
-    """Draw one sample; as in the paper, four of five positives come from another video."""
-    one, other = (int(i) for i in rng.choice(len(sources), 2, replace=False))
-    other = one if rng.random() < 0.2 else other
+def draw_plans(
+    sources: list[Source], rng: np.random.Generator, kind: "Kind", samples: int
+) -> list[list[Plan]]:
+    """Draw samples, those together that are loaded together.
+
+    As in the paper, four of five positives come from another video.
+    """
+    groups = []
+    while sum(len(group) for group in groups) < samples:
+        one, other = (int(i) for i in rng.choice(len(sources), 2, replace=False))
+        other = one if rng.random() < 0.2 else other
+        pairs = [(one, other)]
+        if kind.mutual and one != other:
+            pairs.append((other, one))
+        groups.append([draw_plan(sources, rng, kind.flow_probability, *pair) for pair in pairs])
+    return groups
+
+
+def draw_plan(
+    sources: list[Source], rng: np.random.Generator, flow_probability: float, one: int, other: int
+) -> Plan:
+    """Draw one sample of an anchor and a positive of two videos, or of one."""
     pairs = [
         random_pair(sources[i].video.frames, frames=FRAMES, stride=STRIDE, rng=rng)
         for i in (one, other)
@@ -117,21 +136,27 @@ class OpenCVReader(ClipReader):
         return np.split(frames, len(spans))
 
 
-def ours(reader: ClipReader, videos: list[Video], plan: Plan) -> list[UInt8[np.ndarray, "t s s 3"]]:
-    """Load one sample as training does."""
-    places = (plan.anchor, plan.positive, plan.anchor)
+def ours(
+    reader: ClipReader, videos: list[Video], plans: list[Plan]
+) -> list[UInt8[np.ndarray, "t s s 3"]]:
+    """Load samples together as training does."""
     return reader.show(
         [
             Shown(videos[i], span, look, "flow" if as_flow else "rgb")
+            for plan in plans
             for (i, span), look, as_flow in zip(
-                places, plan.looks[RESIZED], plan.as_flow, strict=True
+                (plan.anchor, plan.positive, plan.anchor),
+                plan.looks[RESIZED],
+                plan.as_flow,
+                strict=True,
             )
         ]
     )
 
 
-def authors_way(sources: list[Source], plan: Plan) -> list[np.ndarray]:
+def authors_way(sources: list[Source], plans: list[Plan]) -> list[np.ndarray]:
     """Load one sample from extracted frames, picture by picture."""
+    (plan,) = plans
     anchor, positive = (
         [load_jpeg(sources[i].jpegs[k]) for k in span] for i, span in (plan.anchor, plan.positive)
     )
@@ -164,50 +189,61 @@ def render_pil(image: Image.Image, look: Look) -> Image.Image:
     return image.filter(ImageFilter.GaussianBlur(look.blur_sigma)) if look.blur_sigma else image
 
 
-Way = Callable[[Plan], object]
+class Kind(NamedTuple):
+    """A way of loading, and what it loads."""
+
+    load: Callable[[list[Plan]], object]
+    flow_probability: float = 0.0
+    mutual: bool = False
 
 
-def ways_of_loading(
-    form: Format, sources: list[Source], folder: Path
-) -> dict[str, tuple[Way, float]]:
-    """Return every way, with the probability of flow."""
+def ways_of_loading(form: Format, sources: list[Source], folder: Path) -> dict[str, Kind]:
+    """Return every way."""
     videos, copies = ([s.video for s in sources], [s.copy for s in sources])
     reader = OpenCVReader(frames=FRAMES, stride=STRIDE, size=SIZE)
     prepared = OpenCVReader(frames=FRAMES, stride=STRIDE, size=SIZE, store=flow_cache(folder))
-    ways: dict[str, tuple[Way, float]] = {
-        "authors": (partial(authors_way, sources), 0.0),
-        "ours": (partial(ours, reader, videos), 0.0),
-        "copies": (partial(ours, reader, copies), 0.0),
-        "flow": (partial(ours, reader, videos), 0.25),
-        "prepared": (partial(ours, prepared, videos), 0.25),
+    ways = {
+        "authors": Kind(partial(authors_way, sources)),
+        "ours": Kind(partial(ours, reader, videos)),
+        "mutual": Kind(partial(ours, reader, videos), mutual=True),
+        "copies": Kind(partial(ours, reader, copies)),
+        "flow": Kind(partial(ours, reader, videos), 0.25),
+        "prepared": Kind(partial(ours, prepared, videos), 0.25),
     }
     if form.codec != "mpeg4" and torchcodec_reader.why_unusable() is None:  # not for AVI
         plain = ClipReader(frames=FRAMES, stride=STRIDE, size=SIZE)
-        ways["torchcodec"] = (partial(ours, plain, videos), 0.0)
+        ways["torchcodec"] = Kind(partial(ours, plain, videos))
+        ways["torchcodec, mutual"] = Kind(partial(ours, plain, videos), mutual=True)
     return ways
 
 
 def measure(
-    sources: list[Source], ways: dict[str, tuple[Way, float]], *, samples: int, repetitions: int
+    sources: list[Source], ways: dict[str, Kind], *, samples: int, repetitions: int
 ) -> dict[str, float]:
     """Return the median samples a CPU-second of every way; they take turns."""
     rates: dict[str, list[float]] = {name: [] for name in ways}
     for repetition in range(repetitions + 1):
-        for name, (way, flow_probability) in ways.items():
+        for name, kind in ways.items():
             rng = np.random.default_rng(repetition)
-            plans = [draw_plan(sources, rng, flow_probability) for _ in range(samples)]
+            groups = draw_plans(sources, rng, kind, samples)
             start = time.process_time()
-            for plan in plans:
-                way(plan)
-            rates[name].append(samples / (time.process_time() - start))
+            for plans in groups:
+                kind.load(plans)
+            rates[name].append(sum(len(group) for group in groups) / (time.process_time() - start))
     return {name: statistics.median(rate[1:]) for name, rate in rates.items()}  # first: warming up
 
 
 def judged(form: Format, rate: dict[str, float]) -> list[Target]:
     """Compare with the authors' way: files as they are, with TorchCodec, and small copies."""
     straight = 4.0 if form.codec == "mpeg4" else 1.5
-    wanted = {"ours": straight, "torchcodec": straight, "copies": 8.0}
-    said = {"ours": "files as they are", "copies": "small copies", "torchcodec": "by TorchCodec"}
+    said = {
+        "ours": "files as they are",
+        "mutual": "mutual positives",
+        "torchcodec": "by TorchCodec",
+        "torchcodec, mutual": "by TorchCodec, mutual positives",
+        "copies": "small copies",
+    }
+    wanted = dict.fromkeys(said, straight) | {"copies": 8.0}
     return [
         Target(
             name=f"loading {form.name}, {said[way]}",
