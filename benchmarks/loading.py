@@ -93,7 +93,7 @@ def draw_plans(
 
     As in the paper, four of five positives come from another video.
     """
-    groups = []
+    groups: list[list[Plan]] = []
     while sum(len(group) for group in groups) < samples:
         one, other = (int(i) for i in rng.choice(len(sources), 2, replace=False))
         other = one if rng.random() < 0.2 else other
