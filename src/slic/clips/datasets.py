@@ -246,21 +246,20 @@ class EpochBatches(Sampler[list[Draw]]):
         return self.steps - self.first_step
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        assert self.pseudo_labels is not None, "call start() first"
+        labels = self.pseudo_labels
+        assert labels is not None, "call start() first"
         order = self._rng(0, _ORDER).permutation(self.videos)
-        draws = self._paired(order, self.pseudo_labels) if self.mutual else None
+        draws = self._paired(order, labels) if self.mutual else None
         share = self.batch_size // self.world
         for step in range(self.first_step, self.steps):
             start = step * self.batch_size + self.rank * share
             mine = slice(start, start + share)
-            yield draws[mine] if draws else [self._draw(int(video)) for video in order[mine]]
+            yield draws[mine] if draws else [self._draw(int(v), labels) for v in order[mine]]
 
-    def _draw(self, video: int) -> Draw:
+    def _draw(self, video: int, pseudo_labels: PseudoLabels) -> Draw:
         rng = self._rng(video, _PARTNER)
         same = rng.random() < self.same_video_probability
-        assert self.pseudo_labels is not None
-        partner = video if same else self.pseudo_labels.partner(video, rng)
-        return Draw(self.epoch, video, partner)
+        return Draw(self.epoch, video, video if same else pseudo_labels.partner(video, rng))
 
     def _paired(self, order: Int[np.ndarray, " n"], pseudo_labels: PseudoLabels) -> list[Draw]:
         """Return the draws of the epoch: pairs, and videos without one, in a random order."""
