@@ -3,9 +3,8 @@
 A sample is what one step of pretraining reads for one video: anchor, positive and a second look
 that shares the anchor's frames; three clips of 16 x 128 x 128, each with its own augmentation.
 
-* ours: decode from the 320x240 file with OpenCV, resize to 171x128, augment with OpenCV;
+* ours: decode from the 320x240 file, resize to 171x128, augment;
 * mutual: ours, two videos each other's positive and decoded once for both (`sampling.mutual`);
-* TorchCodec: both, decoded with TorchCodec where it is installed and trusted;
 * copies: the same from the small copies of `slic prepare --copies`;
 * flow .25: ours, positive and second look shown as DIS flow in a quarter of the cases each;
 * prepared: the same with the flow of `slic prepare --flow`;
@@ -20,14 +19,14 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import UInt8
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 import targets
@@ -36,7 +35,6 @@ from slic.clips.augment import Augmentation, Look, draw_look
 from slic.clips.flow_cache import FlowCache
 from slic.clips.reader import ClipReader, Shown
 from slic.clips.spans import random_pair
-from slic.videos import torchcodec_reader
 from slic.videos.copies import Copies
 from slic.videos.decoding import read_frames
 from slic.videos.probing import probe
@@ -125,17 +123,6 @@ def draw_plan(
     return Plan((one, pairs[0].anchor), (other, span), looks, (False, positive, second))
 
 
-class OpenCVReader(ClipReader):
-    """Decodes with OpenCV whatever is installed."""
-
-    def read(
-        self, video: Video, spans: Sequence[Int[np.ndarray, " t"]]
-    ) -> list[UInt8[np.ndarray, "t h w 3"]]:
-        places = np.concatenate(spans)
-        frames = read_frames(video, places, size=self.read_size, backend="opencv")
-        return np.split(frames, len(spans))
-
-
 def ours(
     reader: ClipReader, videos: list[Video], plans: list[Plan]
 ) -> list[UInt8[np.ndarray, "t s s 3"]]:
@@ -197,12 +184,12 @@ class Kind(NamedTuple):
     mutual: bool = False
 
 
-def ways_of_loading(form: Format, sources: list[Source], folder: Path) -> dict[str, Kind]:
+def ways_of_loading(sources: list[Source], folder: Path) -> dict[str, Kind]:
     """Return every way."""
     videos, copies = ([s.video for s in sources], [s.copy for s in sources])
-    reader = OpenCVReader(frames=FRAMES, stride=STRIDE, size=SIZE)
-    prepared = OpenCVReader(frames=FRAMES, stride=STRIDE, size=SIZE, store=flow_cache(folder))
-    ways = {
+    reader = ClipReader(frames=FRAMES, stride=STRIDE, size=SIZE)
+    prepared = ClipReader(frames=FRAMES, stride=STRIDE, size=SIZE, store=flow_cache(folder))
+    return {
         "authors": Kind(partial(authors_way, sources)),
         "ours": Kind(partial(ours, reader, videos)),
         "mutual": Kind(partial(ours, reader, videos), mutual=True),
@@ -210,11 +197,6 @@ def ways_of_loading(form: Format, sources: list[Source], folder: Path) -> dict[s
         "flow": Kind(partial(ours, reader, videos), 0.25),
         "prepared": Kind(partial(ours, prepared, videos), 0.25),
     }
-    if form.codec != "mpeg4" and torchcodec_reader.why_unusable() is None:  # not for AVI
-        plain = ClipReader(frames=FRAMES, stride=STRIDE, size=SIZE)
-        ways["torchcodec"] = Kind(partial(ours, plain, videos))
-        ways["torchcodec, mutual"] = Kind(partial(ours, plain, videos), mutual=True)
-    return ways
 
 
 def measure(
@@ -234,13 +216,11 @@ def measure(
 
 
 def judged(form: Format, rate: dict[str, float]) -> list[Target]:
-    """Compare with the authors' way: files as they are, with TorchCodec, and small copies."""
+    """Compare with the authors' way: files as they are, and small copies."""
     straight = 4.0 if form.codec == "mpeg4" else 1.5
     said = {
         "ours": "files as they are",
         "mutual": "mutual positives",
-        "torchcodec": "by TorchCodec",
-        "torchcodec, mutual": "by TorchCodec, mutual positives",
         "copies": "small copies",
     }
     wanted = dict.fromkeys(said, straight) | {"copies": 8.0}
@@ -254,7 +234,6 @@ def judged(form: Format, rate: dict[str, float]) -> list[Target]:
             at_least=True,
         )
         for way, bound in wanted.items()
-        if way in rate
     ]
 
 
@@ -271,7 +250,7 @@ def main() -> None:
     for form in FORMATS:
         with tempfile.TemporaryDirectory() as folder:
             sources = make_sources(Path(folder), form, films)
-            ways = ways_of_loading(form, sources, Path(folder))
+            ways = ways_of_loading(sources, Path(folder))
             rate = measure(sources, ways, samples=options.samples, repetitions=options.repetitions)
         print(form.name)
         for way in rate:

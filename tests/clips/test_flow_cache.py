@@ -41,7 +41,7 @@ def test_a_clip_is_that_of_plain_calls_up_to_half_a_level(
     span = start + stride * np.arange(4)  # runs past the end at times
     flow = cache.read(video, span)
     assert flow is not None
-    plain = optical_flow(read_frames(video, span, size=(W, H), backend="opencv"))
+    plain = optical_flow(read_frames(video, span, size=(W, H)))
     assert_allclose(flow, plain.clip(-RANGE * H, RANGE * H), atol=HALF_A_LEVEL * 1.001)
 
 
@@ -50,7 +50,7 @@ def test_tv_l1_too(video: Video, tmp_path: Path) -> None:
     cache.write(video)
     flow = cache.read(video, np.arange(5, 8))
     assert flow is not None
-    frames = read_frames(video, [5, 6, 7], size=(W, H), backend="opencv")
+    frames = read_frames(video, [5, 6, 7], size=(W, H))
     plain = optical_flow(frames, method="tv-l1").clip(-RANGE * H, RANGE * H)
     assert_allclose(flow, plain, atol=HALF_A_LEVEL * 1.001)
 

@@ -38,7 +38,7 @@ def test_one_pass_gives_the_clips_that_are_read_one_by_one(catalog: Catalog, str
         clips = list(stream_clips(video, spans, size=SIZE))
         assert len(clips) == len(spans)
         for clip, span in zip(clips, spans, strict=True):
-            alone = read_frames(video, span, size=SIZE, backend="opencv")
+            alone = read_frames(video, span, size=SIZE)
             assert np.array_equal(clip, alone)
 
 
@@ -78,5 +78,5 @@ def test_the_loader_gives_every_window_once_and_in_order(
         spans = sliding_spans(video.frames, frames=8, stride=1)
         assert len(clips) == len(spans)
         for clip, span in zip(clips, spans, strict=True):
-            pictures = read_frames(video, span, size=reader.read_size, backend="opencv")
+            pictures = read_frames(video, span, size=reader.read_size)
             assert np.array_equal(clip, reader.centred(pictures, "rgb"))

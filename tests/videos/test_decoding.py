@@ -1,25 +1,20 @@
 """Whatever the format, frame i is the picture that was written as number i."""
 
-import logging
 import shutil
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from slic.errors import UnreadableVideoError
-from slic.videos import decoding, torchcodec_reader
+from slic.videos import decoding, stamped
 from slic.videos.decoding import probe, read_frames
 from slic.videos.video import Video
 
@@ -68,6 +63,9 @@ FORMATS: dict[str, dict[str, Any]] = {
     f"{'long' * 60}.mp4": {"options": B_FRAMES},
 }
 NEVER_JUMPED = {"mpeg1.mpg", "mpeg2.mpeg", "uneven.mkv", "uneven.mp4", "one_late.mkv"}
+NO_STAMPS = {"h264.avi", "mpeg4_b_frames.avi", "mjpeg.avi", "moving.gif"}
+OTHER_ROUNDING = {"ten_bits.mp4", "hevc_ten_bits.mp4"}  # of the colours
+NEVER_STAMPED = NEVER_JUMPED | NO_STAMPS | OTHER_ROUNDING
 
 
 @pytest.fixture(scope="module")
@@ -103,18 +101,26 @@ def test_every_format_gives_the_numbered_pictures(
     assert [shown_number(frame) for frame in upright] == list(range(FRAMES))
     assert (video.frames, video.height, video.width) == (FRAMES, *truth[0].shape[:2])
     assert video.seekable == (name not in NEVER_JUMPED)
-    read = partial(read_frames, backend="opencv")  # TorchCodec's colours differ by rounding
+    assert video.stamped == (name not in NEVER_STAMPED)
     rng = np.random.default_rng(0)
-    for start in [*rng.integers(0, FRAMES, 6), FRAMES - 1]:  # each is reached from a new opening
-        np.testing.assert_array_equal(read(video, [int(start)])[0], truth[start])
-    indices = rng.integers(0, FRAMES, 12)
-    np.testing.assert_array_equal(read(video, indices), [truth[i] for i in indices])
+    for way in {video, replace(video, stamped=False)}:
+        for start in [*rng.integers(0, FRAMES, 6), FRAMES - 1]:  # each from a new opening
+            np.testing.assert_array_equal(read_frames(way, [int(start)])[0], truth[start])
+        indices = rng.integers(0, FRAMES, 12)
+        np.testing.assert_array_equal(read_frames(way, indices), [truth[i] for i in indices])
 
 
-def test_jumping_from_every_distance(folder: Path, make_video: MakeVideo) -> None:
+@pytest.fixture(scope="module")
+def jumps(folder: Path, make_video: MakeVideo) -> tuple[Video, list[np.ndarray]]:
     path = make_video(folder / "jumps.mp4", frames=200, options=B_FRAMES)
-    video, truth = probe(path, "jumps.mp4"), read_from_the_start(path)
-    assert (video.seekable, video.keyframe_gap) == (True, 12)
+    return probe(path, "jumps.mp4"), read_from_the_start(path)
+
+
+@pytest.mark.parametrize("by_stamp", [True, False])
+def test_jumping_from_every_distance(jumps: tuple[Video, list[np.ndarray]], by_stamp: bool) -> None:
+    scanned, truth = jumps
+    assert (scanned.seekable, scanned.keyframe_gap, scanned.stamped) == (True, 12, True)
+    video = replace(scanned, stamped=by_stamp)
     for first in range(0, 200, 9):  # 12 and 9: every phase of the key frames
         places = [p for p in (first, first + 1, first + 23, first + 95) if p < 200]
         np.testing.assert_array_equal(read_frames(video, places), [truth[p] for p in places])
@@ -211,78 +217,33 @@ def test_a_frame_of_a_folder_that_does_not_decode_is_named(
         probe(folder, "video")
 
 
-class FakeDecoder:
-    """Stands for torchcodec's: reads with OpenCV and returns what the real one would."""
-
-    def __init__(self, source: str, **settings: object) -> None:
-        assert settings["dimension_order"] == "NHWC"
-        self.frames = np.stack(read_from_the_start(Path(source)))
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    def get_frames_at(self, indices: Sequence[int]) -> SimpleNamespace:
-        return SimpleNamespace(data=torch.from_numpy(self.frames[list(indices)]))
-
-
-@pytest.fixture
-def fake_torchcodec(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake: Any = SimpleNamespace(VideoDecoder=FakeDecoder)
-    monkeypatch.setitem(sys.modules, "torchcodec.decoders", fake)
-    monkeypatch.setattr(torchcodec_reader, "why_unusable", lambda: None)
-
-
-@pytest.mark.usefixtures("fake_torchcodec")
-def test_torchcodec_is_used_where_it_counts_as_we_do(
+def test_frames_are_read_by_their_time_stamps_where_the_scan_allows_it(
     plain: Video, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = read_frames(plain, [20, 3], size=(80, 60), backend="opencv")
-    with monkeypatch.context() as patch:
-        patch.setattr(decoding, "opened", None)  # OpenCV must not be needed
-        got = read_frames(plain, [20, 3], size=(80, 60), backend="auto")
-    np.testing.assert_array_equal(got, expected)
+    expected = read_frames(replace(plain, stamped=False), [20, 3], size=(80, 60))
+    monkeypatch.setattr(decoding, "opened", None)  # OpenCV must not be needed
+    np.testing.assert_array_equal(read_frames(plain, [20, 3], size=(80, 60)), expected)
 
 
-@pytest.mark.usefixtures("fake_torchcodec")
-@pytest.mark.parametrize("change", [{"frames": 29}, {"width": 120, "height": 160}])
-def test_torchcodec_is_not_trusted_when_it_sees_another_video(
-    plain: Video, change: dict[str, int], caplog: pytest.LogCaptureFixture
+@given(places=st.lists(st.integers(0, 199), min_size=1, max_size=30))
+def test_time_stamps_and_reading_from_the_start_give_the_same(
+    places: list[int], jumps: tuple[Video, list[np.ndarray]]
 ) -> None:
-    other = replace(plain, **change)  # type: ignore[arg-type]
-    assert torchcodec_reader.read(other, [3]) is None
-    decoding._say_once.cache_clear()
-    for _ in range(3):
-        read_frames(other, [3], backend="torchcodec")
-    assert len(caplog.records) == 1
+    video, truth = jumps
+    for read, place in zip(read_frames(video, places), places, strict=True):
+        np.testing.assert_array_equal(read, truth[place])
 
 
-def test_without_torchcodec_it_is_said_once_and_only_when_asked_for(
-    plain: Video, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_file_that_was_changed_after_the_scan_is_read_from_the_start(
+    plain: Video, tmp_path: Path, make_video: MakeVideo, shown_number: ShownNumber
 ) -> None:
-    monkeypatch.setattr(torchcodec_reader, "why_unusable", lambda: "it is not installed")
-    decoding._say_once.cache_clear()
-    with caplog.at_level(logging.INFO, logger="slic"):
-        read_frames(plain, [0])
-        assert not caplog.records
-        for _ in range(3):
-            read_frames(plain, [0], backend="torchcodec")
-    assert [record.message for record in caplog.records] == [
-        "TorchCodec is not used: it is not installed. OpenCV reads the videos."
-    ]
-
-
-@pytest.mark.skipif(
-    torchcodec_reader.why_unusable() is not None, reason="TorchCodec is not usable here"
-)
-@pytest.mark.parametrize("name", ["b_frames.mp4", "uneven.mkv", "turned.mp4", "ten_bits.mp4"])
-def test_real_torchcodec_gives_the_numbered_pictures(
-    name: str, tmp_path: Path, make_video: MakeVideo, shown_number: ShownNumber
-) -> None:
-    path = make_video(tmp_path / name, frames=FRAMES, **FORMATS[name])
-    frames = torchcodec_reader.read(probe(path, name), [3, 40, 99])
-    assert frames is not None
-    upright = [np.rot90(f) if name == "turned.mp4" else f for f in frames]
-    assert [shown_number(frame) for frame in upright] == [3, 40, 99]
+    slow = make_video(tmp_path / "slow.mp4", frames=30, times=[80 * i for i in range(30)])
+    video = replace(plain, path=slow)  # PyAV finds every second number only
+    with pytest.raises(UnreadableVideoError, match=r"slow\.mp4: there is no frame 3"):
+        list(stamped.read(slow, [3, 4], fps=plain.fps))
+    assert [shown_number(f) for f in read_frames(replace(video, seekable=False), [3, 4])] == [3, 4]
+    with pytest.raises(UnreadableVideoError, match=r"plain\.mp4: it ends before frame 30"):
+        list(stamped.read(plain.path, [28, 30], fps=plain.fps))
 
 
 @pytest.mark.parametrize("playlist", ["ffconcat version 1.0\nfile {}\n", "#EXTM3U\n{}\n"])
@@ -295,7 +256,9 @@ def test_a_playlist_shows_no_other_files_frames(
     with pytest.raises(UnreadableVideoError, match="not a video file, whatever its name says"):
         probe(sly, sly.name)
     with pytest.raises(UnreadableVideoError, match="a playlist, not a video"):
-        read_frames(replace(plain, path=sly), [0], backend="opencv")
+        read_frames(replace(plain, path=sly), [0])
+    with pytest.raises(UnreadableVideoError, match="a playlist, not a video"):
+        list(stamped.read(sly, [0], fps=plain.fps))
 
 
 def test_a_name_that_is_not_utf_8_is_an_error_and_no_crash(plain: Video, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def opened(path: Path) -> Iterator[cv2.VideoCapture]:
         UnreadableVideoError: FFmpeg does not know the file for a video, its name is not UTF-8
             (OpenCV crashes on it), or it is a playlist, which would show other files' frames.
     """
-    _refuse_strange(path)
+    refuse_strange(path)
     capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     try:
         if not capture.isOpened():
@@ -48,8 +48,12 @@ def is_utf8(path: Path) -> bool:
     return True
 
 
-def _refuse_strange(path: Path) -> None:
-    """Refuse what must not reach FFmpeg."""
+def refuse_strange(path: Path) -> None:
+    """Refuse what must not reach FFmpeg.
+
+    Raises:
+        UnreadableVideoError: The name is not UTF-8, or it is a playlist.
+    """
     if not is_utf8(path):
         raise UnreadableVideoError(f"{path}: its name is not UTF-8; rename it")
     with suppress(OSError), path.open("rb") as file:  # a missing file is told of by the caller

@@ -1,12 +1,10 @@
 """Reading frames out of videos: the only place that opens one.
 
-OpenCV's FFmpeg reader is always there and decides which frame is number i: the i-th that it gives
-when it reads from the start. Every other way to a frame (jumping, TorchCodec) is held to that.
+OpenCV decides which frame is number i: the i-th that it gives when it reads from the start. Every
+other way to a frame (jumping, time stamps) is held to that when a video is scanned.
 """
 
 import contextlib
-import functools
-import logging
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -15,18 +13,15 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from slic.errors import UnreadableVideoError
-from slic.videos import frame_folder, motion_jpeg, torchcodec_reader
+from slic.videos import frame_folder, motion_jpeg, stamped
 from slic.videos.capture import opened
 from slic.videos.probing import JUMP_OVERHEAD_FRAMES, probe
 from slic.videos.video import Video
 
-__all__ = ["Backend", "PastEnd", "probe", "read_frames", "stream_frames"]
+__all__ = ["PastEnd", "probe", "read_frames", "stream_frames"]
 
 PastEnd = Literal["repeat-last", "loop", "error"]
-Backend = Literal["auto", "opencv", "torchcodec"]
 Frame = UInt8[np.ndarray, "h w 3"]
-
-_log = logging.getLogger("slic")
 
 
 def read_frames(
@@ -35,7 +30,6 @@ def read_frames(
     *,
     size: tuple[int, int] | None = None,
     past_end: PastEnd = "repeat-last",
-    backend: Backend = "auto",
 ) -> UInt8[np.ndarray, "t h w 3"]:
     """Return frames of a video as RGB, the same as reading it from the start would give.
 
@@ -45,8 +39,6 @@ def read_frames(
         size: (width, height) in pixels to resize to, right after decoding; None keeps the size.
         past_end: What stands for a frame after the last one: the last again, the video from its
             start again, or an error.
-        backend: ``"auto"`` takes TorchCodec where it is usable and OpenCV elsewhere. Both give
-            the same frames; the colours of the two differ by rounding.
 
     Raises:
         UnreadableVideoError: A frame does not decode (any more), or is past the end and that is
@@ -57,7 +49,7 @@ def read_frames(
     size = size or (video.width, video.height)
     if len(places) == 0:
         return np.empty((0, size[1], size[0], 3), np.uint8)
-    frames = _read_sorted(video, places.tolist(), size, backend)
+    frames = _read_sorted(video, places.tolist(), size)
     if not np.array_equal(order, np.arange(len(places))):
         frames = frames[order]
     return frames
@@ -68,8 +60,7 @@ def stream_frames(
 ) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
     """Give the frames at ascending places as RGB, one at a time, in one pass from the start.
 
-    Only one frame is held, however long the video. OpenCV reads: the frames are those of
-    ``read_frames(..., backend="opencv")``.
+    Only one frame is held, however long the video. The frames are those of `read_frames`.
 
     Raises:
         UnreadableVideoError: A frame does not decode (any more).
@@ -104,39 +95,20 @@ def _inside(
 
 
 def _read_sorted(
-    video: Video, places: list[int], size: tuple[int, int], backend: Backend
+    video: Video, places: list[int], size: tuple[int, int]
 ) -> UInt8[np.ndarray, "t h w 3"]:
     """Read frames at ascending places with the first way that works."""
     if video.path.is_dir():
         return _stacked(_frames_of_folder(video, places), len(places), size)
     if (copied := _frames_of_copy(video, places)) is not None:
         return _stacked(copied, len(places), size)
-    if backend != "opencv":
-        frames = _try_torchcodec(video, places, asked_for=backend == "torchcodec")
-        if frames is not None:
-            return _stacked(iter(frames), len(places), size, to_rgb=False)
-    if video.seekable:
+    if video.stamped:
         with contextlib.suppress(UnreadableVideoError):  # the file may have changed; look closer
+            return _stacked(stamped.read(video.path, places, fps=video.fps), len(places), size)
+    if video.seekable:
+        with contextlib.suppress(UnreadableVideoError):
             return _read_file(video, places, size, jump=True)
     return _read_file(video, places, size, jump=False)
-
-
-def _try_torchcodec(
-    video: Video, places: list[int], *, asked_for: bool
-) -> UInt8[np.ndarray, "t h w 3"] | None:
-    """Read with TorchCodec, or return None and, when it was asked for by name, say why once."""
-    reason = torchcodec_reader.why_unusable()
-    frames = None if reason else torchcodec_reader.read(video, places)
-    if asked_for and reason:
-        _say_once(f"TorchCodec is not used: {reason}. OpenCV reads the videos.")
-    elif asked_for and frames is None:
-        _say_once(f"TorchCodec is not used for some videos ({video.id}, ...): OpenCV reads them.")
-    return frames
-
-
-@functools.cache
-def _say_once(message: str) -> None:
-    _log.warning(message)
 
 
 def _read_file(
@@ -190,7 +162,7 @@ def _frames_of_copy(video: Video, places: Sequence[int]) -> Iterator[Frame] | No
 
 
 def _stacked(
-    frames: Iterator[Frame], count: int, size: tuple[int, int], *, to_rgb: bool = True
+    frames: Iterator[Frame], count: int, size: tuple[int, int]
 ) -> UInt8[np.ndarray, "t h w 3"]:
     """Resize frames one by one, so that few are held at full size, and stack them as RGB."""
     width, height = size
@@ -198,10 +170,7 @@ def _stacked(
     for slot, frame in zip(out, frames, strict=True):
         if frame.shape[:2] != (height, width):
             frame = _resized(frame, size)
-        if to_rgb:
-            cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=slot)
-        else:
-            slot[...] = frame
+        cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=slot)
     return out
 
 

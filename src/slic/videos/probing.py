@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from slic.errors import UnreadableVideoError
-from slic.videos import frame_folder
+from slic.videos import frame_folder, stamped
 from slic.videos.capture import is_utf8, opened
 from slic.videos.video import Video
 
@@ -27,6 +27,7 @@ _CONTAINERS = {  # where and how the usual containers begin
 }
 # In MPEG program streams some jumps land two or three frames off and others do not.
 JUMPABLE = frozenset({"MP4", "AVI", "Matroska", "GIF"})
+STAMPED = frozenset({"MP4", "Matroska"})  # AVI stores no time stamps
 COUNTED = frozenset({"MP4", "AVI"})  # these store their number of frames; others estimate it
 
 _log = logging.getLogger("slic")
@@ -62,6 +63,7 @@ def probe(path: Path, id: str) -> Video:  # noqa: A002 (the word of the whole pa
     container = _container(head)
     if container in COUNTED and seen.frames < 0.9 * seen.told_frames:
         _log.warning("%s: only %d of %d frames decode", path, seen.frames, seen.told_frames)
+    seekable = container in JUMPABLE and _jumps_agree(path, seen)
     return Video(
         id=id,
         path=path,
@@ -69,8 +71,9 @@ def probe(path: Path, id: str) -> Video:  # noqa: A002 (the word of the whole pa
         fps=seen.fps,
         width=seen.width,
         height=seen.height,
-        seekable=container in JUMPABLE and _jumps_agree(path, seen),
+        seekable=seekable,
         keyframe_gap=seen.keyframe_gap,
+        stamped=seekable and container in STAMPED and _stamps_agree(path, seen),
     )
 
 
@@ -158,15 +161,14 @@ def _frame_rate(told: float, frames: int, duration_ms: float) -> float:
 
 def _jumps_agree(path: Path, seen: _Seen) -> bool:
     """Tell whether jumping, forwards and back, gives the frames that were seen before."""
-    places = sorted(place for place in seen.marks if place > 0)
+    places = _checked_places(seen)
     # A jump goes by the stamp of a frame this far ahead of its goal and counts from there; AVI
     # files with B-frames have no stamps at their very end.
     stamped = seen.even + JUMP_OVERHEAD_FRAMES >= seen.frames
     if not stamped or seen.told_frames < seen.frames or not places:
         return False  # OpenCV does not jump past the told count; a short video needs no jump
-    spread = places[:: max(1, len(places) // CHECKED_JUMPS)][-CHECKED_JUMPS:]
     with opened(path) as capture:
-        for place in reversed(spread):
+        for place in reversed(places):
             capture.set(cv2.CAP_PROP_POS_FRAMES, place)
             if capture.get(cv2.CAP_PROP_POS_FRAMES) != place:
                 return False
@@ -174,6 +176,24 @@ def _jumps_agree(path: Path, seen: _Seen) -> bool:
             if not decoded or _checksum(frame) != seen.marks[place]:
                 return False
     return True
+
+
+def _stamps_agree(path: Path, seen: _Seen) -> bool:
+    """Tell whether PyAV finds by time stamps, bit by bit, the frames that were seen before."""
+    places = _checked_places(seen)
+    if seen.even < seen.frames or not places:
+        return False
+    try:
+        frames = list(stamped.read(path, places, fps=seen.fps))
+    except UnreadableVideoError:
+        return False
+    return [_checksum(frame) for frame in frames] == [seen.marks[place] for place in places]
+
+
+def _checked_places(seen: _Seen) -> list[int]:
+    """Return some places whose frames are known, spread over the video."""
+    places = sorted(place for place in seen.marks if place > 0)
+    return places[:: max(1, len(places) // CHECKED_JUMPS)][-CHECKED_JUMPS:]
 
 
 def _why_too_few(seen: _Seen) -> str:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+import av
 import cv2
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,9 +28,10 @@ _SCHEMA = pa.schema(
         ("height", pa.int64()),
         ("seekable", pa.bool_()),
         ("keyframe_gap", pa.int64()),
+        ("stamped", pa.bool_()),
     ],
     # Another decoder may count other frames, so its verdicts are not ours.
-    metadata={"slic_scan": f"1, OpenCV {cv2.__version__}"},
+    metadata={"slic_scan": f"2, OpenCV {cv2.__version__}, PyAV {av.__version__}"},
 )
 _log = logging.getLogger("slic")
 

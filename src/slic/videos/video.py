@@ -18,6 +18,8 @@ class Video:
         seekable: Jumping to a frame gives the frame that reading from the start gives. Checked
             when the video was scanned; where it is false, frames are reached from the start.
         keyframe_gap: Longest distance in frames between key frames: what a jump may cost.
+        stamped: Its time stamps tell PyAV the same frames, bit by bit: checked when it was scanned.
+            Clips are then read by them, which is quicker.
     """
 
     id: str
@@ -28,6 +30,7 @@ class Video:
     height: int
     seekable: bool
     keyframe_gap: int = 32
+    stamped: bool = False
 
     @property
     def duration_seconds(self) -> float:

@@ -53,7 +53,7 @@ def slow_probabilities(model: Classifier, video: Video) -> np.ndarray:
     config = model.encoder.config
     height = round(config.size * 8 / 7)
     width = round(height * 4 / 3)
-    frames = read_frames(video, range(video.frames), size=(width, height), backend="opencv")
+    frames = read_frames(video, range(video.frames), size=(width, height))
     shares = []
     for window in slow_windows(video.frames, frames=config.frames, stride=config.stride):
         clip = np.stack([frames[min(place, video.frames - 1)] for place in window])
@@ -99,7 +99,7 @@ def test_blocks_are_all_windows_of_each_video_in_order(problem: Problem) -> None
     for index, of_video in blocks.items():
         video = problem.test[index]
         windows = slow_windows(video.frames, frames=4, stride=1)
-        frames = read_frames(video, range(video.frames), size=(49, 37), backend="opencv")
+        frames = read_frames(video, range(video.frames), size=(49, 37))
         assert np.array_equal(np.concatenate([b.windows for b in of_video]), frames[windows])
         assert [b.last for b in of_video] == [False] * (len(of_video) - 1) + [True]
         assert max(len(b.windows) for b in of_video) <= 4
