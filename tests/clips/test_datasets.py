@@ -1,6 +1,5 @@
 """Training samples are a function of (seed, epoch, video), whoever makes them and when."""
 
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import chain, groupby, pairwise
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.utils.data import BatchSampler, Dataset
 
 from slic.clips.augment import Augmentation, around, centre_look, draw_look, render_flow, render_rgb
 from slic.clips.datasets import (
@@ -315,20 +313,6 @@ def test_clips_to_embed_are_the_centre_squares_of_evenly_spaced_clips(
                 else render_flow(optical_flow(frames), look, size=32)
             )
             assert np.array_equal(clip.numpy(), expected)
-
-
-class Niceness(Dataset[int]):
-    """Says how far its process stands back for others."""
-
-    def __getitem__(self, draw: int) -> int:
-        return os.nice(0)
-
-
-@pytest.mark.skipif(not hasattr(os, "nice"), reason="this system has no niceness")
-def test_a_process_that_decodes_stands_back_for_the_one_that_trains() -> None:
-    here = os.nice(0)
-    loader = batch_loader(Niceness(), BatchSampler(range(2), 2, drop_last=False), workers=1)
-    assert next(iter(loader)).tolist() == [min(here + 10, 19)] * 2
 
 
 def test_official_placement_is_the_first_clip_and_a_later_one_of_the_partner(

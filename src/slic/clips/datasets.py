@@ -4,7 +4,6 @@ What sample i of epoch e looks like depends on (seed, e, i) only, so any number 
 run that was stopped and resumed, see the same batches.
 """
 
-import os
 import signal
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -315,12 +314,7 @@ def put_threads_away(workers: int) -> None:
 
 
 def quiet_worker(_: int) -> None:
-    """Give a worker one thread, and leave Ctrl-C to the process that can save the run.
-
-    It also comes second: where it takes the core of a thread that computes, all others wait.
-    """
-    if hasattr(os, "nice"):  # not on Windows
-        os.nice(10)
+    """Give a worker one thread, and leave Ctrl-C to the process that can save the run."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
