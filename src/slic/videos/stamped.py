@@ -12,6 +12,8 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
@@ -72,23 +74,38 @@ def _runs(places: Sequence[int], stream: VideoStream, clock: _Clock) -> Iterator
 def _frames_of_run(
     container: InputContainer, stream: VideoStream, places: list[int], clock: _Clock
 ) -> Iterator[Frame]:
-    """Give the frames of one run, decoded from the key frame before its first."""
-    waiting, wanted = iter(places), set(places)
+    """Give the frames of one run."""
+    colours = VideoReformatter()
+    waiting = iter(places)
     place = next(waiting)
-    _jump(container, stream, clock.stamp(place))
-    for packet in container.demux(stream):
-        needed = packet.pts is None or clock.number(packet.pts) in wanted
-        stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
-        for frame in packet.decode():
-            if frame.pts is None or clock.number(frame.pts) < place:
-                continue
-            if clock.number(frame.pts) > place:
-                raise ValueError(f"there is no frame {place}")
-            yield np.rot90(frame.to_ndarray(format="bgr24"), frame.rotation // 90)
-            if (following := next(waiting, None)) is None:
-                return
-            place = following
+    for frame in _decoded(container, stream, places, clock):
+        if frame.pts is None or clock.number(frame.pts) < place:
+            continue
+        if clock.number(frame.pts) > place:
+            raise ValueError(f"there is no frame {place}")
+        bgr = colours.reformat(frame, format="bgr24", threads=1).to_ndarray()
+        yield np.rot90(bgr, frame.rotation // 90)
+        if (following := next(waiting, None)) is None:
+            return
+        place = following
     raise ValueError(f"it ends before frame {place}")
+
+
+def _decoded(
+    container: InputContainer, stream: VideoStream, places: list[int], clock: _Clock
+) -> Iterator[VideoFrame]:
+    """Give the frames from the key frame before a run, without most that nothing needs."""
+    _jump(container, stream, clock.stamp(places[0]))
+    unsent = set(places)
+    for packet in container.demux(stream):
+        number = None if packet.pts is None else clock.number(packet.pts)
+        needed = number is None or number in unsent
+        stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
+        yield from packet.decode()
+        unsent.discard(number)
+        if not unsent:  # the decoder gives what it holds back, instead of asking for more
+            yield from stream.codec_context.decode(None)
+            return
 
 
 def _jump(container: InputContainer, stream: VideoStream, stamp: int) -> None:
