@@ -10,6 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from av.container import InputContainer
+from av.video.stream import VideoStream
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -232,6 +234,22 @@ def test_time_stamps_and_reading_from_the_start_give_the_same(
     video, truth = jumps
     for read, place in zip(read_frames(video, places), places, strict=True):
         np.testing.assert_array_equal(read, truth[place])
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_places_far_apart_are_jumped_between(
+    suffix: str, tmp_path: Path, make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_video(tmp_path / f"long.{suffix}", frames=200, options=B_FRAMES)
+    jump, jumps = stamped._jump, list[int]()
+
+    def counted(container: InputContainer, stream: VideoStream, stamp: int) -> None:
+        jumps.append(stamp)
+        jump(container, stream, stamp)
+
+    monkeypatch.setattr(stamped, "_jump", counted)
+    assert len(list(stamped.read(path, [5, 6, 14, 100, 101, 190], fps=25.0))) == 6
+    assert len(jumps) == 3  # 14 is too near
 
 
 def test_a_file_that_was_changed_after_the_scan_is_read_from_the_start(

@@ -37,6 +37,7 @@ def read(path: Path, places: Sequence[int], *, fps: float) -> Iterator[Frame]:
             stream = container.streams.video[0]
             stream.thread_type, stream.codec_context.thread_count = "NONE", 1
             clock = _Clock(stream, fps)
+            container.seek(clock.stamp(places[0]), stream=stream)  # Matroska reads its index now
             for run in _runs(places, stream, clock):
                 yield from _frames_of_run(container, stream, run, clock)
     except (OSError, IndexError, ValueError, av.FFmpegError) as error:
