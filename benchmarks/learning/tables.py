@@ -47,6 +47,7 @@ def way_of(record: Record) -> Way:
     for key in ("seed", "epochs", "snapshot_every_epochs", "workers"):
         recipe["train"].pop(key)
     recipe["clustering"].pop("every_epochs")
+    recipe["sampling"].setdefault("mutual", False)  # a setting younger than some records
     digest = sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:4]
     return Way(record["run"], record["asked_steps"], digest)
 
