@@ -76,7 +76,7 @@ def _frames_of_run(
     container: InputContainer, stream: VideoStream, places: list[int], clock: _Clock
 ) -> Iterator[Frame]:
     """Give the frames of one run."""
-    colours = VideoReformatter()
+    colours = VideoReformatter()  # one for all: a frame's own makes threads of its own
     waiting = iter(places)
     place = next(waiting)
     for frame in _decoded(container, stream, places, clock):
