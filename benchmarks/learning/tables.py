@@ -12,6 +12,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from statistics import mean, stdev
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the package `learning` is
 
 from learning.plots import Line, plot
+from slic.recipe import Recipe
 
 Record = Mapping[str, Any]
 PROTOCOL = "backbone"  # that the plots show
@@ -43,11 +45,15 @@ def way_of(record: Record) -> Way:
     """Return the row that a record belongs to: all seeds, tasks and numbers of videos in one."""
     if "any" in _last(record):  # no clip and no network comes into it
         return Way(record["run"], 0, "")
-    recipe = json.loads(json.dumps(record["recipe"]))
+    recipe = {  # a setting younger than the record had its default value then
+        part: default | record["recipe"][part]
+        if isinstance(default, dict)
+        else record["recipe"][part]
+        for part, default in asdict(Recipe()).items()
+    }
     for key in ("seed", "epochs", "snapshot_every_epochs", "workers"):
         recipe["train"].pop(key)
     recipe["clustering"].pop("every_epochs")
-    recipe["sampling"].setdefault("mutual", False)  # a setting younger than some records
     digest = sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:4]
     return Way(record["run"], record["asked_steps"], digest)
 

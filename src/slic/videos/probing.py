@@ -164,8 +164,8 @@ def _jumps_agree(path: Path, seen: _Seen) -> bool:
     places = _checked_places(seen)
     # A jump goes by the stamp of a frame this far ahead of its goal and counts from there; AVI
     # files with B-frames have no stamps at their very end.
-    stamped = seen.even + JUMP_OVERHEAD_FRAMES >= seen.frames
-    if not stamped or seen.told_frames < seen.frames or not places:
+    even = seen.even + JUMP_OVERHEAD_FRAMES >= seen.frames
+    if not even or seen.told_frames < seen.frames or not places:
         return False  # OpenCV does not jump past the told count; a short video needs no jump
     with opened(path) as capture:
         for place in reversed(places):

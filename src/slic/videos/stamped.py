@@ -80,9 +80,10 @@ def _frames_of_run(
     waiting = iter(places)
     place = next(waiting)
     for frame in _decoded(container, stream, places, clock):
-        if frame.pts is None or clock.number(frame.pts) < place:
+        number = -1 if frame.pts is None else clock.number(frame.pts)
+        if number < place:
             continue
-        if clock.number(frame.pts) > place:
+        if number > place:
             raise ValueError(f"there is no frame {place}")
         bgr = colours.reformat(frame, format="bgr24", threads=1).to_ndarray()
         yield np.rot90(bgr, frame.rotation // 90)
