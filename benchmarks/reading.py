@@ -38,6 +38,9 @@ def ours() -> Read:
 def pyav() -> Read:
     """Return a reader that jumps to the key frame before a clip and decodes on from it."""
     import av
+    from av.video.reformatter import VideoReformatter
+
+    colours = VideoReformatter()  # a frame's own makes threads
 
     def read(video: Video, first: int) -> Clip:
         with av.open(str(video.path)) as container:
@@ -50,7 +53,8 @@ def pyav() -> Read:
             frames: list[np.ndarray] = []
             for frame in container.decode(stream):
                 if frame.pts is not None and frame.pts >= place:
-                    frames.append(resized(frame.to_ndarray(format="rgb24")))
+                    rgb = colours.reformat(frame, format="rgb24", threads=1)
+                    frames.append(resized(rgb.to_ndarray()))
                 if len(frames) == FRAMES:
                     break
         return np.stack(frames)
