@@ -196,8 +196,8 @@ def test_the_layout_does_not_depend_on_place_side_start_and_strength() -> None:
     ]
     near = [float(layout[0] @ motion._layout(*flow)[0]) for flow in alike]
     far = [float(layout[0] @ motion._layout(*flow)[0]) for flow in others]
-    assert min(near) > 0.97
-    assert max(far) < 0.9
+    assert min(near) > 0.93  # where a movement begins changes what is near the ends of the clip
+    assert max(far) < 0.75
 
 
 def test_the_layout_is_that_of_plain_numpy() -> None:
@@ -205,7 +205,7 @@ def test_the_layout_is_that_of_plain_numpy() -> None:
     u, v = (torch.randn(1, 8, 32, 32, generator=generator) for _ in range(2))
     x, y, reach = (float(n) for n in moving_box(u, v))
     flow = torch.cat([u, v]).clamp(-3, 3).double().numpy()  # 2 t h w
-    slow = np.zeros((4, 8, 8, 8))  # direction, frame, row, column
+    slow = np.zeros((8, 4, 4, 4))  # frame, direction, row, column
     for i in range(32):
         for j in range(32):
             at = [
@@ -218,11 +218,20 @@ def test_the_layout_is_that_of_plain_numpy() -> None:
                     for f in flow
                 )
                 ways = np.maximum([right, down, -right, -down], 0)
-                slow[:, t, i // 4, j // 4] += ways / 16
-    amplitude = np.sqrt(np.abs(np.fft.rfft(slow, axis=1)))
-    larger = np.maximum(amplitude, amplitude[[2, 1, 0, 3]][..., ::-1]).ravel()
+                slow[t, :, i // 8, j // 8] += ways / 64
+    numbers: list[float] = []
+    for span in (0, 1, 2):
+        for a in range(64):
+            for b in range(a, 64):
+                number = 0.0
+                for cells in (slow, slow[:, [2, 1, 0, 3]][..., ::-1]):
+                    one, other = (cells.reshape(8, 64)[:, k] for k in (a, b))
+                    one, other = one - one.mean(), other - other.mean()
+                    for t in range(8 - span):
+                        number += one[t] * other[t + span] + other[t] * one[t + span]
+                numbers.append(float(np.sign(number) * np.sqrt(np.abs(number))))
     np.testing.assert_allclose(
-        motion._layout(u, v)[0].numpy(), larger / np.linalg.norm(larger), atol=1e-4
+        motion._layout(u, v)[0].numpy(), np.array(numbers) / np.linalg.norm(numbers), atol=1e-4
     )
 
 

@@ -2,8 +2,8 @@
 
 A 3D network with random weights that sees whole pictures takes thousands of steps to find that
 motion can be seen at all, and its pooling forgets where (docs/results.md). The channels show the
-motion from the first step on, the layout keeps where it happens; both need no flow file, no other
-input and no weight.
+motion from the first step on, the layout keeps which parts move together; both need no flow file,
+no other input and no weight.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,9 @@ _SOFT: Final = 0.5  # motion, in pixels of the grid, that is drawn at half of th
 _TURNS: Final = 3  # of the search for the camera's motion
 _AT_ONCE: Final = 16  # clips that fit into a processor's caches: 64 took 1.5 times as long
 _SPARSE: Final = 4  # every so many rows and columns have a say in it
-CELLS: Final = 8  # rows and columns of the layout
+CELLS: Final = 4  # rows and columns of the layout
+_COURSES: Final = 4 * CELLS**2  # motion over time: four directions of each cell
+_SPANS: Final = 3  # courses are compared at the same time, and up to two pictures of motion apart
 _BOX: Final = 32  # pixels that a box is drawn with
 _BOX_TURNS: Final = 6  # of the search for it
 _LARGEST: Final = 3.0  # pixels of the grid; what is faster was not seen well
@@ -75,13 +77,15 @@ def _channels(u: Picture, v: Picture, size: Sequence[int]) -> Float[Tensor, "b 3
 
 
 def _layout(u: Picture, v: Picture) -> Float[Tensor, "b d"]:
-    """Return where clips move, which way and how often, each description at length 1.
+    """Return which parts of what moves move together, each description at length 1.
 
-    Of 8 x 8 cells of the box that moves (`moving_box`): the motion to the right, down, left and up,
-    its amplitude by frequency over the clip, and the square root, which tames the large ones; the
-    larger one of a clip and its mirror image. So neither the place and the size of what moves
-    count, nor the side it faces, nor when a movement begins, nor its strength. d is 4 directions x
-    (t // 2 + 1) frequencies x 64 cells, for t pictures of motion.
+    Of 4 x 4 cells of the box that moves (`moving_box`), the motion to the right, down, left and up
+    are 64 courses over the clip; the numbers are their covariances, at the same time and 1 and 2
+    pictures of motion apart (either course the first), of the clip and its mirror image together,
+    under the square root with their sign, which tames the large ones. So neither the place and the
+    size of what moves count, nor the side it faces, nor its strength, nor what moves evenly, nor
+    (but for the ends of the clip) when a movement begins. d is 64 * 65 / 2 for each of the spans,
+    which are up to 3.
     """
     u, v = u.clamp(-_LARGEST, _LARGEST), v.clamp(-_LARGEST, _LARGEST)
     across, down, reach = moving_box(u, v)
@@ -92,11 +96,18 @@ def _layout(u: Picture, v: Picture) -> Float[Tensor, "b d"]:
         torch.cat([u, v], dim=1), torch.stack([x, y], dim=-1), align_corners=False
     )
     u, v = seen.chunk(2, dim=1)
-    ways = torch.stack([u.relu(), v.relu(), (-u).relu(), (-v).relu()], dim=1)
+    ways = torch.stack([u.relu(), v.relu(), (-u).relu(), (-v).relu()], dim=2)  # b t 4 h w
     cells = avg_pool2d(ways.flatten(1, 2), _BOX // CELLS).view(*ways.shape[:3], CELLS, CELLS)
-    amplitude = torch.fft.rfft(cells, dim=2).abs().sqrt()
-    mirror_image = amplitude[:, _MIRRORED].flip(-1)
-    return normalize(torch.maximum(amplitude, mirror_image).flatten(1), dim=1)
+    both = torch.stack([cells, cells[:, :, _MIRRORED].flip(-1)], dim=1).flatten(3)  # b 2 t 64
+    courses = both - both.mean(dim=2, keepdim=True)
+    first, second = torch.triu_indices(_COURSES, _COURSES, device=u.device)
+    spans = []
+    for span in range(_spans(courses.shape[2])):
+        earlier, later = courses[:, :, : courses.shape[2] - span], courses[:, :, span:]
+        together = (earlier.mT @ later).sum(dim=1)
+        spans.append((together + together.mT)[:, first, second])
+    covariances = torch.cat(spans, dim=1)
+    return normalize(covariances.sign() * covariances.abs().sqrt(), dim=1)
 
 
 def moving_box(
@@ -131,7 +142,12 @@ def moving_box(
 
 def layout_size(frames: int) -> int:
     """Return how many numbers the layout of a clip of so many pictures has."""
-    return len(_MIRRORED) * (frames // 2 // 2 + 1) * CELLS**2
+    return _spans(frames // 2) * _COURSES * (_COURSES + 1) // 2
+
+
+def _spans(pictures: int) -> int:
+    """Return how many spans of time so many pictures of motion are compared over."""
+    return min(_SPANS, pictures)
 
 
 def clip_flow(
