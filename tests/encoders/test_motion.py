@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter, map_coordinates, shift
 from torch import Tensor
+from torch.nn.functional import cosine_similarity
 
 from slic.encoders import motion
 from slic.encoders.motion import clip_flow, layout_size, motion_of, moving_box
@@ -194,8 +195,10 @@ def test_the_layout_does_not_depend_on_place_side_start_and_strength() -> None:
         a_thing_that_swings(at=(0.0, 0.0), size=0.3, way=(0.0, 1.0)),
         a_thing_that_swings(at=(0.0, 0.0), size=0.3, way=(0.2, 1.0)),
     ]
-    near = [float(layout[0] @ motion._layout(*flow)[0]) for flow in alike]
-    far = [float(layout[0] @ motion._layout(*flow)[0]) for flow in others]
+    near, far = (
+        [float(cosine_similarity(layout, motion._layout(*flow))) for flow in flows]
+        for flows in (alike, others)
+    )
     assert min(near) > 0.93  # where a movement begins changes what is near the ends of the clip
     assert max(far) < 0.75
 
@@ -230,9 +233,8 @@ def test_the_layout_is_that_of_plain_numpy() -> None:
                     for t in range(8 - span):
                         number += one[t] * other[t + span] + other[t] * one[t + span]
                 numbers.append(float(np.sign(number) * np.sqrt(np.abs(number))))
-    np.testing.assert_allclose(
-        motion._layout(u, v)[0].numpy(), np.array(numbers) / np.linalg.norm(numbers), atol=1e-4
-    )
+    wanted = np.array(numbers) / np.sqrt(np.mean(np.square(numbers)))
+    np.testing.assert_allclose(motion._layout(u, v)[0].numpy(), wanted, atol=5e-3)
 
 
 def test_a_clip_without_motion_has_an_empty_layout() -> None:

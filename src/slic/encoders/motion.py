@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, conv2d, grid_sample, normalize, pad
+from torch.nn.functional import avg_pool2d, conv2d, grid_sample, pad
 
 GRID: Final = 64
 """Rows that pictures are compared on: what is seen moves by up to about two of them a frame."""
@@ -77,7 +77,7 @@ def _channels(u: Picture, v: Picture, size: Sequence[int]) -> Float[Tensor, "b 3
 
 
 def _layout(u: Picture, v: Picture) -> Float[Tensor, "b d"]:
-    """Return which parts of what moves move together, each description at length 1.
+    """Return which parts of what moves move together; the mean square of each description is 1.
 
     Of 4 x 4 cells of the box that moves (`moving_box`), the motion to the right, down, left and up
     are 64 courses over the clip; the numbers are their covariances, at the same time and 1 and 2
@@ -107,7 +107,8 @@ def _layout(u: Picture, v: Picture) -> Float[Tensor, "b d"]:
         together = (earlier.mT @ later).sum(dim=1)
         spans.append((together + together.mT)[:, first, second])
     covariances = torch.cat(spans, dim=1)
-    return normalize(covariances.sign() * covariances.abs().sqrt(), dim=1)
+    tamed = covariances.sign() * covariances.abs().sqrt()
+    return tamed * tamed.square().mean(dim=1, keepdim=True).clamp(min=1e-12).rsqrt()
 
 
 def moving_box(
