@@ -1,4 +1,4 @@
-"""What needs no learning: each gives R@1 by protocol.
+"""What needs no learning: each gives R@1 and mAP by protocol.
 
 The two descriptors of motion are never negative, so they are compared after each side's mean was
 taken off (`centred`), and also as they are (`plain`).
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 
-from learning.scoring import recall_at_1, scores
+from learning.scoring import compared, named, scores
 from learning.tasks import Task
 from slic.clips.datasets import ClipDataset
 from slic.clips.reader import ClipReader
@@ -53,8 +53,7 @@ def _chance(task: Task, _: Recipe) -> dict[str, float]:
 
 
 def _mean_frame(task: Task, _: Recipe) -> dict[str, float]:
-    found = mean_frame_scores(task.split, average_precision=False)
-    return {"any": round(found.recall[1], 4)}
+    return named("any", mean_frame_scores(task.split))
 
 
 def _random(task: Task, recipe: Recipe) -> dict[str, float]:
@@ -70,10 +69,10 @@ def _described(describe: Describe) -> Features:
     def features(task: Task, recipe: Recipe) -> dict[str, float]:
         reader = task.reader(recipe)
         queries, gallery = (describe(x, reader) for x in (task.split.queries, task.split.gallery))
-        return {
-            "plain": recall_at_1(queries, gallery, task),
-            "centred": recall_at_1(queries, gallery, task, centre=True),
-        }
+        plain, centred = (
+            compared(queries, gallery, task, centre=centre) for centre in (False, True)
+        )
+        return named("plain", plain) | named("centred", centred)
 
     return features
 

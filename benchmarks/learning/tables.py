@@ -2,8 +2,8 @@
 
     python benchmarks/learning/tables.py results/results.jsonl [MORE ...] --out results
 
-prints Markdown tables, mean and standard deviation over seeds, in percent; ``OUT`` gets plots of
-R@1 against steps (``test-TASK-steps.svg``) and against the number of videos
+prints Markdown tables of R@1 and mAP, mean and standard deviation over seeds, in percent; ``OUT``
+gets plots of R@1 against steps (``test-TASK-steps.svg``) and against the number of videos
 (``test-TASK-videos.svg``).
 """
 
@@ -16,14 +16,17 @@ from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the package `learning` is
 
 from learning.plots import Line, plot
+from learning.scoring import MAP
 from slic.recipe import Recipe
 
 Record = Mapping[str, Any]
+Score = Literal["R@1", "mAP"]
+SCORES: tuple[Score, ...] = get_args(Score)
 PROTOCOL = "backbone"  # that the plots show
 
 
@@ -67,7 +70,9 @@ def main() -> None:
     for draw in dict.fromkeys(record["draw"] for record in records):
         of_draw = [record for record in records if record["draw"] == draw]
         tasks = list(dict.fromkeys(record["task"] for record in of_draw))
-        print("\n".join(["", f"## {draw}", "", *table(of_draw, tasks=tasks, draw=draw), ""]))
+        print(f"\n## {draw}\n")
+        for score in SCORES:
+            print("\n".join([*table(of_draw, tasks=tasks, draw=draw, score=score), ""]))
         for task in tasks:
             print("\n".join(_against_videos(of_draw, task)))
             if arguments.out:
@@ -83,14 +88,22 @@ def read_records(files: Iterable[Path]) -> list[Record]:
     ]  # fmt: skip
 
 
-def table(records: Sequence[Record], *, tasks: Sequence[str], draw: str) -> Iterator[str]:
-    """Give the lines of a table: a row for each way to learn, a column for each task."""
-    shown = [r for r in records if r["draw"] == draw and r["asked_videos"] is None]
+def table(
+    records: Sequence[Record], *, tasks: Sequence[str], draw: str, score: Score = "R@1"
+) -> Iterator[str]:
+    """Give the lines of a table: a row for each way to learn, a column for each task.
+
+    mAP is of the records that have it: the older ones do not.
+    """
+    shown = [
+        r for r in records
+        if r["draw"] == draw and r["asked_videos"] is None and _values(_last(r), score)
+    ]  # fmt: skip
     by_way = _grouped(shown, way_of)
-    yield " | ".join(["| R@1", *tasks, "seeds", "clips", "GFLOP", "CPU-min |"])
+    yield " | ".join([f"| {score}", *tasks, "seeds", "clips", "GFLOP", "CPU-min |"])
     yield "|" + "---|" * (len(tasks) + 5)
     for way, of_way in by_way.items():
-        cells = [_cell([r for r in of_way if r["task"] == task]) for task in tasks]
+        cells = [_cell([r for r in of_way if r["task"] == task], score) for task in tasks]
         seeds = len({record["seed"] for record in of_way})
         cost = [_mean_of(of_way, key) for key in ("clips_trained", "gflop")]
         minutes = mean(record.get("cpu_seconds", 0) for record in of_way) / 60
@@ -104,17 +117,24 @@ def spread(values: Sequence[float]) -> str:
     return f"{mean(percent):.1f}" + (f" ± {stdev(percent):.1f}" if len(percent) > 1 else "")
 
 
-def _cell(records: Sequence[Record]) -> str:
+def _cell(records: Sequence[Record], score: Score = "R@1") -> str:
     """Return what a way reached on a task, by each protocol."""
     if not records:
         return ""
-    last = [_last(record) for record in records]
+    last = [_values(_last(record), score) for record in records]
     values = {name: spread([scores[name] for scores in last]) for name in last[0]}
     if list(values) == ["any"]:
         return values["any"]
     if set(values) == {"backbone", "paper"}:
         return f"{values['backbone']} / {values['paper']}"
     return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _values(scores: Mapping[str, float], score: Score) -> Mapping[str, float]:
+    """Return the values of one score by protocol."""
+    if score == "mAP":
+        return {k.removesuffix(MAP): v for k, v in scores.items() if k.endswith(MAP)}
+    return {k: v for k, v in scores.items() if not k.endswith(MAP)}
 
 
 def _last(record: Record) -> Mapping[str, float]:

@@ -92,6 +92,8 @@ def test_every_way_learns_and_tells_what_it_cost(method: str, task: Task, tmp_pa
     assert not list((tmp_path / record["folder"]).glob("checkpoints/*"))
     (line,) = [line for line in table([record], tasks=["foreign"], draw="test") if method in line]
     assert f"{100 * record['curve']['4']['backbone']:.1f}" in line
+    *_, line = table([record], tasks=["foreign"], draw="test", score="mAP")
+    assert f"{100 * record['curve']['4']['backbone mAP']:.1f} / " in line
 
 
 @pytest.mark.parametrize("videos", [100, 200, 400, 800, 1600])
@@ -184,3 +186,4 @@ def test_a_table_has_mean_and_deviation_over_seeds_of_one_recipe(tmp_path: Path)
     assert "55.0 ± 7.1" in first  # a name whose recipe has changed is two rows
     assert "90.0 / 45.0" in second
     assert spread([0.25]) == "25.0"
+    assert len(list(table(two, tasks=["easy"], draw="test", score="mAP"))) == 2  # they have none
