@@ -1,4 +1,4 @@
-"""The learning bench: R@1 and mAP of RGB queries, by task, way to learn, and seed, at the same compute.
+"""The learning bench: R@1 and mAP of RGB queries, by task, way to learn, and seed.
 
     python benchmarks/learning/run.py easy hard --runs small paper-small simclr --out results
 
