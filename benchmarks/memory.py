@@ -105,19 +105,19 @@ def mebibytes(field: str, process: int | str = "self") -> float:
 
 def train(catalog: Catalog) -> None:
     """Train 20 steps."""
-    run = run_after_first_round(load_recipe("small", TINY), catalog, catalog.root)
+    run = run_after_first_round(load_recipe("best", TINY), catalog, catalog.root)
     for batch in islice(batches(run, workers=2), STEPS):
         run.train_step(run.encoder, batch)
 
 
 def embed_clips(catalog: Catalog) -> None:
     """Embed two clips of every video."""
-    embed(new_encoder(load_recipe("small", TINY)), catalog, clips=2, progress=False)
+    embed(new_encoder(load_recipe("best", TINY)), catalog, clips=2, progress=False)
 
 
 def embed_windows(catalog: Catalog) -> None:
     """Embed all windows of every video."""
-    longer = load_recipe("small", [*TINY, "--clip.frames=16"])
+    longer = load_recipe("best", [*TINY, "--clip.frames=16"])
     embed(new_encoder(longer), catalog, clips="windows", progress=False)
 
 
@@ -159,7 +159,7 @@ def growth(work: str, made: dict[str, Catalog], names: list[str]) -> list[Target
 
 def leak(catalog: Catalog) -> list[Target]:
     """Compare what a worker, and the process that trains, hold after 1,000 and 10,000 clips."""
-    run = run_after_first_round(load_recipe("small", TINY), catalog, catalog.root)
+    run = run_after_first_round(load_recipe("best", TINY), catalog, catalog.root)
     held, loaded = list[tuple[float, float]](), 0
     for batch in batches(run, workers=1):
         loaded += batch.clips.shape[:2].numel()

@@ -66,16 +66,16 @@ def test_the_papers_other_recipes_differ_from_it_where_the_paper_says() -> None:
 def test_compatibility_is_a_word_outside_the_sections(written: Path) -> None:
     written.write_text("compat: official\n")
     assert load_recipe(written).compat == "official"
-    assert load_recipe("small", ["--compat=official"]).compat == "official"
+    assert load_recipe("best", ["--compat=official"]).compat == "official"
     with pytest.raises(RecipeError, match="nearest known is 'compat'"):
-        load_recipe("small", ["--compatt=official"])
+        load_recipe("best", ["--compatt=official"])
     with pytest.raises(RecipeError, match="compat"):
-        load_recipe("small", ["--compat=theirs"])
+        load_recipe("best", ["--compat=theirs"])
 
 
 def test_what_is_saved_is_every_value_and_plain_yaml(written: Path) -> None:
     words = ["--train.seed=7", "--augmentation.area=[0.3, 0.9]", "--encoder.stem_stride=[1,4,4]"]
-    recipe = load_recipe("small", words)
+    recipe = load_recipe("best", words)
     save_recipe(recipe, written)
     plain = yaml.safe_load(written.read_text())
     assert {(s, k) for s in plain for k in plain[s]} == {
@@ -99,7 +99,7 @@ def test_an_empty_file_is_the_defaults(written: Path) -> None:
 
 
 def test_an_unknown_name_offers_the_nearest() -> None:
-    assert "Did you mean small?" in refused("smal")
+    assert "Did you mean best?" in refused("bets")
     assert "Known names: " in refused("nothing-like-it")
 
 
@@ -137,7 +137,7 @@ def test_a_mistake_in_a_file_names_the_file_and_the_nearest(
 )
 def test_a_mistake_on_the_command_line_names_the_nearest(word: str, nearest: str) -> None:
     key = word[2:].split("=")[0]
-    assert refused("small", word) == (
+    assert refused("best", word) == (
         f"command line: unknown setting {key!r}. The nearest known is {nearest}."
     )
 
@@ -154,7 +154,7 @@ def test_a_mistake_on_the_command_line_names_the_nearest(word: str, nearest: str
     ],
 )
 def test_a_value_of_the_wrong_kind_is_one_line_that_names_it(word: str, said: str) -> None:
-    assert said in refused("small", word)
+    assert said in refused("best", word)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_a_value_of_the_wrong_kind_is_one_line_that_names_it(word: str, said: st
 )
 def test_an_impossible_value_is_named_with_its_value(word: str) -> None:
     key, value = word[2:].split("=")
-    message = refused("small", word)
+    message = refused("best", word)
     assert message.startswith(f"{key} is ")
     assert value.strip("[]").split(",")[0].strip("0.") in message
 
@@ -197,7 +197,7 @@ def test_a_file_that_is_no_text_is_refused(written: Path) -> None:
 
 
 def test_the_mean_frame_cannot_both_fade_in_and_be_taken_off_for_good() -> None:
-    assert "choose one of the two" in refused("small", "--encoder.subtract_mean_frame=true")
+    assert "choose one of the two" in refused("best", "--encoder.subtract_mean_frame=true")
 
 
 @pytest.mark.parametrize(
@@ -210,5 +210,5 @@ def test_the_mean_frame_cannot_both_fade_in_and_be_taken_off_for_good() -> None:
 )
 def test_an_encoder_that_sees_motion_is_shown_no_flow_looks(word: str) -> None:
     plain = ["--sampling.flow_probability=0", "--clustering.view=rgb"]
-    assert "a flow look is none" in refused("small", "--encoder.motion=true", *plain, word)
-    assert load_recipe("small", ["--encoder.motion=true", *plain]).encoder.motion
+    assert "a flow look is none" in refused("best", "--encoder.motion=true", *plain, word)
+    assert load_recipe("best", ["--encoder.motion=true", *plain]).encoder.motion

@@ -44,7 +44,7 @@ def _frame_differences(videos: Catalog, reader: ClipReader) -> Float32[np.ndarra
 
 
 def _layouts(videos: Catalog, reader: ClipReader) -> Float32[np.ndarray, "n d"]:
-    """Return what the encoder of `small` is told of motion, before it learns anything."""
+    """Return what the encoder of `best` is told of motion, before it learns anything."""
     return motion_layouts(videos, reader, clips=CLIPS, workers=0, device=torch.device("cpu"))
 
 

@@ -32,7 +32,7 @@ class Way(NamedTuple):
 
     training: Training
     settings: Sequence[str] = ()
-    recipe: str = "small"
+    recipe: str = "best"
 
 
 WAYS = {

@@ -1,18 +1,18 @@
 """The learning bench: R@1 and mAP of RGB queries, by task, way to learn, and seed.
 
-    python benchmarks/learning/run.py easy hard --runs small paper-small simclr --out results
+    python benchmarks/learning/run.py easy hard --runs best paper-small simclr --out results
 
 Every row is one of
 
-- a recipe, by name or file: ``small``, ``paper-small``, ``mine.yaml``;
-- another way to learn, on the clips, network and steps of a recipe, ``small`` if none is named:
+- a recipe, by name or file: ``best``, ``paper-small``, ``mine.yaml``;
+- another way to learn, on the clips, network and steps of a recipe, ``best`` if none is named:
   ``instance`` (every video its own cluster), ``simclr`` (the same without flow), ``moco``,
   ``byol``, ``coclr``, ``supervised`` (given the labels), ``official`` (the oddities of the authors'
   code; ``paper-small``); ``simclr:mine.yaml``;
 - what learns nothing: ``chance``, ``mean-frame``, ``random``, ``random-flow``,
   ``frame-differences``, ``layout``; ``random:paper-small``;
 
-each followed by settings if need be: ``small,--loss.temperature=0.2``. One line of JSON a row,
+each followed by settings if need be: ``best,--loss.temperature=0.2``. One line of JSON a row,
 task and seed goes to ``OUT/results.jsonl``, with the whole recipe, git revision, clips seen,
 operations, seconds and the curve; a row that is there already is not done again. ``tables.py``
 makes tables and plots of them. The tasks are described in tasks.py.
@@ -99,7 +99,7 @@ def _arguments() -> argparse.Namespace:
     )
     add: Any = parser.add_argument
     add("tasks", nargs="+", choices=NAMES)
-    add("--runs", nargs="+", default=["small", "paper-small"])
+    add("--runs", nargs="+", default=["best", "paper-small"])
     add("--seeds", nargs="+", type=int, default=[0, 1, 2])
     add("--validation", action="store_true", help="the draw on which settings are chosen")
     add("--steps", type=int, help="of every row; default: those of its recipe on 400 videos")

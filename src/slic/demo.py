@@ -37,7 +37,7 @@ def run_demo(out: Path, *, level: Level = "easy", seed: int = 0) -> Path:
     write_sample(videos, level=level)
     catalog, labels = Catalog.from_folder(videos), read_labels(videos / "labels.csv")
     split = sides(catalog, labels, queries="test", gallery="train")
-    recipe = load_recipe("small", [f"--train.seed={seed}"])
+    recipe = load_recipe("best", [f"--train.seed={seed}"])
     encoder_folder = RunFolder(run).encoder
     if not encoder_folder.exists():
         resume = RunFolder(run).has_run

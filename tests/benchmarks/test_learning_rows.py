@@ -30,7 +30,7 @@ TINY = (
 
 
 def tiny(*words: str, epochs: int = 1) -> Recipe:
-    return load_recipe("small", [*TINY, *words, f"--train.epochs={epochs}"])
+    return load_recipe("best", [*TINY, *words, f"--train.epochs={epochs}"])
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_every_way_learns_and_tells_what_it_cost(method: str, task: Task, tmp_pa
 
 @pytest.mark.parametrize("videos", [100, 200, 400, 800, 1600])
 def test_a_budget_of_steps_is_kept_on_any_number_of_videos(videos: int) -> None:
-    row = within(read_row("small", seed=0), videos=videos, steps=360, curve_every=120)
+    row = within(read_row("best", seed=0), videos=videos, steps=360, curve_every=120)
     steps_an_epoch = videos // 32
     for epochs, steps in (
         (row.recipe.train.epochs, 360),
@@ -124,12 +124,12 @@ def test_words_of_a_row_are_read_as_they_are_told(task: Task) -> None:
     assert (simclr.clustering.method, simclr.sampling.flow_probability) == ("none", 0.3)
     assert read_row("official", seed=2).recipe.compat == "official"
     with pytest.raises(RecipeError, match="no method 'papa'"):
-        read_row("papa:small", seed=0)
+        read_row("papa:best", seed=0)
     with pytest.raises(RecipeError, match="no such recipe"):
         read_row("papa", seed=0)
-    stem = read_row("small,--encoder.stem_stride=[2,3,4],--clip.size=32", seed=0).recipe
+    stem = read_row("best,--encoder.stem_stride=[2,3,4],--clip.size=32", seed=0).recipe
     assert (stem.encoder.stem_stride, stem.clip.size) == ((2, 3, 4), 32)
-    rows = [read_row("small", seed=seed) for seed in (0, 1)] + [read_row("supervised", seed=0)]
+    rows = [read_row("best", seed=seed) for seed in (0, 1)] + [read_row("supervised", seed=0)]
     assert len({identity(row, task) for row in rows}) == 3
 
 
@@ -170,8 +170,8 @@ def test_a_table_has_mean_and_deviation_over_seeds_of_one_recipe(tmp_path: Path)
     def record(seed: int, share: float, temperature: float = 0.1) -> dict[str, object]:
         words = [f"--train.seed={seed}", f"--loss.temperature={temperature}"]
         return {
-            "task": "easy", "draw": "test", "run": "small", "seed": seed, "asked_steps": 9,
-            "asked_videos": None, "recipe": asdict(load_recipe("small", words)),
+            "task": "easy", "draw": "test", "run": "best", "seed": seed, "asked_steps": 9,
+            "asked_videos": None, "recipe": asdict(load_recipe("best", words)),
             "curve": {"0": {}, "9": {"backbone": share, "paper": share / 2}},
         }  # fmt: skip
 
@@ -181,7 +181,7 @@ def test_a_table_has_mean_and_deviation_over_seeds_of_one_recipe(tmp_path: Path)
         return list(table(read_records([file, tmp_path / "none"]), tasks=["easy"], draw="test"))
 
     two = [record(0, 0.5), record(1, 0.6)]
-    assert lines(*two)[-1].startswith("| small, 9 steps | 55.0 ± 7.1 / 27.5 ± 3.5 | 2 |")
+    assert lines(*two)[-1].startswith("| best, 9 steps | 55.0 ± 7.1 / 27.5 ± 3.5 | 2 |")
     *_, first, second = lines(*two, record(2, 0.9, temperature=0.2))
     assert "55.0 ± 7.1" in first  # a name whose recipe has changed is two rows
     assert "90.0 / 45.0" in second

@@ -27,7 +27,7 @@ from slic.pretraining.parts import new_encoder
 from slic.recipe import Recipe, load_recipe
 
 ROOTS = {"ucf101": "my videos/UCF101", "hmdb51": "HMDB51"}
-SMALL = load_recipe("small", ["--clip.size=32", "--encoder.width=0.25"])
+SMALL = load_recipe("best", ["--clip.size=32", "--encoder.width=0.25"])
 
 
 @pytest.mark.parametrize("table", get_args(Table))

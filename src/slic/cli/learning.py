@@ -39,7 +39,7 @@ def add_verbs(verbs: Verbs) -> None:
     )
     verb.set_defaults(verb=pretrain)
     videos_argument(verb)
-    verb.add_argument("--recipe", help="name or YAML file (default small)")
+    verb.add_argument("--recipe", help="name or YAML file (default best)")
     verb.add_argument("--out", type=Path, default=Path("run"), help="run folder (default run)")
     verb.add_argument("--resume", action="store_true", help="go on with the run in --out")
     verb.add_argument("--split", help="train on this split of --labels only")
@@ -99,7 +99,7 @@ def pretrain(arguments: Namespace) -> None:
         recipe_source = out / "recipe.yaml"
         if not recipe_source.exists():
             raise CheckpointError(f"{out}: there is no run to resume; leave --resume out.")
-    recipe = load_recipe(recipe_source or "small", arguments.settings)
+    recipe = load_recipe(recipe_source or "best", arguments.settings)
     catalog, labels = _catalog_and_labels(arguments)
     if is_main_process():
         print_refused(catalog, file=sys.stderr)

@@ -24,7 +24,7 @@ def pretrain(
     catalog: Catalog | str | Path,
     *,
     out: str | Path,
-    recipe: Recipe | str = "small",
+    recipe: Recipe | str = "best",
     resume: bool = False,
     observer: Observer | None = None,
     progress: bool = True,
