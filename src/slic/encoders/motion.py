@@ -97,15 +97,16 @@ def _layout(u: Picture, v: Picture) -> Float[Tensor, "b d"]:
     )
     u, v = seen.chunk(2, dim=1)
     ways = torch.stack([u.relu(), v.relu(), (-u).relu(), (-v).relu()], dim=2)  # b t 4 h w
-    cells = avg_pool2d(ways.flatten(1, 2), _BOX // CELLS).view(*ways.shape[:3], CELLS, CELLS)
-    both = torch.stack([cells, cells[:, :, _MIRRORED].flip(-1)], dim=1).flatten(3)  # b 2 t 64
-    courses = both - both.mean(dim=2, keepdim=True)
+    courses = avg_pool2d(ways.flatten(1, 2), _BOX // CELLS).view(*ways.shape[:2], _COURSES)
+    courses = courses - courses.mean(dim=1, keepdim=True)
+    places = torch.arange(_COURSES, device=u.device).view(-1, CELLS, CELLS)
+    mirrored = places[_MIRRORED].flip(-1).flatten()  # the place of each course's mirror image
     first, second = torch.triu_indices(_COURSES, _COURSES, device=u.device)
     spans = []
-    for span in range(_spans(courses.shape[2])):
-        earlier, later = courses[:, :, : courses.shape[2] - span], courses[:, :, span:]
-        together = (earlier.mT @ later).sum(dim=1)
-        spans.append((together + together.mT)[:, first, second])
+    for span in range(_spans(courses.shape[1])):
+        together = courses[:, : courses.shape[1] - span].mT @ courses[:, span:]
+        together = together + together.mT
+        spans.append(together[:, first, second] + together[:, mirrored[first], mirrored[second]])
     covariances = torch.cat(spans, dim=1)
     tamed = covariances.sign() * covariances.abs().sqrt()
     return tamed * tamed.square().mean(dim=1, keepdim=True).clamp(min=1e-12).rsqrt()
