@@ -1,5 +1,6 @@
-"""What several verbs share: arguments, catalogs, and one line to stderr."""
+"""What several verbs share: arguments, catalogs, memory, and one line to stderr."""
 
+import ctypes
 import os
 import shlex
 import shutil
@@ -155,3 +156,17 @@ def said(message: str, code: int) -> int:
     """Print one line to stderr; return the exit code, for ``sys.exit``."""
     print(f"slic: {message}", file=sys.stderr)
     return code
+
+
+def keep_freed_memory() -> None:
+    """Have the process keep what it frees for what it needs next, where it runs on glibc.
+
+    Without it every step asks the system for its tensors again, page by page: a tenth of the CPU
+    time of training on a CPU (docs/performance.md). For verbs that own their process, not for a
+    library.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mmap_threshold, trim_threshold = -3, -1  # as malloc.h has them
+        mallopt(mmap_threshold, 32 * 2**20)  # bytes; the most that glibc takes
+        mallopt(trim_threshold, 2**31 - 1)

@@ -13,6 +13,7 @@ from slic.cli.common import (
     encoder_argument,
     features_kept,
     is_main_process,
+    keep_freed_memory,
     labels_argument,
     load_encoder,
     open_catalog,
@@ -106,6 +107,7 @@ def pretrain(arguments: Namespace) -> None:
     if arguments.split:
         catalog = _split(catalog, labels, arguments.split)
     observer = LabelObserver(labels) if labels else None
+    keep_freed_memory()
     try:
         result = run(catalog, out=out, recipe=recipe, resume=arguments.resume, observer=observer)
     except StopRequested:
@@ -167,6 +169,7 @@ def demo(arguments: Namespace) -> None:
     """Sample, pretrain, evaluate, report."""
     from slic.demo import run_demo
 
+    keep_freed_memory()
     report = run_demo(arguments.out, level=arguments.level, seed=arguments.seed)
     print(f"report: {report}")
 
