@@ -161,8 +161,8 @@ def said(message: str, code: int) -> int:
 def keep_freed_memory() -> None:
     """Have the process keep what it frees for what it needs next, where it runs on glibc.
 
-    Without it every step asks the system for its tensors again, page by page: a tenth of the CPU
-    time of training on a CPU (docs/performance.md). For verbs that own their process, not for a
+    Without it every step asks the system for its tensors again, page by page: 5 to 10 % of the
+    CPU time of training on a CPU (docs/performance.md). For verbs that own their process, not for a
     library.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
