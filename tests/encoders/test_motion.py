@@ -138,13 +138,12 @@ def test_large_clips_are_seen_at_the_same_scale_and_any_shape_comes_back() -> No
 
 
 def test_many_clips_are_seen_as_each_alone() -> None:
-    clips = torch.rand(motion._AT_ONCE + 3, 3, 4, 16, 16)
+    # one draw for all runs: the root in the layout magnifies rounding errors beside zero
+    generator = torch.Generator().manual_seed(0)
+    clips = torch.rand(motion._AT_ONCE + 3, 3, 4, 16, 16, generator=generator)
     together, alone = motion_of(clips), [motion_of(clip[None]) for clip in clips]
-    channels, layouts = (torch.cat(parts) for parts in zip(*alone, strict=True))
-    torch.testing.assert_close(together.channels, channels, atol=1e-3, rtol=1e-3)
-    # squares: the root of the layout makes much of a rounding error beside zero
-    squares = (layout * layout.abs() for layout in (together.layout, layouts))
-    torch.testing.assert_close(*squares, atol=1e-2, rtol=1e-3)
+    for whole, parts in zip(together, zip(*alone, strict=True), strict=True):
+        torch.testing.assert_close(whole, torch.cat(parts), atol=1e-3, rtol=1e-3)
 
 
 def test_autocast_does_not_make_it_coarse() -> None:
