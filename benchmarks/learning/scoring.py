@@ -42,10 +42,9 @@ def scores(
         )
         for x in features
     ]  # fmt: skip
-    return {
-        **named("backbone", compared(features[0], features[1], task)),
-        **named("paper", compared(heads[0], heads[1], task)),
-    }
+    backbone = compared(features[0], features[1], task)
+    paper = compared(heads[0], heads[1], task)
+    return named("backbone", backbone) | named("paper", paper)
 
 
 def compared(

@@ -1,6 +1,5 @@
 """What several verbs share: arguments, catalogs, memory, and one line to stderr."""
 
-import ctypes
 import os
 import shlex
 import shutil
@@ -165,6 +164,8 @@ def keep_freed_memory() -> None:
     CPU time of training on a CPU (docs/performance.md). For verbs that own their process, not for a
     library.
     """
+    import ctypes
+
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mmap_threshold, trim_threshold = -3, -1  # as malloc.h has them
