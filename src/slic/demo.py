@@ -90,7 +90,7 @@ def _facts(
         ("sample", f"{level}: people drawn doing ten actions; test actors and backgrounds unseen"),
         ("videos", f"{len(split.gallery)} to train, {len(split.queries)} to test"),
         ("labels", "none in training; only these figures and the colours of the map use them"),
-        ("clips", f"{clip.frames} frames, every {clip.stride}nd, {clip.size} x {clip.size} pixels"),
+        ("clips", f"{clip.frames} frames, stride {clip.stride}, {clip.size} x {clip.size} pixels"),
         ("encoder", f"{encoder.config.backbone}, width {encoder.config.width}"),
         ("encoder fingerprint", encoder.fingerprint()),
         ("clusters", f"{recipe.clustering.method} on the {recipe.clustering.view} look"),

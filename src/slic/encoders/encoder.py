@@ -96,7 +96,7 @@ class VideoEncoder(nn.Module):
         )
         self.feature_size = self.backbone.features
         if config.motion:
-            told = 2 * self.backbone.features  # half as many lose 4 points of R@1 (docs/results.md)
+            told = 2 * self.backbone.features  # half: 4 points of R@1 less (docs/experiments.md)
             self.layout = nn.Linear(layout_size(config.frames), told, bias=False)
             self.feature_size += told
         self.projection = _projection(self.feature_size, config.hidden, config.embedding)

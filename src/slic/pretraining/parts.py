@@ -122,7 +122,7 @@ def mean_frame_share(span: tuple[float, float], step: int, total_steps: int) -> 
 
     Within the span, in shares of the steps, it grows linearly. What stands still drowns what moves:
     an encoder that sees whole clips from the first step learns nothing in a short run; one that
-    knows motion first keeps it while the rest fades in (docs/results.md).
+    knows motion first keeps it while the rest fades in (docs/experiments.md).
     """
     start, end = (share * total_steps for share in span)
     return min(1.0, max(0.0, (step - start) / max(end - start, 1.0)))
