@@ -1,9 +1,9 @@
 """How a clip moves, computed from its pictures inside the network: Lucas-Kanade flow.
 
 A 3D network with random weights that sees whole pictures takes thousands of steps to find that
-motion can be seen at all, and its pooling forgets where (docs/experiments.md). The channels show the
-motion from the first step on, the layout keeps which parts move together; both need no flow file,
-no other input and no weight.
+motion can be seen at all, and its pooling forgets where (docs/experiments.md). The channels show
+the motion from the first step on, the layout keeps which parts move together; both need no flow
+file, no other input and no weight.
 """
 
 from collections.abc import Sequence
