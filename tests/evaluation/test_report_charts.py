@@ -71,3 +71,9 @@ def test_only_what_the_log_holds_is_drawn() -> None:
     assert titles == ["Loss", "Instance loss", "Temporal loss", "Clusters"]
     assert "nan" not in "".join(charts).lower()
     assert training_curves([]) == []
+
+
+def test_a_loss_that_is_left_out_has_no_chart() -> None:
+    log = [{"kind": "step", "step": i, "instance": 1.5, "temporal": 0.0} for i in range(2)]
+    charts = training_curves(log)
+    assert [re.findall(r"<b>(.*?)</b>", chart)[0] for chart in charts] == ["Instance loss"]

@@ -61,14 +61,17 @@ CURVES = (
 
 
 def training_curves(log: Sequence[Record]) -> list[str]:
-    """Return a chart for each of ``CURVES`` for which the log has numbers."""
+    """Return a chart for each of ``CURVES`` for which the log has numbers.
+
+    What is 0 all along, as a loss that the recipe leaves out, gets none.
+    """
     rounds = [float(record["step"]) for record in log if record["kind"] == "round"]
     charts = []
     for curve in CURVES:
         series = [
             one for key, name in curve.names.items() if (one := _series(log, curve, key, name))
         ]
-        if series:
+        if any(any(one.y) for one in series):
             marks = rounds if curve.kind == "step" else ()
             charts.append(line_chart(curve.title, curve.note, series, marks=marks))
     return charts
