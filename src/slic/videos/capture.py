@@ -1,20 +1,24 @@
 """Opening a video file with OpenCV's FFmpeg reader, quietly and with one thread."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 # Set before the first video is opened: FFmpeg's complaints become our own one-line reasons.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 import cv2
+import numpy as np
+from jaxtyping import UInt8
 
 from slic.errors import UnreadableVideoError
 
 if "OPENCV_LOG_LEVEL" not in os.environ:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
+PYAV_ALONE = frozenset({"AV01"})  # codecs that OpenCV's FFmpeg knows by name but does not decode
 PLAYLISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"[playlist]")  # how they begin
 
 
@@ -37,6 +41,41 @@ def opened(path: Path) -> Iterator[cv2.VideoCapture]:
         yield capture
     finally:
         capture.release()
+
+
+class Shown(NamedTuple):
+    """One decoded frame.
+
+    Attributes:
+        stamp: Its time stamp, in frames of the rate that the file tells; -1: none.
+        seconds: The same.
+        key: Whether decoding can begin here.
+        picture: Converts it to BGR, before the next is decoded; None when that fails.
+    """
+
+    stamp: float
+    seconds: float
+    key: bool
+    picture: Callable[[], UInt8[np.ndarray, "h w 3"] | None]
+
+
+def shown(capture: cv2.VideoCapture) -> Iterator[Shown]:
+    """Give the frames of an opened video, in order."""
+
+    def picture() -> UInt8[np.ndarray, "h w 3"] | None:
+        decoded, frame = capture.retrieve()
+        return np.asarray(frame, dtype=np.uint8) if decoded else None
+
+    while capture.grab():
+        stamp, ms = capture.get(cv2.CAP_PROP_PTS), capture.get(cv2.CAP_PROP_POS_MSEC)
+        key = chr(int(capture.get(cv2.CAP_PROP_FRAME_TYPE))) == "I"
+        yield Shown(stamp, ms / 1000, key, picture)
+
+
+def codec(capture: cv2.VideoCapture) -> str:
+    """Return the codec's four letters, or fewer."""
+    letters = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little")
+    return letters.decode("ascii", "ignore").strip("\0 ")
 
 
 def is_utf8(path: Path) -> bool:

@@ -1,7 +1,8 @@
 """Reading frames out of videos: the only place that opens one.
 
-OpenCV decides which frame is number i: the i-th that it gives when it reads from the start. Every
-other way to a frame (jumping, time stamps) is held to that when a video is scanned.
+OpenCV (PyAV for codecs that it lacks) decides which frame is number i: the i-th that it gives when
+it reads from the start. Every other way to a frame (jumping, time stamps) is held to that when a
+video is scanned.
 """
 
 import contextlib
@@ -14,7 +15,7 @@ from jaxtyping import Int, UInt8
 
 from slic.errors import UnreadableVideoError
 from slic.videos import frame_folder, motion_jpeg, stamped
-from slic.videos.capture import opened
+from slic.videos.capture import PYAV_ALONE, codec, opened
 from slic.videos.probing import JUMP_OVERHEAD_FRAMES, probe
 from slic.videos.video import Video
 
@@ -73,9 +74,8 @@ def stream_frames(
         for frame in copied:
             yield _stacked(iter([frame]), 1, size)[0]
         return
-    with opened(video.path) as capture:
-        for frame in _frames_at(capture, video, places, jump=False):
-            yield _stacked(iter([frame]), 1, size)[0]
+    for frame in _frames_of_file(video, places, jump=False):
+        yield _stacked(iter([frame]), 1, size)[0]
 
 
 def _inside(
@@ -107,17 +107,26 @@ def _read_sorted(
             return _stacked(stamped.read(video.path, places, fps=video.fps), len(places), size)
     if video.seekable:
         with contextlib.suppress(UnreadableVideoError):
-            return _read_file(video, places, size, jump=True)
-    return _read_file(video, places, size, jump=False)
+            return _stacked(_frames_of_file(video, places, jump=True), len(places), size)
+    return _stacked(_frames_of_file(video, places, jump=False), len(places), size)
 
 
-def _read_file(
-    video: Video, places: list[int], size: tuple[int, int], *, jump: bool
-) -> UInt8[np.ndarray, "t h w 3"]:
-    """Read frames at ascending places of a video file with one opening."""
+def _frames_of_file(video: Video, places: Sequence[int], *, jump: bool) -> Iterator[Frame]:
+    """Give the frames at ascending places of a video file as BGR, with one opening."""
     with opened(video.path) as capture:
-        frames = _frames_at(capture, video, places, jump=jump)
-        return _stacked(frames, len(places), size)
+        if codec(capture) not in PYAV_ALONE:
+            yield from _frames_at(capture, video, places, jump=jump)
+            return
+    if jump:
+        yield from stamped.read(video.path, places, fps=video.fps)
+        return
+    frames = enumerate(stamped.shown(video.path, fps=video.fps))
+    for place in places:
+        frame = next((frame for number, frame in frames if number == place), None)
+        picture = frame.picture() if frame else None
+        if picture is None:
+            raise UnreadableVideoError(f"{video.path}: frame {place} does not decode")
+        yield picture
 
 
 def _frames_at(

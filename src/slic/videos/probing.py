@@ -1,6 +1,7 @@
 """Finding out about one video by decoding all of it once, or why it cannot be used."""
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from slic.errors import UnreadableVideoError
 from slic.videos import frame_folder, stamped
-from slic.videos.capture import is_utf8, opened
+from slic.videos.capture import PYAV_ALONE, Shown, codec, is_utf8, opened, shown
 from slic.videos.video import Video
 
 JUMP_OVERHEAD_FRAMES = 16  # OpenCV goes back this far before it looks for a key frame
@@ -55,7 +56,7 @@ def probe(path: Path, id: str) -> Video:  # noqa: A002 (the word of the whole pa
         raise UnreadableVideoError(f"{path}: the file is empty")
     try:
         with opened(path) as capture:
-            seen = _read_through(capture)
+            seen = _read_through(path, capture)
     except UnreadableVideoError:
         raise UnreadableVideoError(f"{path}: {_why_unopened(path, head)}") from None
     if seen.frames < 2:
@@ -63,7 +64,9 @@ def probe(path: Path, id: str) -> Video:  # noqa: A002 (the word of the whole pa
     container = _container(head)
     if container in COUNTED and seen.frames < 0.9 * seen.told_frames:
         _log.warning("%s: only %d of %d frames decode", path, seen.frames, seen.told_frames)
-    seekable = container in JUMPABLE and _jumps_agree(path, seen)
+    by_stamps = container in STAMPED and _stamps_agree(path, seen)
+    by_number = container in JUMPABLE and _jumps_agree(path, seen)
+    seekable = by_stamps if seen.codec in PYAV_ALONE else by_number
     return Video(
         id=id,
         path=path,
@@ -73,7 +76,7 @@ def probe(path: Path, id: str) -> Video:  # noqa: A002 (the word of the whole pa
         height=seen.height,
         seekable=seekable,
         keyframe_gap=seen.keyframe_gap,
-        stamped=seekable and container in STAMPED and _stamps_agree(path, seen),
+        stamped=seekable and by_stamps,
     )
 
 
@@ -99,6 +102,7 @@ class _Seen:
     """What one reading from the start showed.
 
     Attributes:
+        seconds: From the first frame to the last.
         even: Frames whose time stamps are those of a constant rate, from the start; jumping by
             number relies on them.
         marks: Checksums of some frames, by number, at odd places spread over the video.
@@ -106,6 +110,7 @@ class _Seen:
 
     frames: int = 0
     told_frames: int = 0
+    seconds: float = 0.0
     fps: float = frame_folder.FRAMES_PER_SECOND
     width: int = 0
     height: int = 0
@@ -115,35 +120,40 @@ class _Seen:
     marks: dict[int, int] = field(default_factory=dict)
 
 
-def _read_through(capture: cv2.VideoCapture) -> _Seen:
-    """Decode every frame, converting only the first and the few whose checksums are kept."""
+def _read_through(path: Path, capture: cv2.VideoCapture) -> _Seen:
+    """Decode every frame, with PyAV where OpenCV does not know the codec."""
+    fps, name = capture.get(cv2.CAP_PROP_FPS), codec(capture)
+    frames = stamped.shown(path, fps=fps or 1.0) if name in PYAV_ALONE else shown(capture)
+    seen = _look_at(frames)
+    seen.fps = _frame_rate(fps, seen.frames, seen.seconds)
+    seen.codec, seen.told_frames = name, round(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    return seen
+
+
+def _look_at(frames: Iterable[Shown]) -> _Seen:
+    """Go through all frames, converting only the first and the few whose checksums are kept."""
     seen, every = _Seen(), 8
-    first_stamp = first_ms = last_ms = 0.0
+    first: Shown | None = None
     last_key = 0
-    while capture.grab():
-        stamp, last_ms = capture.get(cv2.CAP_PROP_PTS), capture.get(cv2.CAP_PROP_POS_MSEC)
-        if seen.frames == 0:
-            first_stamp, first_ms = stamp, last_ms
+    for frame in frames:
+        first = first or frame
         if seen.frames == 0 or (seen.frames + 1) % every == 0:
-            decoded, frame = capture.retrieve()
-            if not decoded:
+            picture = frame.picture()
+            if picture is None:
                 break
-            seen.marks[seen.frames] = _checksum(frame)
+            seen.marks[seen.frames] = _checksum(picture)
             if seen.frames == 0:
-                seen.height, seen.width = frame.shape[:2]
+                seen.height, seen.width = picture.shape[:2]
         if len(seen.marks) > 4 * CHECKED_JUMPS:
             every *= 2
             seen.marks = {i: mark for i, mark in seen.marks.items() if (i + 1) % every == 0}
-        if chr(int(capture.get(cv2.CAP_PROP_FRAME_TYPE))) == "I":
+        if frame.key:
             last_key = seen.frames
         seen.keyframe_gap = max(seen.keyframe_gap, seen.frames + 1 - last_key)
-        if seen.even == seen.frames == round(stamp - first_stamp):
+        if seen.even == seen.frames == round(frame.stamp - first.stamp):
             seen.even += 1
+        seen.seconds = frame.seconds - first.seconds
         seen.frames += 1
-    seen.fps = _frame_rate(capture.get(cv2.CAP_PROP_FPS), seen.frames, last_ms - first_ms)
-    fourcc = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little")
-    seen.codec = fourcc.decode("ascii", "ignore").strip("\0 ")
-    seen.told_frames = round(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     return seen
 
 
@@ -151,11 +161,11 @@ def _checksum(frame: Any) -> int:
     return crc32(np.ascontiguousarray(frame).data)
 
 
-def _frame_rate(told: float, frames: int, duration_ms: float) -> float:
+def _frame_rate(told: float, frames: int, seconds: float) -> float:
     """Return the rate the container tells, or the mean of the time stamps, or the usual one."""
     if 0 < told <= LARGEST_FPS:
         return told
-    measured = 1000.0 * (frames - 1) / duration_ms if duration_ms > 0 else 0.0
+    measured = (frames - 1) / seconds if seconds > 0 else 0.0
     return measured if 0 < measured <= LARGEST_FPS else frame_folder.FRAMES_PER_SECOND
 
 
@@ -201,7 +211,7 @@ def _why_too_few(seen: _Seen) -> str:
     if seen.frames:
         return "only one frame, so no motion"
     codec = f" ({seen.codec})" if seen.codec else ""
-    return f"no frame could be decoded: it is damaged, or OpenCV does not know its codec{codec}"
+    return f"no frame could be decoded: it is damaged, or its codec is not known{codec}"
 
 
 def _container(head: bytes) -> str | None:

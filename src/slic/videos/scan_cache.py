@@ -31,7 +31,7 @@ _SCHEMA = pa.schema(
         ("stamped", pa.bool_()),
     ],
     # Another decoder may count other frames, so its verdicts are not ours.
-    metadata={"slic_scan": f"2, OpenCV {cv2.__version__}, PyAV {av.__version__}"},
+    metadata={"slic_scan": f"3, OpenCV {cv2.__version__}, PyAV {av.__version__}"},
 )
 _log = logging.getLogger("slic")
 

@@ -1,11 +1,14 @@
-"""Reading frames by their time stamps, with PyAV: the quick way into the middle of a video.
+"""Reading with PyAV: by time stamps, the quick way into the middle of a video, or in order.
 
 A clip needs everything decoded since the key frame before it, but for frames that no other frame
 needs (B-frames, mostly): those are left out on the way. The pictures are bit for bit OpenCV's;
-only videos whose scan showed that are read so (`slic.videos.probing`).
+only videos whose scan showed that are read so (`slic.videos.probing`). In order are read those
+whose codec OpenCV lacks (`slic.videos.capture.PYAV_ALONE`).
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,11 +21,12 @@ from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
 from slic.errors import UnreadableVideoError
-from slic.videos.capture import refuse_strange
+from slic.videos.capture import Shown, refuse_strange
 
 Frame = UInt8[np.ndarray, "h w 3"]
 
 JUMP_FRAMES = 8  # fewer are decoded for less than a jump costs
+SKIP_FOR_GOOD = frozenset({"libdav1d"})  # what it is told to skip before its first frame
 
 
 def read(path: Path, places: Sequence[int], *, fps: float) -> Iterator[Frame]:
@@ -31,17 +35,47 @@ def read(path: Path, places: Sequence[int], *, fps: float) -> Iterator[Frame]:
     Raises:
         UnreadableVideoError: A frame is not where its time stamp would be, or does not decode.
     """
+    with _opened(path) as (container, stream):
+        clock = _Clock(stream, fps)
+        container.seek(clock.stamp(places[0]), stream=stream)  # Matroska reads its index now
+        for run in _runs(places, stream, clock):
+            yield from _frames_of_run(container, stream, run, clock)
+
+
+def shown(path: Path, *, fps: float) -> Iterator[Shown]:
+    """Give the frames of a video in order, as far as they decode; ``fps`` is as of `read`."""
+    colours = VideoReformatter()
+    with suppress(UnreadableVideoError), _opened(path) as (container, stream):
+        clock = _Clock(stream, fps)
+        for frame in container.decode(stream):
+            stamp = -1.0 if frame.pts is None else clock.place(frame.pts)
+            yield Shown(stamp, stamp / fps, frame.key_frame, partial(_picture, frame, colours))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a video file, to be decoded by one thread.
+
+    Raises:
+        UnreadableVideoError: It does not open, or what is done with it fails.
+    """
     refuse_strange(path)
     try:
         with av.open(str(path.absolute())) as container:
             stream = container.streams.video[0]
             stream.thread_type, stream.codec_context.thread_count = "NONE", 1
-            clock = _Clock(stream, fps)
-            container.seek(clock.stamp(places[0]), stream=stream)  # Matroska reads its index now
-            for run in _runs(places, stream, clock):
-                yield from _frames_of_run(container, stream, run, clock)
+            yield container, stream
     except (OSError, IndexError, ValueError, av.FFmpegError) as error:
         raise UnreadableVideoError(f"{path}: {error}") from error
+
+
+def _picture(frame: VideoFrame, colours: VideoReformatter) -> Frame:
+    """Convert a frame to BGR, the right way up; ``colours`` is one for all frames of a video.
+
+    A frame's own converter makes threads of its own.
+    """
+    bgr = colours.reformat(frame, format="bgr24", threads=1).to_ndarray()
+    return np.rot90(bgr, frame.rotation // 90)
 
 
 class _Clock:
@@ -52,8 +86,11 @@ class _Clock:
         self.start = stream.start_time or 0
         self.step = float(1 / (fps * stream.time_base))
 
+    def place(self, stamp: int) -> float:
+        return (stamp - self.start) / self.step
+
     def number(self, stamp: int) -> int:
-        return round((stamp - self.start) / self.step)
+        return round(self.place(stamp))
 
     def stamp(self, number: int) -> int:
         return self.start + round(number * self.step)
@@ -76,7 +113,7 @@ def _frames_of_run(
     container: InputContainer, stream: VideoStream, places: list[int], clock: _Clock
 ) -> Iterator[Frame]:
     """Give the frames of one run."""
-    colours = VideoReformatter()  # one for all: a frame's own makes threads of its own
+    colours = VideoReformatter()
     waiting = iter(places)
     place = next(waiting)
     for frame in _decoded(container, stream, places, clock):
@@ -85,8 +122,7 @@ def _frames_of_run(
             continue
         if number > place:
             raise ValueError(f"there is no frame {place}")
-        bgr = colours.reformat(frame, format="bgr24", threads=1).to_ndarray()
-        yield np.rot90(bgr, frame.rotation // 90)
+        yield _picture(frame, colours)
         if (following := next(waiting, None)) is None:
             return
         place = following
@@ -99,9 +135,10 @@ def _decoded(
     """Give the frames from the key frame before a run, without most that nothing needs."""
     _jump(container, stream, clock.stamp(places[0]))
     unsent = set(places)
+    may_skip = stream.codec_context.name not in SKIP_FOR_GOOD
     for packet in container.demux(stream):
         number = None if packet.pts is None else clock.number(packet.pts)
-        needed = number is None or number in unsent
+        needed = not may_skip or number is None or number in unsent
         stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
         yield from packet.decode()
         unsent.discard(number)
