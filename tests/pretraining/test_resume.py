@@ -14,7 +14,7 @@ import pytest
 from slic.pretraining.folder import RunFolder, read_log
 
 Slic = Callable[..., Any]
-OF_THE_CLOCK = {"time", "seconds", "clips_per_second"}
+OF_THE_CLOCK = {"time", "seconds", "waited", "clips_per_second"}
 SLOW_STEPS = """
 import time
 from slic.pretraining.run import Run

@@ -1,5 +1,6 @@
 """A run in this process: what goes wrong in numbers is said, and changes no weight."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,9 @@ import pytest
 import torch
 from torch import nn
 
+from slic.clips.datasets import TripletDataset
 from slic.errors import CatalogError, RecipeError, TrainingError
-from slic.pretraining import parts, pretrain, run, watching
+from slic.pretraining import parts, pretrain, reporting, run, watching
 from slic.pretraining.folder import read_log
 from slic.pretraining.objective import LossTerms, loss_terms
 from slic.pretraining.parts import new_encoder
@@ -19,7 +21,7 @@ from slic.recipe import Recipe, load_recipe
 from slic.videos.catalog import Catalog, Refused
 
 Terms = Callable[..., LossTerms]
-OF_THE_CLOCK = {"time", "seconds", "clips_per_second"}
+OF_THE_CLOCK = {"time", "seconds", "waited", "clips_per_second"}
 
 
 @pytest.fixture
@@ -257,3 +259,31 @@ def test_official_compatibility_shifts_the_labels_and_leaves_out_short_videos(
     assert their_ids == ids == [v.id for v in there]
     assert list(their_labels) == [labels[-1], *labels[:-1]]
     assert f"{len(catalog) - len(there)} videos of fewer than 16 frames are left out" in caplog.text
+
+
+@pytest.mark.parametrize("slow", ["loading", "learning"])
+def test_a_run_that_mostly_waits_for_videos_says_what_would_help(
+    slow: str,
+    catalog: Catalog,
+    recipe: Recipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def slowed(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            time.sleep(0.3)
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(reporting, "ADVISE_AFTER_SECONDS", 0.0)
+    owner: Any = TripletDataset if slow == "loading" else run.Run
+    name = "__getitems__" if slow == "loading" else "losses"
+    monkeypatch.setattr(owner, name, slowed(getattr(owner, name)))
+    alone = changed(recipe, "train", epochs=1, workers=0)
+    pretrain(catalog, out=tmp_path / "run", recipe=alone, progress=False)
+    assert ("slic prepare VIDEOS --copies" in capsys.readouterr().err) == (slow == "loading")
+    steps = [r for r in read_log(tmp_path / "run" / "log.jsonl") if r["kind"] == "step"]
+    assert all(0 <= step["waited"] <= step["seconds"] for step in steps)
+    assert all((step["waited"] >= 0.3) == (slow == "loading") for step in steps)

@@ -14,6 +14,8 @@ from tqdm import tqdm
 from slic.clustering.assignment import PseudoLabels
 from slic.pretraining.folder import RunFolder
 
+ADVISE_AFTER_SECONDS = 60.0
+
 
 @runtime_checkable
 class Observer(Protocol):
@@ -38,6 +40,7 @@ class StepAbout:
         clips: Of all processes.
         overlapping: Videos too short for two clips side by side; on the host.
         seconds: From the end of the step before it, so the wait for the batch counts.
+        waited: Seconds of these in which there was no batch yet.
     """
 
     epoch: int
@@ -46,6 +49,7 @@ class StepAbout:
     clips: int
     overlapping: Int[Tensor, ""]
     seconds: float
+    waited: float
 
 
 class Reporter:
@@ -55,6 +59,7 @@ class Reporter:
         self.folder = folder
         self.accelerator = accelerator
         self.clusters = 0
+        self.seconds = self.waited = 0.0  # of the steps so far
 
     def start(self, total_steps: int, *, done: int, progress: bool) -> None:
         """Open the bar and the trackers."""
@@ -112,6 +117,7 @@ class Reporter:
             **values,
             overlapping=int(about.overlapping),
             seconds=round(about.seconds, 4),
+            waited=round(about.waited, 4),
             clips_per_second=round(about.clips / about.seconds, 2),
         )
         self.accelerator.log(values, step=about.step)
@@ -121,6 +127,20 @@ class Reporter:
             refresh=False,
         )
         self.bar.update()
+        self._advise(about)
+
+    def _advise(self, about: StepAbout) -> None:
+        """Say once, after a minute of steps, when most of it went into waiting for videos."""
+        if self.seconds > ADVISE_AFTER_SECONDS:
+            return
+        self.seconds, self.waited = self.seconds + about.seconds, self.waited + about.waited
+        if self.seconds > ADVISE_AFTER_SECONDS and self.waited > self.seconds / 2:
+            self.bar.write(
+                f"note: {self.waited / self.seconds:.0%} of the time goes into waiting for videos. "
+                "Small copies load faster (slic prepare VIDEOS --copies), and so do more processes "
+                "(--train.workers) where there are cores for them.",
+                file=sys.stderr,
+            )
 
     def warn(self, message: str, *, epoch: int, step: int) -> None:
         """Write a line above the bar and into the log."""

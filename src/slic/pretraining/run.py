@@ -69,6 +69,7 @@ class Run:
     started: float = field(default_factory=time.monotonic)
     saved: float = field(default_factory=time.monotonic)
     lap: float = field(default_factory=time.monotonic)
+    waited: float = 0.0
 
     def __post_init__(self) -> None:
         recipe, train = self.recipe, self.recipe.train
@@ -134,6 +135,7 @@ class Run:
         self.batches.start(self.epoch, self.pseudo_labels, first_step=self.batch)
         self.lap = time.monotonic()
         for samples in loader:
+            self.waited = time.monotonic() - self.lap
             self.train_step(model, samples)
             stop = self.asked_to_stop(stopping())
             if stop or time.monotonic() - self.saved > SAVE_EVERY_SECONDS:
@@ -209,6 +211,7 @@ class Run:
             clips=videos * looks * self.accelerator.num_processes,
             overlapping=samples.overlap.sum(),
             seconds=self.lap - before,
+            waited=self.waited,
         )
 
     def fade_mean_frame(self) -> None:
