@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, grid_sample, pad
 
-GRID: Final = 64
+GRID: Final = 96
 """Rows that pictures are compared on: what is seen moves by up to about two of them a frame."""
 _BEFORE: Final = 0.65  # Gaussian that pictures are smoothed with, in pixels of the grid
 _WINDOW: Final = 1.2  # Gaussian window that a place's motion is estimated in
@@ -28,6 +28,7 @@ CELLS: Final = 4  # rows and columns of the layout
 _COURSES: Final = 4 * CELLS**2  # motion over time: four directions of each cell
 _SPANS: Final = 3  # courses are compared at the same time, and up to two pictures of motion apart
 _BOX: Final = 32  # pixels that a box is drawn with
+_BOX_BLUR: Final = 1 / 43  # Gaussian that the search smooths with, in rows of the picture
 _BOX_TURNS: Final = 6  # of the search for it
 _LARGEST: Final = 3.0  # pixels of the grid; what is faster was not seen well
 _MIRRORED: Final = [2, 1, 0, 3]  # right, down, left, up: a mirror swaps right and left
@@ -125,7 +126,7 @@ def moving_box(
     away_u, away_v = (x - x.mean(dim=1, keepdim=True) for x in (u, v))  # var() is slow here
     swing = (away_u.square() + away_v.square()).sum(dim=1) / (u.shape[1] - 1)
     amount = swing.clamp(max=4.0).sqrt()
-    amount = _smoothed(amount, 1.5 * h / GRID)
+    amount = _smoothed(amount, _BOX_BLUR * h)
     usual = amount.flatten(1).median(dim=1).values[:, None, None]
     amount = (amount - 1.5 * usual).relu() + 1e-6
     rows = torch.linspace(-1, 1, h, device=u.device)[:, None]
