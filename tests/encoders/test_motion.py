@@ -129,8 +129,9 @@ def test_brightness_is_no_motion_and_neither_is_a_picture_that_stands() -> None:
 
 
 def test_large_clips_are_seen_at_the_same_scale_and_any_shape_comes_back() -> None:
-    clip = patch_that_moves((0.6, 0.3))
-    large = torch.nn.functional.interpolate(clip[0], scale_factor=2, mode="nearest")[None]
+    framed = torch.nn.functional.pad(patch_that_moves((0.6, 0.3))[0], (16,) * 4, mode="replicate")
+    large = torch.nn.functional.interpolate(framed, scale_factor=2, mode="nearest")[None]
+    clip = framed[None]
     torch.testing.assert_close(
         motion_channels(large)[..., ::2, ::2], motion_channels(clip), atol=1e-4, rtol=1e-3
     )
