@@ -102,7 +102,7 @@ def test_a_budget_of_steps_is_kept_on_any_number_of_videos(videos: int) -> None:
     steps_an_epoch = videos // 32
     for epochs, steps in (
         (row.recipe.train.epochs, 360),
-        (row.recipe.clustering.every_epochs, 120),
+        (row.recipe.clustering.every_epochs, 60),
         (row.recipe.train.snapshot_every_epochs, 120),
     ):
         assert abs(epochs * steps_an_epoch - steps) <= max(steps_an_epoch / 2, 0.04 * steps)
