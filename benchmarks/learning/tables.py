@@ -3,8 +3,8 @@
     python benchmarks/learning/tables.py results/results.jsonl [MORE ...] --out results
 
 prints Markdown tables of R@1 and mAP, mean and standard deviation over seeds, in percent; ``OUT``
-gets plots of R@1 against steps (``test-TASK-steps.svg``) and against the number of videos
-(``test-TASK-videos.svg``).
+gets plots of each against steps (``test-TASK-mAP-steps.svg``) and against the number of videos
+(``test-TASK-mAP-videos.svg``).
 """
 
 import argparse
@@ -77,15 +77,16 @@ def main() -> None:
             print("\n".join(_against_videos(of_draw, task)))
             if arguments.out:
                 arguments.out.mkdir(parents=True, exist_ok=True)
-                _write_plots(of_draw, task, arguments.out / f"{draw}-{task}")
+                for score in SCORES:
+                    _write_plots(of_draw, task, score, arguments.out / f"{draw}-{task}")
 
 
 def read_records(files: Iterable[Path]) -> list[Record]:
-    """Return the records of files of JSON lines; a file that is not there has none."""
-    return [
-        json.loads(line) for file in files if file.exists() for line in file.read_text().split("\n")
-        if line
-    ]  # fmt: skip
+    """Return the records of files of JSON lines, each once; a file that is not there has none."""
+    lines = [
+        line for file in files if file.exists() for line in file.read_text().split("\n") if line
+    ]
+    return list({record["id"]: record for record in map(json.loads, lines)}.values())
 
 
 def table(
@@ -169,25 +170,27 @@ def _against_videos(records: Sequence[Record], task: str) -> list[str]:
     return [*lines, ""]
 
 
-def _write_plots(records: Sequence[Record], task: str, name: Path) -> None:
-    of_task = [r for r in records if r["task"] == task and PROTOCOL in _last(r)]
+def _write_plots(records: Sequence[Record], task: str, score: Score, name: Path) -> None:
+    protocol = PROTOCOL + (MAP if score == "mAP" else "")
+    of_task = [r for r in records if r["task"] == task and protocol in _last(r)]
     learnt = [r for r in of_task if len(r["curve"]) > 1]
     whole = _grouped([r for r in learnt if r["asked_videos"] is None], way_of)
     asked = _grouped([r for r in learnt if r["asked_videos"] is not None], way_of)
     curves = [
         _line(
-            way.name(whole), [(int(s), c[PROTOCOL]) for r in of_way for s, c in r["curve"].items()]
+            way.name(whole), [(int(s), c[protocol]) for r in of_way for s, c in r["curve"].items()]
         )
         for way, of_way in whole.items()
     ]
     sizes = [
-        _line(way.name(asked), [(r["videos"], _last(r)[PROTOCOL]) for r in of_way])
+        _line(way.name(asked), [(r["videos"], _last(r)[protocol]) for r in of_way])
         for way, of_way in asked.items()
     ]
     for lines, axis, logarithmic in ((curves, "steps", False), (sizes, "videos", True)):
         if lines:
-            picture = plot(f"{task}: R@1, {PROTOCOL}", lines, axis=axis, logarithmic=logarithmic)
-            name.with_name(f"{name.name}-{axis}.svg").write_text(picture)
+            title = f"{task}: {score}, {PROTOCOL}"
+            picture = plot(title, lines, axis=axis, logarithmic=logarithmic)
+            name.with_name(f"{name.name}-{score.replace('@', '')}-{axis}.svg").write_text(picture)
 
 
 def _line(name: str, points: Sequence[tuple[int, float]]) -> Line:
