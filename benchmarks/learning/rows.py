@@ -122,10 +122,17 @@ def identity(row: Row, task: Task) -> str:
     return sha256(json.dumps([*parts, asdict(row.recipe)]).encode()).hexdigest()[:12]
 
 
-def do(row: Row, task: Task, out: Path) -> dict[str, Any]:
-    """Do a row and return its record, one line of ``results.jsonl``."""
+def do(row: Row, task: Task, out: Path, *, start: bool = True) -> dict[str, Any]:
+    """Do a row and return its record, one line of ``results.jsonl``.
+
+    Args:
+        row: What to do.
+        task: On what.
+        out: Folder for the run.
+        start: Whether the curve begins with random weights, which rows of one network share.
+    """
     started, worked = time.monotonic(), time.process_time()
-    outcome = _train(row, task, out) if row.method in WAYS else _look(row, task)
+    outcome = _train(row, task, out, start) if row.method in WAYS else _look(row, task)
     return {
         "id": identity(row, task),
         "task": task.name,
@@ -153,21 +160,23 @@ def _look(row: Row, task: Task) -> Mapping[str, Any]:
     return {"steps": 0, "curve": {"0": UNTRAINED[row.method](task, row.recipe)}}
 
 
-def _train(row: Row, task: Task, out: Path) -> Mapping[str, Any]:
+def _train(row: Row, task: Task, out: Path, start: bool) -> Mapping[str, Any]:
     """Train and return what it cost and what came of it; snapshots and checkpoints go away."""
     folder = out / "runs" / f"{task.name}-{row.method}-{identity(row, task)}"
     shutil.rmtree(folder, ignore_errors=True)
     started, worked = time.monotonic(), time.process_time()
     trained = WAYS[row.method].training(row.recipe, task, folder)
     seconds, cpu_seconds = time.monotonic() - started, time.process_time() - worked
-    start = new_encoder(row.recipe)
-    curve = curve_of(folder, task, row.recipe, start=start, steps=trained.steps)
+    untrained = new_encoder(row.recipe)
+    curve = curve_of(
+        folder, task, row.recipe, start=untrained if start else None, steps=trained.steps
+    )
     for part in ("snapshots", "checkpoints"):
         shutil.rmtree(folder / part, ignore_errors=True)
     passes = TRAINING * trained.clips_trained + trained.clips_embedded
     return {
         **asdict(trained),
-        "gflop": round(passes * gflop_per_clip(start.cpu()), 1),
+        "gflop": round(passes * gflop_per_clip(untrained.cpu()), 1),
         "seconds": round(seconds, 1),
         "cpu_seconds": round(cpu_seconds, 1),
         "curve": curve,

@@ -57,7 +57,7 @@ def main() -> None:
                 name, draw, data=arguments.data or arguments.out / "tasks", videos=videos,
                 train=arguments.train_videos, test=arguments.test_videos,
             )  # fmt: skip
-            _fill(results, task, _rows(arguments, task))
+            _fill(results, task, _rows(arguments, task), start=not arguments.trained_only)
     for line in table(read_records([results]), tasks=arguments.tasks, draw=draw):
         print(line)
 
@@ -79,7 +79,7 @@ def _rows(arguments: argparse.Namespace, task: Task) -> Iterator[Row]:
                 yield row
 
 
-def _fill(results: Path, task: Task, rows: Iterable[Row]) -> None:
+def _fill(results: Path, task: Task, rows: Iterable[Row], *, start: bool) -> None:
     """Do the rows that are missing in a file of results."""
     done = {record["id"] for record in read_records([results])}
     for row in rows:
@@ -87,7 +87,7 @@ def _fill(results: Path, task: Task, rows: Iterable[Row]) -> None:
             continue
         seed = row.recipe.train.seed
         print(f"{task.name} {task.draw}: {row.name}, seed {seed}", file=sys.stderr, flush=True)
-        record = do(row, task, results.parent)
+        record = do(row, task, results.parent, start=start)
         with results.open("a") as file:
             file.write(json.dumps(record) + "\n")
         done.add(record["id"])
@@ -105,6 +105,7 @@ def _arguments() -> argparse.Namespace:
     add("--steps", type=int, help="of every row; default: those of its recipe on 400 videos")
     add("--gflop", type=float, help="instead: 10^9 operations of training, equal for every row")
     add("--curve-every", type=int, help="steps between points of the curve; default: ends only")
+    add("--trained-only", action="store_true", help="no random weights; rows share them")
     add("--videos", nargs="+", type=int, help="learn from so many videos (another, larger set)")
     add("--train-videos", type=int, help="of a set; default 400, or 1600 with --videos")
     add("--test-videos", type=int, default=TEST, help="of a set")

@@ -69,9 +69,11 @@ def named(name: str, found: RetrievalScores) -> dict[str, float]:
     }
 
 
-def curve_of(folder: Path, task: Task, recipe: Recipe, *, start: VideoEncoder, steps: int) -> Curve:
-    """Return the scores of a run's encoder at its start, at every snapshot, and at the end."""
-    curve = {"0": scores(start, task, recipe)}
+def curve_of(
+    folder: Path, task: Task, recipe: Recipe, *, start: VideoEncoder | None, steps: int
+) -> Curve:
+    """Return the scores of a run's encoder at its start if given, every snapshot, and the end."""
+    curve = {"0": scores(start, task, recipe)} if start else {}
     for snapshot in sorted((folder / "snapshots").glob("step-*")):
         if (step := int(snapshot.name.removeprefix("step-"))) < steps:
             curve[str(step)] = scores(VideoEncoder.from_pretrained(snapshot), task, recipe)

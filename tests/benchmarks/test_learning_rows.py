@@ -83,9 +83,9 @@ def test_labels_reach_a_run_of_the_bench_only(task: Task, tmp_path: Path) -> Non
 def test_every_way_learns_and_tells_what_it_cost(method: str, task: Task, tmp_path: Path) -> None:
     row = read_row(",".join([method, *TINY]), seed=1)
     row = within(row, videos=len(task.training), steps=4, curve_every=2)
-    record = json.loads(json.dumps(do(row, task, tmp_path)))
+    record = json.loads(json.dumps(do(row, task, tmp_path, start=method != "simclr")))
     assert record["steps"] == 4
-    assert {"0", "4"} <= set(record["curve"])
+    assert set(record["curve"]) - {"2"} == ({"4"} if method == "simclr" else {"0", "4"})
     assert record["clips_trained"] == 4 * 4 * (3 if method == "official" else 2)
     assert record["gflop"] > 0
     assert record["recipe"]["train"]["seed"] == 1
