@@ -2,9 +2,10 @@
 
     python benchmarks/learning/tables.py results/results.jsonl [MORE ...] --out results
 
-prints Markdown tables of R@1 and mAP, mean and standard deviation over seeds, in percent; ``OUT``
-gets plots of each against steps (``test-TASK-mAP-steps.svg``) and against the number of videos
-(``test-TASK-mAP-videos.svg``).
+prints Markdown tables of R@1 and mAP, mean and standard deviation over seeds, in percent, in
+brackets how many seeds; those of docs/results.md are from it. What random weights reach is a row
+of its own for each network. ``OUT`` gets plots of each against steps
+(``test-TASK-mAP-steps.svg``) and against the number of videos (``test-TASK-mAP-videos.svg``).
 """
 
 import argparse
@@ -74,10 +75,11 @@ def main() -> None:
         for score in SCORES:
             print("\n".join([*table(of_draw, tasks=tasks, draw=draw, score=score), ""]))
         for task in tasks:
-            print("\n".join(_against_videos(of_draw, task)))
-            if arguments.out:
-                arguments.out.mkdir(parents=True, exist_ok=True)
-                for score in SCORES:
+            for score in SCORES:
+                if lines := _against_videos(of_draw, task, score):
+                    print("\n".join([*lines, ""]))
+                if arguments.out:
+                    arguments.out.mkdir(parents=True, exist_ok=True)
                     _write_plots(of_draw, task, score, arguments.out / f"{draw}-{task}")
 
 
@@ -100,16 +102,35 @@ def table(
         r for r in records
         if r["draw"] == draw and r["asked_videos"] is None and _values(_last(r), score)
     ]  # fmt: skip
-    by_way = _grouped(shown, way_of)
-    yield " | ".join([f"| {score}", *tasks, "seeds", "clips", "GFLOP", "CPU-min |"])
-    yield "|" + "---|" * (len(tasks) + 5)
+    by_way = _starts(shown) | _grouped(shown, way_of)
+    yield " | ".join([f"| {score}", *tasks, "clips", "GFLOP", "CPU-min |"])
+    yield "|" + "---|" * (len(tasks) + 4)
     for way, of_way in by_way.items():
         cells = [_cell([r for r in of_way if r["task"] == task], score) for task in tasks]
-        seeds = len({record["seed"] for record in of_way})
         cost = [_mean_of(of_way, key) for key in ("clips_trained", "gflop")]
         minutes = mean(record.get("cpu_seconds", 0) for record in of_way) / 60
         cost.append(f"{minutes:.1f}" if way.steps else "")
-        yield " | ".join([f"| {way.name(by_way)}", *cells, str(seeds), *cost]) + " |"
+        yield " | ".join([f"| {way.name(by_way)}", *cells, *cost]) + " |"
+
+
+def _starts(records: Iterable[Record]) -> dict[Way, list[Record]]:
+    """Return what random weights reached, of each network under the name of its first way."""
+    begun = [r for r in records if r["asked_steps"] and "0" in r["curve"]]
+    starts: dict[Way, list[Record]] = {}
+    for same in _grouped(begun, _network).values():
+        first = way_of(same[0])
+        once = {
+            (r["task"], r["seed"]): {
+                "task": r["task"], "seed": r["seed"], "curve": {"0": r["curve"]["0"]}
+            }
+            for r in same
+        }  # fmt: skip
+        starts[Way(f"random weights of {first.run}", 0, first.recipe)] = list(once.values())
+    return starts
+
+
+def _network(record: Record) -> str:
+    return json.dumps([record["recipe"][part] for part in ("clip", "encoder")], sort_keys=True)
 
 
 def spread(values: Sequence[float]) -> str:
@@ -119,7 +140,7 @@ def spread(values: Sequence[float]) -> str:
 
 
 def _cell(records: Sequence[Record], score: Score = "R@1") -> str:
-    """Return what a way reached on a task, by each protocol."""
+    """Return what a way reached on a task, by each protocol, and with how many seeds."""
     if not records:
         return ""
     last = [_values(_last(record), score) for record in records]
@@ -127,7 +148,7 @@ def _cell(records: Sequence[Record], score: Score = "R@1") -> str:
     if list(values) == ["any"]:
         return values["any"]
     if set(values) == {"backbone", "paper"}:
-        return f"{values['backbone']} / {values['paper']}"
+        return f"{values['backbone']} / {values['paper']} ({len(records)})"
     return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
@@ -155,32 +176,35 @@ def _grouped(records: Iterable[Record], key: Any) -> dict[Any, list[Record]]:
     return dict(groups)
 
 
-def _against_videos(records: Sequence[Record], task: str) -> list[str]:
-    """Return a table of R@1 by the number of training videos, if there are such runs."""
-    asked = [r for r in records if r["task"] == task and r["asked_videos"] is not None]
-    if not asked:
+def _against_videos(records: Sequence[Record], task: str, score: Score) -> list[str]:
+    """Return a table by the number of training videos, all among them, if there are such runs."""
+    of_task = [r for r in records if r["task"] == task and _values(_last(r), score)]
+    ways = {way_of(r) for r in of_task if r["asked_videos"] is not None}
+    if not ways:
         return []
-    counts = sorted({record["videos"] for record in asked})
-    lines = [f"| {task}, videos | " + " | ".join(map(str, counts)) + " |"]
+    by_way = _grouped([r for r in of_task if way_of(r) in ways], way_of)
+    counts = sorted({r["videos"] for of_way in by_way.values() for r in of_way})
+    lines = [f"| {task}, {score}, videos | " + " | ".join(map(str, counts)) + " |"]
     lines.append("|" + "---|" * (len(counts) + 1))
-    by_way = _grouped(asked, way_of)
     for way, of_way in by_way.items():
-        cells = [_cell([r for r in of_way if r["videos"] == count]) for count in counts]
+        cells = [_cell([r for r in of_way if r["videos"] == count], score) for count in counts]
         lines.append(f"| {way.name(by_way)} | " + " | ".join(cells) + " |")
-    return [*lines, ""]
+    return lines
 
 
 def _write_plots(records: Sequence[Record], task: str, score: Score, name: Path) -> None:
     protocol = PROTOCOL + (MAP if score == "mAP" else "")
     of_task = [r for r in records if r["task"] == task and protocol in _last(r)]
-    learnt = [r for r in of_task if len(r["curve"]) > 1]
+    learnt = [r for r in of_task if r["asked_steps"]]
     whole = _grouped([r for r in learnt if r["asked_videos"] is None], way_of)
-    asked = _grouped([r for r in learnt if r["asked_videos"] is not None], way_of)
+    ways = {way_of(r) for r in learnt if r["asked_videos"] is not None}
+    asked = _grouped([r for r in learnt if way_of(r) in ways], way_of)
     curves = [
         _line(
             way.name(whole), [(int(s), c[protocol]) for r in of_way for s, c in r["curve"].items()]
         )
         for way, of_way in whole.items()
+        if any(len(r["curve"]) > 1 for r in of_way)
     ]
     sizes = [
         _line(way.name(asked), [(r["videos"], _last(r)[protocol]) for r in of_way])

@@ -173,7 +173,10 @@ def test_a_table_has_mean_and_deviation_over_seeds_of_one_recipe(tmp_path: Path)
             "id": f"{seed} {share}",
             "task": "easy", "draw": "test", "run": "best", "seed": seed, "asked_steps": 9,
             "asked_videos": None, "recipe": asdict(load_recipe("best", words)),
-            "curve": {"0": {}, "9": {"backbone": share, "paper": share / 2}},
+            "videos": 4, "curve": {
+                "0": {"backbone": share - 0.4, "paper": 0.1},
+                "9": {"backbone": share, "paper": share / 2},
+            },
         }  # fmt: skip
 
     def lines(*records: dict[str, object]) -> list[str]:
@@ -183,7 +186,10 @@ def test_a_table_has_mean_and_deviation_over_seeds_of_one_recipe(tmp_path: Path)
         return list(table(read, tasks=["easy"], draw="test"))
 
     two = [record(0, 0.5), record(1, 0.6)]
-    assert lines(*two)[-1].startswith("| best, 9 steps | 55.0 ± 7.1 / 27.5 ± 3.5 | 2 |")
+    simclr = record(0, 0.5) | {"id": "same network", "run": "simclr"}
+    _, _, start, end, _ = lines(*two, simclr)  # whose random weights count once
+    assert start.startswith("| random weights of best | 15.0 ± 7.1 / 10.0 ± 0.0 (2) |")
+    assert end.startswith("| best, 9 steps | 55.0 ± 7.1 / 27.5 ± 3.5 (2) |")
     *_, first, second = lines(*two, record(2, 0.9, temperature=0.2))
     assert "55.0 ± 7.1" in first  # a name whose recipe has changed is two rows
     assert "90.0 / 45.0" in second
