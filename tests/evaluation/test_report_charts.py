@@ -68,12 +68,17 @@ def test_only_what_the_log_holds_is_drawn() -> None:
     ]
     charts = training_curves(log)
     titles = [re.findall(r"<b>(.*?)</b>", chart)[0] for chart in charts]
-    assert titles == ["Loss", "Instance loss", "Temporal loss", "Clusters"]
+    assert titles == ["Loss", "Clusters"]
+    assert re.findall(r"</i>(\w+) <output>", charts[0]) == ["loss", "instance", "temporal"]
     assert "nan" not in "".join(charts).lower()
     assert training_curves([]) == []
 
 
-def test_a_loss_that_is_left_out_has_no_chart() -> None:
-    log = [{"kind": "step", "step": i, "instance": 1.5, "temporal": 0.0} for i in range(2)]
-    charts = training_curves(log)
-    assert [re.findall(r"<b>(.*?)</b>", chart)[0] for chart in charts] == ["Instance loss"]
+def test_what_a_recipe_leaves_out_has_no_line() -> None:
+    log = [
+        {"kind": "step", "step": i, "loss": x, "instance": x, "temporal": 0.0, "active": 1.0}
+        for i, x in enumerate((2.5, 1.5))
+    ]
+    (chart,) = training_curves(log)
+    assert re.findall(r"<b>(.*?)</b>", chart)[0] == "Loss"
+    assert re.findall(r"</i>(\w+) <output>", chart) == ["loss"]

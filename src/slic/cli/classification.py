@@ -12,6 +12,7 @@ from slic.cli.common import (
     Verbs,
     at_least,
     encoder_argument,
+    keep_freed_memory,
     labels_argument,
     open_labelled,
     print_refused,
@@ -85,6 +86,7 @@ def trained(arguments: Namespace) -> None:
 
     settings = _settings(arguments)
     encoder = _encoder(arguments, seed=settings.seed)
+    keep_freed_memory()
     try:
         scores = classify(
             encoder,

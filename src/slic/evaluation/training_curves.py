@@ -24,20 +24,9 @@ CURVES = (
     Curve(
         kind="step",
         title="Loss",
-        note="What training lowers: instance plus weighted temporal term.",
-        names={"loss": "loss"},
-    ),
-    Curve(
-        kind="step",
-        title="Instance loss",
-        note="Videos of one cluster come together, others move apart.",
-        names={"instance": "instance"},
-    ),
-    Curve(
-        kind="step",
-        title="Temporal loss",
-        note="Two looks at one moment stay nearer than two moments.",
-        names={"temporal": "temporal"},
+        note="What training lowers: videos of one cluster come together, others move apart "
+        "(instance); two looks at one moment stay nearer than two moments (temporal).",
+        names={"loss": "loss", "instance": "instance", "temporal": "temporal"},
     ),
     Curve(
         kind="step",
@@ -63,7 +52,8 @@ CURVES = (
 def training_curves(log: Sequence[Record]) -> list[str]:
     """Return a chart for each of ``CURVES`` for which the log has numbers.
 
-    What is 0 all along, as a loss that the recipe leaves out, gets none.
+    What a recipe leaves out has no line of steps: a term that is 0 all along, one that is all of
+    the loss, a share that is always 1.
     """
     rounds = [float(record["step"]) for record in log if record["kind"] == "round"]
     charts = []
@@ -71,10 +61,21 @@ def training_curves(log: Sequence[Record]) -> list[str]:
         series = [
             one for key, name in curve.names.items() if (one := _series(log, curve, key, name))
         ]
-        if any(any(one.y) for one in series):
-            marks = rounds if curve.kind == "step" else ()
+        marks: Sequence[float] = ()
+        if curve.kind == "step":
+            series, marks = _telling(series), rounds
+        if series:
             charts.append(line_chart(curve.title, curve.note, series, marks=marks))
     return charts
+
+
+def _telling(series: Sequence[Series]) -> list[Series]:
+    """Leave out lines that are 0 or 1 all along, and those that lie on another."""
+    telling: list[Series] = []
+    for one in series:
+        if set(one.y) not in ({0.0}, {1.0}) and one.y not in [other.y for other in telling]:
+            telling.append(one)
+    return telling
 
 
 def _series(log: Sequence[Record], curve: Curve, key: str, name: str) -> Series | None:
