@@ -177,13 +177,15 @@ def _grouped(records: Iterable[Record], key: Any) -> dict[Any, list[Record]]:
 
 
 def _against_videos(records: Sequence[Record], task: str, score: Score) -> list[str]:
-    """Return a table by the number of training videos, all among them, if there are such runs."""
-    of_task = [r for r in records if r["task"] == task and _values(_last(r), score)]
-    ways = {way_of(r) for r in of_task if r["asked_videos"] is not None}
-    if not ways:
+    """Return a table by the number of training videos, if there are such runs."""
+    asked = [
+        r for r in records
+        if r["task"] == task and r["asked_videos"] is not None and _values(_last(r), score)
+    ]  # fmt: skip
+    if not asked:
         return []
-    by_way = _grouped([r for r in of_task if way_of(r) in ways], way_of)
-    counts = sorted({r["videos"] for of_way in by_way.values() for r in of_way})
+    by_way = _grouped(asked, way_of)
+    counts = sorted({record["videos"] for record in asked})
     lines = [f"| {task}, {score}, videos | " + " | ".join(map(str, counts)) + " |"]
     lines.append("|" + "---|" * (len(counts) + 1))
     for way, of_way in by_way.items():
@@ -197,8 +199,7 @@ def _write_plots(records: Sequence[Record], task: str, score: Score, name: Path)
     of_task = [r for r in records if r["task"] == task and protocol in _last(r)]
     learnt = [r for r in of_task if r["asked_steps"]]
     whole = _grouped([r for r in learnt if r["asked_videos"] is None], way_of)
-    ways = {way_of(r) for r in learnt if r["asked_videos"] is not None}
-    asked = _grouped([r for r in learnt if way_of(r) in ways], way_of)
+    asked = _grouped([r for r in learnt if r["asked_videos"] is not None], way_of)
     curves = [
         _line(
             way.name(whole), [(int(s), c[protocol]) for r in of_way for s, c in r["curve"].items()]
