@@ -3,8 +3,8 @@
     python benchmarks/learning/tables.py results/results.jsonl [MORE ...] --out results
 
 prints Markdown tables of R@1 and mAP, mean and standard deviation over seeds, in percent, in
-brackets how many seeds; those of docs/results.md are from it. What random weights reach is a row
-of its own for each network. ``OUT`` gets plots of each against steps
+brackets how many seeds; docs/results.md has the same numbers, its rows named in words. What random
+weights reach is a row of its own for each network. ``OUT`` gets plots of each against steps
 (``test-TASK-mAP-steps.svg``) and against the number of videos (``test-TASK-mAP-videos.svg``).
 """
 

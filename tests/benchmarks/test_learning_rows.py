@@ -175,7 +175,7 @@ def test_a_table_has_mean_and_deviation_over_seeds_of_one_recipe(tmp_path: Path)
             "id": f"{seed} {share}",
             "task": "easy", "draw": "test", "run": "best", "seed": seed, "asked_steps": 9,
             "asked_videos": None, "recipe": asdict(load_recipe("best", words)),
-            "videos": 4, "curve": {
+            "curve": {
                 "0": {"backbone": share - 0.4, "paper": 0.1},
                 "9": {"backbone": share, "paper": share / 2},
             },
