@@ -15,6 +15,7 @@ import torch
 from learning.coclr import coclr
 from learning.features import UNTRAINED
 from learning.momentum import ByolRun, MocoRun
+from learning.scenes import BackgroundRun, StillRun
 from learning.scoring import curve_of
 from learning.tasks import TRAIN, Task
 from learning.training import Looped, StoredRun, SupervisedRun, Training
@@ -45,6 +46,8 @@ WAYS = {
     # one of its encoders is shown flow; so many pictures are what the others' backbones see
     "coclr": Way(coclr, ["--encoder.motion=false", "--clip.frames=8", "--clip.stride=2"]),
     "supervised": Way(Looped(SupervisedRun)),
+    "backgrounds": Way(Looped(BackgroundRun)),
+    "still": Way(Looped(StillRun)),
 }
 SEEDLESS = {"chance", "mean-frame", "frame-differences", "layout"}
 
@@ -141,6 +144,7 @@ def do(row: Row, task: Task, out: Path, *, start: bool = True) -> dict[str, Any]
         "gallery": len(task.split.gallery),
         "queries": len(task.split.queries),
         "asked_videos": task.asked_videos,
+        "set_videos": len(task.catalog),
         "run": row.name,
         "method": row.method,
         "seed": row.recipe.train.seed,

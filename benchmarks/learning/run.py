@@ -8,7 +8,8 @@ Every row is one of
 - another way to learn, on the clips, network and steps of a recipe, ``best`` if none is named:
   ``instance`` (every video its own cluster), ``simclr`` (the same without flow), ``moco``,
   ``byol``, ``coclr``, ``supervised`` (given the labels), ``official`` (the oddities of the authors'
-  code; ``paper-small``); ``simclr:mine.yaml``;
+  code; ``paper-small``), ``backgrounds`` (of other videos, mixed into the positives), ``still``
+  (still clips as negatives); ``simclr:mine.yaml``;
 - what learns nothing: ``chance``, ``mean-frame``, ``random``, ``random-flow``,
   ``frame-differences``, ``layout``; ``random:paper-small``;
 

@@ -55,8 +55,8 @@ def way_of(record: Record) -> Way:
         else record["recipe"][part]
         for part, default in asdict(Recipe()).items()
     }
-    for key in ("seed", "epochs", "snapshot_every_epochs", "workers"):
-        recipe["train"].pop(key)
+    for key in ("seed", "epochs", "snapshot_every_epochs", "workers", "precision"):
+        recipe["train"].pop(key)  # `precision: auto` is what the machine has
     recipe["clustering"].pop("every_epochs")
     digest = sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:4]
     return Way(record["run"], record["asked_steps"], digest)
@@ -68,6 +68,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for plots")
     arguments = parser.parse_args()
     records = read_records(arguments.results)
+    if arguments.out:
+        arguments.out.mkdir(parents=True, exist_ok=True)
     for draw in dict.fromkeys(record["draw"] for record in records):
         of_draw = [record for record in records if record["draw"] == draw]
         tasks = list(dict.fromkeys(record["task"] for record in of_draw))
@@ -79,7 +81,6 @@ def main() -> None:
                 if lines := _against_videos(of_draw, task, score):
                     print("\n".join([*lines, ""]))
                 if arguments.out:
-                    arguments.out.mkdir(parents=True, exist_ok=True)
                     _write_plots(of_draw, task, score, arguments.out / f"{draw}-{task}")
 
 

@@ -13,6 +13,7 @@ from learning.coclr import info_nce
 from learning.features import frame_differences
 from learning.momentum import MocoRun
 from learning.rows import WAYS, do, identity, read_row, steps_for, within
+from learning.scenes import still, with_background
 from learning.tables import read_records, spread, table
 from learning.tasks import Task, open_task
 from learning.training import Looped, SupervisedRun
@@ -86,7 +87,8 @@ def test_every_way_learns_and_tells_what_it_cost(method: str, task: Task, tmp_pa
     record = json.loads(json.dumps(do(row, task, tmp_path, start=method != "simclr")))
     assert record["steps"] == 4
     assert set(record["curve"]) - {"2"} == ({"4"} if method == "simclr" else {"0", "4"})
-    assert record["clips_trained"] == 4 * 4 * (3 if method == "official" else 2)
+    more = method in ("official", "still")  # a second look; a still clip for each pair of four
+    assert record["clips_trained"] == 4 * 4 * (3 if more else 2)
     assert record["gflop"] > 0
     assert record["recipe"]["train"]["seed"] == 1
     assert not list((tmp_path / record["folder"]).glob("checkpoints/*"))
@@ -160,6 +162,24 @@ def test_keys_of_the_same_video_are_no_negatives_of_moco() -> None:
     assert against_four == pytest.approx(np.log(1 + 4 * np.exp(-1)), rel=1e-5)
 
 
+def test_a_background_is_another_clips_frame_and_fades_what_is_there() -> None:
+    clips = 10 * torch.arange(15, dtype=torch.uint8).reshape(3, 5, 1, 1, 1).expand(-1, -1, 4, 4, 3)
+    mixed = with_background(clips, torch.Generator().manual_seed(0)).int()
+    for i, clip in enumerate(mixed):
+        share = clip.diff(dim=0).float().mean() / 10  # of the clip: what lies over it stands still
+        assert 0.65 < share < 1
+        background = (clip[0] - share * clips[i, 0]).float().mean() / (1 - share) / 10
+        assert int(background.round()) // 5 != i
+
+
+def test_still_clips_show_one_frame_of_clips_of_their_own() -> None:
+    clips = torch.arange(40 * 3, dtype=torch.uint8).reshape(40, 3, 1, 1, 1).expand(-1, -1, 2, 2, 3)
+    shown = still(clips, torch.Generator().manual_seed(0))
+    assert shown.shape == (16, 3, 2, 2, 3)
+    assert (shown == shown[:, :1]).all()
+    assert len({int(clip[0, 0, 0, 0]) // 3 for clip in shown}) == 16
+
+
 def test_frame_differences_tell_where_something_moves() -> None:
     clips = np.zeros((1, 3, 32, 32, 3), np.uint8)
     clips[0, 1, 4:8, 12:16] = 100  # on for one frame: two changes of 100
@@ -170,7 +190,11 @@ def test_frame_differences_tell_where_something_moves() -> None:
 
 def test_a_table_has_mean_and_deviation_over_seeds_of_one_recipe(tmp_path: Path) -> None:
     def record(seed: int, share: float, temperature: float = 0.1) -> dict[str, object]:
-        words = [f"--train.seed={seed}", f"--loss.temperature={temperature}"]
+        words = [
+            f"--train.seed={seed}",
+            f"--loss.temperature={temperature}",
+            f"--train.precision={('fp32', 'bf16')[seed % 2]}",
+        ]
         return {
             "id": f"{seed} {share}",
             "task": "easy", "draw": "test", "run": "best", "seed": seed, "asked_steps": 9,
