@@ -1,7 +1,7 @@
 """What needs no learning: each gives R@1 and mAP by protocol.
 
-The two descriptors of motion are never negative, so they are compared after each side's mean was
-taken off (`centred`), and also as they are (`plain`).
+The two descriptors of motion are compared as they are (`plain`), and after each side's mean was
+taken off (`centred`).
 """
 
 from collections.abc import Callable

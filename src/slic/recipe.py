@@ -132,7 +132,7 @@ class TrainSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A whole pretraining run; ``DESIGN section 1`` names the paper's values."""
+    """A whole pretraining run; ``paper-ucf101.yaml`` has the paper's values."""
 
     clip: ClipSettings = field(default_factory=ClipSettings)
     flow: FlowSettings = field(default_factory=FlowSettings)

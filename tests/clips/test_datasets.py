@@ -149,7 +149,7 @@ def test_the_positive_comes_from_the_partner(catalog: Catalog) -> None:
 def expected_looks(
     catalog: Catalog, draw: Draw, spans: list[list[int]], flow_probability: float
 ) -> list[np.ndarray]:
-    """Render a sample by plain calls: DESIGN section 1, *Sample*."""
+    """Render a sample by plain calls: docs/method.md."""
     videos = (catalog[draw.video], catalog[draw.partner])
     anchor, positive = (
         read_frames(v, s, size=(43, 32)) for v, s in zip(videos, spans, strict=True)

@@ -95,7 +95,7 @@ class TripletSample(NamedTuple):
 
 
 class TripletDataset(Dataset[TripletSample]):
-    """Anchor, positive and second look, each with its own augmentation (DESIGN section 1).
+    """Anchor, positive and second look, each with its own augmentation (docs/method.md).
 
     Args:
         catalog: The videos.

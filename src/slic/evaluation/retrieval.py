@@ -29,7 +29,7 @@ LOWEST, CONFUSED = 10, 5  # labels and pairs that the table shows; JSON has all
 
 @dataclass(frozen=True, kw_only=True)
 class RetrievalProtocol:
-    """How a video becomes the vector that is compared (DESIGN section 1, *Retrieval protocols*).
+    """How a video becomes the vector that is compared (docs/protocols.md).
 
     Attributes:
         layer: Output of the projection head, or of the backbone before it.
