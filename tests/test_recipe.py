@@ -161,6 +161,7 @@ def test_a_value_of_the_wrong_kind_is_one_line_that_names_it(word: str, said: st
     "word",
     [
         "--clip.frames=1",
+        "--clip.frames=3",
         "--clip.stride=0",
         "--clip.size=-1",
         "--encoder.width=0",

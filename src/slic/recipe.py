@@ -15,7 +15,8 @@ from jsonargparse import ArgumentError, ArgumentParser
 from slic.errors import RecipeError
 
 View = Literal["rgb", "flow", "both", "motion", "motion+flow", "motion+both"]
-LOOKS: dict[View, tuple[Literal["rgb", "flow", "motion"], ...]] = {
+Look = Literal["rgb", "flow", "motion"]
+LOOKS: dict[View, tuple[Look, ...]] = {
     # motion: its layout, which needs no learning
     "rgb": ("rgb",),
     "flow": ("flow",),
@@ -24,6 +25,7 @@ LOOKS: dict[View, tuple[Literal["rgb", "flow", "motion"], ...]] = {
     "motion+flow": ("motion", "flow"),
     "motion+both": ("motion", "rgb", "flow"),
 }
+FRAMES_FOR_MOTION = 4  # as in slic.encoders.motion, which waits for torch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,10 +239,13 @@ def checked(recipe: Recipe) -> Recipe:
             "train.mean_frame fades in what encoder.subtract_mean_frame takes off for good; "
             "choose one of the two."
         )
-    views = {recipe.clustering.view, recipe.clustering.first_view or recipe.clustering.view}
-    if recipe.encoder.motion and (
-        recipe.sampling.flow_probability or any("flow" in LOOKS[view] for view in views)
-    ):
+    looks = looks_of_rounds(recipe)
+    if recipe.clip.frames < FRAMES_FOR_MOTION and (recipe.encoder.motion or "motion" in looks):
+        raise RecipeError(
+            f"clip.frames is {recipe.clip.frames}; encoder.motion and clustering by motion need at "
+            f"least {FRAMES_FOR_MOTION}."
+        )
+    if recipe.encoder.motion and (recipe.sampling.flow_probability or "flow" in looks):
         raise RecipeError(
             "encoder.motion sees how pictures move, and a flow look is none: leave flow looks out "
             "(sampling.flow_probability 0, clustering.view rgb) or encoder.motion."
@@ -250,6 +255,14 @@ def checked(recipe: Recipe) -> Recipe:
             f"encoder.stem_stride is {recipe.encoder.stem_stride}, but every step is at least 1."
         )
     return recipe
+
+
+def looks_of_rounds(recipe: Recipe) -> set[Look]:
+    """Return what the rounds of clustering look at, the first one's looks among them."""
+    if recipe.clustering.method == "none":
+        return set()
+    first, later = recipe.clustering.first_view, recipe.clustering.view
+    return {*LOOKS[later], *LOOKS[first or later]}
 
 
 def _shipped() -> list[Any]:

@@ -91,6 +91,8 @@ def test_a_folder_is_taken_for_what_it_is(tmp_path: Path, catalog: Catalog) -> N
     view = FlowView(method="tv-l1", components="horizontal")
     cache = open_flow_store(None, catalog, view=view, size=SIZE, stride=2)
     assert str(cache).startswith(str(catalog.root / FLOW_FOLDER))
+    far = FlowView(bound=0.1)  # more than prepared flow keeps
+    assert open_flow_store(None, catalog, view=far, size=SIZE, stride=2) is None
     extract(tmp_path / "u" / "v_1", count=8, size=(80, 90))
     assert isinstance(
         open_flow_store(tmp_path, catalog, view=view, size=SIZE, stride=1), ExtractedFlow
@@ -104,9 +106,9 @@ def test_a_folder_is_taken_for_what_it_is(tmp_path: Path, catalog: Catalog) -> N
 def test_slow_flow_that_is_not_prepared_is_said(tmp_path: Path, catalog: Catalog) -> None:
     def advice(**view: str) -> str | None:
         flow = FlowView(**view)  # type: ignore[arg-type]
-        return slow_flow_advice(
-            open_flow_store(tmp_path, catalog, view=flow, size=SIZE, stride=1), catalog
-        )
+        store = open_flow_store(tmp_path, catalog, view=flow, size=SIZE, stride=1)
+        assert store
+        return slow_flow_advice(store, catalog)
 
     assert advice(method="dis") is None
     assert (

@@ -9,8 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from slic import recipe
 from slic.encoders.encoder import EncoderConfig, VideoEncoder, to_input
-from slic.encoders.motion import motion_of
+from slic.encoders.motion import FRAMES_FOR_MOTION, motion_of
 from slic.errors import CheckpointError
 
 SMALL = EncoderConfig(
@@ -114,6 +115,11 @@ def test_another_architecture_is_refused_in_one_short_line(tmp_path: Path) -> No
         ("config.json", b"\xff", r"config\.json: not an encoder's configuration"),
         ("config.json", b'{"depth": 3}', r"config\.json: unknown settings depth"),
         ("config.json", b'{"backbone": "vgg"}', r"config\.json: not an encoder's configuration"),
+        ("config.json", b'{"width": "1"}', r"not an encoder's configuration \(width is '1'\)"),
+        ("config.json", b'{"stem_stride": [1, 2]}', r"stem_stride is \(1, 2\)"),
+        ("config.json", b'{"shortcut": "C"}', r"shortcut is 'C'"),
+        ("config.json", b'{"width": 0.001}', r"no encoder can be built so"),
+        ("config.json", b'{"hidden": -1}', r"no encoder can be built so"),
         ("model.safetensors", None, r"model\.safetensors: no readable weights"),
         ("model.safetensors", b"half", r"model\.safetensors: no readable weights"),
     ],
@@ -178,6 +184,10 @@ def test_the_backbone_sees_how_a_clip_moves_whatever_it_sees_of_the_pictures() -
     torch.testing.assert_close(features, torch.cat([what, layout], dim=1))
 
 
-def test_motion_needs_two_frames() -> None:
-    with pytest.raises(ValueError, match="frames=1: motion is seen from two frames on"):
-        EncoderConfig(motion=True, frames=1)
+def test_motion_needs_four_frames() -> None:
+    with pytest.raises(ValueError, match="frames=3: motion needs at least 4"):
+        EncoderConfig(motion=True, frames=3)
+    layout = motion_of(torch.rand(2, 3, FRAMES_FOR_MOTION, 32, 32)).layout
+    assert layout.isfinite().all()
+    assert layout.square().mean(dim=1).tolist() == pytest.approx([1, 1], rel=1e-4)
+    assert recipe.FRAMES_FOR_MOTION == FRAMES_FOR_MOTION

@@ -131,7 +131,11 @@ def test_a_file_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "text.pth.tar").write_text("no checkpoint")
-    for name in ("text.pth.tar", "absent.pth.tar"):
+    torch.save({"state_dict": {"w": torch.zeros(8)}}, tmp_path / "cut.pth.tar")
+    whole = (tmp_path / "cut.pth.tar").read_bytes()
+    pickled = whole.index(b"state_dict")
+    (tmp_path / "cut.pth.tar").write_bytes(whole[:pickled] + b"\xff" + whole[pickled + 1 :])
+    for name in ("text.pth.tar", "absent.pth.tar", "cut.pth.tar"):
         with pytest.raises(CheckpointError, match=name):
             load_official(tmp_path / name)
 

@@ -187,3 +187,8 @@ def test_wrong_usage(slic: Slic, videos: Path) -> None:
         assert slic("prepare", videos, *words).wait().code == 2
     said = last_line(slic("prepare", videos, "--flow", "--clip.sise=3").wait())
     assert "The nearest known is 'clip.size'" in said
+
+
+def test_flow_that_would_be_cut_is_not_prepared(slic: Slic, videos: Path) -> None:
+    line = last_line(slic("prepare", videos, "--flow", *SMALL, "--flow.bound=0.2").wait())
+    assert line.startswith("slic: flow.bound is 0.2; prepared flow keeps motion for bounds up to")

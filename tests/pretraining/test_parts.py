@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from slic.pretraining.parts import (
+    clip_reader,
     learning_rate,
     mean_frame_share,
     new_encoder,
     new_optimizer,
 )
 from slic.recipe import TrainSettings, load_recipe
+from slic.videos.catalog import Catalog
 
 
 def test_a_new_encoder_depends_on_the_seed_and_on_nothing_else(tiny: Path) -> None:
@@ -51,3 +53,17 @@ def test_mean_frame_is_unseen_before_its_span_and_whole_after_it() -> None:
     shares = [mean_frame_share((0.25, 0.75), step, 8) for step in range(9)]
     assert shares == [0, 0, 0, 0.25, 0.5, 0.75, 1, 1, 1]
     assert [mean_frame_share((0.5, 0.5), step, 4) for step in range(5)] == [0, 0, 0, 1, 1]
+
+
+def test_prepared_flow_is_looked_for_where_a_round_or_a_look_needs_it(
+    tiny: Path, catalog: Catalog
+) -> None:
+    def has_store(*words: str) -> bool:
+        recipe = load_recipe(tiny, ["--sampling.flow_probability=0", *words])
+        return clip_reader(recipe, catalog).store is not None
+
+    assert has_store("--sampling.flow_probability=0.1")
+    assert has_store("--clustering.view=flow")
+    assert has_store("--clustering.first_view=flow")
+    assert not has_store("--clustering.first_view=motion")
+    assert not has_store("--clustering.view=flow", "--clustering.method=none")

@@ -26,7 +26,7 @@ from accelerate import Accelerator
 from torch import Generator, nn
 from slic.pretraining import objective
 from slic.pretraining.objective import loss_terms, info_nce_instance, triplet_instance
-from slic.pretraining.parts import gather_with_gradient
+from slic.pretraining.parts import gather_with_gradient, in_parallel
 mined = []
 mine_triplets = objective.mine_triplets
 def noted(*arguments, **named):
@@ -37,7 +37,7 @@ accelerator = Accelerator(cpu=True)
 given = torch.load({given!r})
 toy = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 5))
 toy.load_state_dict(given["toy"])
-model = accelerator.prepare(toy)
+model = in_parallel(toy, accelerator)
 share = len(given["x"]) // accelerator.num_processes
 mine = slice(accelerator.process_index * share, (accelerator.process_index + 1) * share)
 x, label = given["x"][mine], given["label"][mine]
@@ -51,7 +51,7 @@ terms = loss_terms(
     gather_with_gradient(z, accelerator), accelerator.gather(label), instance=instance,
     temporal_weight=1.0, temporal_margin=0.04, generator=Generator().manual_seed(7),
 )
-accelerator.backward(terms.total)
+terms.total.backward()
 result = dict(
     terms=[t.item() for t in terms],
     gradient=[p.grad for p in toy.parameters()],
@@ -81,6 +81,26 @@ labels = rounds.cluster_round(
 with open({results!r} + f"/{{accelerator.process_index}}.json", "w") as file:
     json.dump([embedded, labels.labels.tolist()], file)
 """
+SUMS = """
+import torch
+from accelerate import Accelerator
+from slic.pretraining.parts import in_parallel, new_encoder
+from slic.recipe import load_recipe
+torch.set_num_threads(1)
+accelerator = Accelerator(cpu=True)
+encoder = new_encoder(load_recipe({recipe!r}, ["--encoder.width=0.5"]))
+model = in_parallel(encoder, accelerator)
+own = torch.Generator().manual_seed(accelerator.process_index)
+clips = torch.randn(2, 3, 4, 32, 32, generator=own)
+sums = []
+for _ in range(3):
+    encoder.zero_grad()
+    model(clips).square().mean().backward()
+    sums.append(torch.cat([p.grad.flatten() for p in encoder.parameters()]))
+assert sums[0].any()
+assert torch.equal(sums[0], sums[1]) and torch.equal(sums[1], sums[2])
+accelerator.end_training()
+"""
 STOP = """
 import signal
 from slic.pretraining import StopRequested, pretrain, run
@@ -99,24 +119,24 @@ except StopRequested:
 SETTINGS: dict[str, Any] = {
     "view": "rgb", "clips": 2, "layer": "backbone", "centre": True, "method": "finch",
     "partition": 0, "clusters": 2, "seed": 0, "workers": 0,
-    "precision": "fp32",
+    "precision": "fp32", "progress": False,
 }  # fmt: skip
 
 
 @pytest.fixture
-def in_two_processes(program: Callable[[str], Any]) -> Callable[[str], None]:
-    """Return a function that runs a program in two processes that form one group."""
+def in_processes(program: Callable[[str], Any]) -> Callable[..., None]:
+    """Return a function that runs a program in some processes that form one group."""
 
-    def run(text: str) -> None:
+    def run(text: str, world: int = 2) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        world = f"MASTER_ADDR='127.0.0.1', MASTER_PORT='{port}', WORLD_SIZE='2'"
-        both = [
-            program(f"os.environ.update(RANK='{r}', LOCAL_RANK='{r}', {world})\n{text}")
-            for r in range(2)
+        group = f"MASTER_ADDR='127.0.0.1', MASTER_PORT='{port}', WORLD_SIZE='{world}'"
+        all_of_them = [
+            program(f"os.environ.update(RANK='{r}', LOCAL_RANK='{r}', {group})\n{text}")
+            for r in range(world)
         ]
-        for ended in [running.wait(60) for running in both]:
+        for ended in [running.wait(60) for running in all_of_them]:
             assert ended.code == 0, ended.err
 
     return run
@@ -124,7 +144,7 @@ def in_two_processes(program: Callable[[str], Any]) -> Callable[[str], None]:
 
 @pytest.mark.parametrize("kind", ["triplet", "info_nce"])
 def test_loss_triplets_and_gradient_are_those_of_one_process(
-    in_two_processes: Callable[[str], None], tmp_path: Path, kind: str
+    in_processes: Callable[..., None], tmp_path: Path, kind: str
 ) -> None:
     generator = Generator().manual_seed(1)
     x = torch.randn(BATCH, LOOKS, 6, generator=generator)
@@ -132,7 +152,7 @@ def test_loss_triplets_and_gradient_are_those_of_one_process(
     toy = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 5))
     given = tmp_path / "given.pt"
     torch.save({"toy": toy.state_dict(), "x": x, "label": label}, given)
-    in_two_processes(STEP.format(given=str(given), results=str(tmp_path), kind=kind))
+    in_processes(STEP.format(given=str(given), results=str(tmp_path), kind=kind))
     instance = (
         info_nce_instance(temperature=0.1)
         if kind == "info_nce"
@@ -158,7 +178,7 @@ def test_loss_triplets_and_gradient_are_those_of_one_process(
 
 
 def test_a_round_embeds_every_video_once_and_all_get_the_same_clusters(
-    in_two_processes: Callable[[str], None],
+    in_processes: Callable[..., None],
     videos: Path,
     catalog: Catalog,
     undisturbed: Path,
@@ -167,7 +187,7 @@ def test_a_round_embeds_every_video_once_and_all_get_the_same_clusters(
     from slic.encoders.encoder import VideoEncoder
 
     encoder = undisturbed / "encoder"
-    in_two_processes(
+    in_processes(
         ROUND.format(
             encoder=str(encoder), videos=str(videos), settings=SETTINGS, results=str(tmp_path)
         )
@@ -187,15 +207,21 @@ def test_a_round_embeds_every_video_once_and_all_get_the_same_clusters(
 
 
 def test_all_processes_stop_after_the_same_step_when_one_is_asked_to(
-    in_two_processes: Callable[[str], None], videos: Path, tiny: Path, tmp_path: Path
+    in_processes: Callable[..., None], videos: Path, tiny: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     words = {"videos": str(videos), "out": str(out), "recipe": str(tiny)}
-    in_two_processes(STOP.format(**words, results=str(tmp_path)))
+    in_processes(STOP.format(**words, results=str(tmp_path)))
     assert {path.name for path in tmp_path.iterdir()} == {"run", "0", "1"}
     records = read_log(out / "log.jsonl")
     assert [r["step"] for r in records if r["kind"] == "step"] == [1, 2, 3, 4]
     assert torch.load(RunFolder(out).checkpoint)["step"] == 4
+
+
+def test_three_processes_sum_in_one_order_from_the_first_step_on(
+    in_processes: Callable[..., None], tiny: Path
+) -> None:
+    in_processes(SUMS.format(recipe=str(tiny)), world=3)
 
 
 def test_torchrun_finishes_one_run(videos: Path, tiny: Path, tmp_path: Path) -> None:

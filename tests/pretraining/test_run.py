@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from slic.clips.datasets import TripletDataset
-from slic.errors import CatalogError, RecipeError, TrainingError
+from slic.errors import CatalogError, RecipeError, TrainingError, UnreadableVideoError
 from slic.pretraining import parts, pretrain, reporting, run, watching
-from slic.pretraining.folder import read_log
+from slic.pretraining.folder import RunFolder, read_log
 from slic.pretraining.objective import LossTerms, loss_terms
 from slic.pretraining.parts import new_encoder
 from slic.pretraining.watching import Watch
@@ -287,3 +287,50 @@ def test_a_run_that_mostly_waits_for_videos_says_what_would_help(
     steps = [r for r in read_log(tmp_path / "run" / "log.jsonl") if r["kind"] == "step"]
     assert all(0 <= step["waited"] <= step["seconds"] for step in steps)
     assert all((step["waited"] >= 0.3) == (slow == "loading") for step in steps)
+
+
+def test_a_video_that_goes_away_ends_the_run_with_its_state_saved(
+    catalog: Catalog, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get = TripletDataset.__getitems__
+    steps = 0
+
+    def gone(dataset: TripletDataset, draws: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        if steps == 5:
+            raise UnreadableVideoError("07.mp4: there is no such file.")
+        return get(dataset, draws)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TripletDataset, "__getitems__", gone)
+        with pytest.raises(UnreadableVideoError, match=r"07\.mp4"):
+            pretrain(catalog, out=tmp_path / "run", recipe=recipe, progress=False)
+    assert torch.load(RunFolder(tmp_path / "run").checkpoint)["step"] == 4
+    pretrain(catalog, out=tmp_path / "run", recipe=recipe, resume=True, progress=False)
+    steps_done = [
+        r["step"] for r in read_log(tmp_path / "run" / "log.jsonl") if r["kind"] == "step"
+    ]
+    assert steps_done == [*range(1, 10)]
+
+
+def test_a_run_without_progress_is_silent(
+    catalog: Catalog, recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretrain(catalog, out=tmp_path / "run", recipe=recipe, progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_accelerates_own_settings_change_nothing(
+    program: Callable[[str], Any], videos: Path, tiny: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    ended = program(
+        "os.environ.update(ACCELERATE_MIXED_PRECISION='bf16', "
+        "ACCELERATE_GRADIENT_ACCUMULATION_STEPS='4')\n"
+        "from slic.pretraining import pretrain\n"
+        f"pretrain({str(videos)!r}, out={str(tmp_path / 'run')!r}, recipe={str(tiny)!r}, "
+        "progress=False)"
+    ).wait()
+    assert ended.code == 0, ended.err
+    ours, plain = (run / "encoder" / "model.safetensors" for run in (tmp_path / "run", undisturbed))
+    assert ours.read_bytes() == plain.read_bytes()

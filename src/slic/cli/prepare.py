@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slic.cli.common import Verbs, at_least, open_catalog, print_refused, say_next, videos_argument
-from slic.errors import CatalogError, CheckpointError
+from slic.errors import CatalogError, CheckpointError, RecipeError
 
 if TYPE_CHECKING:
     from slic.videos.catalog import Catalog
@@ -54,12 +54,17 @@ def prepare(arguments: Namespace) -> None:
 
 
 def _prepare_flow(arguments: Namespace, catalog: "Catalog") -> None:
-    from slic.clips.flow_cache import FlowCache
+    from slic.clips.flow_cache import LARGEST_BOUND, FlowCache
     from slic.clips.flow_store import FLOW_FOLDER
     from slic.clips.reader import read_size
     from slic.recipe import load_recipe
 
     recipe = load_recipe(arguments.recipe, arguments.settings)
+    if recipe.flow.bound > LARGEST_BOUND:
+        raise RecipeError(
+            f"flow.bound is {recipe.flow.bound}; prepared flow keeps motion for bounds up to "
+            f"{LARGEST_BOUND:.3f}. Take such a one, or let the flow be computed while training."
+        )
     cache = FlowCache(
         arguments.out or catalog.root / FLOW_FOLDER,
         method=recipe.flow.method,

@@ -4,19 +4,18 @@ What sample i of epoch e looks like depends on (seed, e, i) only, so any number 
 run that was stopped and resumed, see the same batches.
 """
 
-import signal
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 
 from slic.clips.augment import Augmentation, centre_look, draw_look
+from slic.clips.loading import Sample, WorkerLoader
 from slic.clips.reader import ClipReader, ClipView, Shown
 from slic.clips.spans import (
     Placement,
@@ -39,11 +38,8 @@ __all__ = [
     "TripletSample",
     "batch_loader",
     "clip_loader",
-    "put_threads_away",
-    "quiet_worker",
 ]
 
-Sample = TypeVar("Sample")
 _ORDER, _PARTNER, _SPAN, _LOOK = range(4)  # one independent stream of random numbers for each
 
 
@@ -280,41 +276,24 @@ class EpochBatches(Sampler[list[Draw]]):
         return np.random.default_rng([self.seed, self.epoch, index, stream])
 
 
-def clip_loader(dataset: ClipDataset, *, batch_size: int, workers: int) -> DataLoader[Tensor]:
+def clip_loader(dataset: ClipDataset, *, batch_size: int, workers: int) -> WorkerLoader[Tensor]:
     """Return a loader of whole videos in catalog order, about ``batch_size`` clips at a time."""
-    put_threads_away(workers)
-    return DataLoader(
+    return WorkerLoader(
         dataset,
+        workers=workers,
         batch_size=max(1, batch_size // dataset.clips),
-        num_workers=workers,
-        worker_init_fn=quiet_worker,
         pin_memory=torch.cuda.is_available(),  # or a copy to the GPU would not be asynchronous
     )
 
 
 def batch_loader(
     dataset: Dataset[Sample], batches: Sampler[list[Any]], *, workers: int
-) -> DataLoader[Sample]:
+) -> WorkerLoader[Sample]:
     """Return the loader of training batches; its workers live as long as the run."""
-    put_threads_away(workers)
-    return DataLoader(
+    return WorkerLoader(
         dataset,
+        workers=workers,
         batch_sampler=batches,
-        num_workers=workers,
-        worker_init_fn=quiet_worker,
         pin_memory=torch.cuda.is_available(),
         persistent_workers=workers > 0,
     )
-
-
-def put_threads_away(workers: int) -> None:
-    """End OpenCV's threads before workers are forked: those would wait for them for ever."""
-    if workers:
-        cv2.setNumThreads(1)
-
-
-def quiet_worker(_: int) -> None:
-    """Give a worker one thread, and leave Ctrl-C to the process that can save the run."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)

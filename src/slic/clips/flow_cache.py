@@ -22,8 +22,10 @@ from slic.videos.video import Video
 RANGE: Final = 0.125
 """The largest motion that our files keep, in picture heights: a level is 1/127 of it.
 
-A crop is narrowed by 3/4 at most, so this is more than any look draws at the usual bounds.
+A crop is narrowed by 3/4 at most, so a look draws no more of it up to a bound of `LARGEST_BOUND`.
+The camera's motion counts too, even where it is taken off the flow afterwards.
 """
+LARGEST_BOUND: Final = RANGE * 3 / 4
 
 
 class FlowCache:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32, Int
 
 from slic.clips.flow import FlowView
-from slic.clips.flow_cache import FlowCache
+from slic.clips.flow_cache import LARGEST_BOUND, FlowCache
 from slic.clips.flow_pictures import ExtractedFlow
 from slic.errors import RecipeError
 from slic.videos.catalog import Catalog
@@ -37,8 +37,8 @@ def open_flow_store(
     view: FlowView,
     size: tuple[int, int],
     stride: int,
-) -> FlowStore:
-    """Return the flow in a folder, of either kind.
+) -> FlowStore | None:
+    """Return the flow in a folder, of either kind; None where caches do not keep motion enough.
 
     Args:
         folder: Caches that `slic prepare --flow` wrote, or extracted pictures; None: the caches in
@@ -58,6 +58,8 @@ def open_flow_store(
                 f"flow.folder: {folder} is no folder; make it by `slic prepare --flow --out`, or "
                 "leave the setting out."
             )
+        if view.bound > LARGEST_BOUND:
+            return None
         place = folder or catalog.root / FLOW_FOLDER
         return FlowCache(place, method=view.method, size=size, stride=stride)
     if stride != 1:

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import IterableDataset, get_worker_info
 
-from slic.clips.datasets import ClipReader, ClipView, put_threads_away, quiet_worker
+from slic.clips.loading import WorkerLoader
+from slic.clips.reader import ClipReader, ClipView
 from slic.clips.spans import sliding_spans
 from slic.videos.catalog import Catalog
 from slic.videos.decoding import stream_frames
@@ -28,15 +29,14 @@ class Windows(NamedTuple):
 
 def window_loader(
     catalog: Catalog, reader: ClipReader, *, view: ClipView, workers: int
-) -> DataLoader[Windows]:
+) -> WorkerLoader[Windows]:
     """Return a loader of all windows of every video (`slic.clips.spans.sliding_spans`).
 
     Those of one video come in order, but videos may be mixed. Nothing is augmented. Memory does not
     grow with the length of a video.
     """
-    put_threads_away(workers)
     dataset = _WindowDataset(catalog, reader, view)
-    return DataLoader(dataset, batch_size=None, num_workers=workers, worker_init_fn=quiet_worker)
+    return WorkerLoader(dataset, workers=workers, batch_size=None)
 
 
 class _WindowDataset(IterableDataset[Windows]):

@@ -36,11 +36,15 @@ def directions(x: Float[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:
 def paired_distances(
     x: Float[np.ndarray, "n d"], first: Int[np.ndarray, " m"], second: Int[np.ndarray, " m"]
 ) -> Float64[np.ndarray, " m"]:
-    """Return the cosine distance of rows ``first`` to rows ``second``, pair by pair."""
+    """Return the cosine distance of rows ``first`` to rows ``second``, pair by pair.
+
+    Two zero rows are at distance 0, a zero row and another at 1.
+    """
     distance = np.empty(len(first))
     for block in _blocks(len(first)):
         a, b = _unit_rows(x[first[block]]), _unit_rows(x[second[block]])
-        distance[block] = np.clip(1.0 - np.einsum("nd,nd->n", a, b), 0.0, 2.0)
+        apart = np.clip(1.0 - np.einsum("nd,nd->n", a, b), 0.0, 2.0)
+        distance[block] = np.where(a.any(axis=1) | b.any(axis=1), apart, 0.0)
     return distance
 
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float, UInt8
@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from slic.encoders.motion import layout_size, motion_of
+from slic.encoders.motion import FRAMES_FOR_MOTION, layout_size, motion_of
 from slic.encoders.r3d import ResNet3D, Shortcut
 from slic.errors import CheckpointError
 from slic.files import write_atomically
@@ -21,6 +21,7 @@ from slic.files import write_atomically
 View = Literal["rgb", "flow", "both"]
 
 DEPTHS = {"r3d10": 10, "r3d18": 18, "r3d34": 34, "r3d50": 50}
+CHOICES = {"view": get_args(View), "shortcut": get_args(Shortcut)}
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 
 
@@ -69,8 +70,8 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         if self.backbone not in DEPTHS:
             raise ValueError(f"backbone={self.backbone!r}: the backbones are {', '.join(DEPTHS)}")
-        if self.motion and self.frames < 2:
-            raise ValueError(f"frames={self.frames}: motion is seen from two frames on")
+        if self.motion and self.frames < FRAMES_FOR_MOTION:
+            raise ValueError(f"frames={self.frames}: motion needs at least {FRAMES_FOR_MOTION}")
 
 
 class VideoEncoder(nn.Module):
@@ -159,7 +160,12 @@ class VideoEncoder(nn.Module):
             CheckpointError: A file is missing or damaged, or the weights are not exactly those of
                 the configuration.
         """
-        encoder = cls(_read_config(Path(folder) / CONFIG_FILE))
+        path = Path(folder) / CONFIG_FILE
+        config = _read_config(path)
+        try:
+            encoder = cls(config)
+        except (ValueError, RuntimeError) as error:
+            raise CheckpointError(f"{path}: no encoder can be built so ({error}).") from error
         path = Path(folder) / WEIGHTS_FILE
         try:
             state = load_file(path)
@@ -219,6 +225,19 @@ def _projection(features: int, hidden: int, embedding: int) -> nn.Sequential:
     )
 
 
+def _alike(value: object, default: object) -> bool:
+    """Tell whether a value is of the kind of the default; a whole number serves as a share too."""
+    if isinstance(default, tuple):
+        return (
+            isinstance(value, tuple)
+            and len(value) == len(default)
+            and all(map(_alike, value, default))
+        )
+    if isinstance(default, float):
+        return type(value) in (int, float)
+    return type(value) is type(default)
+
+
 def _listed(names: list[str], most: int = 10) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
@@ -237,6 +256,10 @@ def _read_config(path: Path) -> EncoderConfig:
         if unknown:
             raise CheckpointError(f"{path}: unknown settings {', '.join(sorted(unknown))}.")
         lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        for name, value in (values | lists).items():
+            known = CHOICES.get(name, (value,))
+            if value not in known or not _alike(value, getattr(EncoderConfig, name)):
+                raise TypeError(f"{name} is {value!r}")
         return EncoderConfig(**values | lists)
     except OSError as error:
         reason = error.strerror or str(error)

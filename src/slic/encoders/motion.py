@@ -17,6 +17,8 @@ from torch.nn.functional import avg_pool2d, conv2d, grid_sample, pad
 
 GRID: Final = 96
 """Rows that pictures are compared on: what is seen moves by up to about two of them a frame."""
+FRAMES_FOR_MOTION: Final = 4
+"""Pictures that a clip needs: two of motion, for its layout tells how motion changes."""
 _BEFORE: Final = 0.65  # Gaussian that pictures are smoothed with, in pixels of the grid
 _WINDOW: Final = 1.2  # Gaussian window that a place's motion is estimated in
 _NOISE: Final = 1e-4  # squared gradient, of pictures in 0..1, below which there is nothing to see

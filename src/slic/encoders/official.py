@@ -1,6 +1,5 @@
 """Read checkpoints of the same network made elsewhere: by SLIC's authors, by 3D-ResNets-PyTorch."""
 
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -91,7 +90,7 @@ def load_official(
 def _read_state(path: Path) -> Mapping[str, Tensor]:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # of a damaged file, torch's reader lets any kind of error out
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path}: no readable checkpoint ({reason}).") from error
     state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None

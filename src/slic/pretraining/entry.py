@@ -36,8 +36,9 @@ def pretrain(
         out: Run folder: recipe, log, checkpoints, clusters and at the end the encoder.
         recipe: Settings, or the name of a shipped recipe. A resumed run must bring the same. The
             precision ``auto`` is settled here, and the run's folder says as what.
-        resume: Go on from the folder's checkpoint; the result is the same, bit for bit, as that
-            of a run never stopped (same machine, same number of processes).
+        resume: Go on from the folder's checkpoint. On a CPU the result is the same, bit for
+            bit, as that of a run never stopped (same machine, same number of processes); on a GPU
+            as far as its kernels repeat themselves.
         observer: Sees every round's clusters, and has no way to change them.
         progress: Show a bar on stderr.
 

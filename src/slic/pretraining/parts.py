@@ -2,6 +2,7 @@
 
 import logging
 import math
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from accelerate import Accelerator
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from slic.clips.flow import FlowView
 from slic.clips.flow_store import open_flow_store, slow_flow_advice
@@ -17,7 +19,7 @@ from slic.devices import quick_precision
 from slic.embeddings import Precision
 from slic.encoders.encoder import EncoderConfig, VideoEncoder
 from slic.pretraining.objective import InstanceLoss, info_nce_instance, triplet_instance
-from slic.recipe import LossSettings, Recipe, TrainSettings
+from slic.recipe import LossSettings, Recipe, TrainSettings, looks_of_rounds
 from slic.videos.catalog import Catalog
 
 _log = logging.getLogger("slic")
@@ -78,7 +80,7 @@ def clip_reader(recipe: Recipe, catalog: Catalog, *, warn: bool = False) -> Clip
         as_picture=recipe.compat == "official",
     )
     store = None
-    if recipe.sampling.flow_probability or recipe.clustering.view != "rgb":
+    if recipe.sampling.flow_probability or "flow" in looks_of_rounds(recipe):
         store = open_flow_store(
             Path(flow.folder) if flow.folder else None,
             catalog,
@@ -142,6 +144,25 @@ def instance_loss(settings: LossSettings) -> InstanceLoss:
         return info_nce_instance(temperature=settings.temperature)
     return triplet_instance(
         margin=settings.margin, rule=settings.negatives, average_over=settings.average_over
+    )
+
+
+def in_parallel(encoder: nn.Module, accelerator: Accelerator) -> nn.Module:
+    """Return the encoder as it is trained: with several processes, one that shares gradients.
+
+    Accelerate's ``prepare`` would also apply what its user's configuration says of precision,
+    compiling and sharding, where the recipe is what counts.
+    """
+    if accelerator.num_processes == 1:
+        return encoder
+    on_gpu = accelerator.device.type == "cuda"
+    # Told that parameters may be unused, DDP sums in one order all along. Otherwise the first step
+    # differs from the others in that, and a resumed run of three or more processes in last bits.
+    warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
+    return DistributedDataParallel(
+        encoder,
+        device_ids=[accelerator.device.index] if on_gpu else None,
+        find_unused_parameters=True,
     )
 
 

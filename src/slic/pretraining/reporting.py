@@ -38,7 +38,7 @@ class StepAbout:
         step: Steps done, this one included.
         learning_rate: Of the step.
         clips: Of all processes.
-        overlapping: Videos too short for two clips side by side; on the host.
+        overlapping: Videos of this process too short for two clips side by side; on the host.
         seconds: From the end of the step before it, so the wait for the batch counts.
         waited: Seconds of these in which there was no batch yet.
     """
@@ -63,6 +63,7 @@ class Reporter:
 
     def start(self, total_steps: int, *, done: int, progress: bool) -> None:
         """Open the bar and the trackers."""
+        self.progress = progress
         self.accelerator.init_trackers("tensorboard")
         self.bar = tqdm(
             total=total_steps,

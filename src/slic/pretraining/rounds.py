@@ -31,6 +31,7 @@ def cluster_round(
     reader: ClipReader,
     workers: int,
     precision: Precision,
+    progress: bool,
 ) -> PseudoLabels:
     """Return the pseudo-labels of all videos; every process embeds its share and gets them all."""
     if method == "none":  # every video is its own cluster: nothing to embed
@@ -55,7 +56,7 @@ def cluster_round(
                 reader=reader,
                 workers=workers,
                 precision=precision,
-                progress=accelerator.is_main_process,
+                progress=progress and accelerator.is_main_process,
             ).mean
         parts.append(_gathered(mine, rows, catalog, accelerator))
     x = centred_unit_rows(parts, centre=centre)

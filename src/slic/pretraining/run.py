@@ -18,6 +18,7 @@ from slic.clips.datasets import (
 )
 from slic.clustering.assignment import PseudoLabels
 from slic.encoders.encoder import to_input
+from slic.errors import UnreadableVideoError
 from slic.pretraining.checkpoint import RunState, load_state, save_state, videos_digest
 from slic.pretraining.folder import RunFolder
 from slic.pretraining.objective import LossTerms, loss_terms
@@ -25,6 +26,7 @@ from slic.pretraining.parts import (
     clip_reader,
     fade_mean_frame,
     gather_with_gradient,
+    in_parallel,
     instance_loss,
     learning_rate,
     new_encoder,
@@ -109,7 +111,7 @@ class Run:
         if resume:
             self.restore()
         # DDP registers the parameters that are there now, so it wraps them after the restore.
-        model = self.accelerator.prepare(self.encoder)
+        model = in_parallel(self.encoder, self.accelerator)
         loader = batch_loader(self.dataset, self.batches, workers=self.recipe.train.workers)
         self.encoder.train()
         self.reporter.start(self.total_steps, done=self.step, progress=progress)
@@ -134,14 +136,18 @@ class Run:
         assert self.pseudo_labels is not None
         self.batches.start(self.epoch, self.pseudo_labels, first_step=self.batch)
         self.lap = time.monotonic()
-        for samples in loader:
-            self.waited = time.monotonic() - self.lap
-            self.train_step(model, samples)
-            stop = self.asked_to_stop(stopping())
-            if stop or time.monotonic() - self.saved > SAVE_EVERY_SECONDS:
-                self.save()
-            if stop:
-                raise StopRequested
+        try:
+            for samples in loader:
+                self.waited = time.monotonic() - self.lap
+                self.train_step(model, samples)
+                stop = self.asked_to_stop(stopping())
+                if stop or time.monotonic() - self.saved > SAVE_EVERY_SECONDS:
+                    self.save()
+                if stop:
+                    raise StopRequested
+        except UnreadableVideoError:  # between two steps: once the file is back, the run can go on
+            self.save()
+            raise
 
     def asked_to_stop(self, here: bool) -> bool:
         """Return whether any process was asked to: to stop alone leaves the others waiting."""
@@ -170,6 +176,7 @@ class Run:
             reader=self.reader,
             workers=train.workers,
             precision=self.precision,
+            progress=self.reporter.progress,
         )
         if self.recipe.compat == "official":
             self.pseudo_labels = self.pseudo_labels.shifted()
@@ -193,7 +200,7 @@ class Run:
         before = [statistic.clone() for statistic in statistics]
         self.optimizer.zero_grad(set_to_none=True)
         terms = self.losses(model, samples)
-        self.accelerator.backward(terms.total)
+        terms.total.backward()  # type: ignore[no-untyped-call]
         left_out = step_if_finite(
             self.optimizer, terms.total, statistics=zip(statistics, before, strict=True)
         )

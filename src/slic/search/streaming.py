@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import IterableDataset, get_worker_info
 
-from slic.clips.datasets import ClipReader, quiet_worker
+from slic.clips.loading import WorkerLoader
+from slic.clips.reader import ClipReader
 from slic.errors import UnreadableVideoError
 from slic.search.moments import ClipShape, Windows, clip_indices
 from slic.videos.decoding import stream_frames
@@ -60,15 +60,12 @@ class MomentStream(IterableDataset[MomentClips]):
 
 def moment_loader(
     jobs: Sequence[Job], shape: ClipShape, *, workers: int
-) -> DataLoader[MomentClips]:
+) -> WorkerLoader[MomentClips]:
     """Return a loader that gives one moment at a time."""
-    if workers:  # OpenCV's own threads would not survive the fork, and be waited for
-        cv2.setNumThreads(1)
-    return DataLoader(
+    return WorkerLoader(
         MomentStream(jobs, shape),
+        workers=workers,
         batch_size=None,
-        num_workers=workers,
-        worker_init_fn=quiet_worker,
         prefetch_factor=8 if workers else None,
     )
 

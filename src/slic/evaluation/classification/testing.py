@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from jaxtyping import Float64, UInt8
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import IterableDataset, get_worker_info
 from tqdm import tqdm
 
-from slic.clips.datasets import put_threads_away, quiet_worker
+from slic.clips.loading import WorkerLoader
 from slic.clips.spans import half_overlapping_spans
 from slic.clips.windows import stream_clips
 from slic.embeddings import Precision
@@ -65,11 +65,10 @@ class WindowBlocks(IterableDataset[Block]):
 
 def block_loader(
     catalog: Catalog, *, frames: int, stride: int, size: int, workers: int
-) -> DataLoader[Block]:
+) -> WorkerLoader[Block]:
     """Return a loader of all windows of every video; those of one come in order, videos may mix."""
-    put_threads_away(workers)
     dataset = WindowBlocks(catalog, frames=frames, stride=stride, size=size)
-    return DataLoader(dataset, batch_size=None, num_workers=workers, worker_init_fn=quiet_worker)
+    return WorkerLoader(dataset, workers=workers, batch_size=None)
 
 
 @torch.no_grad()
