@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,15 @@ import torch
 from slic.encoders.encoder import VideoEncoder, to_input
 from slic.errors import SearchError
 from slic.runs import StopRequested
-from slic.search import Index, IndexReport, create_index, indexing, update_index
+from slic.search import (
+    Index,
+    IndexReport,
+    create_index,
+    indexing,
+    query_from_clip,
+    search,
+    update_index,
+)
 from slic.search.moments import clip_indices, mean_direction
 from slic.search.streaming import Job, read_moments
 from slic.videos.catalog import Catalog
@@ -67,6 +76,18 @@ def test_the_vectors_are_those_of_the_clips(index: Index) -> None:
             assert index.vectors([ids[number]]) == pytest.approx(mean_direction(z[None]), abs=1e-5)
     assert [video.path for video in index.videos()] == ["a.mp4", "b.mp4", "sub/c.avi"]
     assert index.count == sum(video.moments for video in index.videos()) == 4 + 5 + 6
+
+
+def test_an_encoder_without_a_head_is_indexed_by_its_features(
+    tmp_path: Path, encoder: VideoEncoder, videos: Path
+) -> None:
+    headless = VideoEncoder(replace(encoder.config, embedding=0)).eval()
+    index = create_index(tmp_path / "index", headless)
+    updated(index, videos)
+    assert index.settings.dimension == headless.feature_size
+    (hit,) = search(index, query_from_clip(index, videos / "b.mp4"), k=1)
+    assert hit.score == pytest.approx(1.0, abs=1e-5)
+    assert indexing.embed_moments(headless, []).shape == (0, headless.feature_size)
 
 
 def test_nothing_is_done_twice(index: Index, videos: Path) -> None:

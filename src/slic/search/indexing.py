@@ -61,7 +61,7 @@ def create_index(
     window = window_seconds or default_window_seconds(clip_shape(encoder.config))
     settings = Settings(
         encoder=encoder.fingerprint(),
-        dimension=encoder.config.embedding,
+        dimension=_dimension(encoder),
         window_seconds=float(window),
         stride_seconds=float(stride_seconds or window / 2),
         store=store or "embedded",
@@ -191,10 +191,15 @@ def embed_moments(
     """Return the embedding of each moment, given its clips (c, t, s, s, 3)."""
     device = next(encoder.parameters()).device
     if not moments:
-        return np.empty((0, encoder.config.embedding), np.float32)
+        return np.empty((0, _dimension(encoder)), np.float32)
     z = encoder(to_input(torch.cat(list(moments)).to(device))).float().cpu().numpy()
     ends = np.cumsum([len(clips) for clips in moments])[:-1]
     return np.concatenate([mean_direction(part[None]) for part in np.split(z, ends)])
+
+
+def _dimension(encoder: VideoEncoder) -> int:
+    """Return how many numbers an embedding is; without a head it is the features."""
+    return encoder.config.embedding or encoder.feature_size
 
 
 def _insert(
