@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,12 @@ from slic.search import (
     update_index,
 )
 from slic.search.moments import clip_indices, mean_direction
+from slic.search.reconcile import Changes
 from slic.search.streaming import Job, read_moments
 from slic.videos.catalog import Catalog
 
 MakeVideo = Callable[..., Path]
+Nobody = Callable[[], AbstractContextManager[None]]
 
 
 @pytest.fixture
@@ -168,6 +171,71 @@ def test_a_file_that_became_unreadable_leaves_and_is_named(index: Index, videos:
     assert report.changes.removed == ["b.mp4"]
     assert [refused.id for refused in report.changes.refused] == ["b.mp4"]
     assert list(contents(index)) == ["a.mp4", "sub/c.avi"]
+
+
+def test_files_that_cannot_be_reached_stay_and_are_told(
+    index: Index, videos: Path, tmp_path: Path, make_video: MakeVideo
+) -> None:
+    before = contents(index)
+    make_video(tmp_path / "more" / "d.mp4", frames=45, size=(64, 48))
+    videos.rename(tmp_path / "away")  # the disk is not mounted
+    for mounted_empty in (False, True):
+        if mounted_empty:
+            videos.mkdir()
+        changes = updated(index, tmp_path / "more").changes
+        assert changes.removed == []
+        assert changes.unreachable == [videos / name for name in ("a.mp4", "b.mp4", "sub/c.avi")]
+    videos.rmdir()
+    (tmp_path / "away").rename(videos)
+    assert updated(index, videos).changes.unreachable == []
+    assert contents(index).items() >= before.items()
+
+
+def test_below_a_folder_that_cannot_be_listed_nothing_is_removed(
+    encoder: VideoEncoder,
+    open_folder: Path,
+    nobody: Nobody,
+    make_video: MakeVideo,
+    make_frames: MakeVideo,
+) -> None:
+    videos = open_folder / "videos"
+    make_video(videos / "a.mp4", size=(64, 48))
+    make_video(videos / "sub" / "b.mp4", size=(64, 48))
+    make_frames(videos / "frames")
+    index = create_index(open_folder / "index", encoder)
+    updated(index, videos)
+    index.close()
+    for path in (index.path, *index.path.iterdir()):
+        path.chmod(0o777)
+    for name in ("frames", "sub"):
+        (videos / name).chmod(0)
+    with nobody():
+        changes = updated(index, videos).changes
+    index.close()
+    for name in ("frames", "sub"):
+        (videos / name).chmod(0o755)
+    assert changes.removed == []
+    assert changes.unreachable == [videos / "frames", videos / "sub" / "b.mp4"]
+
+
+def test_a_file_of_a_list_on_another_disk_stays_while_that_is_away(
+    tmp_path: Path, encoder: VideoEncoder, videos: Path
+) -> None:
+    listing = tmp_path / "lists" / "some.csv"
+    listing.parent.mkdir()
+    listing.write_text(f"path\n{videos / 'a.mp4'}\n")
+    index = create_index(tmp_path / "index", encoder)
+
+    def changes() -> Changes:
+        catalog = Catalog.from_list(listing, workers=1, cache=False, progress=False)
+        return update_index(index, catalog, workers=0, progress=False).changes
+
+    assert len(changes().added) == 1
+    videos.rename(tmp_path / "away")
+    assert (changes().removed, changes().unreachable) == ([], [videos / "a.mp4"])
+    (tmp_path / "away").rename(videos)
+    (videos / "a.mp4").unlink()
+    assert changes().removed == [str(videos / "a.mp4")]
 
 
 def test_a_video_that_breaks_off_is_refused_and_the_others_are_indexed(

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slic.cli.common import (
+    UsageError,
     Verbs,
     at_least,
+    command,
     open_catalog,
+    print_refused,
     printable,
     said,
     say_next,
@@ -129,11 +132,17 @@ def index(arguments: Namespace) -> None:
     try:
         report = update_index(opened, catalog, workers=arguments.workers)
     except StopRequested:
-        words = f"slic index {arguments.videos} --out {out}"
+        words = command("index", arguments.videos, "--out", out)
         sys.exit(said(f"stopped; {opened.count} moments are kept. Go on with: {words}", 130))
     changes = report.changes
-    for refused in changes.refused:
-        print(f"refused: {refused.id}: {refused.reason}", file=sys.stderr)
+    print_refused(changes.refused, file=sys.stderr)
+    if kept := changes.unreachable:
+        print(
+            f"slic: {len(kept)} videos stay in the index though their files cannot be reached, "
+            f"first {printable(str(kept[0]))}; mount the disk or mend the permissions, and if they "
+            "are gone for good index into another --out.",
+            file=sys.stderr,
+        )
     kinds = ("added", "moved", "changed", "removed")
     counts = ", ".join(f"{len(getattr(changes, kind))} {kind}" for kind in kinds)
     print(f"{out}: {counts}, {changes.unchanged} unchanged videos; {report.moments} moments.")
@@ -145,6 +154,7 @@ def search(arguments: Namespace) -> None:
     from slic.search import Index, Results, write_contact_sheet
     from slic.search import search as find
 
+    _check_usage(arguments)
     opened = Index.open(arguments.index)
     wanted = _queries(opened, arguments)
     searches = []
@@ -178,16 +188,19 @@ def moment_of(index: "Index", word: str) -> int | None:
     return index.moment_at(match["path"], float(match["seconds"]))
 
 
+def _check_usage(arguments: Namespace) -> None:
+    words: Sequence[str] = arguments.queries
+    if (arguments.start, arguments.end) != (None, None) and len(words) != 1:
+        raise UsageError("--from and --to are of one clip; give exactly one.")
+    if bool(words) == bool(arguments.like or arguments.unlike):
+        raise UsageError("give clips to search for one by one, or --like and --unlike.")
+
+
 def _queries(index: "Index", arguments: Namespace) -> list[tuple[str, "Query", dict[str, Any]]]:
     """Return title, query and what the page shows of it, for each search."""
     from slic.search import refine
 
-    words: Sequence[str] = arguments.queries
-    if (arguments.start, arguments.end) != (None, None) and len(words) != 1:
-        raise SearchError("--from and --to are of one clip; give exactly one.")
-    if bool(words) == bool(arguments.like or arguments.unlike):
-        raise SearchError("give clips to search for one by one, or --like and --unlike.")
-    if words:
+    if words := arguments.queries:
         return [_query(index, word, arguments.start, arguments.end) for word in words]
     like, unlike = (
         [query_of(index, word) for word in side] for side in (arguments.like, arguments.unlike)

@@ -2,14 +2,16 @@
 
 A video is known by its content: a moved file keeps its moments, a copy is given those of its twin,
 a changed one loses them. A video leaves the index when its file is gone from the disk or has other
-content, not because another collection was indexed into the same index.
+content, not because another collection was indexed into the same index, nor because its disk is not
+mounted or its folder may not be read.
 """
 
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from slic.errors import UnreadableVideoError
 from slic.search.contents import fingerprints
@@ -21,13 +23,18 @@ from slic.videos.video import Refused, Video
 
 @dataclass
 class Changes:
-    """What became of the videos of a collection, by path below its root."""
+    """What became of the videos of a collection, by path below its root.
+
+    ``unreachable`` are files of this or another collection that are neither there nor known to be
+    gone; their videos stay.
+    """
 
     added: list[str] = field(default_factory=list)
     moved: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     unchanged: int = 0
+    unreachable: list[Path] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
 
 
@@ -39,6 +46,13 @@ class _Known:
     size: int
     mtime_ns: int
     fingerprint: str
+
+    @property
+    def file(self) -> Path:
+        return Path(self.root) / self.path
+
+
+_Whereabouts = Literal["there", "gone", "unreachable"]
 
 
 @dataclass(frozen=True)
@@ -69,9 +83,10 @@ def reconcile(database: Database, catalog: Catalog, *, progress: bool) -> Change
     seen = _fingerprinted(fresh, found, changes, progress=progress)
     with database.transaction() as connection:
         seen = _touch(connection, seen, known, root, changes)
-        homeless = _homeless(known, seen, catalog, root)
-        _settle(connection, seen, known, homeless, root, changes)
+        homeless, unreachable = _homeless(known, seen, catalog, root)
+        _settle(connection, seen, known, homeless, unreachable, root, changes)
         _remove(connection, homeless.values(), changes)
+    changes.unreachable = sorted(row.file for row in unreachable.values())
     return changes
 
 
@@ -117,21 +132,52 @@ def _touch(
 
 
 def _homeless(
-    known: dict[tuple[str, str], _Known], seen: list[_Seen], catalog: Catalog, root: str
-) -> dict[int, _Known]:
-    """Return the rows whose content does not lie at their path any more."""
+    known: Mapping[tuple[str, str], _Known], seen: list[_Seen], catalog: Catalog, root: str
+) -> tuple[dict[int, _Known], dict[int, _Known]]:
+    """Return the rows whose content does not lie at their path any more, and those in doubt."""
     here = {(root, video.id) for video in catalog}
     overwritten = {(root, thing.video.id) for thing in seen}
     refused = {(root, refused.id) for refused in catalog.refused}
-    homeless = {}
+    homeless, unreachable = {}, {}
     for place, row in known.items():
-        file = Path(row.root) / row.path
-        gone = place not in here and not os.path.lexists(file)
-        if place in refused and not gone:
-            gone = not _same(row, look_at(file, row.path))
-        if gone or place in overwritten:
+        where = "there" if place in here else _whereabouts(row, refused)
+        if where == "gone" or place in overwritten:
             homeless[row.id] = row
-    return homeless
+        elif where == "unreachable":
+            unreachable[row.id] = row
+    return homeless, unreachable
+
+
+def _whereabouts(row: _Known, refused: Collection[tuple[str, str]]) -> _Whereabouts:
+    """Say what became of a file that is not a usable video of the collection."""
+    above = [(row.root, str(folder)) for folder in PurePosixPath(row.path).parents]
+    if any(folder in refused for folder in above):  # could not be listed
+        return "unreachable"
+    try:
+        os.lstat(row.file)
+    except (FileNotFoundError, NotADirectoryError):
+        # A list may name a file of another disk than its own by an absolute path.
+        base = row.file.parent if Path(row.path).is_absolute() else Path(row.root)
+        return "unreachable" if _not_mounted(base) else "gone"
+    except OSError:
+        return "unreachable"
+    if (row.root, row.path) not in refused:
+        return "there"
+    found = look_at(row.file, row.path)
+    if found.size < 0:  # a folder of frames that could not be listed
+        return "unreachable"
+    return "there" if _same(row, found) else "gone"
+
+
+def _not_mounted(folder: Path) -> bool:
+    """Tell whether a folder is missing or has nothing in it, as where a disk is not mounted.
+
+    A folder whose videos were all deleted is not empty: the catalog kept its scan there.
+    """
+    try:
+        return next(folder.iterdir(), None) is None
+    except OSError:
+        return True
 
 
 def _settle(
@@ -139,17 +185,19 @@ def _settle(
     seen: Iterable[_Seen],
     known: dict[tuple[str, str], _Known],
     homeless: dict[int, _Known],
+    unreachable: dict[int, _Known],
     root: str,
     changes: Changes,
 ) -> None:
-    """Give every new content a row: that of a moved file, or a new one."""
+    """Give every new content a row: that of a moved file, also of one in doubt, or a new one."""
     for row in homeless.values():  # frees the paths, so that two files may have changed places
         connection.execute("UPDATE videos SET path = ? WHERE id = ?", (f"\n{row.id}", row.id))
-    by_content = {row.fingerprint: row for row in homeless.values()}
+    movable = unreachable | homeless
+    by_content = {row.fingerprint: row for row in movable.values()}
     for thing in seen:
         path = thing.video.id
         if (moved := by_content.pop(thing.fingerprint, None)) is not None:
-            del homeless[moved.id]
+            (homeless if moved.id in homeless else unreachable).pop(moved.id)
             connection.execute(
                 "UPDATE videos SET root = ?, path = ?, size = ?, mtime_ns = ? WHERE id = ?",
                 (root, path, thing.found.size, thing.found.mtime_ns, moved.id),
