@@ -1,4 +1,7 @@
-"""Writing files whole: a reader, or a run after a crash, sees the old file or the new one."""
+"""Files: how those of a collection are named, and writing them whole.
+
+Written whole: a reader, or a run after a crash, sees the old file or the new one.
+"""
 
 import os
 import secrets
@@ -7,6 +10,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from slic.errors import CheckpointError
+
+
+def absolute(path: Path) -> Path:
+    """Return the absolute path without `..`; links are not followed, unlike `Path.resolve`."""
+    return Path(os.path.normpath(path.absolute()))
+
+
+def id_of(name: str | Path, folder: Path) -> str:
+    """Return how a collection names a file that is listed in ``folder``.
+
+    Relative to the folder where the file lies below it, else its absolute path; the same from any
+    working directory.
+    """
+    base = absolute(folder)
+    path = absolute(base / name)
+    return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
 
 
 @contextmanager

@@ -326,6 +326,26 @@ def test_a_list_gives_what_the_folder_gives(
     assert probed == ["gone.mp4"]
 
 
+def test_ids_of_listed_videos_do_not_depend_on_the_working_directory(
+    tmp_path: Path, clip: Path, probed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(clip, tmp_path / "v/x.mp4", tmp_path / "lists/sub/y.mp4")
+    (tmp_path / "lists/train.csv").write_text("path\n../v/x.mp4\nsub/y.mp4\n")
+    found = []
+    for folder, name in (
+        (".", "lists/train.csv"),
+        ("lists", "train.csv"),
+        ("v", "../lists/train.csv"),
+    ):
+        monkeypatch.chdir(tmp_path / folder)
+        found.append(Catalog.from_list(name, progress=False))
+    assert found == [Catalog.from_list(tmp_path / "lists/train.csv", progress=False)] * 3
+    assert ids(found[0]) == [f"{tmp_path}/v/x.mp4", "sub/y.mp4"]
+    assert found[0].root == tmp_path / "lists"
+    assert all((found[0].root / video.id).samefile(video.path) for video in found[0])
+    assert len(probed) == 2
+
+
 def test_bad_lists(tmp_path: Path) -> None:
     cases = {
         "file,label\na.mp4,x\n": "no column 'path'; its columns are file, label",

@@ -3,18 +3,19 @@
 import csv
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from slic.errors import CatalogError
+from slic.files import id_of
 
 
 @dataclass(frozen=True)
 class Labels:
     """The action of each video and, where one is told, its split.
 
-    The keys are video ids: the path relative to the folder of the CSV file or of the catalog, with
-    forward slashes, as ``Catalog.from_folder`` of that folder names it. A video that is listed and
-    not there has its listed name.
+    The keys are video ids: the path relative to the folder of the videos, with forward slashes, or
+    the absolute path of a listed video outside that folder, as ``Catalog`` names them. A video that
+    is listed and not there has its listed name.
     """
 
     label: Mapping[str, str]
@@ -67,9 +68,12 @@ class Labels:
 def read_labels(csv_path: Path | str) -> Labels:
     """Read the columns ``path``, ``label`` and (if there) ``split``; others are ignored.
 
+    The ids are those of ``Catalog.from_list`` of the same file; so a list of videos can hold their
+    labels too. What is relative and stays below its folder fits any folder of videos.
+
     Raises:
-        CatalogError: The file cannot be read, lacks a column, has a row without path or label, a
-            path that leaves the folder, or two rows for one video.
+        CatalogError: The file cannot be read, lacks a column, has a row without path or label, or
+            two rows for one video.
     """
     path = Path(csv_path)
     try:
@@ -90,7 +94,7 @@ def _labels_from_rows(
     label: dict[str, str] = {}
     split: dict[str, str] = {}
     for line, row in rows:
-        video_id = _video_id(path, line, row)
+        video_id = id_of(_cell(path, line, row, "path"), path.parent)
         if video_id in label:
             raise CatalogError(f"{path}: line {line}: {video_id!r} has a row already. Remove one.")
         label[video_id] = _cell(path, line, row, "label")
@@ -115,13 +119,3 @@ def _cell(path: Path, line: int, row: dict[str, str | None], column: str) -> str
     if not value:
         raise CatalogError(f"{path}: line {line}: column {column!r} is empty.")
     return value
-
-
-def _video_id(path: Path, line: int, row: dict[str, str | None]) -> str:
-    relative = PurePosixPath(_cell(path, line, row, "path"))
-    if relative.is_absolute() or ".." in relative.parts:
-        raise CatalogError(
-            f"{path}: line {line}: {str(relative)!r} is not inside {path.parent}. "
-            "Give the path relative to the folder of this file."
-        )
-    return str(relative)

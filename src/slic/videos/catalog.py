@@ -1,7 +1,6 @@
 """Which videos there are: a folder is scanned, or a list is read, and refused files are named."""
 
 import csv
-import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slic.errors import CatalogError
+from slic.files import absolute, id_of
 from slic.videos import scan_cache
 from slic.videos.scanning import VIDEO_SUFFIXES, Found, Verdict, find_videos, look_at, scan
 from slic.videos.video import Refused, Video
@@ -80,15 +80,17 @@ class Catalog(Sequence[Video]):
     ) -> "Catalog":
         """Scan the videos that a CSV or Parquet file lists in its column ``path``.
 
-        Paths are relative to the list's folder, or absolute; other columns are ignored. The
-        other arguments are those of :meth:`from_folder`.
+        Paths are relative to the list's folder, or absolute; other columns are ignored. An id is
+        relative to that folder where the video lies below it, else the absolute path. The other
+        arguments are those of :meth:`from_folder`.
 
         Raises:
             CatalogError: No such list, no such column, no row, or a video listed twice.
         """
         listing = Path(path)
-        root = _folder(listing.parent)
-        found = [_listed(root, name) for name in _paths_in(listing)]
+        root = _folder(absolute(listing.parent))
+        ids = [id_of(name, root) for name in _paths_in(listing)]
+        found = [look_at(root / listed, listed) for listed in ids]
         (most_listed, times), *_ = Counter(thing.id for thing in found).most_common(1)
         if times > 1:
             raise CatalogError(f"{listing}: {most_listed} is listed more than once.")
@@ -180,13 +182,6 @@ def _catalog(root: Path, verdicts: Iterable[Verdict], refused: list[Refused]) ->
         videos=tuple(sorted(videos, key=lambda video: video.id)),
         refused=tuple(sorted(refused, key=lambda item: item.id)),
     )
-
-
-def _listed(root: Path, name: str) -> Found:
-    """Return a listed video; its id is relative to the list's folder where it lies below it."""
-    path = Path(os.path.normpath(root / name))
-    base = Path(os.path.normpath(root))
-    return look_at(path, (path.relative_to(base) if path.is_relative_to(base) else path).as_posix())
 
 
 def _paths_in(listing: Path) -> list[str]:

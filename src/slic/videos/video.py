@@ -9,7 +9,8 @@ class Video:
     """One video whose frames decode: a file, or a folder of numbered frames.
 
     Attributes:
-        id: Posix path relative to the catalog's root; it stays when the whole folder moves.
+        id: Posix path relative to the catalog's root; it stays when the whole folder moves. Of a
+            listed video that lies elsewhere, its absolute path.
         path: The file, or the folder of frames.
         frames: Frames that really decode, counted by decoding them all once.
         fps: Frames per second (the mean when the rate varies; 25 for a folder of frames).
