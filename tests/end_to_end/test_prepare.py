@@ -152,6 +152,20 @@ def test_a_run_on_copies(slic: Slic, videos: Path, tmp_path: Path) -> None:
     assert all((v["width"], v["height"]) == (43, 32) for v in told["videos"])
 
 
+def test_copies_of_a_list_leave_the_originals_alone(
+    slic: Slic, videos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "train.csv").write_text("path\n../videos/0.mp4\n../videos/1.mp4\n")
+    before = files(tmp_path)
+    for out in ([], ["--out", tmp_path / "copies"]):
+        words = ["prepare", tmp_path / "lists" / "train.csv", "--copies", "--workers=1", *out]
+        said = last_line(slic(*words).wait())
+        assert said.startswith(f"slic: {videos}/0.mp4: does not lie below the folder of VIDEOS")
+        assert before.items() <= files(tmp_path).items()
+    assert not (tmp_path / "copies").exists()
+
+
 def test_a_video_that_does_not_decode_any_more_is_named_and_the_rest_is_done(
     slic: Slic, videos: Path, tmp_path: Path
 ) -> None:

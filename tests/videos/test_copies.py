@@ -1,5 +1,6 @@
 """Frame n of a copy is frame n of its video, and a copy is taken for no other video's."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -102,9 +103,42 @@ def test_the_copy_of_another_size_or_video_is_made_again(
 def test_a_copy_never_lands_on_its_video(catalog: Catalog, tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="the folder of the videos themselves"):
         Copies(catalog.root, short_side=48).check(catalog)
-    outside = replace(catalog, videos=(replace(catalog[0], id="/elsewhere/a.mp4"),))
-    with pytest.raises(CatalogError, match=r"/elsewhere/a\.mp4: lies outside"):
-        Copies(tmp_path, short_side=48).check(outside)
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "deep").symlink_to(catalog.root / "deep")
+    with pytest.raises(CatalogError, match="which is a video or lies outside"):
+        Copies(tmp_path / "linked", short_side=48).check(catalog)
+
+
+@pytest.mark.parametrize("id", ["/elsewhere/a.mp4", "../v/a.mp4", "a/../../b.mp4", ".."])
+def test_a_copy_never_leaves_its_folder(
+    catalog: Catalog,
+    tmp_path: Path,
+    id: str,  # noqa: A002
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    odd = replace(catalog[0], id=id)
+    for folder in (tmp_path / "copies", Path("copies"), Path()):
+        copies = Copies(folder, short_side=48)
+        for use in (copies.path, copies.write):
+            with pytest.raises(CatalogError, match=r"h264\.mp4: does not lie below the folder"):
+                use(odd)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_a_copy_is_replaced(catalog: Catalog, tmp_path: Path) -> None:
+    copies = Copies(tmp_path, short_side=48)
+    for video in (catalog[0], next(v for v in catalog if v.id == "frames")):
+        path = copies.path(video)
+        path.parent.mkdir(exist_ok=True)
+        if video.path.is_dir():
+            shutil.copytree(video.path, path)
+        else:
+            shutil.copyfile(video.path, path)
+        before = sorted(path.rglob("*")), path.is_file() and path.read_bytes()
+        with pytest.raises(CheckpointError, match=f"{video.id}: is there and is no copy that slic"):
+            copies.write(video)
+        assert before == (sorted(path.rglob("*")), path.is_file() and path.read_bytes())
 
 
 def test_a_damaged_copy_is_named(catalog: Catalog, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Flow that `slic prepare --flow` computed ahead of training: one small file a video."""
 
 import json
+import os
 import zlib
 from collections import deque
 from collections.abc import Iterator
@@ -56,8 +57,8 @@ class FlowCache:
         return str(self.folder)
 
     def path(self, video: Video) -> Path:
-        """Return where a video's flow lies; ids of videos outside the root are absolute."""
-        return self.folder / f"{video.id.lstrip('/')}.flow"
+        """Return where a video's flow lies: in the folder, also of a video outside the root."""
+        return self.folder / os.path.normpath(f"/{video.id.lstrip('/')}.flow")[1:]
 
     def holds(self, video: Video) -> bool:
         """Tell whether the flow of this very video is there."""

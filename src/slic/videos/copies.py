@@ -5,6 +5,7 @@ too, and the same frames by number. It is Motion JPEG in AVI whatever the name s
 what is inside); a folder of numbered frames becomes a folder of small frames.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,7 +16,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from slic.errors import CatalogError, CheckpointError
-from slic.files import atomic_path
+from slic.files import atomic_path, id_of
 from slic.videos import motion_jpeg
 from slic.videos.catalog import Catalog
 from slic.videos.decoding import stream_frames
@@ -40,23 +41,36 @@ class Copies:
     quality: int = 85
 
     def check(self, catalog: Catalog) -> None:
-        """See that no copy lands on a video.
+        """See that every copy lies in the folder, links followed, and none on a video.
 
         Raises:
-            CatalogError: One would.
+            CatalogError: One would not.
         """
-        if outside := [video.id for video in catalog if video.id.startswith("/")]:
-            raise CatalogError(
-                f"{outside[0]}: lies outside {catalog.root}, so no copy can have its name; make "
-                "copies of a list whose videos lie below its own folder."
-            )
-        root, folder = catalog.root.resolve(), self.folder.resolve()
-        if root == folder:
+        folder = _real(self.folder)
+        if _real(catalog.root) == folder:
             raise CatalogError(f"{folder}: is the folder of the videos themselves; choose another.")
+        originals = {_real(video.path) for video in catalog}
+        for video in catalog:
+            copy = _real(self.path(video))
+            if copy in originals or folder not in copy.parents:
+                raise CatalogError(
+                    f"{video.path}: its copy would be written to {copy}, which is a video or lies "
+                    f"outside {folder}; choose another folder with --out."
+                )
 
     def path(self, video: Video) -> Path:
-        """Return where a video's copy lies."""
-        return self.folder / video.id
+        """Return where a video's copy lies.
+
+        Raises:
+            CatalogError: That is not in the folder.
+        """
+        name = id_of(video.id, self.folder)
+        if name == "." or name.startswith("/"):
+            raise CatalogError(
+                f"{video.path}: does not lie below the folder of VIDEOS, so no copy can have its "
+                "name; give a folder above it, or a list that lies in such a folder."
+            )
+        return self.folder / name
 
     def size(self, video: Video) -> tuple[int, int]:
         """Return (width, height) of the copy's frames."""
@@ -65,24 +79,25 @@ class Copies:
 
     def holds(self, video: Video) -> bool:
         """Tell whether the copy of this very video is there."""
-        path = self.path(video)
-        if not path.is_dir():
-            return motion_jpeg.origin_of(path) == self._about(video)
-        with suppress(OSError):
-            return (path / _ORIGIN).read_text() == self._about(video)
-        return False
+        return _origin(self.path(video)) == self._about(video)
 
     def write(self, video: Video) -> int:
         """Write the copy of a video; return its bytes.
 
         Raises:
             UnreadableVideoError: A frame does not decode.
-            CheckpointError: The copy cannot be written.
+            CheckpointError: The copy cannot be written, or something else has its name.
         """
+        path = self.path(video)
+        if os.path.lexists(path) and _origin(path) is None:
+            raise CheckpointError(
+                f"{path}: is there and is no copy that slic made, so it is not replaced; choose "
+                "another folder with --out, or delete it."
+            )
         frames = stream_frames(video, range(video.frames), size=self.size(video))
         if video.path.is_dir():
             return self._write_folder(video, frames)
-        with atomic_path(self.path(video)) as temporary:
+        with atomic_path(path) as temporary:
             motion_jpeg.write(
                 temporary,
                 frames,
@@ -119,3 +134,15 @@ class Copies:
 
     def _about(self, video: Video) -> str:
         return f"{fingerprint(video)} {self.size(video)} {self.quality}"
+
+
+def _real(path: Path) -> Path:
+    """Return a path with its links followed; `Path.resolve` raises where they are a loop."""
+    return Path(os.path.realpath(path))
+
+
+def _origin(copy: Path) -> str | None:
+    """Return what a copy says that it is of; None where there is none, or not by us."""
+    with suppress(OSError):
+        return (copy / _ORIGIN).read_text() if copy.is_dir() else motion_jpeg.origin_of(copy)
+    return None

@@ -81,7 +81,8 @@ def origin_of(path: Path) -> str | None:
             comment = container.metadata.get("comment", "")
     except (OSError, av.FFmpegError):
         return None
-    return comment.removeprefix(f"{_MARK.decode()} ") if comment else None
+    mark = f"{_MARK.decode()} "
+    return comment.removeprefix(mark) if comment.startswith(mark) else None
 
 
 def _index(file: BinaryIO) -> Int[np.ndarray, "n 2"] | None:
