@@ -3,12 +3,15 @@
 import csv
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from zlib import crc32
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -126,6 +129,43 @@ def test_each_bad_file_is_refused_with_its_reason_and_the_rest_is_kept(
         "text.mp4": "not a video file, whatever its name says",
     }
     assert capfd.readouterr() == ("", "")  # neither FFmpeg nor OpenCV says a word of its own
+
+
+def oversized_png(side: int = 200_000) -> bytes:
+    """Return a PNG whose header tells more pixels than OpenCV reads."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    body = chunk(b"IDAT", zlib.compress(bytes(100)))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + body + chunk(b"IEND", b"")
+
+
+def test_an_odd_entry_is_refused_by_name_and_the_rest_is_kept(
+    tmp_path: Path, clip: Path, make_frames: MakeVideo, capfd: pytest.CaptureFixture[str]
+) -> None:
+    put(clip, tmp_path / "good.mp4")
+    for name in ("pipe.mp4", "plain pipe", "frames/000000.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "device.mp4").symlink_to("/dev/zero")
+    make_frames(tmp_path / "frames", frames=3, name="{:06d}.jpg")
+    make_frames(tmp_path / "pictures", frames=3, name="{:06d}.png")
+    (tmp_path / "pictures" / "000001.png").write_bytes(oversized_png())
+    for name in ("loop", "loop.mp4"):
+        (tmp_path / name).symlink_to(name)
+    catalog = scan(tmp_path)
+    assert ids(catalog) == ["good.mp4"]
+    assert {refused.id: refused.reason for refused in catalog.refused} == {
+        "device.mp4": "neither a file nor a folder",
+        "frames": "its frame 000000.jpg is no file",
+        "loop": "too many levels of symbolic links",
+        "loop.mp4": "too many levels of symbolic links",
+        "pictures": "its frame 000001.png does not decode",
+        "pipe.mp4": "neither a file nor a folder",
+    }
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("name", ["cut.avi", "cut.mkv", "cut.mpg"])
@@ -250,6 +290,8 @@ def test_without_permission(clip: Path) -> None:
     with tempfile.TemporaryDirectory() as name:  # pytest's own are closed to others
         root = Path(name) / "set"
         put(clip, root / "a.mp4", root / "closed.mp4", root / "sub/b.mp4")
+        put(clip, root / "sub/c.txt")
+        (root / "linked").symlink_to(root / "sub" / "c.txt")
         for path, mode in ((root.parent, 0o755), (root / "closed.mp4", 0), (root / "sub", 0)):
             path.chmod(mode)
         with nobody():
@@ -258,6 +300,7 @@ def test_without_permission(clip: Path) -> None:
     assert ids(catalog) == ["a.mp4"]
     assert catalog.refused == (
         Refused("closed.mp4", "permission denied"),
+        Refused("linked", "permission denied"),
         Refused("sub", "this folder cannot be listed (permission denied)"),
     )
 

@@ -43,18 +43,28 @@ def frame_paths(folder: Path) -> list[Path]:
 def read_image(path: Path, *, flags: int = cv2.IMREAD_COLOR) -> UInt8[np.ndarray, "h w 3"] | None:
     """Return an image as BGR (alpha dropped, 16 bits cut to 8, turned as its EXIF says) or None."""
     data = np.frombuffer(path.read_bytes(), np.uint8)
-    return cv2.imdecode(data, flags) if data.size else None
+    try:
+        return cv2.imdecode(data, flags) if data.size else None
+    except cv2.error:  # larger than OpenCV reads, or than the memory
+        return None
 
 
 def check_frames(paths: list[Path]) -> tuple[int, int]:
     """Decode every frame once, coarsely where the format allows, and return (width, height).
 
     Raises:
-        UnreadableVideoError: A frame does not decode, or is missing.
+        UnreadableVideoError: A frame does not decode, or is no file.
     """
     for path in paths:
-        if read_image(path, flags=cv2.IMREAD_REDUCED_COLOR_8) is None:
-            raise UnreadableVideoError(f"{path.parent}: its frame {path.name} does not decode")
-    first = read_image(paths[0])
-    assert first is not None, "it decoded a moment ago"
-    return first.shape[1], first.shape[0]
+        if not path.is_file():  # to read a pipe would wait for ever
+            raise UnreadableVideoError(f"{path.parent}: its frame {path.name} is no file")
+        _checked(path, flags=cv2.IMREAD_REDUCED_COLOR_8)
+    height, width, _ = _checked(paths[0]).shape
+    return width, height
+
+
+def _checked(path: Path, *, flags: int = cv2.IMREAD_COLOR) -> UInt8[np.ndarray, "h w 3"]:
+    image = read_image(path, flags=flags)
+    if image is None:
+        raise UnreadableVideoError(f"{path.parent}: its frame {path.name} does not decode")
+    return image

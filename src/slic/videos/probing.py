@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 from zlib import crc32
 
@@ -48,6 +49,8 @@ def probe(path: Path, id: str) -> Video:  # noqa: A002 (the word of the whole pa
     try:
         if path.is_dir():
             return _probe_folder(path, id)
+        if not S_ISREG(path.stat().st_mode):  # to open a pipe would wait for ever
+            raise UnreadableVideoError(f"{path}: neither a file nor a folder")
         with path.open("rb") as file:
             head = file.read(64)
     except OSError as error:

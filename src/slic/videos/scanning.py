@@ -43,7 +43,7 @@ class Verdict:
 
 
 def find_videos(root: Path) -> tuple[list[Found], list[Refused]]:
-    """Return the videos under a folder, and the folders under it that cannot be listed.
+    """Return the videos under a folder, and what is under it and cannot be looked into.
 
     Hidden names (and with them the ``._x`` files of macOS) are passed over. Linked folders are
     entered after all real ones, and no folder twice, so loops of links end.
@@ -61,13 +61,20 @@ def find_videos(root: Path) -> tuple[list[Found], list[Refused]]:
             visited.add((status.st_dev, status.st_ino))
             entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
         except OSError as error:
-            reason = f"this folder cannot be listed ({(error.strerror or str(error)).lower()})"
+            reason = f"this folder cannot be listed ({_plain(error)})"
             refused.append(Refused(_id(folder, root), reason))
             continue
-        inside = sorted((entry.name for entry in entries if entry.is_dir()), reverse=True)
-        for path in (folder / name for name in inside):
-            (links if path.is_symlink() else folders).append(path)
-        found.extend(_videos_in(folder, {e.name for e in entries} - set(inside), root))
+        names: set[str] = set()
+        for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
+            path = folder / entry.name
+            try:
+                if not entry.is_dir():
+                    names.add(entry.name)
+                else:
+                    (links if entry.is_symlink() else folders).append(path)
+            except OSError as error:  # a link to itself, or into a folder that is closed
+                refused.append(Refused(_id(path, root), _plain(error)))
+        found.extend(_videos_in(folder, names, root))
     return found, refused
 
 
@@ -78,6 +85,10 @@ def _videos_in(folder: Path, names: Collection[str], root: Path) -> Iterator[Fou
     yield from (look_at(path, _id(path, root)) for path in files)
     if not files and numbered_frames(names):
         yield look_at(folder, _id(folder, root))
+
+
+def _plain(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 def _id(path: Path, root: Path) -> str:
