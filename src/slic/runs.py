@@ -53,15 +53,18 @@ def lock_folder(path: Path) -> IO[str]:
 
 
 def read_log(path: Path) -> list[Mapping[str, Any]]:
-    """Read a file of JSON lines; a last line that a kill cut short is left out."""
+    """Read a file of JSON objects, up to a line that is none: a kill cut the last one short."""
     if not path.exists():
         return []
     records = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            records.append(json.loads(line))
+            record = json.loads(line)
         except json.JSONDecodeError:
             break
+        if not isinstance(record, dict):
+            break
+        records.append(record)
     return records
 
 

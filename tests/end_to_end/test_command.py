@@ -241,6 +241,25 @@ def test_labels_that_lack_a_split(slic: Slic, sample: Path, encoder: Path) -> No
     assert "no video is in split 'val'; splits in the file: test, train." in said
 
 
+def test_a_path_that_cannot_be_used_is_one_line(slic: Slic, encoder: Path, tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 300)
+    for words in (
+        ["evaluate", "retrieval", tmp_path, "--encoder", encoder, "--labels", long],
+        ["search", long, "a.mp4"],
+        ["studio", long, "--no-browser"],
+    ):
+        said = one_line(slic(*words).wait())
+        assert said.startswith(f"slic: {long}"), said
+        assert said.endswith(": File name too long."), said
+
+
+def test_a_folder_in_place_of_a_file_is_said_before_the_work(
+    slic: Slic, videos: Path, encoder: Path, tmp_path: Path
+) -> None:
+    said = one_line(slic("embed", videos, "--encoder", encoder, "--out", tmp_path).wait())
+    assert said.endswith(f"{tmp_path}: is a folder; give the name of a file to write.")
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -253,6 +272,11 @@ def test_labels_that_lack_a_split(slic: Slic, sample: Path, encoder: Path) -> No
         ["embed", "videos", "--encoder", "e", "--out", "o", "--workers=-1"],
         ["sample", "videos", "--train=some"],
         ["evaluate"],
+        ["search", "index"],
+        ["search", "index", "--from=1"],
+        ["cluster", "index", "--move", "a.mp4@1"],
+        ["cluster", "index", "--merge", "1", "99999999999999999999"],
+        ["studio"],
     ],
 )
 def test_wrong_usage_is_exit_code_2(slic: Slic, words: list[str]) -> None:

@@ -189,7 +189,6 @@ def test_what_cannot_be_done_is_one_line(
         (["search", tmp_path, videos / "0.mp4"], "no index here; make one with `slic index`"),
         (["search", index, tmp_path / "nothing.mp4"], "no such file"),
         (["search", index, "nothing.mp4@3"], "not a video of"),
-        (["search", index], "give clips to search for one by one"),
         (["search", index, videos / "0.mp4", "--from=90"], "nothing lies from 90"),
         (["search", index, "0.mp4@1", "--from=1"], "is a moment already"),
         (["search", index, videos / "0.mp4", "--where=1; DROP TABLE videos"], "syntax error"),

@@ -212,7 +212,15 @@ def test_exports_read_back_and_fiftyone_finds_its_folder(
     assert labels["labels"].keys() == data.keys()
     assert sum(map(len, labels["labels"].values())) == count
     assert sorted(data.values()) == [f"/v/{i}.mp4" for i in range(4)]
-    for text in ("not names", '[{"name": "x"}]'):
+    row = '{"fingerprint": "f", "start_seconds": 0, "end_seconds": %s, "name": %s,'
+    row += ' "confidence": 1, "source": "given"}'
+    for text in (
+        "not names",
+        '[{"name": "x"}]',
+        f"[{row % ('NaN', 1)}]",
+        f"[{row % (1, 5)}]",
+        "[5]",
+    ):
         (tmp_path / "bad.json").write_text(text)
         with pytest.raises(SearchError, match="these names cannot be read"):
             import_names(named, tmp_path / "bad.json")

@@ -15,7 +15,6 @@ from slic.studio.guard import Access
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "give the folder of an index"),
         (["nowhere"], "no index here"),
         (["nowhere", "--runs", "none"], "--runs none: there is no such folder"),
     ],

@@ -43,6 +43,13 @@ def test_long_curves_are_thinned_to_means(tmp_path: Path) -> None:
     assert all(value == 0.5 for _, value in points)
 
 
+def test_a_log_of_another_program_has_no_curves(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "log.jsonl").write_text('{"kind": "step", "loss": 1}\n{"time": "x"}\n[]\n')
+    run = described(tmp_path, 0, tmp_path / "run")
+    assert (run["curves"], run["seconds"]) == ([], 0)
+
+
 def test_an_empty_run_has_no_curves(tmp_path: Path) -> None:
     write_log(tmp_path / "run", [])
     assert described(tmp_path, 0, tmp_path / "run")["curves"] == []

@@ -7,6 +7,7 @@ import os
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from slic.cli import (
     collections,
@@ -19,7 +20,7 @@ from slic.cli import (
     search,
     studio,
 )
-from slic.cli.common import said
+from slic.cli.common import UsageError, said
 from slic.errors import SlicError
 
 DESCRIPTION = """Learn from unlabelled videos of human action, then search and compare them.
@@ -32,14 +33,18 @@ DESCRIPTION = """Learn from unlabelled videos of human action, then search and c
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command; a `SlicError` is one line and exit code 1, wrong usage exit code 2."""
+    """Run the command; an error of the user's is one line and exit code 1, wrong usage 2."""
     parser = _parser()
     arguments, rest = parser.parse_known_args(argv)
     if rest and arguments.verb not in (learning.pretrain, prepare.prepare):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     arguments.settings = rest
+    if isinstance(sys.stdout, TextIOWrapper):  # names of files need not be Unicode
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         arguments.verb(arguments)
+    except UsageError as error:
+        parser.error(str(error))
     except SlicError as error:
         sys.exit(said(str(error), 1))
     except KeyboardInterrupt:
@@ -47,6 +52,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output, such as `head`, went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:  # a path that cannot be used, such as one in a folder that is closed
+        if error.filename is None:
+            raise
+        sys.exit(said(f"{os.fsdecode(error.filename)}: {error.strerror}.", 1))
 
 
 def _parser() -> ArgumentParser:

@@ -148,7 +148,7 @@ def _problem(arguments: Namespace) -> "Problem":
         annotations=arguments.annotations,
         workers=arguments.workers,
     )
-    print_refused(catalog, file=sys.stderr)
+    print_refused(catalog.refused, file=sys.stderr)
     catalog.require_usable()
     return split_videos(catalog, labels, train=arguments.train_split, test=arguments.test_split)
 

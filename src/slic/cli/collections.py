@@ -63,4 +63,4 @@ def scan(arguments: Namespace) -> None:
         print(json.dumps({"root": str(catalog.root), "videos": videos, "refused": refused}))
         return
     print(f"{arguments.videos}: {len(catalog)} videos, {hours:.2f} hours.")
-    print_refused(catalog)
+    print_refused(catalog.refused)

@@ -5,10 +5,12 @@ import shlex
 import shutil
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeAlias
+
+from slic.errors import SlicError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
     from slic.encoders.encoder import VideoEncoder
     from slic.labels import Labels
     from slic.videos.catalog import Catalog
+    from slic.videos.video import Refused
+
+
+class UsageError(Exception):
+    """Arguments that do not go together; the command says so like argparse, with exit code 2."""
 
 
 Verbs: TypeAlias = "_SubParsersAction[ArgumentParser]"
@@ -67,10 +74,10 @@ def cache_argument(verb: ArgumentParser) -> None:
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """Return a converter for whole numbers that are not below ``least``."""
+    """Return a converter for whole numbers that are not below ``least``, nor beyond all use."""
 
     def number(word: str) -> int:
-        if not word.isdecimal() or int(word) < least:
+        if not word.isdecimal() or not least <= int(word) < 2**31:
             raise ArgumentTypeError(f"{word!r} is not a whole number of at least {least}")
         return int(word)
 
@@ -126,7 +133,12 @@ def features_kept(cache: Path | None, output: Path | None) -> Iterator[Path | No
     """Give the folder that features are kept in, so that a killed command goes on where it was.
 
     That is ``cache``; or one beside the output, removed when the command succeeded; or none.
+
+    Raises:
+        SlicError: The output is a folder: said before the work, not after it.
     """
+    if output and output.is_dir():
+        raise SlicError(f"{output}: is a folder; give the name of a file to write.")
     if cache or not output:
         yield cache
         return
@@ -135,15 +147,20 @@ def features_kept(cache: Path | None, output: Path | None) -> Iterator[Path | No
     shutil.rmtree(beside, ignore_errors=True)
 
 
-def print_refused(catalog: "Catalog", file: TextIO | None = None) -> None:
+def print_refused(refusals: "Iterable[Refused]", file: TextIO | None = None) -> None:
     """Name every file that was set aside, and why."""
-    for refused in catalog.refused:
+    for refused in refusals:
         print(printable(f"refused: {refused.id}: {refused.reason}"), file=file or sys.stdout)
 
 
 def say_next(*words: object) -> None:
     """Print the command that a user is likely to type next; capitals stand for what is theirs."""
-    print("next:", shlex.join(["slic", *map(str, words)]))
+    print("next:", command(*words))
+
+
+def command(*words: object) -> str:
+    """Return a command of ours as a user can type it."""
+    return shlex.join(["slic", *map(str, words)])
 
 
 def printable(text: str) -> str:
@@ -153,7 +170,7 @@ def printable(text: str) -> str:
 
 def said(message: str, code: int) -> int:
     """Print one line to stderr; return the exit code, for ``sys.exit``."""
-    print(f"slic: {message}", file=sys.stderr)
+    print(f"slic: {printable(message)}", file=sys.stderr)
     return code
 
 

@@ -103,7 +103,7 @@ def pretrain(arguments: Namespace) -> None:
     recipe = load_recipe(recipe_source or "best", arguments.settings)
     catalog, labels = _catalog_and_labels(arguments)
     if is_main_process():
-        print_refused(catalog, file=sys.stderr)
+        print_refused(catalog.refused, file=sys.stderr)
     if arguments.split:
         catalog = _split(catalog, labels, arguments.split)
     observer = LabelObserver(labels) if labels else None
@@ -123,7 +123,7 @@ def embed(arguments: Namespace) -> None:
 
     encoder = load_encoder(arguments.encoder)
     catalog = open_catalog(arguments.videos, arguments.workers)
-    print_refused(catalog, file=sys.stderr)
+    print_refused(catalog.refused, file=sys.stderr)
     with features_kept(arguments.cache, arguments.out) as cache:
         embeddings = run(
             encoder,

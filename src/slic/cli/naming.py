@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slic.cli.common import (
+    UsageError,
     Verbs,
     at_least,
+    command,
     open_catalog,
     print_refused,
     printable,
@@ -71,7 +73,11 @@ def add_verbs(verbs: Verbs) -> None:
         "--export", type=Path, metavar="PATH", help="write .csv, .json, or else a FiftyOne folder"
     )
     verb.add_argument(
-        "--import", dest="source", type=Path, metavar="PATH", help="read what --export wrote"
+        "--import",
+        dest="source",
+        type=Path,
+        metavar="PATH",
+        help="read a .csv or .json that --export wrote",
     )
 
     verb = verbs.add_parser("classify", help="say what videos show, by the names of an index")
@@ -86,13 +92,13 @@ def cluster(arguments: Namespace) -> None:
     """Cluster when that is still to be done, correct, and list."""
     from slic import search as room
 
+    if (arguments.move is None) != (arguments.to is None):
+        raise UsageError("--move and --to belong together; give both.")
     index = room.Index.open(arguments.index)
     if arguments.again or not room.clusters_per_level(index):
         room.cluster_index(index)
     if arguments.level is not None:
         room.show_level(index, arguments.level)
-    if (arguments.move is None) != (arguments.to is None):
-        raise SearchError("--move and --to belong together; give both.")
     if arguments.merge:
         room.merge(index, arguments.merge)
     if arguments.move:
@@ -113,7 +119,8 @@ def name(arguments: Namespace) -> None:
     else:
         count = assign_name(index, [_moment(index, arguments.what)], arguments.name)
     done = "lost their name" if arguments.name is None else f"are named {arguments.name.strip()!r}"
-    print(f"{count} moments {done}. Take it back with: slic names {arguments.index} --undo")
+    undo = command("names", arguments.index, "--undo")
+    print(f"{count} moments {done}. Take it back with: {undo}")
 
 
 def names(arguments: Namespace) -> None:
@@ -148,12 +155,11 @@ def classify(arguments: Namespace) -> None:
         catalog = Catalog(root=path.parent, videos=(probe(path, path.name),))
     else:
         catalog = open_catalog(path, arguments.workers or None)
-    print_refused(catalog, file=sys.stderr)
+    print_refused(catalog.refused, file=sys.stderr)
     verdicts = list(classify_videos(index, classifier, catalog.videos, workers=arguments.workers))
     refused = [verdict for verdict in verdicts if isinstance(verdict, Refused)]
     known = [verdict for verdict in verdicts if not isinstance(verdict, Refused)]
-    for one in refused:
-        print(f"refused: {one.id}: {one.reason}", file=sys.stderr)
+    print_refused(refused, file=sys.stderr)
     if arguments.json:
         check = {"threshold": classifier.threshold, "left_out": asdict(classifier.check)}
         print(json.dumps(check | {"videos": [asdict(verdict) for verdict in known]}, indent=1))
@@ -201,7 +207,8 @@ def _print_clusters(index: "Index", arguments: Namespace) -> None:
         share = f"{c.name} ({c.name_share:.0%})" if c.name else ""
         print(f"{c.id:7}  {c.size:7}  {c.coherence:9.3f}  {printable(place):30}  {share}")
     if late := index.count - sum(c.size for c in found):
-        print(f"{late} moments came later and are in no cluster: slic cluster {index.path} --again")
+        again = command("cluster", index.path, "--again")
+        print(f"{late} moments came later and are in no cluster: {again}")
 
 
 def _print_odd(index: "Index", arguments: Namespace) -> None:
@@ -240,7 +247,8 @@ def _print_names(index: "Index") -> None:
     if sum(entry.source == "given" for entry in found) > 1:
         print(_honestly(Classifier.from_index(index)), file=sys.stderr)
     elif not found:
-        print(f"no names yet: slic name {index.path} CLUSTER NAME", file=sys.stderr)
+        words = command("name", index.path, "CLUSTER", "NAME")
+        print(f"no names yet: {words}", file=sys.stderr)
 
 
 def _honestly(classifier: "Classifier") -> str:

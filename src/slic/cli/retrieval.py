@@ -58,7 +58,7 @@ def retrieval(arguments: Namespace) -> None:
         annotations=arguments.annotations,
         workers=arguments.workers,
     )
-    print_refused(catalog, file=sys.stderr)
+    print_refused(catalog.refused, file=sys.stderr)
     split = sides(catalog, labels, queries=arguments.queries, gallery=arguments.gallery)
     precise = not arguments.skip_map
     with features_kept(arguments.cache, arguments.json or arguments.pictures) as cache:

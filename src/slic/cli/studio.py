@@ -4,7 +4,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from importlib.util import find_spec
 from pathlib import Path
 
-from slic.cli.common import Verbs
+from slic.cli.common import UsageError, Verbs
 from slic.errors import SearchError
 
 NEEDED = ("faiss", "fastapi", "jinja2", "uvicorn")
@@ -44,7 +44,7 @@ def studio(arguments: Namespace) -> None:
         made = make_sample(folder or Path("slic-sample"))
         folder, runs = made.index_folder, runs or made.runs
     if folder is None:
-        raise SearchError("give the folder of an index, or --sample to try the studio without one.")
+        raise UsageError("give the folder of an index, or --sample to try the studio without one.")
     if runs is not None and not runs.is_dir():
         raise SearchError(f"--runs {runs}: there is no such folder.")
     serve(

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ COLUMNS = tuple(Name.__dataclass_fields__)
 
 
 def export_names(index: Index, path: Path) -> int:
-    """Write all names and return how many: a ``.csv``, a ``.json``, or else a FiftyOne folder.
+    """Write names and return how many: a ``.csv``, a ``.json``, or else a FiftyOne folder.
 
     The folder holds a ``FiftyOneTemporalDetectionDataset``: ``data.json`` says where the videos
     lie, ``labels.json`` what is in them; videos that are not in the index now are left out.
@@ -26,6 +27,7 @@ def export_names(index: Index, path: Path) -> int:
         CheckpointError: The file cannot be written.
     """
     names = list_names(index)
+    count = len(names)
     if path.suffix.lower() == ".csv":
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -35,8 +37,8 @@ def export_names(index: Index, path: Path) -> int:
     elif path.suffix.lower() == ".json":
         write_atomically(path, json.dumps([asdict(name) for name in names], indent=1).encode())
     else:
-        _write_fiftyone(index, names, path)
-    return len(names)
+        count = _write_fiftyone(index, names, path)
+    return count
 
 
 def import_names(index: Index, path: Path) -> int:
@@ -63,8 +65,13 @@ def import_names(index: Index, path: Path) -> int:
             )
             for row in rows
         ]
-        if strange := [source for *_, source in entries if source not in ("given", "spread")]:
-            raise ValueError(f"source {strange[0]!r}")
+        for part, word, confidence, source in entries:
+            if not (isinstance(part.fingerprint, str) and isinstance(word, str)):
+                raise ValueError(f"name {word!r} of {part.fingerprint!r}")
+            if not all(map(math.isfinite, (part.start_seconds, part.end_seconds, confidence))):
+                raise ValueError(f"{word}: a number that is not finite")
+            if source not in ("given", "spread"):
+                raise ValueError(f"source {source!r}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SearchError(
             f"{path}: these names cannot be read ({error}); a CSV or JSON file that "
@@ -73,7 +80,7 @@ def import_names(index: Index, path: Path) -> int:
     return write_names(index, entries)
 
 
-def _write_fiftyone(index: Index, names: Sequence[Name], folder: Path) -> None:
+def _write_fiftyone(index: Index, names: Sequence[Name], folder: Path) -> int:
     videos = {video.fingerprint: video for video in index.videos()}
     there = [name for name in names if name.fingerprint in videos]
     classes = sorted({name.name for name in there})
@@ -91,3 +98,4 @@ def _write_fiftyone(index: Index, names: Sequence[Name], folder: Path) -> None:
         folder / "labels.json",
         json.dumps({"classes": classes, "labels": labels}, indent=1).encode(),
     )
+    return len(there)

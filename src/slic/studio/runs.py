@@ -23,6 +23,7 @@ def run_folders(folder: Path) -> list[Path]:
 def described(folder: Path, number: int, run: Path) -> dict[str, Any]:
     """Return what the page shows of a run: its name, where it stands, and its curves."""
     log = read_log(run / "log.jsonl")
+    times = [record["time"] for record in log if isinstance(record.get("time"), int | float)]
     steps = [record for record in log if record.get("kind") == "step"]
     last = steps[-1] if steps else {}
     name = run.name if run == folder else run.relative_to(folder).as_posix()
@@ -32,7 +33,7 @@ def described(folder: Path, number: int, run: Path) -> dict[str, Any]:
         "finished": (run / "encoder").is_dir(),
         "steps": last.get("step", 0),
         "epoch": last.get("epoch", 0),
-        "seconds": round(log[-1]["time"] - log[0]["time"]) if len(log) > 1 else 0,
+        "seconds": round(times[-1] - times[0]) if times else 0,
         "loss": last.get("loss"),
         "curves": [curve for one in CURVES if (curve := _curve(log, one))["series"]],
     }
@@ -53,7 +54,8 @@ def _points(records: Sequence[Mapping[str, Any]], key: str) -> list[tuple[float,
     points = [
         (float(record["step"]), float(record[key]))
         for record in records
-        if isinstance(record.get(key), int | float) and math.isfinite(record[key])
+        if all(isinstance(record.get(k), int | float) for k in ("step", key))
+        and math.isfinite(record[key])
     ]
     size = -(-len(points) // MOST_POINTS) or 1
     parts = [points[start : start + size] for start in range(0, len(points), size)]

@@ -64,9 +64,9 @@ def _listen(host: str, port: int) -> socket.socket:
                     raise
             else:
                 return listening
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter for names that no host can have
         raise SearchError(
-            f"--host {host}: cannot be listened at ({error.strerror or error})."
+            f"--host {host}: cannot be listened at ({getattr(error, 'strerror', None) or error})."
         ) from error
     raise AssertionError
 
