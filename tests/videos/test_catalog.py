@@ -231,6 +231,41 @@ def test_a_folder_without_write_permission_is_cached_elsewhere(
     assert probed == []
 
 
+def test_who_cannot_write_in_the_folder_adds_to_what_its_owner_found(
+    clip: Path, probed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own are closed to others
+        root, mine = Path(name) / "set", Path(name) / "cache"
+        mine.mkdir(mode=0o777)
+        mine.chmod(0o777)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(mine))
+        put(clip, root / "a.mp4", root / "b.mp4")
+        for path in (root.parent, root):
+            path.chmod(0o755)
+        scan(root, cache=True)
+        (root / CACHE_NAME).chmod(0o644)
+        put(clip, root / "c.mp4")
+        os.utime(root / "b.mp4", (1, 1))
+        probed.clear()
+        with nobody():
+            for _ in range(2):
+                assert ids(scan(root, cache=True)) == ["a.mp4", "b.mp4", "c.mp4"]
+                assert sorted(probed) == ["b.mp4", "c.mp4"]
+
+
+def test_without_a_home_there_is_no_cache_of_the_user(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # a KeyError, as for an unknown user
+    put(clip, tmp_path / "a.mp4")
+    assert ids(scan(tmp_path, cache=True)) == ["a.mp4"]
+    assert (tmp_path / CACHE_NAME).exists()
+    tmp_path.chmod(0o555)
+    assert ids(scan(tmp_path, cache=True)) == ["a.mp4"]
+
+
 @pytest.mark.parametrize("content", [b"", b"no parquet", None])
 def test_a_damaged_or_foreign_cache_is_no_cache(
     tmp_path: Path, clip: Path, content: bytes | None

@@ -4,7 +4,9 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -39,23 +41,26 @@ _log = logging.getLogger("slic")
 def cache_places(root: Path, name: str) -> list[Path]:
     """Return where a cache may lie, best first: in the folder itself, else the user's cache.
 
-    In the folder it moves with the videos and is shared by all who use them. A folder without
-    write permission (often on a shared disk) has its cache in ``$XDG_CACHE_HOME/slic``.
+    In the folder it moves with the videos and is shared by all who use them. Who may not write
+    there (often on a shared disk) has another in ``$XDG_CACHE_HOME/slic``; a user without a home
+    has none.
     """
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    key = hashlib.sha256(f"{root.resolve()}/{name}".encode(errors="surrogateescape"))
-    elsewhere = home / "slic" / f"{key.hexdigest()[:16]}.parquet"
     # The permission bits, not os.access: to root everything is writable.
-    return [root / name, elsewhere] if root.stat().st_mode & 0o222 else [elsewhere]
+    places = [root / name] if root.stat().st_mode & 0o222 else []
+    with suppress(RuntimeError):  # neither HOME nor an entry in the table of users
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        key = hashlib.sha256(f"{root.resolve()}/{name}".encode(errors="surrogateescape"))
+        places.append(home / "slic" / f"{key.hexdigest()[:16]}.parquet")
+    return places
 
 
 def load(places: Iterable[Path], found: Iterable[Found]) -> list[Verdict]:
-    """Return the verdicts on those of the found things that are as they were when scanned."""
-    rows = next((rows for place in places if (rows := _rows(place))), {})
+    """Return the verdicts, from all places, on the things that are as they were when scanned."""
+    rows = {_key(row): row for place in places for row in _rows(place)}
     return [
         _verdict(thing, row)
         for thing in found
-        if (row := rows.get(thing.id)) and (row["size"], row["mtime_ns"]) == _state(thing)
+        if (row := rows.get((thing.id, thing.size, thing.mtime_ns)))
     ]
 
 
@@ -72,33 +77,34 @@ def save(places: Iterable[Path], verdicts: Iterable[Verdict]) -> None:
             _log.debug("scan not cached: %s", error)
 
 
-def _rows(place: Path) -> dict[str, dict[str, object]]:
-    """Read a cache by id; one that is missing, damaged or of another version is no cache."""
+def _rows(place: Path) -> list[dict[str, Any]]:
+    """Read a cache; one that is missing, damaged or of another version is no cache."""
     try:
         table = pq.read_table(place)
     except (OSError, pa.ArrowException):
-        return {}
+        return []
     if not table.schema.equals(_SCHEMA, check_metadata=False):
-        return {}
+        return []
     if (table.schema.metadata or {}).get(b"slic_scan") != _SCHEMA.metadata[b"slic_scan"]:
-        return {}
-    return {row["id"]: row for row in table.to_pylist()}
+        return []
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
 
 
-def _state(thing: Found) -> tuple[int, int]:
-    return thing.size, thing.mtime_ns
+def _key(row: dict[str, Any]) -> tuple[str, int, int]:
+    return row["id"], row["size"], row["mtime_ns"]
 
 
-def _verdict(thing: Found, row: dict[str, object]) -> Verdict:
+def _verdict(thing: Found, row: dict[str, Any]) -> Verdict:
     if row["reason"] is not None:
         return Verdict(thing, Refused(thing.id, str(row["reason"])))
     known = {name: row[name] for name in _SCHEMA.names[4:]}
-    return Verdict(thing, Video(id=thing.id, path=thing.path, **known))  # type: ignore[arg-type]
+    return Verdict(thing, Video(id=thing.id, path=thing.path, **known))
 
 
-def _row(verdict: Verdict) -> dict[str, object]:
+def _row(verdict: Verdict) -> dict[str, Any]:
     found, outcome = verdict.found, verdict.outcome
-    row: dict[str, object] = {"id": found.id, "size": found.size, "mtime_ns": found.mtime_ns}
+    row: dict[str, Any] = {"id": found.id, "size": found.size, "mtime_ns": found.mtime_ns}
     if isinstance(outcome, Refused):
         return row | {"reason": outcome.reason}
     return row | {name: getattr(outcome, name) for name in _SCHEMA.names[4:]}
