@@ -12,6 +12,12 @@ Rows = Callable[..., np.ndarray]
 Fill = Callable[..., Index]
 
 
+def near(x: np.ndarray, *, seed: int) -> np.ndarray:
+    """Return directions a little beside these."""
+    beside = x + 0.2 * np.random.default_rng(seed).normal(size=x.shape)
+    return np.asarray(beside / np.linalg.norm(beside, axis=1, keepdims=True), dtype=np.float32)
+
+
 def test_one_window_ranks_by_similarity_and_merges_what_touches(fill: Fill) -> None:
     e = np.eye(4, dtype=np.float32)
     index = fill(
@@ -56,6 +62,37 @@ def test_a_long_query_is_found_where_all_of_it_fits(fill: Fill, rows: Rows, seed
         for other in hits:
             apart = one.end_seconds < other.start_seconds or other.end_seconds < one.start_seconds
             assert one is other or one.path != other.path or apart
+
+
+def test_a_long_still_video_does_not_crowd_out_the_others(fill: Fill, rows: Rows) -> None:
+    still = np.repeat(rows(1), 119, axis=0)
+    others = {f"v{i}": near(still[:3], seed=i) for i in range(6)}
+    index = fill({"still": still, **others})
+    for k in (5, 7, 20, 10**9):
+        hits = search(index, Query(still[:1]), k=k)
+        assert len(hits) == min(k, 7)
+        assert len({hit.video_id for hit in hits}) == len(hits)
+        assert hits[0].path == "still"
+    x = np.concatenate([v[:3] for v in others.values()])
+    assert hits[1].score == pytest.approx((x @ still[0]).max(), abs=1e-5)
+    filtered = search(index, Query(still[:1]), k=5, where="path <> 'v0'")
+    assert len(filtered) == 5
+
+
+def test_nor_does_it_from_a_long_query(fill: Fill, rows: Rows) -> None:
+    still = np.repeat(rows(1), 60, axis=0)
+    index = fill({"still": still, **{f"v{i}": near(still[:40], seed=i) for i in range(6)}})
+    hits = search(index, Query(still[:40]), k=3)
+    assert hits[0].path == "still"
+    assert len({hit.path for hit in hits}) == 3
+
+
+def test_hits_that_a_wider_lookup_would_merge_stay_apart(fill: Fill) -> None:
+    similarity = np.abs(np.arange(41) - 20) / 20  # high at both ends of the video
+    index = fill({"a": np.stack([similarity, np.sqrt(1 - similarity**2)], axis=1)})
+    e = np.eye(2, dtype=np.float32)
+    hits = search(index, Query(e[:1]), k=3)
+    assert [(hit.start_seconds, hit.end_seconds) for hit in hits] == [(0.0, 13.0), (29.0, 42.0)]
 
 
 def test_the_moments_of_the_query_are_not_among_the_results(fill: Fill, rows: Rows) -> None:

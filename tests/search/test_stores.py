@@ -15,7 +15,7 @@ import pytest
 from slic.errors import SearchError
 from slic.search import Index
 from slic.search.database import Settings
-from slic.search.stores import Change, VectorStore, open_store
+from slic.search.stores import Change, VectorStore, embedded, open_store
 from slic.search.stores.embedded import EmbeddedStore
 
 Rows = Callable[..., np.ndarray]
@@ -152,6 +152,15 @@ def test_the_inverted_file_is_kept_by_generation_and_a_damaged_one_is_made_anew(
     assert EmbeddedStore(tmp_path, 8, exact_up_to=10).generation == 6
     file.write_bytes(file.read_bytes()[:500])
     assert EmbeddedStore(tmp_path, 8, exact_up_to=10).generation is None
+
+
+def test_an_inverted_file_looks_through_all_lists_for_more_than_some_hold(
+    tmp_path: Path, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "PROBED_LISTS", 1)
+    store = EmbeddedStore(tmp_path, 8, exact_up_to=10)
+    store.apply(change(rows(100), np.arange(100), generation=1, whole=True))
+    assert sorted(store.search(rows(1, seed=3), 100).ids[0].tolist()) == list(range(100))
 
 
 def test_a_store_that_outgrows_its_form_asks_to_be_filled_anew(tmp_path: Path, rows: Rows) -> None:

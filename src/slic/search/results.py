@@ -4,8 +4,12 @@ A query of one window ranks moments by their cosine similarity; those of a video
 touch are one hit. A longer query is laid along the video: every near moment of every window votes
 for where the query would begin, and the places with most votes are scored exactly, by the mean
 similarity of the query's windows to the moments beneath them.
+
+How many near moments make so many hits is not known before: a long video in which nothing changes
+may take all of a lookup, and is one hit. So the lookup is doubled until the hits are there.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +23,9 @@ from slic.search.index import Index, Moment
 from slic.search.queries import Query
 from slic.search.stores import Neighbours
 
-MOMENTS_PER_HIT = 8  # looked up for each hit: neighbouring moments are merged
-PLACES_PER_HIT = 20  # of a long query, scored exactly
+MOMENTS_PER_HIT = 8  # looked up at first for each hit: neighbouring moments are merged
+PLACES_PER_MOMENT = 2.5  # looked up, of a long query: the best of them are scored exactly
+MOST_NEIGHBOURS = 1 << 21  # of all windows of a query: what a lookup holds in memory
 SMALLEST_SHARE = 0.5  # of a long query's windows that must lie inside the video
 
 
@@ -67,16 +72,26 @@ def search(index: Index, query: Query, *, k: int = 10, where: str | None = None)
     """
     if k < 1:
         raise SearchError(f"--k {k}: at least 1 result must be asked for.")
-    near = index.nearest(query.vectors, k * MOMENTS_PER_HIT, where=where)
-    if where is None and (near.ids < 0).all():
+    if (count := index.count) == 0:
         raise SearchError(f"{index.path}: the index has no moments; run `slic index` first.")
+    most = min(count, MOST_NEIGHBOURS // len(query.vectors))
+    width, hits = min(k * MOMENTS_PER_HIT, most), list[Hit]()
+    while True:
+        near = index.nearest(query.vectors, width, where=where)
+        hits = max(hits, _hits(index, query, near), key=len)  # a wider lookup may merge hits
+        if len(hits) >= k or width == most or (near.ids < 0).any():
+            return hits[:k]
+        width = min(2 * width, most)
+
+
+def _hits(index: Index, query: Query, near: Neighbours) -> list[Hit]:
     if len(query.vectors) == 1:
         places = _moments_as_places(index, near)
     else:
-        places = _laid_along(index, query, near, most=k * PLACES_PER_HIT)
+        places = _laid_along(index, query, near)
     if query.moments:
         places = _without(places, index.moments(query.moments))
-    return _merged(places, widen=len(query.vectors) == 1)[:k]
+    return _merged(places, widen=len(query.vectors) == 1)
 
 
 def _moments_as_places(index: Index, near: Neighbours) -> list[_Place]:
@@ -87,7 +102,7 @@ def _moments_as_places(index: Index, near: Neighbours) -> list[_Place]:
     return sorted(places, key=lambda place: (-place.score, place.first.id))
 
 
-def _laid_along(index: Index, query: Query, near: Neighbours, *, most: int) -> list[_Place]:
+def _laid_along(index: Index, query: Query, near: Neighbours) -> list[_Place]:
     votes: defaultdict[tuple[int, int], float] = defaultdict(float)
     known = {m.id: m for m in index.moments(np.unique(near.ids[near.ids >= 0]).tolist())}
     for window, (ids, similarities) in enumerate(zip(*near, strict=True)):
@@ -95,6 +110,7 @@ def _laid_along(index: Index, query: Query, near: Neighbours, *, most: int) -> l
             if moment_id >= 0:
                 moment = known[moment_id]
                 votes[moment.video_id, moment.number - window] += similarity
+    most = math.ceil(PLACES_PER_MOMENT * near.ids.shape[1])
     best = sorted(votes, key=lambda place: (-votes[place], place))[:most]
     scored = _scored(index, query, best)
     return sorted(scored, key=lambda place: (-place.score, place.first.id))
@@ -140,21 +156,21 @@ def _merged(places: Iterable[_Place], *, widen: bool) -> list[Hit]:
     Without ``widen`` the hit keeps the times of the best: the others are the same find, laid a
     little beside it.
     """
-    hits: list[Hit] = []
+    by_video: defaultdict[int, list[Hit]] = defaultdict(list)
     for place in places:
-        hit = _hit(place)
+        hit, hits = _hit(place), by_video[place.first.video_id]
         touching = [other for other in hits if _touch(other, hit)]
         if not touching:
             hits.append(hit)
         elif widen:
-            whole = replace(
+            hits[hits.index(touching[0])] = replace(
                 touching[0],
                 start_seconds=min(h.start_seconds for h in (*touching, hit)),
                 end_seconds=max(h.end_seconds for h in (*touching, hit)),
             )
-            hits[hits.index(touching[0])] = whole
-            hits = [other for other in hits if other not in touching[1:]]
-    return hits
+            hits[:] = [other for other in hits if other not in touching[1:]]
+    merged = [hit for hits in by_video.values() for hit in hits]
+    return sorted(merged, key=lambda hit: (-hit.score, hit.moment_id))
 
 
 def _hit(place: _Place) -> Hit:
@@ -173,8 +189,8 @@ def _hit(place: _Place) -> Hit:
 
 
 def _touch(one: Hit, other: Hit) -> bool:
+    """Tell whether two hits of a video overlap or touch."""
     return (
-        one.video_id == other.video_id
-        and one.start_seconds <= other.end_seconds + 1e-6
+        one.start_seconds <= other.end_seconds + 1e-6
         and other.start_seconds <= one.end_seconds + 1e-6
     )

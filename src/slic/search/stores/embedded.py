@@ -66,7 +66,13 @@ class EmbeddedStore:
     def search(self, vectors: Float32[np.ndarray, "q d"], k: int) -> Neighbours:
         """Return the ``k`` nearest moments of each query."""
         with self._lock, _threads(1 if len(vectors) < QUERIES_PER_THREAD else None):
-            similarities, ids = self._index.search(np.ascontiguousarray(vectors), k)
+            queries = np.ascontiguousarray(vectors)
+            similarities, ids = self._index.search(queries, k)
+            if isinstance(self._index, faiss.IndexIVFFlat) and (ids < 0).any():
+                # The lists that were probed hold fewer than k: all are looked through.
+                every = faiss.SearchParametersIVF()
+                every.nprobe = self._index.nlist
+                similarities, ids = self._index.search(queries, k, params=every)
         return Neighbours(ids, similarities)
 
     def close(self) -> None:

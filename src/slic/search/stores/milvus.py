@@ -16,6 +16,7 @@ CONSISTENCY = "Session"
 GENERATION = "slic.generation"  # a property of the collection: it goes where the vectors go
 GRAPH = {"M": 16, "efConstruction": 200}
 SEARCH_WIDTH = 128  # candidates that a search of the graph keeps
+MOST_FOUND = 16_384  # neighbours that the server gives at once
 ROWS_PER_CALL = 2000  # a call may carry 64 MB
 TIMEOUT_SECONDS = 60.0
 
@@ -58,15 +59,16 @@ class MilvusStore:
         """Do nothing: the server has written what it acknowledged."""
 
     def search(self, vectors: Float32[np.ndarray, "q d"], k: int) -> Neighbours:
-        """Return the ``k`` nearest moments of each query."""
+        """Return the ``k`` nearest moments of each query, and at most `MOST_FOUND`."""
+        limit = min(k, MOST_FOUND)
         ids = np.full((len(vectors), k), -1, dtype=np.int64)
         similarities = np.full((len(vectors), k), -np.inf, dtype=np.float32)
         with self._reported():
             found = self._client.search(
                 self.collection,
                 list(vectors),
-                limit=k,
-                search_params={"params": {"ef": max(SEARCH_WIDTH, 2 * k)}},
+                limit=limit,
+                search_params={"params": {"ef": max(SEARCH_WIDTH, 2 * limit)}},
                 timeout=TIMEOUT_SECONDS,
             )
         for row, hits in enumerate(found):
