@@ -166,6 +166,16 @@ def test_copies_of_a_list_leave_the_originals_alone(
     assert not (tmp_path / "copies").exists()
 
 
+def test_copies_of_the_current_folder_lie_beside_it(
+    slic: Slic, videos: Path, tmp_path: Path
+) -> None:
+    here = f"import os\nos.chdir({str(videos)!r})"
+    ended = slic("prepare", ".", "--copies", "--workers=1", before=here).wait()
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines()[-1] == f"next: slic pretrain {tmp_path}/videos-128"
+    assert len(files(tmp_path / "videos-128")) == 6
+
+
 def test_a_video_that_does_not_decode_any_more_is_named_and_the_rest_is_done(
     slic: Slic, videos: Path, tmp_path: Path
 ) -> None:

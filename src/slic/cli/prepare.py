@@ -44,7 +44,7 @@ def add_verbs(verbs: Verbs) -> None:
 def prepare(arguments: Namespace) -> None:
     """Write what is not there yet, and say what it takes."""
     catalog = open_catalog(arguments.videos, arguments.workers)
-    print_refused(catalog, file=sys.stderr)
+    print_refused(catalog.refused, file=sys.stderr)
     if not catalog.videos:
         raise CatalogError(f"{arguments.videos}: there is no usable video to prepare.")
     if arguments.flow:
@@ -77,10 +77,12 @@ def _prepare_flow(arguments: Namespace, catalog: "Catalog") -> None:
 
 
 def _prepare_copies(arguments: Namespace, catalog: "Catalog") -> None:
+    from slic.files import absolute
     from slic.videos.copies import Copies
 
     videos: Path = arguments.videos
-    out: Path = arguments.out or videos.with_name(f"{videos.stem}-{arguments.short_side}")
+    named = absolute(videos)  # "." has no name of its own
+    out: Path = arguments.out or named.parent / f"{named.stem}-{arguments.short_side}"
     copies = Copies(out, short_side=arguments.short_side)
     copies.check(catalog)
     if videos.is_dir() and videos.resolve() in out.resolve().parents:
