@@ -43,6 +43,20 @@ def test_the_old_file_is_there_until_the_new_one_is_whole(tmp_path: Path) -> Non
     assert path.read_text() == "new"
 
 
+@pytest.mark.parametrize("name", ["a" * 255, "動" * 85, "\N{CLAPPER BOARD}" * 63])
+def test_the_longest_names_are_written(tmp_path: Path, name: str) -> None:
+    write_atomically(tmp_path / name, b"one")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_name_that_is_too_long_is_said_before_the_work(tmp_path: Path) -> None:
+    with (
+        pytest.raises(CheckpointError, match=r"aa: could not be written \(File name too long\)"),
+        atomic_path(tmp_path / "new" / ("a" * 256)),
+    ):
+        pytest.fail("the work was begun")
+
+
 def test_a_body_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")

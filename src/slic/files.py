@@ -28,6 +28,16 @@ def id_of(name: str | Path, folder: Path) -> str:
     return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
 
 
+def temporary_path(path: Path) -> Path:
+    """Return a new path beside ``path`` to write to; its name is never too long."""
+    return path.with_name(f"{temporary_prefix(path)}{secrets.token_hex(4)}.tmp")
+
+
+def temporary_prefix(path: Path) -> str:
+    """Return how the names of all temporary paths of ``path`` begin: with a dot and its name."""
+    return f".{path.name[:40]}."  # 40 characters are 160 bytes at most; a name may have 255
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path`` to write to, and rename it to ``path`` at the end.
@@ -38,9 +48,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         CheckpointError: An ``OSError`` of the body or of the renaming, such as a full disk.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = temporary_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            path.lstat()  # a name that is too long is said before the work, not after it
         yield temporary
         _flush_to_disk(temporary)
         temporary.replace(path)

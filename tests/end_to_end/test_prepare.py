@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from slic.clips.flow_cache import FlowCache
 from slic.videos.catalog import Catalog
 
 Slic = Callable[..., Any]
@@ -188,6 +190,25 @@ def test_a_video_that_does_not_decode_any_more_is_named_and_the_rest_is_done(
     assert ended.code == 0, ended.err
     assert "refused: 2.mp4: " in ended.err
     assert ": 5 videos, " in ended.out
+
+
+def test_a_video_whose_name_is_too_long_is_named_and_the_rest_is_done(
+    slic: Slic, videos: Path, tmp_path: Path
+) -> None:
+    long, too_long = f"{'l' * 242}.mp4", f"{'t' * 248}.mp4"
+    (videos / "0.mp4").rename(videos / long)
+    (videos / "1.mp4").rename(videos / too_long)
+    ended = slic("prepare", videos, "--flow", *SMALL).wait()
+    assert ended.code == 0, ended.err
+    folder = videos / ".slic-flow" / "dis-43x32-stride2"
+    assert f"refused: {too_long}: its name is too long for a file in {folder}; shorten" in ended.err
+    assert ": 5 videos, " in ended.out
+    flow = FlowCache(videos / ".slic-flow", method="dis", size=(43, 32), stride=2)
+    catalog = Catalog.from_folder(videos, progress=False)
+    assert [v.id for v in catalog if flow.read(v, np.arange(3)) is None] == [too_long]
+    ended = slic("prepare", videos, "--copies", "--workers=1", "--out", tmp_path / "small").wait()
+    assert ended.code == 0, ended.err
+    assert set(files(tmp_path / "small")) == {video.id for video in catalog}
 
 
 def test_no_room_and_no_place_are_one_line(slic: Slic, videos: Path, tmp_path: Path) -> None:

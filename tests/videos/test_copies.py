@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from slic.errors import CatalogError, CheckpointError, UnreadableVideoError
+from slic.files import temporary_path
 from slic.videos import motion_jpeg
 from slic.videos.catalog import Catalog
 from slic.videos.copies import Copies
 from slic.videos.decoding import probe, read_frames, stream_frames
+from slic.videos.preparing import remove_leftovers
 
 FRAMES = 50
 FORMATS: dict[str, dict[str, Any]] = {
@@ -75,6 +77,20 @@ def test_frame_n_is_frame_n(
             assert [shown_number(frame) for frame in frames] == places.tolist()
         streamed = list(stream_frames(copy, range(FRAMES), size=size))
         assert np.array_equal(np.stack(streamed)[places], frames)
+
+
+def test_what_a_killed_process_was_writing_is_removed(catalog: Catalog, tmp_path: Path) -> None:
+    copies = Copies(tmp_path, short_side=48)
+    (tmp_path / "deep").mkdir()
+    for video in catalog:
+        temporary_path(copies.path(video)).mkdir()
+        temporary_path(copies.path(video)).write_bytes(b"half")
+    others = [tmp_path / ".frames.tmp", tmp_path / ".other.mp4.01234567.tmp"]
+    for other in others:
+        other.touch()
+    remove_leftovers(copies, catalog)
+    assert sorted(tmp_path.iterdir()) == [*others, tmp_path / "deep"]
+    assert list((tmp_path / "deep").iterdir()) == []
 
 
 def test_any_player_reads_a_copy(copies: Copies) -> None:

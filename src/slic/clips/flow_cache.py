@@ -5,6 +5,7 @@ import os
 import zlib
 from collections import deque
 from collections.abc import Iterator
+from errno import ENAMETOOLONG, ENOENT
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -114,9 +115,9 @@ class FlowCache:
                     start, end = np.frombuffer(file.read(16), np.uint64).tolist()
                     file.seek(start)
                     flow[k] = self._unpacked(file.read(end - start))
-        except FileNotFoundError:
-            return None
         except (OSError, ValueError, zlib.error) as error:
+            if getattr(error, "errno", None) in (ENOENT, ENAMETOOLONG):
+                return None
             raise UnreadableVideoError(
                 f"{self.path(video)}: this flow cannot be read ({error}); delete it and run "
                 "`slic prepare --flow` again."

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from slic.errors import CatalogError, CheckpointError
-from slic.files import atomic_path, id_of
+from slic.files import atomic_path, id_of, temporary_path
 from slic.videos import motion_jpeg
 from slic.videos.catalog import Catalog
 from slic.videos.decoding import stream_frames
@@ -115,9 +115,8 @@ class Copies:
     def _write_folder(self, video: Video, frames: Iterator[UInt8[np.ndarray, "h w 3"]]) -> int:
         """Write all frames to a hidden folder and give it its name at the end."""
         path, written = self.path(video), 0
-        temporary = path.with_name(f".{path.name}.tmp")
+        temporary = temporary_path(path)
         try:
-            shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
             for number, frame in enumerate(frames, start=1):
                 data = motion_jpeg.encoded(frame, quality=self.quality)

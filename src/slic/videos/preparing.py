@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from errno import ENAMETOOLONG
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -19,7 +20,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from slic.errors import SlicError, UnreadableVideoError
+from slic.errors import CheckpointError, SlicError, UnreadableVideoError
+from slic.files import temporary_prefix
 from slic.videos.frame_folder import frame_paths
 from slic.videos.scanning import cores
 from slic.videos.video import Refused, Video
@@ -35,7 +37,7 @@ _NO_PROCESSES = (
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was done: videos, their frames, bytes written, and videos that could not be read."""
+    """What was done: videos, their frames, bytes written, and videos that were left out."""
 
     videos: int
     frames: int
@@ -93,15 +95,16 @@ def estimate(work: Work, videos: Sequence[Video]) -> int:
 
 def remove_leftovers(work: Work, videos: Sequence[Video]) -> None:
     """Remove what a killed process was writing; call it while nobody else writes."""
-    names: defaultdict[Path, set[str]] = defaultdict(set)
+    prefixes: defaultdict[Path, set[str]] = defaultdict(set)
     for path in map(work.path, videos):
-        names[path.parent].add(path.name)
-    for folder in filter(Path.is_dir, names):
+        prefixes[path.parent].add(temporary_prefix(path))
+    for folder in filter(Path.is_dir, prefixes):
         for entry in folder.glob(".*.tmp"):
-            name = entry.name[1:-4]
-            if name in names[folder]:
+            if entry.name[: -len("01234567.tmp")] not in prefixes[folder]:
+                continue
+            if entry.is_dir():
                 shutil.rmtree(entry)
-            elif name.rpartition(".")[0] in names[folder]:
+            else:
                 entry.unlink()
 
 
@@ -113,7 +116,9 @@ def prepare_all(
     label: str = "preparing",
     progress: bool = True,
 ) -> Prepared:
-    """Do the work for every video, several at a time, and go on past those that do not decode.
+    """Do the work for every video, several at a time, and go on past those that it cannot do.
+
+    Those are videos that do not decode, or whose name is too long to be that of what is written.
 
     Args:
         work: What to do; it is pickled for other processes.
@@ -123,7 +128,7 @@ def prepare_all(
         progress: Show the bar.
 
     Raises:
-        SlicError: The work could not be written, or the processes died. What is done stays.
+        SlicError: What is made could not be written, or the processes died. What is done stays.
     """
     written, frames, refused = 0, 0, []
     bar = tqdm(
@@ -169,6 +174,12 @@ def _outcome(work: Work, video: Video) -> Outcome:
         return work.write(video)
     except UnreadableVideoError as error:
         return error
+    except CheckpointError as error:
+        if getattr(error.__cause__, "errno", None) != ENAMETOOLONG:
+            raise
+        return UnreadableVideoError(
+            f"{video.path}: its name is too long for a file in {work.folder}; shorten it"
+        )
 
 
 def _begin_worker() -> None:
