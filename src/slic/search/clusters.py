@@ -12,7 +12,7 @@ from jaxtyping import Float32, Int64
 
 from slic.clustering.finch import finch
 from slic.errors import SearchError
-from slic.search.database import read_about, write_about
+from slic.search.database import write_about
 from slic.search.index import Index
 from slic.search.names import names_of_moments
 
@@ -82,7 +82,7 @@ def cluster_index(index: Index, *, most: int = MOST_CLUSTERED, seed: int = 0) ->
 
 def clusters_per_level(index: Index) -> tuple[int, ...]:
     """Return the number of clusters of every level, finest first; nothing before clustering."""
-    rows = index.database.connection.execute(
+    rows = index.database.rows(
         "SELECT count(DISTINCT t.cluster) FROM tree t"
         " WHERE t.leaf IN (SELECT leaf FROM moments) GROUP BY t.level ORDER BY t.level"
     )
@@ -102,12 +102,12 @@ def show_level(index: Index, level: int) -> None:
 
 def cluster_of(index: Index, *, level: int | None = None) -> dict[int, int]:
     """Return the cluster of every moment that has one, by moment id."""
-    rows = index.database.connection.execute(
+    rows = index.database.rows(
         "SELECT m.id, t.cluster FROM moments m JOIN tree t ON t.leaf = m.leaf AND t.level = ?"
         " ORDER BY m.id",
         (level_or_shown(index, level),),
     )
-    return dict(rows.fetchall())
+    return dict(rows)
 
 
 def list_clusters(index: Index, *, level: int | None = None) -> list[Cluster]:
@@ -170,7 +170,7 @@ def level_or_shown(index: Index, level: int | None) -> int:
     there = clusters_per_level(index)
     if not there:
         raise SearchError(f"{index.path}: not clustered yet; run `slic cluster {index.path}`.")
-    wanted = int(read_about(index.database.connection, "level")) if level is None else level
+    wanted = index.level if level is None else level
     if not 0 <= wanted < len(there):
         raise SearchError(f"--level {wanted}: {index.path} has the levels 0 to {len(there) - 1}.")
     return wanted
@@ -182,11 +182,11 @@ def members_of(index: Index, wanted: Sequence[int], level: int) -> Int64[np.ndar
     Raises:
         SearchError: There is none.
     """
-    rows = index.database.connection.execute(
+    rows = index.database.rows(
         "SELECT m.id FROM moments m JOIN tree t ON t.leaf = m.leaf"
         f" WHERE t.level = ? AND t.cluster IN ({','.join('?' * len(wanted))}) ORDER BY m.id",
         (level, *wanted),
-    ).fetchall()
+    )
     if not rows:
         raise SearchError(
             f"cluster {', '.join(map(str, wanted))}: there is no such cluster on level {level}; "

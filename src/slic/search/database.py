@@ -8,16 +8,30 @@ import json
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from slic.errors import SearchError
 
 FILE_NAME = "index.sqlite"
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 30.0
+
+Row = tuple[Any, ...]
+
+# By SQLite's primary result code; every other error is one of the disk.
+_WAYS_OUT = {
+    sqlite3.SQLITE_BUSY: "wait for the other writer",
+    sqlite3.SQLITE_LOCKED: "wait for the other writer",
+    sqlite3.SQLITE_FULL: "free space",
+    sqlite3.SQLITE_READONLY: "this index can only be read; copy its folder to change it",
+    sqlite3.SQLITE_CANTOPEN: "open it once as a user who may write to its folder",
+    sqlite3.SQLITE_CORRUPT: "put a backup back, or index the videos again with another --out (try "
+    "`slic names --export` first)",
+}
 
 _SCHEMA = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -75,6 +89,7 @@ CREATE TABLE name_changes (        -- what stood before, newest batch undone fir
 );
 CREATE INDEX change_of_batch ON name_changes (batch);
 """
+_NOT_WRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,12 +122,15 @@ class Database:
         self._local = threading.local()
         if not self.path.is_file():
             raise SearchError(f"{folder}: no index here; make one with `slic index`.")
+        self._access = "rw"
         try:
-            about = dict(self.connection.execute("SELECT key, value FROM about").fetchall())
+            about = self._first_look()
             version = int(about["version"])
             self.settings = Settings(**json.loads(about["settings"]))
-        except (sqlite3.Error, KeyError, TypeError, ValueError) as error:
-            raise SearchError(f"{self.path}: not the database of an index ({error}).") from error
+        except sqlite3.Error as error:
+            raise _as_search_error(error, self.path) from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise _foreign(error, self.path) from error
         if version != SCHEMA_VERSION:
             raise SearchError(
                 f"{self.path}: has version {version}, this program reads version "
@@ -138,14 +156,27 @@ class Database:
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """This thread's connection."""
+        """This thread's connection; for reading, `rows` turns errors into one line."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+            connection = self._local.connection = self._connected(self._access)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")  # a commit survives a power cut
-            self._local.connection = connection
         return connection
+
+    def rows(self, statement: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Return all rows of a query.
+
+        Raises:
+            SearchError: The database is damaged or locked for too long.
+        """
+        with _reported(self.path):
+            return self.connection.execute(statement, parameters).fetchall()
+
+    def about(self, key: str) -> str:
+        """Return one of the values that stand for the whole index; see `read_about`."""
+        with _reported(self.path):
+            return read_about(self.connection, key)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -154,8 +185,8 @@ class Database:
         Raises:
             SearchError: The disk is full or the database is locked for too long or damaged.
         """
-        connection = self.connection
         with _reported(self.path):
+            connection = self.connection
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -168,8 +199,8 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
         """Read one state of the database, whatever is committed meanwhile."""
-        connection = self.connection
         with _reported(self.path):
+            connection = self.connection
             connection.execute("BEGIN")
             try:
                 yield connection
@@ -178,14 +209,33 @@ class Database:
 
     def read_only(self) -> sqlite3.Connection:
         """Return a new connection that cannot write."""
-        address = f"{self.path.resolve().as_uri()}?mode=ro"
-        return sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+        return self._connected("ro" if self._access == "rw" else self._access)
 
     def close(self) -> None:
         """Close this thread's connection."""
         if (connection := getattr(self._local, "connection", None)) is not None:
             connection.close()
             self._local.connection = None
+
+    def _first_look(self) -> dict[str, str]:
+        """Return the table ``about``, and find out how the file can be opened.
+
+        SQLite needs to write beside a database in WAL mode even for reading it, unless it is told
+        that nothing changes. That holds where this user may not write, and no write is half done.
+        """
+        try:
+            return dict(self.connection.execute("SELECT key, value FROM about").fetchall())
+        except sqlite3.OperationalError as error:
+            log = self.path.with_name(f"{FILE_NAME}-wal")
+            if _code(error) not in _NOT_WRITABLE or (log.exists() and log.stat().st_size):
+                raise
+        self.close()
+        self._access = "ro&immutable=1"
+        return dict(self.connection.execute("SELECT key, value FROM about").fetchall())
+
+    def _connected(self, access: str) -> sqlite3.Connection:
+        address = f"{self.path.resolve().as_uri()}?mode={access}"
+        return sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
 
 
 def read_about(connection: sqlite3.Connection, key: str) -> str:
@@ -230,6 +280,25 @@ def _reported(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise SearchError(f"{path}: {error}; free space, or wait for the other writer.") from error
+        raise _as_search_error(error, path) from error
     except OSError as error:
         raise SearchError(f"{path}: could not be written ({error.strerror}).") from error
+
+
+def _as_search_error(error: sqlite3.Error, path: Path) -> SearchError:
+    if _code(error) in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB):
+        return _foreign(error, path)
+    way_out = _WAYS_OUT.get(_code(error), "see whether the disk is full or failing")
+    return SearchError(f"{path}: {error}; {way_out}.")
+
+
+def _foreign(error: Exception, path: Path) -> SearchError:
+    return SearchError(
+        f"{path}: not the database of an index ({error}); "
+        "put a backup back, or index the videos again with another --out."
+    )
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Return SQLite's primary result code; 0 for an error of the Python module."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF

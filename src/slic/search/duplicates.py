@@ -26,7 +26,7 @@ def near_duplicates(
     Looked for among the ``neighbours`` nearest moments of every moment.
     """
     ids, x = index.all_vectors()
-    of = dict(index.database.connection.execute("SELECT id, video_id FROM moments").fetchall())
+    of: dict[int, int] = dict(index.database.rows("SELECT id, video_id FROM moments"))
     best: dict[tuple[int, int], Duplicate] = {}
     for start in range(0, len(ids), BLOCK):
         near = index.nearest(x[start : start + BLOCK], neighbours)

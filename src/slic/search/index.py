@@ -12,7 +12,7 @@ from jaxtyping import Float32, Int64
 
 from slic.encoders.encoder import EncoderConfig, VideoEncoder
 from slic.errors import SearchError
-from slic.search.database import Database, Settings, generation, read_about
+from slic.search.database import Database, Settings
 from slic.search.filters import NAME_OF_MOMENT, matching_moments
 from slic.search.moments import ClipShape, Windows, windows
 from slic.search.nearest import nearest_allowed, read_vectors
@@ -140,23 +140,23 @@ class Index:
     @property
     def generation(self) -> int:
         """A number that grows whenever moments come or go."""
-        return generation(self.database.connection)
+        return int(self.database.about("generation"))
 
     @property
     def count(self) -> int:
         """Number of moments."""
-        (count,) = self.database.connection.execute("SELECT count(*) FROM moments").fetchone()
+        ((count,),) = self.database.rows("SELECT count(*) FROM moments")
         return int(count)
 
     @property
     def level(self) -> int:
         """The partition that clusters are shown of, and that the filter's ``cluster`` means."""
-        return int(read_about(self.database.connection, "level"))
+        return int(self.database.about("level"))
 
     def videos(self, ids: Sequence[int] | None = None) -> list[IndexedVideo]:
         """Return all videos, or these, in the order of their paths."""
         chosen = "" if ids is None else f"WHERE v.id IN ({_marks(ids)})"
-        rows = self.database.connection.execute(
+        rows = self.database.rows(
             "SELECT v.id, v.root, v.path, v.fingerprint, v.frames, v.fps, v.width, v.height,"
             " v.seekable, v.keyframe_gap,"
             " (SELECT count(*) FROM moments m WHERE m.video_id = v.id)"
@@ -187,7 +187,7 @@ class Index:
         found: dict[int, Moment] = {}
         for start in range(0, len(wanted), BLOCK):
             part = wanted[start : start + BLOCK]
-            rows = self.database.connection.execute(
+            rows = self.database.rows(
                 "SELECT m.id, m.video_id, v.path, m.number, m.start_seconds, m.end_seconds,"
                 f" ({NAME_OF_MOMENT.format(column='name')}),"
                 f" ({NAME_OF_MOMENT.format(column='confidence')})"
@@ -207,21 +207,21 @@ class Index:
         Raises:
             SearchError: The video is not in the index, or has no moment.
         """
-        row = self.database.connection.execute(
+        rows = self.database.rows(
             "SELECT m.id FROM moments m JOIN videos v ON v.id = m.video_id WHERE v.path = ?"
             " ORDER BY abs((m.start_seconds + m.end_seconds) / 2 - ?), m.id LIMIT 1",
             (path, seconds),
-        ).fetchone()
-        if row is None:
+        )
+        if not rows:
             raise SearchError(
                 f"{path}: not a video of {self.path}; give its path below the indexed folder."
             )
-        return int(row[0])
+        return int(rows[0][0])
 
     def moment_numbers(self, video_ids: Collection[int]) -> dict[int, dict[int, int]]:
         """Return, for each of these videos, the id of every moment by its number."""
         numbered: dict[int, dict[int, int]] = {video: {} for video in video_ids}
-        rows = self.database.connection.execute(
+        rows = self.database.rows(
             f"SELECT video_id, number, id FROM moments WHERE video_id IN ({_marks(video_ids)})",
             list(video_ids),
         )
@@ -231,7 +231,7 @@ class Index:
 
     def ids(self) -> Int64[np.ndarray, " n"]:
         """Return the ids of all moments, ascending."""
-        rows = self.database.connection.execute("SELECT id FROM moments ORDER BY id").fetchall()
+        rows = self.database.rows("SELECT id FROM moments ORDER BY id")
         return np.array([row[0] for row in rows], dtype=np.int64)
 
     def vectors(self, ids: Ids) -> Float32[np.ndarray, "n d"]:

@@ -124,8 +124,7 @@ def _require_same(
 def _jobs(index: Index, catalog: Catalog) -> list[Job]:
     """Return what is still to be embedded; of twins only one, the others are given its moments."""
     root = str(catalog.root.resolve())
-    connection = index.database.connection
-    rows = connection.execute("SELECT path, id, fingerprint FROM videos WHERE root = ?", (root,))
+    rows = index.database.rows("SELECT path, id, fingerprint FROM videos WHERE root = ?", (root,))
     known = {path: (video_id, mark) for path, video_id, mark in rows}
     jobs, taken = [], set()
     for video in catalog:
@@ -133,7 +132,7 @@ def _jobs(index: Index, catalog: Catalog) -> list[Job]:
             continue
         video_id, mark = known[video.id]
         moments = index.windows(video.frames, video.fps)
-        done = connection.execute("SELECT number FROM moments WHERE video_id = ?", (video_id,))
+        done = index.database.rows("SELECT number FROM moments WHERE video_id = ?", (video_id,))
         missing = np.setdiff1d(np.arange(len(moments.start)), [number for (number,) in done])
         if len(missing) and mark not in taken:
             taken.add(mark)

@@ -89,7 +89,7 @@ def undo(index: Index) -> int:
 
 def list_names(index: Index) -> list[Name]:
     """Return all named stretches in the order of path and time."""
-    rows = index.database.connection.execute(
+    rows = index.database.rows(
         "SELECT (SELECT min(v.path) FROM videos v WHERE v.fingerprint = n.fingerprint) AS path,"
         " n.fingerprint, n.start_seconds, n.end_seconds, n.name, n.confidence, n.source"
         " FROM names n ORDER BY path, n.fingerprint, n.start_seconds, n.end_seconds"
@@ -100,7 +100,7 @@ def list_names(index: Index) -> list[Name]:
 
 def names_of_moments(index: Index) -> dict[int, NameOfMoment]:
     """Return the name of every moment that has one, by moment id."""
-    rows = index.database.connection.execute(
+    rows = index.database.rows(
         f"SELECT m.id, ({NAME_OF_MOMENT.format(column='name')}) AS name,"
         f" ({NAME_OF_MOMENT.format(column='confidence')}),"
         f" ({NAME_OF_MOMENT.format(column='source')})"

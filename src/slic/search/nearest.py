@@ -41,9 +41,9 @@ def read_vectors(
     for start in range(0, len(ids), ROWS):
         part = ids[start : start + ROWS].tolist()
         marks = ",".join("?" * len(part))
-        rows += database.connection.execute(
+        rows += database.rows(
             f"SELECT id, vector FROM moments WHERE id IN ({marks}) ORDER BY id", part
-        ).fetchall()
+        )
     return unpacked(rows, database.settings.dimension)
 
 

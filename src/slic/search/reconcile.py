@@ -69,9 +69,7 @@ def reconcile(database: Database, catalog: Catalog, *, progress: bool) -> Change
     """
     root = str(catalog.root.resolve())
     changes = Changes(refused=list(catalog.refused))
-    rows = database.connection.execute(
-        "SELECT id, root, path, size, mtime_ns, fingerprint FROM videos"
-    )
+    rows = database.rows("SELECT id, root, path, size, mtime_ns, fingerprint FROM videos")
     known = {(row.root, row.path): row for row in (_Known(*values) for values in rows)}
     found = {video.id: look_at(video.path, video.id) for video in catalog}
     fresh = [

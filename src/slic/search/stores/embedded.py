@@ -5,6 +5,7 @@ neither building nor a file; beyond, an inverted file (IVF) is built in a fracti
 graph, takes additions and removals in place, and loses no recall that can be measured.
 """
 
+import os
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -52,13 +53,21 @@ class EmbeddedStore:
                 self.generation = change.generation
 
     def save(self) -> None:
-        """Write an inverted file; the exact index is read from the database in no more time."""
+        """Write an inverted file; the exact index is read from the database in no more time.
+
+        Where this user may not write, nothing is kept.
+
+        Raises:
+            CheckpointError: The file cannot be written.
+        """
+        if not _writable(self.folder):
+            return
         path = self.folder / f"vectors-{self.generation}.faiss"
         with self._lock:
             inverted = isinstance(self._index, faiss.IndexIVFFlat)
             if inverted and not path.exists():
                 with atomic_path(path) as temporary:
-                    faiss.write_index(self._index, str(temporary))
+                    _write(self._index, temporary)
             for old in self.folder.glob(PATTERN):
                 if not inverted or old != path:
                     old.unlink(missing_ok=True)
@@ -111,6 +120,17 @@ class EmbeddedStore:
         inverted = _inverted_file(vectors)
         inverted.add_with_ids(vectors, ids)
         return inverted
+
+
+def _writable(folder: Path) -> bool:
+    return os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _write(index: faiss.Index, path: Path) -> None:
+    try:
+        faiss.write_index(index, str(path))
+    except RuntimeError as error:  # in the words of C++, the reason last
+        raise OSError(str(error).rpartition(": ")[2]) from error
 
 
 @contextmanager

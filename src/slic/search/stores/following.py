@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from slic.errors import SearchError
 from slic.search.database import Database, generation
 from slic.search.stores.types import Block, Change, VectorStore
 
@@ -35,8 +36,17 @@ def blocks(connection: sqlite3.Connection, since: int, dimension: int) -> Iterat
 
 
 def unpacked(rows: Sequence[tuple[int, bytes]], dimension: int) -> Block:
-    """Return rows of (id, vector) as arrays."""
+    """Return rows of (id, vector) as arrays.
+
+    Raises:
+        SearchError: A vector has another length.
+    """
     ids: Int64[np.ndarray, " n"] = np.array([row[0] for row in rows], dtype=np.int64)
+    if strange := [i for i, vector in rows if len(vector) != 4 * dimension]:
+        raise SearchError(
+            f"moment {strange[0]} of the index has not {dimension} numbers: it is damaged or from "
+            "an older version; index the videos again with another --out."
+        )
     flat = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4")
     vectors: Float32[np.ndarray, "n d"] = flat.reshape(len(rows), dimension).astype(np.float32)
     return ids, vectors
