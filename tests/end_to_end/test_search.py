@@ -186,6 +186,7 @@ def test_what_cannot_be_done_is_one_line(
         (["index", videos, "--encoder", tmp_path / "other", "--out", index], "made with encoder"),
         (["index", videos, "--out", index, "--window=3"], "made with --window 1.0, not 3.0"),
         (["index", videos, "--out", tmp_path / "new"], "no index here"),
+        (["index", tmp_path / "vid", "--encoder", encoder, "--out", tmp_path / "new"], "vid: "),
         (["search", tmp_path, videos / "0.mp4"], "no index here; make one with `slic index`"),
         (["search", index, tmp_path / "nothing.mp4"], "no such file"),
         (["search", index, "nothing.mp4@3"], "not a video of"),
@@ -201,6 +202,7 @@ def test_what_cannot_be_done_is_one_line(
     running = [(slic(*words), part) for words, part in cases]
     for started, part in running:
         assert part in one_line(started.wait())
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_second_writer_is_refused_and_ctrl_c_keeps_what_was_done(

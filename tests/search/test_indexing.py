@@ -304,14 +304,36 @@ def test_an_index_refuses_what_does_not_fit(index: Index, encoder: VideoEncoder)
 
 
 def test_a_missing_package_is_told_before_anything_is_embedded(
-    tmp_path: Path, encoder: VideoEncoder, videos: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    encoder: VideoEncoder,
+    videos: Path,
+    index: Index,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delitem(sys.modules, "slic.search.stores.embedded", raising=False)
     monkeypatch.setitem(sys.modules, "faiss", None)
-    index = create_index(tmp_path / "index", encoder)
     with pytest.raises(SearchError, match=r"pip install 'slic-video\[search\]'"):
-        updated(index, videos)
-    assert index.videos() == []
+        create_index(tmp_path / "new", encoder)
+    assert not (tmp_path / "new").exists()
+    before = contents(index)
+    (videos / "a.mp4").unlink()
+    with pytest.raises(SearchError, match=r"pip install 'slic-video\[search\]'"):
+        updated(Index.open(index.path), videos)
+    assert contents(index) == before
+
+
+def test_what_cannot_be_leaves_no_index_behind(tmp_path: Path, encoder: VideoEncoder) -> None:
+    pytest.importorskip("pymilvus")
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"window_seconds": 0.0}, "--window 0 --stride 0: both must be above 0 s"),
+        ({"stride_seconds": 0.0}, "--window 2 --stride 0: both must be above 0 s"),
+        ({"store": "foo"}, "foo: the Milvus server .* as http://host:19530"),
+        ({"store": "http://127.0.0.1:9"}, "http://127.0.0.1:9: the Milvus server"),
+    ]
+    for words, told in wrong:
+        with pytest.raises(SearchError, match=told):
+            create_index(tmp_path / "index", encoder, **words)
+    assert not (tmp_path / "index").exists()
 
 
 def test_no_index_a_foreign_file_and_another_version_are_one_line(

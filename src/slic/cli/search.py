@@ -113,7 +113,7 @@ def index(arguments: Namespace) -> None:
     """Make or update an index."""
     from slic.encoders.encoder import VideoEncoder
     from slic.runs import StopRequested
-    from slic.search import Index, create_index, update_index
+    from slic.search import Index, create_index, index_settings, update_index
 
     out: Path = arguments.out
     if arguments.encoder is None:
@@ -121,14 +121,14 @@ def index(arguments: Namespace) -> None:
         encoder = opened.encoder
     else:
         encoder = VideoEncoder.from_pretrained(arguments.encoder)
-    opened = create_index(
-        out,
-        encoder,
-        window_seconds=arguments.window,
-        stride_seconds=arguments.stride,
-        store=arguments.store,
-    )
+    asked = {
+        "window_seconds": arguments.window,
+        "stride_seconds": arguments.stride,
+        "store": arguments.store,
+    }
+    index_settings(out, encoder, **asked)  # before the scan, which may take long
     catalog = open_catalog(arguments.videos, arguments.workers or None)
+    opened = create_index(out, encoder, **asked)  # after it: words mistyped leave no index behind
     try:
         report = update_index(opened, catalog, workers=arguments.workers)
     except StopRequested:

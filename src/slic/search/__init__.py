@@ -22,7 +22,7 @@ from slic.search.contact_sheet import Results, write_contact_sheet
 from slic.search.duplicates import Duplicate, near_duplicates
 from slic.search.exports import export_names, import_names
 from slic.search.index import Index, IndexedVideo, Moment
-from slic.search.indexing import IndexReport, create_index, update_index
+from slic.search.indexing import IndexReport, create_index, index_settings, update_index
 from slic.search.names import Name, assign_name, list_names, names_of_moments, undo
 from slic.search.queries import (
     Query,
@@ -58,6 +58,7 @@ __all__ = [
     "create_index",
     "export_names",
     "import_names",
+    "index_settings",
     "list_clusters",
     "list_names",
     "merge",

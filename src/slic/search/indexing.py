@@ -14,10 +14,16 @@ from tqdm import tqdm
 from slic.encoders.encoder import VideoEncoder, to_input
 from slic.errors import SearchError
 from slic.runs import StopRequested, lock_folder, stop_at_ctrl_c
-from slic.search.database import Settings, next_generation
+from slic.search.database import FILE_NAME, Settings, next_generation
 from slic.search.index import Index, clip_shape
-from slic.search.moments import ClipShape, default_window_seconds, mean_direction
+from slic.search.moments import (
+    ClipShape,
+    default_window_seconds,
+    mean_direction,
+    require_above_zero,
+)
 from slic.search.reconcile import Changes, reconcile, remove_video
+from slic.search.stores import open_store
 from slic.search.streaming import Job, MomentClips, moment_loader
 from slic.videos.catalog import Catalog
 from slic.videos.video import Refused
@@ -52,22 +58,50 @@ def create_index(
         store: Address of a Milvus server, ``http://host:19530``; None is the embedded store.
 
     Raises:
-        SearchError: There is an index of another encoder, window, stride or store.
+        SearchError: See `index_settings`.
     """
-    if (path / "index.sqlite").exists():
+    settings = index_settings(
+        path, encoder, window_seconds=window_seconds, stride_seconds=stride_seconds, store=store
+    )
+    if _is_index(path):
+        return Index.open(path)
+    encoder.save_pretrained(path / "encoder")  # first: a database without its encoder is no index
+    return Index.create(path, settings)
+
+
+def index_settings(
+    path: Path,
+    encoder: VideoEncoder,
+    *,
+    window_seconds: float | None = None,
+    stride_seconds: float | None = None,
+    store: str | None = None,
+) -> Settings:
+    """Return the settings that `create_index` would use, and write nothing: what cannot be is told.
+
+    Raises:
+        SearchError: There is an index of another encoder, window, stride or store; a window or
+            stride of 0; or a store that cannot be used.
+    """
+    if _is_index(path):
         index = Index.open(path)
         _require_same(index, encoder.fingerprint(), window_seconds, stride_seconds, store)
-        return index
-    window = window_seconds or default_window_seconds(clip_shape(encoder.config))
+        index.close()
+        return index.settings
+    if window_seconds is None:
+        window_seconds = default_window_seconds(clip_shape(encoder.config))
+    if stride_seconds is None:
+        stride_seconds = window_seconds / 2
+    require_above_zero(window_seconds, stride_seconds)
     settings = Settings(
         encoder=encoder.fingerprint(),
         dimension=_dimension(encoder),
-        window_seconds=float(window),
-        stride_seconds=float(stride_seconds or window / 2),
+        window_seconds=float(window_seconds),
+        stride_seconds=float(stride_seconds),
         store=store or "embedded",
     )
-    encoder.save_pretrained(path / "encoder")  # first: a database without its encoder is no index
-    return Index.create(path, settings)
+    open_store(path, settings).close()
+    return settings
 
 
 def update_index(
@@ -93,6 +127,10 @@ def update_index(
         _copy_from_twins(index)
         index.sync_store()
     return IndexReport(changes, embedded, index.count)
+
+
+def _is_index(path: Path) -> bool:
+    return (path / FILE_NAME).exists()
 
 
 def _require_same(

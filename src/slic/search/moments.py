@@ -42,6 +42,18 @@ def default_window_seconds(shape: ClipShape) -> float:
     return max(SHORTEST_WINDOW_SECONDS, extent(shape.frames, shape.stride) / USUAL_FPS)
 
 
+def require_above_zero(window_seconds: float, stride_seconds: float) -> None:
+    """Refuse a window or a stride that is not above 0 seconds.
+
+    Raises:
+        SearchError: One is not.
+    """
+    if not (window_seconds > 0 and stride_seconds > 0):
+        raise SearchError(
+            f"--window {window_seconds:g} --stride {stride_seconds:g}: both must be above 0 s."
+        )
+
+
 def windows(
     total: int, fps: float, shape: ClipShape, *, window_seconds: float, stride_seconds: float
 ) -> Windows:
@@ -53,10 +65,7 @@ def windows(
     Raises:
         SearchError: A window or stride that is not above 0.
     """
-    if not (window_seconds > 0 and stride_seconds > 0):
-        raise SearchError(
-            f"--window {window_seconds:g} --stride {stride_seconds:g}: both must be above 0 s."
-        )
+    require_above_zero(window_seconds, stride_seconds)
     clip = extent(shape.frames, shape.stride)
     frames = min(total, max(clip, round(window_seconds * fps)))
     step = stride_seconds * fps

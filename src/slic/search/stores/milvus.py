@@ -115,5 +115,5 @@ class MilvusStore:
         except MilvusException as error:
             raise SearchError(
                 f"{self.address}: the Milvus server does not do it ({error.message}); "
-                "start it, or see its log."
+                "start it, see its log, or give its address as http://host:19530."
             ) from error
