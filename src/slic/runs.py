@@ -56,7 +56,7 @@ def read_log(path: Path) -> list[Mapping[str, Any]]:
     """Read a file of JSON objects, up to a line that is none: a kill cut the last one short."""
     if not path.exists():
         return []
-    records = []
+    records: list[Mapping[str, Any]] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
             record = json.loads(line)

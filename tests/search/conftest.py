@@ -33,14 +33,14 @@ def unit_rows(count: int, *, dimension: int = 8, seed: int = 0) -> np.ndarray:
     return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), dtype=np.float32)
 
 
-def add_video(index: Index, path: str, vectors: np.ndarray) -> list[int]:
+def add_video(index: Index, path: str, vectors: np.ndarray, *, root: str = "/v") -> list[int]:
     """Add a video of 25 frames a second whose moments of 2 s, one a second, have these vectors."""
     with index.database.transaction() as connection:
         number = next_generation(connection)
         video = connection.execute(
             "INSERT INTO videos (root, path, size, mtime_ns, fingerprint, frames, fps, width,"
-            " height, seekable, keyframe_gap) VALUES ('/v', ?, 1, 1, ?, ?, 25, 64, 48, 1, 12)",
-            (path, f"content of {path}", 25 * (len(vectors) + 1)),
+            " height, seekable, keyframe_gap) VALUES (?, ?, 1, 1, ?, ?, 25, 64, 48, 1, 12)",
+            (root, path, f"content of {path}", 25 * (len(vectors) + 1)),
         ).lastrowid
         return [
             connection.execute(

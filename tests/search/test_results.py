@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from slic.cli.search import moment_of
 from slic.errors import SearchError
 from slic.search import Index, Query, query_from_moments, refine, search
 
@@ -102,6 +103,27 @@ def test_the_moments_of_the_query_are_not_among_the_results(fill: Fill, rows: Ro
     first = search(index, query_from_moments(index, [moment]), k=1)[0]
     assert (first.path, first.best_start_seconds) == ("b", 3.0)
     assert first.score == pytest.approx(1.0)
+
+
+def test_a_path_that_two_folders_have_is_refused_and_told_in_full(
+    fill: Fill, rows: Rows, add: Callable[..., list[int]]
+) -> None:
+    index = fill({"x.mp4": rows(3), "y.mp4": rows(3, seed=1)})
+    (twin, *_) = add(index, "x.mp4", rows(3, seed=2), root="/w")
+    told = "x.mp4: 2 videos of .* have this path, among them /v/x.mp4 and /w/x.mp4; give the abs"
+    with pytest.raises(SearchError, match=told):
+        index.moment_at("x.mp4", 1.0)
+    assert index.moment_at("/w/x.mp4", 1.0) == twin
+    assert index.moment_at("/v/x.mp4", 1.0) == 1
+    assert index.moment_at("/v/y.mp4", 1.0) == index.moment_at("y.mp4", 1.0) == 4
+    paths = {hit.path for hit in search(index, Query(rows(1)), k=9)}
+    assert paths == {"/v/x.mp4", "/w/x.mp4", "y.mp4"}
+
+
+def test_a_moment_of_a_file_with_a_line_break_in_its_name(fill: Fill, rows: Rows) -> None:
+    index = fill({"a\nb.mp4": rows(3)})
+    assert moment_of(index, "a\nb.mp4@2.2") == 2
+    assert moment_of(index, "a.mp4") is None
 
 
 def test_likes_and_unlikes_by_hand(fill: Fill) -> None:

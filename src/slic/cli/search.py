@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from slic.search import Index, Query, Results
     from slic.videos.video import Video
 
-MOMENT = re.compile(r"(?P<path>.+)@(?P<seconds>\d+(\.\d+)?)")
+MOMENT = re.compile(r"(?P<path>.+)@(?P<seconds>\d+(\.\d+)?)", re.DOTALL)
 MOMENT_HELP = "a video file, or PATH@SECONDS for a moment of the index"
 
 

@@ -21,6 +21,13 @@ from slic.search.stores.following import blocks, follow
 from slic.videos.video import Video
 
 BLOCK = 8192  # ids asked for at a time
+_ABSOLUTE = "CASE WHEN v.path GLOB '/*' THEN v.path ELSE rtrim(v.root, '/') || '/' || v.path END"
+_TELLING_PATH = f"""
+    CASE WHEN EXISTS (
+        SELECT 1 FROM videos o
+        WHERE o.root IN (SELECT DISTINCT root FROM videos) AND o.path = v.path AND o.id <> v.id
+    ) THEN {_ABSOLUTE} ELSE v.path END
+"""
 Ids = Sequence[int] | Int64[np.ndarray, " n"]
 
 
@@ -66,7 +73,10 @@ class IndexedVideo:
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """A window of a video; ``name`` and ``confidence`` are None where nobody named it."""
+    """A window of a video; ``name`` and ``confidence`` are None where nobody named it.
+
+    ``path`` is relative to the folder that was indexed, or absolute where several have this path.
+    """
 
     id: int
     video_id: int
@@ -188,7 +198,8 @@ class Index:
         for start in range(0, len(wanted), BLOCK):
             part = wanted[start : start + BLOCK]
             rows = self.database.rows(
-                "SELECT m.id, m.video_id, v.path, m.number, m.start_seconds, m.end_seconds,"
+                f"SELECT m.id, m.video_id, {_TELLING_PATH}, m.number,"
+                " m.start_seconds, m.end_seconds,"
                 f" ({NAME_OF_MOMENT.format(column='name')}),"
                 f" ({NAME_OF_MOMENT.format(column='confidence')})"
                 " FROM moments m JOIN videos v ON v.id = m.video_id"
@@ -204,19 +215,36 @@ class Index:
     def moment_at(self, path: str, seconds: float) -> int:
         """Return the id of the moment whose middle is nearest to a time of a video.
 
+        Args:
+            path: Below the folder that was indexed, or absolute.
+            seconds: From the start of the video.
+
         Raises:
-            SearchError: The video is not in the index, or has no moment.
+            SearchError: The video is not in the index, or has no moment; or several have this path.
         """
         rows = self.database.rows(
-            "SELECT m.id FROM moments m JOIN videos v ON v.id = m.video_id WHERE v.path = ?"
-            " ORDER BY abs((m.start_seconds + m.end_seconds) / 2 - ?), m.id LIMIT 1",
-            (path, seconds),
+            f"SELECT {_ABSOLUTE}, v.id FROM videos v WHERE v.path = ?1 OR {_ABSOLUTE} = ?1"
+            " ORDER BY v.id",
+            (path,),
         )
-        if not rows:
+        files: dict[str, int] = dict(rows)
+        if len(files) > 1:
+            first, second, *_ = files
             raise SearchError(
-                f"{path}: not a video of {self.path}; give its path below the indexed folder."
+                f"{path}: {len(files)} videos of {self.path} have this path, among them {first} "
+                f"and {second}; give the absolute path of one."
             )
-        return int(rows[0][0])
+        moments = self.database.rows(
+            "SELECT id FROM moments WHERE video_id = ?"
+            " ORDER BY abs((start_seconds + end_seconds) / 2 - ?), id LIMIT 1",
+            (next(iter(files.values()), None), seconds),
+        )
+        if not moments:
+            raise SearchError(
+                f"{path}: not a video of {self.path}; give its path below the indexed folder, "
+                "or the absolute one."
+            )
+        return int(moments[0][0])
 
     def moment_numbers(self, video_ids: Collection[int]) -> dict[int, dict[int, int]]:
         """Return, for each of these videos, the id of every moment by its number."""

@@ -35,7 +35,7 @@ class Hit:
 
     Attributes:
         video_id: Of the index.
-        path: Of the video, below its root.
+        path: Of the video, below its root; absolute where several roots have it.
         start_seconds: Of the merged stretch.
         end_seconds: Likewise.
         score: Cosine similarity, -1..1, of the best moment (or the mean along a longer query).
