@@ -1,5 +1,7 @@
 """Workers fail with their own words, and leave signals to the process that can save."""
 
+import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +14,7 @@ from slic.clips.loading import WorkerLoader
 from slic.errors import UnreadableVideoError
 
 STOPPED = """
-import os, signal, time
+import time
 from torch.utils.data import Dataset
 from slic.clips.loading import WorkerLoader
 from slic.runs import stop_at_ctrl_c
@@ -25,8 +27,7 @@ class Slow(Dataset):
 with stop_at_ctrl_c() as stopping:
     seen = []
     for batch in WorkerLoader(Slow(), workers=2, batch_size=1):
-        if not seen:
-            os.killpg(0, getattr(signal, {name!r}))
+        print("loading", flush=True)
         seen += batch.tolist()
     print(seen, stopping())
 """
@@ -51,9 +52,22 @@ def test_what_a_worker_says_is_one_line(workers: int) -> None:
     assert str(caught.value) == "a video.mp4: frame 7 does not decode."
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_all_processes_is_the_main_processs(
-    program: Callable[[str], Any], name: str
+    program: Callable[[str], Any], number: int
 ) -> None:
-    ended = program(STOPPED.format(name=name)).wait(60)
-    assert (ended.code, ended.out) == (0, f"{[*range(8)]} True\n"), ended.err
+    running = program(STOPPED)
+    deadline = time.monotonic() + 60
+    while not running.out.exists() or "loading" not in running.out.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    running.signal_group(number)
+    ended = running.wait(60)
+    assert ended.code == 0, ended.err
+    assert ended.out.endswith(f"{[*range(8)]} True\n")
+
+
+def test_a_process_that_ends_amid_loading_ends_its_workers(program: Callable[[str], Any]) -> None:
+    early = STOPPED.replace("seen += batch.tolist()", "raise SystemExit(3)")
+    ended = program(early).wait(30)
+    assert ended.code == 3, ended.err

@@ -1,6 +1,8 @@
 """Loading in worker processes, for clips of every kind."""
 
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -42,9 +44,18 @@ class WorkerLoader(DataLoader[Sample]):
 def _become_quiet(_: int) -> None:
     """Give a worker one thread, and leave Ctrl-C and SIGTERM to the process that can save.
 
-    Both reach all processes of a group: from the keyboard, a launcher or a batch system.
+    Both reach all processes of a group: from the keyboard, a launcher or a batch system. SIGTERM is
+    also how that process ends its workers.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # not on macOS and Windows
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_when_told_by, args=(os.getppid(),), daemon=True).start()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+
+
+def _end_when_told_by(parent: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)
