@@ -3,7 +3,8 @@
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +29,25 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("there is no shared folder beside this checkout")
     return folder.resolve()
+
+
+@contextmanager
+def being_nobody() -> Iterator[None]:
+    """Be a user without rights for a while; a test run by root is refused nothing otherwise."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture(scope="session")
+def nobody() -> Callable[[], AbstractContextManager[None]]:
+    """Return :func:`being_nobody`."""
+    return being_nobody
 
 
 def numbered_picture(number: int, *, width: int, height: int) -> np.ndarray:

@@ -11,7 +11,6 @@ from torch import Generator, Tensor, nn
 
 from learning.training import StoredRun
 from slic.clips.datasets import TripletSample
-from slic.encoders.encoder import to_input
 from slic.pretraining.objective import LossTerms
 
 MIXED = 0.3  # at most so much of a positive is a frame of another video (Wang et al. 2021)
@@ -43,7 +42,7 @@ class BackgroundRun(StoredRun):
 
     def losses(self, model: nn.Module, samples: TripletSample) -> LossTerms:
         anchor, positive = samples.clips.unbind(1)
-        mixed = with_background(positive, self.generator())
+        mixed = with_background(positive, self.generator(positive.device))
         return super().losses(model, samples._replace(clips=torch.stack([anchor, mixed], 1)))
 
 
@@ -54,14 +53,12 @@ class StillRun(StoredRun):
     def losses(self, model: nn.Module, samples: TripletSample) -> LossTerms:
         assert self.pseudo_labels is not None
         pairs = samples.clips.flatten(0, 1)
-        negatives = still(samples.clips[:, 0], self.generator())
+        negatives = still(samples.clips[:, 0], self.generator(pairs.device))
         self.clips_trained += len(pairs) + len(negatives)
-        bf16 = self.precision == "bf16"
-        with torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=bf16):
-            z = model(to_input(torch.cat([pairs, negatives]).to(self.accelerator.device))).float()
+        z = self.embedded(model, torch.cat([pairs, negatives]))
         label = torch.as_tensor(self.pseudo_labels.labels)[samples.video].repeat_interleave(2)
         alone = -1 - torch.arange(len(negatives))  # a label of its own: no pair of the loss
-        term = self.instance(z, torch.cat([label, alone]).to(z.device), self.generator())
+        term = self.instance(z, torch.cat([label, alone]).to(z.device), self.generator(z.device))
         unit = nn.functional.normalize(z.detach(), dim=1)
         return LossTerms(
             total=term.loss,

@@ -65,10 +65,6 @@ class StoredRun(Run):
         self.clips_trained += samples.clips.shape[0] * samples.clips.shape[1]
         return super().losses(model, samples)
 
-    def generator(self) -> torch.Generator:
-        """Return the random numbers of this step, for what a way to learn draws itself."""
-        return torch.Generator().manual_seed(self.recipe.train.seed * 1_000_003 + self.step)
-
 
 class SupervisedRun(StoredRun):
     """The same loop with the true labels as pseudo-labels: what knowing them is worth.

@@ -1,9 +1,7 @@
 """A tiny encoder, and indexes of drawn vectors that need no video."""
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -80,25 +78,6 @@ def rows() -> Callable[..., np.ndarray]:
 def add() -> Callable[..., list[int]]:
     """Return :func:`add_video`."""
     return add_video
-
-
-@contextmanager
-def being_nobody() -> Iterator[None]:
-    """Be a user without rights for a while; a test run by root is refused nothing otherwise."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
-@pytest.fixture(scope="session")
-def nobody() -> Callable[[], AbstractContextManager[None]]:
-    """Return :func:`being_nobody`."""
-    return being_nobody
 
 
 @pytest.fixture

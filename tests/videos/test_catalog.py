@@ -9,7 +9,7 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from zlib import crc32
 
@@ -24,6 +24,7 @@ from slic.videos.decoding import probe, read_frames
 from slic.videos.frame_folder import numbered_frames
 
 MakeVideo = Callable[..., Path]
+Nobody = Callable[[], AbstractContextManager[None]]
 
 
 @pytest.fixture(autouse=True)
@@ -232,7 +233,7 @@ def test_a_folder_without_write_permission_is_cached_elsewhere(
 
 
 def test_who_cannot_write_in_the_folder_adds_to_what_its_owner_found(
-    clip: Path, probed: list[str], monkeypatch: pytest.MonkeyPatch
+    clip: Path, probed: list[str], monkeypatch: pytest.MonkeyPatch, nobody: Nobody
 ) -> None:
     with tempfile.TemporaryDirectory() as name:  # pytest's own are closed to others
         root, mine = Path(name) / "set", Path(name) / "cache"
@@ -308,20 +309,7 @@ def test_missing_empty_and_mistaken_folders(tmp_path: Path, clip: Path) -> None:
         scan(clip)
 
 
-@contextmanager
-def nobody() -> Iterator[None]:
-    """Be a user without rights for a while; a test run by root is refused nothing otherwise."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
-def test_without_permission(clip: Path) -> None:
+def test_without_permission(clip: Path, nobody: Nobody) -> None:
     with tempfile.TemporaryDirectory() as name:  # pytest's own are closed to others
         root = Path(name) / "set"
         put(clip, root / "a.mp4", root / "closed.mp4", root / "sub/b.mp4")

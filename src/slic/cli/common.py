@@ -25,6 +25,7 @@ class UsageError(Exception):
     """Arguments that do not go together; the command says so like argparse, with exit code 2."""
 
 
+MOST = 2**31 - 1  # that anybody has of anything
 Verbs: TypeAlias = "_SubParsersAction[ArgumentParser]"
 
 
@@ -74,11 +75,11 @@ def cache_argument(verb: ArgumentParser) -> None:
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """Return a converter for whole numbers that are not below ``least``, nor beyond all use."""
+    """Return a converter for whole numbers that are not below ``least``, nor above ``MOST``."""
 
     def number(word: str) -> int:
-        if not word.isdecimal() or not least <= int(word) < 2**31:
-            raise ArgumentTypeError(f"{word!r} is not a whole number of at least {least}")
+        if not word.isdecimal() or not least <= int(word) <= MOST:
+            raise ArgumentTypeError(f"{word!r} is not a whole number from {least} to {MOST}")
         return int(word)
 
     return number

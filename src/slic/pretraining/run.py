@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from torch import Generator, nn
+from jaxtyping import Float, UInt8
+from torch import Generator, Tensor, nn
 
 from slic.clips.augment import Augmentation
 from slic.clips.datasets import (
@@ -228,21 +229,30 @@ class Run:
     def losses(self, model: nn.Module, samples: TripletSample) -> LossTerms:
         """Embed the clips of this process and return the loss over those of all processes."""
         device, loss = self.accelerator.device, self.recipe.loss
-        clips = samples.clips.to(device, non_blocking=True)
-        bf16 = self.precision == "bf16"
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            z = model(to_input(clips.flatten(0, 1))).float().unflatten(0, clips.shape[:2])
+        z = self.embedded(model, samples.clips.flatten(0, 1)).view(*samples.clips.shape[:2], -1)
         assert self.pseudo_labels is not None
         labels = torch.as_tensor(self.pseudo_labels.labels)[samples.video]
-        seed = (self.recipe.train.seed * 1_000_003 + self.step) % 2**63
         return loss_terms(
             gather_with_gradient(z, self.accelerator),
             self.accelerator.gather(labels.to(device, non_blocking=True)),
             instance=self.instance,
             temporal_weight=loss.temporal_weight,
             temporal_margin=loss.temporal_margin,
-            generator=Generator(device).manual_seed(seed),
+            generator=self.generator(device),
         )
+
+    def embedded(self, model: nn.Module, clips: UInt8[Tensor, "n t h w 3"]) -> Float[Tensor, "n d"]:
+        """Return the embeddings of clips, computed in the run's precision."""
+        device, bf16 = self.accelerator.device, self.precision == "bf16"
+        pixels = clips.to(device, non_blocking=True)
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            z: Tensor = model(to_input(pixels)).float()
+        return z
+
+    def generator(self, device: torch.device) -> Generator:
+        """Return the random numbers of this step."""
+        seed = (self.recipe.train.seed * 1_000_003 + self.step) % 2**63
+        return Generator(device).manual_seed(seed)
 
     def save(self) -> None:
         """Write the state of the run; the log then tells of every step before it."""

@@ -27,7 +27,6 @@ def export_names(index: Index, path: Path) -> int:
         CheckpointError: The file cannot be written.
     """
     names = list_names(index)
-    count = len(names)
     if path.suffix.lower() == ".csv":
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -37,8 +36,8 @@ def export_names(index: Index, path: Path) -> int:
     elif path.suffix.lower() == ".json":
         write_atomically(path, json.dumps([asdict(name) for name in names], indent=1).encode())
     else:
-        count = _write_fiftyone(index, names, path)
-    return count
+        return _write_fiftyone(index, names, path)
+    return len(names)
 
 
 def import_names(index: Index, path: Path) -> int:
