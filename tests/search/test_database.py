@@ -19,6 +19,7 @@ from slic.search import (
     near_duplicates,
     search,
 )
+from slic.search.filters import matching_moments
 from slic.search.stores import embedded
 
 Fill = Callable[..., Index]
@@ -44,6 +45,7 @@ def test_damaged_pages_are_one_line(fill: Fill, rows: Rows) -> None:
     calls: list[Callable[[], object]] = [
         lambda: search(damaged, Query(rows(1))),
         lambda: search(damaged, Query(rows(1)), where="path = 'a'"),
+        lambda: matching_moments(damaged.database, "path = 'a'", level=0),
         lambda: cluster_index(damaged),
         lambda: list_clusters(damaged),
         lambda: list_names(damaged),

@@ -66,7 +66,7 @@ class FlowCache:
         try:
             with self.path(video).open("rb") as file:
                 return bool(json.loads(file.readline()) == self._about(video))
-        except (OSError, ValueError):
+        except (OSError, ValueError, UnreadableVideoError):
             return False
 
     def write(self, video: Video) -> int:

@@ -22,11 +22,12 @@ BUSY_SECONDS = 30.0
 
 Row = tuple[Any, ...]
 
-# By SQLite's primary result code; every other error is one of the disk.
+# Errors of the file and its disk, by SQLite's primary result code.
 _WAYS_OUT = {
     sqlite3.SQLITE_BUSY: "wait for the other writer",
     sqlite3.SQLITE_LOCKED: "wait for the other writer",
     sqlite3.SQLITE_FULL: "free space",
+    sqlite3.SQLITE_IOERR: "see whether the disk is full or failing",
     sqlite3.SQLITE_READONLY: "this index can only be read; copy its folder to change it",
     sqlite3.SQLITE_CANTOPEN: "open it once as a user who may write to its folder",
     sqlite3.SQLITE_CORRUPT: "put a backup back, or index the videos again with another --out (try "
@@ -141,7 +142,7 @@ class Database:
     def create(cls, folder: Path, settings: Settings) -> "Database":
         """Make an empty database; one that is there already is opened as it is."""
         path = folder / FILE_NAME
-        with _reported(path):
+        with reported(path):
             folder.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
             try:
@@ -170,12 +171,12 @@ class Database:
         Raises:
             SearchError: The database is damaged or locked for too long.
         """
-        with _reported(self.path):
+        with reported(self.path):
             return self.connection.execute(statement, parameters).fetchall()
 
     def about(self, key: str) -> str:
         """Return one of the values that stand for the whole index; see `read_about`."""
-        with _reported(self.path):
+        with reported(self.path):
             return read_about(self.connection, key)
 
     @contextmanager
@@ -185,7 +186,7 @@ class Database:
         Raises:
             SearchError: The disk is full or the database is locked for too long or damaged.
         """
-        with _reported(self.path):
+        with reported(self.path):
             connection = self.connection
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -199,7 +200,7 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
         """Read one state of the database, whatever is committed meanwhile."""
-        with _reported(self.path):
+        with reported(self.path):
             connection = self.connection
             connection.execute("BEGIN")
             try:
@@ -274,8 +275,13 @@ def _fill(connection: sqlite3.Connection, settings: Settings) -> None:
     connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
 
 
+def is_of_the_file(error: Exception) -> bool:
+    """Tell whether an error is one of the database's file or disk, not of what was asked of it."""
+    return _code(error) in _WAYS_OUT
+
+
 @contextmanager
-def _reported(path: Path) -> Iterator[None]:
+def reported(path: Path) -> Iterator[None]:
     """Turn the errors of the disk and of SQLite into one line."""
     try:
         yield
@@ -299,6 +305,6 @@ def _foreign(error: Exception, path: Path) -> SearchError:
     )
 
 
-def _code(error: sqlite3.Error) -> int:
-    """Return SQLite's primary result code; 0 for an error of the Python module."""
+def _code(error: Exception) -> int:
+    """Return SQLite's primary result code; 0 for an error of Python or its module."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF

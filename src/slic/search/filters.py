@@ -7,12 +7,13 @@ broken off. So it may come from a web page.
 
 import sqlite3
 import time
+from contextlib import closing
 
 import numpy as np
 from jaxtyping import Int64
 
 from slic.errors import SearchError
-from slic.search.database import Database
+from slic.search.database import Database, is_of_the_file, reported
 
 COLUMNS = (
     "path", "video_id", "start_seconds", "end_seconds", "duration", "name", "confidence", "cluster",
@@ -67,21 +68,20 @@ def matching_moments(database: Database, where: str, *, level: int) -> Int64[np.
         level: Which partition the column ``cluster`` is of.
 
     Raises:
-        SearchError: The expression is none, asks for something else, or takes too long.
+        SearchError: The expression is none, asks for something else, or takes too long; or the
+            database is damaged.
     """
     if len(where) > LONGEST_EXPRESSION:
         raise _refused(where, f"it is longer than {LONGEST_EXPRESSION} characters")
-    connection = database.read_only()
-    try:
-        return _guarded(connection, where, level)
-    except sqlite3.OperationalError as error:
-        too_long = str(error) == "interrupted"
-        reason = f"it takes more than {LONGEST_SECONDS:g} s" if too_long else str(error)
-        raise _refused(where, reason) from error
-    except (sqlite3.Error, sqlite3.Warning, ValueError) as error:  # null bytes, two statements
-        raise _refused(where, str(error)) from error
-    finally:
-        connection.close()
+    with reported(database.path), closing(database.read_only()) as connection:
+        try:
+            return _guarded(connection, where, level)
+        except (sqlite3.Error, sqlite3.Warning, ValueError) as error:  # null bytes, two statements
+            if is_of_the_file(error):
+                raise
+            too_long = str(error) == "interrupted"
+            reason = f"it takes more than {LONGEST_SECONDS:g} s" if too_long else str(error)
+            raise _refused(where, reason) from error
 
 
 def _guarded(connection: sqlite3.Connection, where: str, level: int) -> Int64[np.ndarray, " n"]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from slic.errors import CatalogError, CheckpointError
+from slic.errors import CatalogError, CheckpointError, UnreadableVideoError
 from slic.files import atomic_path, id_of, temporary_path
 from slic.videos import motion_jpeg
 from slic.videos.catalog import Catalog
@@ -79,7 +79,10 @@ class Copies:
 
     def holds(self, video: Video) -> bool:
         """Tell whether the copy of this very video is there."""
-        return _origin(self.path(video)) == self._about(video)
+        try:
+            return _origin(self.path(video)) == self._about(video)
+        except UnreadableVideoError:  # said when its turn to be copied comes
+            return False
 
     def write(self, video: Video) -> int:
         """Write the copy of a video; return its bytes.
@@ -110,7 +113,7 @@ class Copies:
     def bytes_a_frame(self, video: Video) -> float:
         """Return about how much a frame takes, from one in the middle."""
         (frame,) = stream_frames(video, [video.frames // 2], size=self.size(video))
-        return len(motion_jpeg.encoded(frame, quality=self.quality)) + 24
+        return float(len(motion_jpeg.encoded(frame, quality=self.quality))) + 24
 
     def _write_folder(self, video: Video, frames: Iterator[UInt8[np.ndarray, "h w 3"]]) -> int:
         """Write all frames to a hidden folder and give it its name at the end."""

@@ -72,12 +72,20 @@ class Work(Protocol):
 
 
 def fingerprint(video: Video) -> str:
-    """Return what tells a video from others, and stays when it is copied, moved or renamed."""
-    files = frame_paths(video.path) if video.path.is_dir() else [video.path]
-    size = sum(file.stat().st_size for file in files)
-    with files[0].open("rb") as first, files[-1].open("rb") as last:
-        last.seek(max(0, files[-1].stat().st_size - EDGE))
-        ends = crc32(last.read(), crc32(first.read(EDGE)))
+    """Return what tells a video from others, and stays when it is copied, moved or renamed.
+
+    Raises:
+        UnreadableVideoError: It is not there any more, or may not be read.
+    """
+    try:
+        files = frame_paths(video.path) if video.path.is_dir() else [video.path]
+        size = sum(file.stat().st_size for file in files)
+        with files[0].open("rb") as first, files[-1].open("rb") as last:
+            last.seek(max(0, files[-1].stat().st_size - EDGE))
+            ends = crc32(last.read(), crc32(first.read(EDGE)))
+    except (OSError, IndexError) as error:  # IndexError: a folder without frames
+        reason = getattr(error, "strerror", None) or "no frames in it"
+        raise UnreadableVideoError(f"{video.path}: {reason.lower()}") from error
     return f"{video.frames}x{video.width}x{video.height}-{size}-{ends:08x}"
 
 
