@@ -18,7 +18,7 @@ from learning.momentum import ByolRun, MocoRun
 from learning.scenes import BackgroundRun, StillRun
 from learning.scoring import curve_of
 from learning.tasks import TRAIN, Task
-from learning.training import Looped, StoredRun, SupervisedRun, Training
+from learning.training import GrowingRun, Looped, StoredRun, SupervisedRun, Training
 from slic.errors import RecipeError
 from slic.evaluation.cost import TRAINING, gflop_per_clip
 from slic.pretraining.parts import new_encoder, settled
@@ -48,6 +48,7 @@ WAYS = {
     "supervised": Way(Looped(SupervisedRun)),
     "backgrounds": Way(Looped(BackgroundRun)),
     "still": Way(Looped(StillRun)),
+    "growing": Way(Looped(GrowingRun)),
 }
 SEEDLESS = {"chance", "mean-frame", "frame-differences", "layout"}
 

@@ -9,7 +9,7 @@ Every row is one of
   ``instance`` (every video its own cluster), ``simclr`` (the same without flow), ``moco``,
   ``byol``, ``coclr``, ``supervised`` (given the labels), ``official`` (the oddities of the authors'
   code; ``paper-small``), ``backgrounds`` (of other videos, mixed into the positives), ``still``
-  (still clips as negatives); ``simclr:mine.yaml``;
+  (still clips as negatives), ``growing`` (smaller clips in the first half); ``simclr:mine.yaml``;
 - what learns nothing: ``chance``, ``mean-frame``, ``random``, ``random-flow``,
   ``frame-differences``, ``layout``; ``random:paper-small``;
 

@@ -8,7 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import nn
+from jaxtyping import UInt8
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from learning.frames import StoredReader
 from learning.tasks import Task
@@ -20,6 +22,8 @@ from slic.pretraining.folder import RunFolder, read_log
 from slic.pretraining.objective import LossTerms
 from slic.pretraining.run import Run
 from slic.recipe import LOOKS, Recipe, save_recipe
+
+SMALL = 2 / 3  # of the rows and columns of a clip, while they grow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +79,26 @@ class SupervisedRun(StoredRun):
     def cluster(self, _: Observer | None) -> None:
         labels = self.task.labels.labels_of(video.id for video in self.catalog)
         self.pseudo_labels = PseudoLabels(np.unique(labels, return_inverse=True)[1])
+
+
+@dataclass(kw_only=True)
+class GrowingRun(StoredRun):
+    """Clips have two thirds of their rows and columns in the first half of the run."""
+
+    def losses(self, model: nn.Module, samples: TripletSample) -> LossTerms:
+        if 2 * self.step >= self.total_steps:
+            return super().losses(model, samples)
+        n, looks = samples.clips.shape[:2]
+        self.clips_trained -= round(n * looks * (1 - SMALL**2))  # the rest of their operations
+        return super().losses(model, samples._replace(clips=smaller(samples.clips)))
+
+
+def smaller(clips: UInt8[Tensor, "n looks t h w 3"]) -> UInt8[Tensor, "n looks t h2 w2 3"]:
+    """Return clips of ``SMALL`` times the rows and columns, each pixel a mean."""
+    pictures = clips.flatten(0, 2).movedim(-1, 1).float()
+    size = [round(side * SMALL) for side in pictures.shape[2:]]
+    made = interpolate(pictures, size, mode="area").round().byte().movedim(1, -1)
+    return made.unflatten(0, clips.shape[:3])
 
 
 @dataclass(frozen=True)
