@@ -97,8 +97,8 @@ def smaller(clips: UInt8[Tensor, "n looks t h w 3"]) -> UInt8[Tensor, "n looks t
     """Return clips of ``SMALL`` times the rows and columns, each pixel a mean."""
     pictures = clips.flatten(0, 2).movedim(-1, 1).float()
     size = [round(side * SMALL) for side in pictures.shape[2:]]
-    made = interpolate(pictures, size, mode="area").round().byte().movedim(1, -1)
-    return made.unflatten(0, clips.shape[:3])
+    made = interpolate(pictures, size, mode="area").round().byte()
+    return made.movedim(1, -1).reshape(*clips.shape[:3], *size, 3)
 
 
 @dataclass(frozen=True)
