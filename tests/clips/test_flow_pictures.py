@@ -72,6 +72,13 @@ def test_two_videos_do_not_share_flow(tmp_path: Path) -> None:
     flow.check(both)
 
 
+def test_flow_that_was_not_extracted_to_its_end_is_named(tmp_path: Path) -> None:
+    extract(tmp_path / "u" / "v_1", count=7, size=(80, 90))
+    flow = ExtractedFlow(tmp_path, size=SIZE, vertical=False)
+    with pytest.raises(CatalogError, match=r"u/v_1: has 7 flow pictures for the 9 frames of Run/"):
+        flow.check([VIDEO])
+
+
 def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
     extract(tmp_path / "u" / "v_1", count=8, size=(80, 90))
     (tmp_path / "u" / "v_1" / "frame000002.jpg").write_bytes(b"")

@@ -85,7 +85,7 @@ def test_a_classifier_of_3d_resnets_is_left_out_and_named(tmp_path: Path) -> Non
 
 def damaged(change: str) -> Any:
     config = EncoderConfig(backbone="r3d10", width=0.0625, hidden=6, embedding=5)
-    state = as_the_authors(VideoEncoder(config))
+    state: dict[Any, Any] = {**as_the_authors(VideoEncoder(config))}
     if change == "missing":
         del state["module.bn1.running_mean"]
     elif change == "unexpected":
@@ -94,6 +94,14 @@ def damaged(change: str) -> Any:
         state = {name: value for name, value in state.items() if "fc2" not in name}
     elif change == "other layers":
         state = {name: value for name, value in state.items() if "layer3" not in name}
+    elif change == "a number for a name":
+        state[3] = torch.zeros(1)
+    elif change == "a number for a weight":
+        state["module.bn1.weight"] = 3
+    elif change == "a weight without rows":
+        state["module.fc1.weight"] = torch.tensor(1.0)
+    elif change == "a layer without channels":
+        state["module.layer4.0.conv1.weight"] = torch.zeros(0, 3, 3, 3, 3)
     elif change == "no checkpoint":
         return list(itertools.islice(state, 2))
     return {"state_dict": state}
@@ -106,7 +114,11 @@ def damaged(change: str) -> Any:
         ("unexpected", "unexpected: backbone.fc.weight"),
         ("half a head", "a whole projection head or none"),
         ("other layers", r"blocks per layer \(1, 1, 0, 1\)"),
-        ("no checkpoint", "no `state_dict` inside"),
+        ("no checkpoint", "no `state_dict` of weights inside"),
+        ("a number for a name", "no `state_dict` of weights inside"),
+        ("a number for a weight", "no `state_dict` of weights inside"),
+        ("a weight without rows", "no 3D ResNet has such weights"),
+        ("a layer without channels", "no 3D ResNet has such weights"),
     ],
 )
 def test_what_does_not_fit_is_listed(change: str, message: str, tmp_path: Path) -> None:

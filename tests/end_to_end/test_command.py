@@ -1,6 +1,7 @@
 """The command as a user meets it: from a sample to a score, and what each bad input is told."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -175,7 +176,17 @@ def test_bad_files_are_named_and_more_than_a_tenth_stop_the_run(
     said = one_line(ended)
     assert f"{len(refused)} of 7 files cannot be used, at most 10% may be" in said
     assert "text.mp4: " in said
+    names = [path.name for path in sorted(videos.glob("*.mp4")) if path.name not in reasons]
+    rows = [f"{name},a,train" for name in names] + ["gone.mp4,a,test"]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,label,split", *rows]))
+    split = ("--labels", tmp_path / "labels.csv", "--split")
+    ended = slic("pretrain", videos, "--out", tmp_path / "run", *TINY, *split, "train").wait()
+    assert f"{len(refused)} of 7 files cannot be used" in one_line(ended)
     assert not (tmp_path / "run" / "checkpoints").exists()
+    for name in reasons:
+        (shutil.rmtree if (videos / name).is_dir() else os.unlink)(videos / name)
+    ended = slic("pretrain", videos, "--out", tmp_path / "run", *TINY, *split, "test").wait()
+    assert "none of the 1 videos of split 'test' is there, the first is 'gone.mp4'" in ended.err
 
 
 def test_one_bad_file_among_many_is_named_and_the_run_goes_on(
@@ -256,8 +267,16 @@ def test_a_path_that_cannot_be_used_is_one_line(slic: Slic, encoder: Path, tmp_p
 def test_a_folder_in_place_of_a_file_is_said_before_the_work(
     slic: Slic, videos: Path, encoder: Path, tmp_path: Path
 ) -> None:
-    said = one_line(slic("embed", videos, "--encoder", encoder, "--out", tmp_path).wait())
-    assert said.endswith(f"{tmp_path}: is a folder; give the name of a file to write.")
+    common = (videos, "--encoder", encoder)
+    labelled = (*common, "--labels", "tree", "--json")
+    for words in (
+        ("embed", *common, "--out", tmp_path),
+        ("evaluate", "probe", *labelled, tmp_path),
+        ("evaluate", "finetune", *labelled, tmp_path, "--out", tmp_path / "run"),
+        ("evaluate", "retrieval", *labelled, tmp_path / "file", "--pictures", tmp_path),
+    ):
+        said = one_line(slic(*words).wait())
+        assert said.endswith(f"{tmp_path}: is a folder; give the name of a file to write.")
 
 
 @pytest.mark.parametrize(

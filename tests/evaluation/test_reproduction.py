@@ -44,20 +44,54 @@ def test_the_command_takes_every_line(table: Table) -> None:
     assert sum("pretrain" in line for line in lines) == 2
 
 
+def retrieval_scores(**other: object) -> dict[str, object]:
+    """Return what `slic evaluate retrieval --json` writes of UCF101, as far as it is read."""
+    told = {"recall": {"1": 0.7, "5": 0.9}, "protocol": "paper: head output, mean over 10 clips"}
+    return told | {"labels": "ucf101:1", "splits": "queries test, gallery train"} | other
+
+
+def finetune_scores(**other: object) -> dict[str, object]:
+    """Return what `slic evaluate finetune --json` writes of HMDB51, as far as it is read."""
+    told = {"top_1": 0.5, "protocol": "finetune: backbone and linear layer", "from_scratch": False}
+    told |= {"labels": "hmdb51:1", "splits": "train train, test test", "settings": {"epochs": 150}}
+    return told | other
+
+
 def test_runs_stand_beside_the_published_numbers(tmp_path: Path) -> None:
-    for seed, share in enumerate((0.70, 0.74)):
-        folder = tmp_path / f"seed{seed}"
+    for name, share in (("seed0", 0.70), ("seed1", 0.74), ("ablation", 0.1)):
+        folder = tmp_path / name
         folder.mkdir()
-        scores = json.dumps({"recall": {"1": share, "5": 0.9}})
+        scores = json.dumps(retrieval_scores(recall={"1": share, "5": 0.9}))
         (folder / "retrieval-ucf101.json").write_text(scores)
-    (folder / "finetune-hmdb51.json").write_text(json.dumps({"top_1": 0.5}))
+    (tmp_path / "seed1" / "finetune-hmdb51.json").write_text(json.dumps(finetune_scores()))
     ucf101, hmdb51 = outcomes("retrieval", tmp_path)
     assert ucf101.cells()[1:4] == ("71.6", "72.0 ± 2.8", "2")  # sqrt(((2)^2 + (2)^2) / 1) = 2.83
     assert hmdb51.cells()[1:4] == ("28.9", "not run", "0")
     assert outcomes("classification", tmp_path)[1].cells()[1:4] == ("54.5", "50.0", "1")
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"recall": {}}', "[1]"])
+@pytest.mark.parametrize(
+    ("file", "scores", "difference"),
+    [
+        ("retrieval-ucf101", retrieval_scores(protocol="backbone: x"), "protocol is 'backbone'"),
+        ("retrieval-ucf101", retrieval_scores(labels="labels.csv"), "labels is 'labels.csv'"),
+        ("retrieval-ucf101", retrieval_scores(splits="queries test, gallery test"), "splits is"),
+        ("finetune-hmdb51", finetune_scores(from_scratch=True), "from_scratch is True"),
+        ("finetune-hmdb51", finetune_scores(settings={"epochs": 2}), "epochs is 2"),
+        ("finetune-hmdb51", finetune_scores(protocol="linear: x"), "protocol is 'linear'"),
+    ],
+)
+def test_numbers_made_in_another_way_do_not_stand_beside_the_papers(
+    file: str, scores: dict[str, object], difference: str, tmp_path: Path
+) -> None:
+    (tmp_path / "seed0").mkdir()
+    (tmp_path / "seed0" / f"{file}.json").write_text(json.dumps(scores))
+    table: Table = "retrieval" if "retrieval" in file else "classification"
+    with pytest.raises(SlicError, match=f"{file}.json: its {difference}"):
+        outcomes(table, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"recall": {}}', "[1]", '{"top_1": 1, "protocol": 2}'])
 def test_a_file_without_scores_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "seed0").mkdir()
     file = tmp_path / "seed0" / TABLES["retrieval"][0].file
@@ -108,7 +142,7 @@ def test_stages_of_the_paper_by_hand() -> None:
     assert pretraining_stage(no_clusters, 10).embedded == 0
     no_temporal = load_recipe("paper-ucf101", ["--loss.temporal_weight=0"])
     assert pretraining_stage(no_temporal, 10).trained == 600 * 10 * 2
-    windows = len(range(0, 186 - 16 + 1, 8))
+    windows = len(range(0, 186 - 16 + 1, 8)) + 1  # and one for the two frames that are left
     assert finetune_stage("ucf101").embedded == 3783 * windows * 10
     assert [s.name.split()[0] for s in stages("retrieval", Recipe())] == [
         "pretraining,",

@@ -1,6 +1,7 @@
 """Sides by split, chance by counting every choice, and scores beside embeddings made by hand."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -64,6 +65,11 @@ def test_an_unknown_split_names_those_there_are(catalog: Catalog) -> None:
         sides(catalog, LABELS, queries="val", gallery="train")
 
 
+def test_a_split_is_not_searched_in_itself(catalog: Catalog) -> None:
+    with pytest.raises(CatalogError, match="'train' cannot be queries and gallery"):
+        sides(catalog, LABELS, queries="train", gallery="train")
+
+
 @pytest.mark.parametrize("k", [1, 2, 3, 5, 9])
 def test_chance_counts_every_choice_of_neighbours(catalog: Catalog, k: int) -> None:
     gallery = ["a", "a", "b", "c", "a"]
@@ -102,6 +108,17 @@ def test_scores_are_those_of_the_embeddings_that_the_protocol_names(
     assert scores.mean_average_precision == plain.mean_average_precision
     mean = "all half-overlapping windows, each of length 1" if windows else "10 clips"
     assert scores.protocol.startswith(f"{name}: {layer} output, mean over {mean}")
+
+
+def test_without_a_head_nothing_is_called_its_output(
+    catalog: Catalog, encoder: VideoEncoder
+) -> None:
+    headless = VideoEncoder(replace(encoder.config, hidden=0, embedding=0)).eval()
+    split = sides(catalog, LABELS, queries="test", gallery="train")
+    with pytest.raises(RecipeError, match="has no head; take 'backbone-centred'"):
+        score_retrieval(headless, split, protocol="paper-centred", workers=0, progress=False)
+    made = embed(headless, split.queries, clips=1, layer="head", workers=0, progress=False)
+    assert made.layer == "backbone"
 
 
 def test_an_unknown_protocol_names_those_there_are() -> None:

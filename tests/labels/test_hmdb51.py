@@ -146,6 +146,12 @@ def test_damaged_lists(tmp_path: Path, text: str, message: str) -> None:
         read(tmp_path, "2")
 
 
+def test_what_a_mac_leaves_beside_the_lists_is_none(tmp_path: Path) -> None:
+    (tmp_path / "wave_test_split1.txt").write_text("a.avi 1\n")
+    (tmp_path / "._wave_test_split1.txt").write_bytes(b"\0\5\x16\7\xff")
+    assert [video.label for video in read(tmp_path, "1")] == ["wave"]
+
+
 def test_a_class_without_its_list_is_noticed(lists: Path, tmp_path: Path) -> None:
     shutil.copytree(lists, tmp_path / "lists")
     (tmp_path / "lists" / "wave_test_split2.txt").unlink()

@@ -135,6 +135,10 @@ def test_the_test_part_has_no_labels(lists: Path, tmp_path: Path) -> None:
             "label,youtube_id,time_start,time_end\nrun,abcdefghijk,a,9\n",
             r"val.csv: line 2: a time is not a number of seconds",
         ),
+        (
+            "label,youtube_id,time_start,time_end\nrun,abcdefghijk,0,inf\n",
+            r"val.csv: line 2: a time is not a number of seconds",
+        ),
         ("label,youtube_id,time_start,time_end\n", r"list no video"),
         (
             "label,youtube_id,time_start,time_end\nrun,abc,1,9\nrun,abc,1.0,9.0\n",

@@ -56,6 +56,11 @@ def test_a_tree_of_classes() -> None:
     assert "1 of 4 videos have no label" in str(labels.gaps(ids))
 
 
+def test_listed_videos_outside_the_folder_are_in_no_class() -> None:
+    ids = ["walk/a.mp4", "run/b.mp4", "/elsewhere/sit/c.mp4"]
+    assert labels_of_tree(ids) == Labels({"walk/a.mp4": "walk", "run/b.mp4": "run"}, {})
+
+
 def test_a_tree_of_splits() -> None:
     ids = ["train/walk/a.mp4", "Validation/run/b", "testing/walk/c.mp4", "train/loose.mp4"]
     labels = labels_of_tree(ids)

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from slic.errors import CatalogError
+from slic.labels import read_labels
 from slic.videos import scan_cache, scanning
 from slic.videos.catalog import CACHE_NAME, Catalog, Refused, Video
 from slic.videos.decoding import probe, read_frames
@@ -390,6 +391,14 @@ def test_a_list_gives_what_the_folder_gives(
     probed.clear()
     assert Catalog.from_list(listing, progress=False) == catalog
     assert probed == ["gone.mp4"]
+
+
+def test_blanks_around_what_a_list_says_do_not_count(tmp_path: Path, clip: Path) -> None:
+    put(clip, tmp_path / "a.mp4", tmp_path / "b.mp4")
+    listing = tmp_path / "list.csv"
+    listing.write_text("label, path ,split\nwalk, a.mp4,train\nrun,b.mp4 ,test\n")
+    assert ids(Catalog.from_list(listing, progress=False)) == ["a.mp4", "b.mp4"]
+    assert set(read_labels(listing).label) == {"a.mp4", "b.mp4"}
 
 
 def test_ids_of_listed_videos_do_not_depend_on_the_working_directory(

@@ -14,8 +14,11 @@ from slic.cli.common import (
     encoder_argument,
     keep_freed_memory,
     labels_argument,
+    load_encoder,
     open_labelled,
     print_refused,
+    print_table,
+    refuse_folders,
     said,
     videos_argument,
 )
@@ -84,8 +87,9 @@ def trained(arguments: Namespace) -> None:
     from slic.evaluation.classification import classify
     from slic.runs import StopRequested
 
+    refuse_folders(arguments.json)
     settings = _settings(arguments)
-    encoder = _encoder(arguments, seed=settings.seed)
+    encoder = encoder_of(arguments, seed=settings.seed)
     keep_freed_memory()
     try:
         scores = classify(
@@ -108,7 +112,8 @@ def probed(arguments: Namespace) -> None:
     """Score a logistic regression on backbone features."""
     from slic.evaluation.classification import probe
 
-    encoder = _encoder(arguments, seed=arguments.seed)
+    refuse_folders(arguments.json)
+    encoder = encoder_of(arguments, seed=arguments.seed)
     scores = probe(
         encoder,
         _problem(arguments),
@@ -131,12 +136,14 @@ def _settings(arguments: Namespace) -> "ClassifierSettings":
     return ClassifierSettings(**before | {k: v for k, v in given.items() if v is not None})
 
 
-def _encoder(arguments: Namespace, *, seed: int) -> "VideoEncoder":
-    from slic.encoders.encoder import VideoEncoder
+def encoder_of(arguments: Namespace, *, seed: int) -> "VideoEncoder":
+    """Return the encoder to test, or one like it with random weights, on the GPU if any."""
     from slic.evaluation.classification.model import fresh_encoder
 
-    encoder = VideoEncoder.from_pretrained(arguments.encoder)
-    return fresh_encoder(encoder.config, seed=seed).eval() if arguments.from_scratch else encoder
+    encoder = load_encoder(arguments.encoder)
+    if not arguments.from_scratch:
+        return encoder
+    return fresh_encoder(encoder.config, seed=seed).eval().to(next(encoder.parameters()).device)
 
 
 def _problem(arguments: Namespace) -> "Problem":
@@ -160,12 +167,14 @@ def _tell(
     from slic.files import write_atomically
 
     weights = "from scratch" if arguments.from_scratch else str(arguments.encoder)
-    print(scores.table())
+    print_table(scores.table())
     print(f"encoder {encoder.fingerprint()} ({weights})")
     if arguments.json:
         figures = scores.as_dict() | {
             "encoder": encoder.fingerprint(),
             "from_scratch": arguments.from_scratch,
+            "labels": arguments.labels,
+            "splits": f"train {arguments.train_split}, test {arguments.test_split}",
             **about,
         }
         write_atomically(arguments.json, json.dumps(figures, indent=2).encode())

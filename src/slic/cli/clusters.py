@@ -4,7 +4,7 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from slic.cli.common import Verbs, at_least, labels_argument
+from slic.cli.common import Verbs, at_least, labels_argument, print_table
 
 
 def add_kind(kinds: Verbs) -> None:
@@ -45,7 +45,7 @@ def clusters(arguments: Namespace) -> None:
     print(f"clusters of {path}, {first['videos']} videos, labels {arguments.labels}")
     if unlabelled := first["videos"] - first["labelled"]:
         print(f"{unlabelled} videos have no label; they count in the sizes only")
-    print(cluster_table(rows))
+    print_table(cluster_table(rows))
     if arguments.json:
         told = {"source": str(path), "labels": arguments.labels, "partitions": rows}
         write_atomically(arguments.json, json.dumps(told, indent=2).encode())

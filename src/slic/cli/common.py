@@ -129,6 +129,13 @@ def load_encoder(folder: Path) -> "VideoEncoder":
     return encoder.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def refuse_folders(*outputs: Path | None) -> None:
+    """Raise a SlicError where an output is a folder: said before the work, not after it."""
+    for output in outputs:
+        if output and output.is_dir():
+            raise SlicError(f"{output}: is a folder; give the name of a file to write.")
+
+
 @contextmanager
 def features_kept(cache: Path | None, output: Path | None) -> Iterator[Path | None]:
     """Give the folder that features are kept in, so that a killed command goes on where it was.
@@ -136,10 +143,9 @@ def features_kept(cache: Path | None, output: Path | None) -> Iterator[Path | No
     That is ``cache``; or one beside the output, removed when the command succeeded; or none.
 
     Raises:
-        SlicError: The output is a folder: said before the work, not after it.
+        SlicError: See `refuse_folders`.
     """
-    if output and output.is_dir():
-        raise SlicError(f"{output}: is a folder; give the name of a file to write.")
+    refuse_folders(output)
     if cache or not output:
         yield cache
         return
@@ -167,6 +173,11 @@ def command(*words: object) -> str:
 def printable(text: str) -> str:
     """Return a file's name without the characters that would steer a terminal."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def print_table(table: str) -> None:
+    """Print lines in which labels stand, which may have any characters."""
+    print("\n".join(map(printable, table.splitlines())))
 
 
 def said(message: str, code: int) -> int:

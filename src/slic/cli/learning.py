@@ -105,6 +105,7 @@ def pretrain(arguments: Namespace) -> None:
     if is_main_process():
         print_refused(catalog.refused, file=sys.stderr)
     if arguments.split:
+        catalog.require_usable()  # a split does not know what was refused
         catalog = _split(catalog, labels, arguments.split)
     observer = LabelObserver(labels) if labels else None
     keep_freed_memory()
@@ -196,5 +197,10 @@ def _catalog_and_labels(arguments: Namespace) -> tuple["Catalog", "Labels | None
 def _split(catalog: "Catalog", labels: "Labels | None", name: str) -> "Catalog":
     if labels is None:
         raise CatalogError("--split needs --labels, which say what video is in it.")
-    there = {video.id for video in catalog}
-    return catalog.subset([video_id for video_id in labels.ids(name) if video_id in there])
+    listed, there = labels.ids(name), {video.id for video in catalog}
+    if not (ids := [video_id for video_id in listed if video_id in there]):
+        raise CatalogError(
+            f"{catalog.root}: none of the {len(listed)} videos of split {name!r} is there, "
+            f"the first is {listed[0]!r}."
+        )
+    return catalog.subset(ids)

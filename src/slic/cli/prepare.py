@@ -122,8 +122,7 @@ def _do_the_rest(work: "Work", catalog: "Catalog", *, label: str, workers: int |
             "room, or choose another disk with --out."
         )
     done = prepare_all(work, todo, workers=workers, label=label)
-    for refused in done.refused:
-        print(f"refused: {refused.id}: {refused.reason}", file=sys.stderr)
+    print_refused(done.refused, file=sys.stderr)
     print(
         f"{work.folder}: {done.videos} videos, {done.frames} frames, {_size(done.bytes)} written."
     )

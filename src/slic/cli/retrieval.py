@@ -15,6 +15,8 @@ from slic.cli.common import (
     load_encoder,
     open_labelled,
     print_refused,
+    print_table,
+    refuse_folders,
     videos_argument,
 )
 
@@ -51,6 +53,7 @@ def retrieval(arguments: Namespace) -> None:
     from slic.evaluation.scoring import mean_frame_scores, named_protocol, score_retrieval, sides
 
     named_protocol(arguments.protocol)  # refused before any work
+    refuse_folders(arguments.json, arguments.pictures)
     encoder = load_encoder(arguments.encoder)
     catalog, labels = open_labelled(
         arguments.videos,
@@ -102,7 +105,7 @@ def _tell(
         print(
             f"{len(split.absent)} videos of these splits are absent, the first: {split.absent[0]}"
         )
-    print(scores.table())
+    print_table(scores.table())
     print(", ".join(f"{name} R@1 {100 * value:.1f}" for name, value in baselines.items()))
     if arguments.json:
         figures = scores.as_dict() | about | {"baselines_recall_at_1": baselines}

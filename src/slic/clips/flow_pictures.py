@@ -14,6 +14,7 @@ from slic.videos.frame_folder import frame_paths
 from slic.videos.video import Video
 
 EXTRACTED_RANGE: Final = 20.0  # pixels that the levels 0 and 255 stand for
+ENOUGH: Final = 0.9  # tools leave out the last steps, and decoders differ by a frame or two
 
 
 class ExtractedFlow:
@@ -38,10 +39,11 @@ class ExtractedFlow:
         return str(self.folder)
 
     def check(self, videos: Sequence[Video]) -> None:
-        """See that every video has flow of its own.
+        """See that every video has flow of its own, and enough of it.
 
         Raises:
-            CatalogError: Names the first video that has none, or shares it with another.
+            CatalogError: Names the first video that has none, shares it with another, or has less
+                than ``ENOUGH`` of what its frames need.
         """
         for component in self.components:
             folders = {video.id: self._folder_of(video, component) for video in videos}
@@ -59,6 +61,16 @@ class ExtractedFlow:
                     f"{shared}: is the flow of both {first} and {second}; give each a folder named "
                     f"as its path, such as {component}/{PurePosixPath(first).with_suffix('')}."
                 )
+
+            for video in videos:
+                folder = folders[video.id]
+                assert folder is not None, "a missing one was named above"
+                there = len(frame_paths(folder))
+                if there < ENOUGH * (video.frames - 1):
+                    raise CatalogError(
+                        f"{folder}: has {there} flow pictures for the {video.frames} "
+                        f"frames of {video.id}; extract them all, at the video's own frame rate."
+                    )
 
     def read(
         self, video: Video, span: Int[np.ndarray, " t"]

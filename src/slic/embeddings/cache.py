@@ -120,12 +120,12 @@ class FeatureCache:
                 continue
             for video_id, state, row in zip(ids.tolist(), states.tolist(), rows, strict=True):
                 index = wanted.get(video_id)
-                if index is not None and state == _state(videos[index]):
+                if index is not None and state == video_state(videos[index]):
                     yield index, row
 
     def add(self, video: Video, row: Row) -> None:
         """Remember the features of a video; they are on disk after 20 seconds at most."""
-        self._fresh.append((video.id, _state(video), row))
+        self._fresh.append((video.id, video_state(video), row))
         if time.monotonic() - self._flushed >= FLUSH_SECONDS:
             self._flush()
 
@@ -141,7 +141,7 @@ class FeatureCache:
         self._fresh.clear()
 
 
-def _state(video: Video) -> str:
+def video_state(video: Video) -> str:
     """Return what changes when the video's file does."""
     found = look_at(video.path, video.id)
     return f"{found.size} {found.mtime_ns} {video.frames}"

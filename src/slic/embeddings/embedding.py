@@ -54,7 +54,8 @@ def embed(
         clips: So many evenly spaced clips, one row each; or ``"windows"``: all half-overlapping
             windows of the video (`slic.clips.spans.sliding_spans`), whose features are scaled to
             length 1 and averaged to one row.
-        layer: ``"head"`` (the projection) or ``"backbone"`` (before it).
+        layer: ``"head"`` (the projection) or ``"backbone"`` (before it); the latter where there is
+            no head.
         view: ``"rgb"`` or ``"flow"``.
         reader: How clips are read and motion is drawn; None: as the encoder's config says, with
             the usual flow.
@@ -73,6 +74,8 @@ def embed(
     if not catalog.videos:
         raise CatalogError(f"{catalog.root}: there is no usable video to embed.")
     config, fingerprint = encoder.config, encoder.fingerprint()
+    if not config.embedding:
+        layer = "backbone"
     if view == "flow" and config.motion:
         raise SlicError(
             "view 'flow': this encoder sees in the pictures themselves how they move, and a flow "

@@ -71,18 +71,22 @@ def load_official(
     for name in left_out:
         del state[name]
     mean, std = NORMALISATION[trained_on]
-    config = EncoderConfig(
-        **_architecture(state, path, head=head),
-        mean=mean,
-        std=std,
-        stem_stride=stem_stride,
-        max_pool=not head if max_pool is None else max_pool,
-        frames=frames,
-        stride=stride,
-        size=size or (128 if head else 112),
-        view="both" if head else "rgb",
-    )
-    encoder = VideoEncoder(config)
+    try:
+        encoder = VideoEncoder(
+            EncoderConfig(
+                **_architecture(state, path, head=head),
+                mean=mean,
+                std=std,
+                stem_stride=stem_stride,
+                max_pool=not head if max_pool is None else max_pool,
+                frames=frames,
+                stride=stride,
+                size=size or (128 if head else 112),
+                view="both" if head else "rgb",
+            )
+        )
+    except (ValueError, TypeError) as error:  # weights of sizes that no network has
+        raise CheckpointError(f"{path}: no 3D ResNet has such weights ({error}).") from error
     load_exactly(encoder, state, source=path)
     return Imported(encoder.eval(), tuple(name.removeprefix("backbone.") for name in left_out))
 
@@ -94,9 +98,12 @@ def _read_state(path: Path) -> Mapping[str, Tensor]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path}: no readable checkpoint ({reason}).") from error
     state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
-    if not isinstance(state, dict):
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+    ):
         raise CheckpointError(
-            f"{path}: no `state_dict` inside, so not a checkpoint of SLIC or 3D-ResNets-PyTorch."
+            f"{path}: no `state_dict` of weights inside, so not a checkpoint of SLIC or "
+            "3D-ResNets-PyTorch."
         )
     return state
 

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from slic.clips.flow import flow_step
 from slic.clips.reader import read_size
+from slic.clips.spans import half_overlapping_spans
 from slic.encoders.encoder import VideoEncoder
 from slic.recipe import LOOKS, Recipe
 
@@ -74,7 +75,7 @@ def retrieval_stage(name: str, *, clips: int = 10) -> Stage:
 def finetune_stage(name: str, *, epochs: int = 150, clip_frames: int = 16) -> Stage:
     """Return the clips of a fine-tuning and its ten-crop test."""
     there = SETS[name]
-    windows = max(1, 2 * there.frames // clip_frames - 1)
+    windows = len(half_overlapping_spans(there.frames, frames=clip_frames, stride=1))
     return Stage(
         f"fine-tuning on {name}, {epochs} epochs",
         trained=epochs * there.train,

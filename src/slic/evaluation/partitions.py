@@ -13,6 +13,7 @@ from slic.clustering.finch import finch
 from slic.clustering.kmeans import spherical_kmeans
 from slic.embeddings import Embeddings, centred_unit_rows
 from slic.errors import CatalogError
+from slic.files import id_of
 
 _ROUND = re.compile(r"epoch-(\d+)\.jsonl")
 
@@ -101,17 +102,20 @@ def partition_of_csv(path: Path) -> Partition:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            columns = list(reader.fieldnames or ())
-            rows = [(row.get("path"), row.get("cluster")) for row in reader]
+            columns = reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+            rows = [
+                [(row.get(name) or "").strip() for name in ("path", "cluster")] for row in reader
+            ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CatalogError(f"{path}: this partition cannot be read ({error}).") from error
     if not {"path", "cluster"} <= set(columns):
         there = ", ".join(columns) or "none"
         raise CatalogError(f"{path}: it needs the columns path and cluster; columns: {there}.")
     cluster_of: dict[str, str] = {}
-    for row, (video_id, cluster) in enumerate(rows, start=1):
-        if not video_id or not cluster:
+    for row, (listed, cluster) in enumerate(rows, start=1):
+        if not listed or not cluster:
             raise CatalogError(f"{path}: row {row} has no path or no cluster.")
+        video_id = id_of(listed, path.parent)
         if video_id in cluster_of:
             raise CatalogError(f"{path}: row {row}: {video_id!r} has a row already. Remove one.")
         cluster_of[video_id] = cluster

@@ -27,6 +27,7 @@ class Published:
         dataset: Of the test, as ``--labels`` names it.
         kind: What follows ``slic evaluate``.
         protocol: Its conditions in words.
+        conditions: What a file of scores must say, so that the numbers can be compared.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Published:
     dataset: Literal["ucf101", "hmdb51"]
     kind: Literal["retrieval", "finetune"]
     protocol: str
+    conditions: Mapping[str, object]
 
     @property
     def file(self) -> str:
@@ -42,7 +44,14 @@ class Published:
 
 
 _RETRIEVAL = "protocol `paper`: head output, 10 clips, cosine, any match, test among train"
+_AS_RETRIEVAL = {"protocol": "paper", "splits": "queries test, gallery train"}
 _FINETUNE = "150 epochs, Adam, all weights; ten-crop over half-overlapping windows"
+_AS_FINETUNE = {
+    "protocol": "finetune",
+    "from_scratch": False,
+    "splits": "train train, test test",
+    "epochs": 150,
+}
 TABLES: dict[Table, tuple[Published, ...]] = {
     "retrieval": (
         Published(
@@ -51,6 +60,7 @@ TABLES: dict[Table, tuple[Published, ...]] = {
             dataset="ucf101",
             kind="retrieval",
             protocol=_RETRIEVAL,
+            conditions=_AS_RETRIEVAL,
         ),
         Published(
             name="HMDB51 split 1, R@1, without training on it",
@@ -58,6 +68,7 @@ TABLES: dict[Table, tuple[Published, ...]] = {
             dataset="hmdb51",
             kind="retrieval",
             protocol=_RETRIEVAL,
+            conditions=_AS_RETRIEVAL,
         ),
     ),
     "classification": (
@@ -67,6 +78,7 @@ TABLES: dict[Table, tuple[Published, ...]] = {
             dataset="ucf101",
             kind="finetune",
             protocol=_FINETUNE,
+            conditions=_AS_FINETUNE,
         ),
         Published(
             name="HMDB51 split 1, fine-tuned top-1",
@@ -74,6 +86,7 @@ TABLES: dict[Table, tuple[Published, ...]] = {
             dataset="hmdb51",
             kind="finetune",
             protocol=_FINETUNE,
+            conditions=_AS_FINETUNE,
         ),
     ),
 }
@@ -119,15 +132,15 @@ def commands(
 
 
 def outcomes(table: Table, runs: Path) -> list[Outcome]:
-    """Return what the runs below a folder reached.
+    """Return what the runs below a folder reached: ``seed0``, ``seed1``, and so on.
 
     Raises:
-        SlicError: A file of scores cannot be read.
+        SlicError: A file of scores cannot be read, or was made in another way than the paper's.
     """
     return [
         Outcome(
             published=row,
-            percents=tuple(_percent(file) for file in sorted(runs.glob(f"*/{row.file}"))),
+            percents=tuple(_percent(file, row) for file in sorted(runs.glob(f"seed*/{row.file}"))),
         )
         for row in TABLES[table]
     ]
@@ -155,12 +168,20 @@ def _line(*words: str) -> str:
     return shlex.join(("slic", *words))
 
 
-def _percent(file: Path) -> float:
+def _percent(file: Path, row: Published) -> float:
     try:
         scores: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         share = scores["recall"]["1"] if "recall" in scores else scores["top_1"]
-        return 100 * float(share)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        percent = 100 * float(share)
+        told = scores | scores.get("settings", {}) | {"protocol": scores["protocol"].split(":")[0]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SlicError(
             f"{file}: no scores of `slic evaluate` ({type(error).__name__}: {error}). Run it again."
         ) from error
+    for name, wanted in {**row.conditions, "labels": f"{row.dataset}:1"}.items():
+        if told.get(name) != wanted:
+            raise SlicError(
+                f"{file}: its {name} is {told.get(name)!r}, and the paper's number is one of "
+                f"{wanted!r}. Run the command of `slic reproduce` again, or move the file away."
+            )
+    return percent

@@ -10,7 +10,7 @@ import numpy as np
 
 from slic.embeddings import Embeddings, embed
 from slic.encoders.encoder import VideoEncoder
-from slic.errors import RecipeError
+from slic.errors import CatalogError, RecipeError
 from slic.evaluation.cluster_quality import cluster_quality
 from slic.evaluation.mean_frame import mean_frame_vectors
 from slic.evaluation.retrieval import PROTOCOLS, RetrievalProtocol, RetrievalScores, evaluate
@@ -50,7 +50,16 @@ class LabelObserver:
 
 
 def sides(catalog: Catalog, labels: Labels, *, queries: str, gallery: str) -> Sides:
-    """Split a catalog by the labels' splits; videos that are not in it are on neither side."""
+    """Split a catalog by the labels' splits; videos that are not in it are on neither side.
+
+    Raises:
+        CatalogError: There is no such split, or both sides are the same.
+    """
+    if queries == gallery:
+        raise CatalogError(
+            f"split {queries!r} cannot be queries and gallery: every video would find itself. "
+            "Choose two with --queries and --gallery."
+        )
     there = {video.id for video in catalog}
 
     def side(split: str) -> tuple[Catalog, list[str]]:
@@ -90,8 +99,16 @@ def score_retrieval(
         workers: Processes that decode.
         cache: Folder for the features, see `slic.embeddings.embed`.
         progress: Show bars on stderr.
+
+    Raises:
+        RecipeError: No such protocol, or one of the head's output and the encoder has no head.
     """
     how = named_protocol(protocol)
+    if how.layer == "head" and not encoder.config.embedding:
+        raise RecipeError(
+            f"protocol {protocol!r} compares the head's output, and this encoder has no head; "
+            f"take {protocol.replace('paper', 'backbone')!r}."
+        )
     query, gallery = (
         embed(
             encoder,

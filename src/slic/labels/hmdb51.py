@@ -22,7 +22,7 @@ def read(folder: Path, split: str) -> tuple[OfficialVideo, ...]:
         CatalogError: A list is missing, cannot be read, or lists a video twice.
     """
     ending = f"_test_split{split}.txt"
-    paths = sorted(folder.glob(f"*{ending}"))
+    paths = sorted(folder.glob(f"[!.]*{ending}"))  # a Mac leaves ._ files beside them
     if not paths:
         raise CatalogError(f"{folder}: no list of split {split} (<class>{ending}) in it.")
     videos = (video for path in paths for video in _videos(path, path.name.removesuffix(ending)))

@@ -53,7 +53,7 @@ def _videos(path: Path, part: str) -> Iterator[OfficialVideo]:
 def _video(path: Path, line: int, row: Mapping[str, str | None], part: str) -> OfficialVideo:
     try:
         start, end = (int(float(row[name] or "")) for name in ("time_start", "time_end"))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise CatalogError(f"{path}: line {line}: a time is not a number of seconds.") from error
     label = (row.get("label") or "").strip() or None  # the lists of the test part have none
     return OfficialVideo(f"{row['youtube_id']}_{start:06d}_{end:06d}.mp4", label, part)

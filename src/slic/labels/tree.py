@@ -18,7 +18,8 @@ def labels_of_tree(ids: Collection[str]) -> Labels:
     Raises:
         CatalogError: Splits and classes lie beside each other, or there are not two classes.
     """
-    folders = {video_id: video_id.split("/")[:-1] for video_id in ids}
+    within = {name: not name.startswith("/") for name in ids}  # the folder of the videos
+    folders = {name: name.split("/")[:-1] if within[name] else [] for name in ids}
     tops = {parts[0] for parts in folders.values() if parts}
     splits = {top for top in tops if top.lower() in SPLITS}
     if splits and splits != tops:

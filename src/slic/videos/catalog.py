@@ -193,7 +193,8 @@ def _paths_in(listing: Path) -> list[str]:
         else:
             with listing.open(newline="", encoding="utf-8-sig") as file:
                 reader = csv.DictReader(file)
-                columns, rows = list(reader.fieldnames or []), list(reader)
+                columns = reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+                rows = [row | {"path": (row.get("path") or "").strip()} for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
         raise CatalogError(f"{listing}: this list cannot be read ({error}).") from error
     if "path" not in columns:

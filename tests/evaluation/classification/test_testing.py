@@ -1,5 +1,6 @@
 """The ten-crop test against plain loops over the definition: windows, crops, softmax, mean."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -158,3 +159,15 @@ def test_predictions_that_are_kept_are_not_made_again(
     assert np.array_equal(all_of_them(), first)
     assert read == [video.id for video in problem.test][3:]
     assert path.read_text() == "".join(lines)
+    os.utime(problem.test[1].path, ns=(0, 0))  # another file now, for all that is known
+    read.clear()
+    all_of_them()
+    assert read == [problem.test[1].id]
+
+
+def test_small_probabilities_keep_their_order(problem: Problem, tmp_path: Path) -> None:
+    video = problem.test[0]
+    with ClassificationFolder(tmp_path) as folder:
+        folder.keep_prediction(video, np.array([1 - 3e-9, 1e-9, 2e-9]))
+        _, second, third = folder.predictions([video])[video.id]
+    assert (second, third) == (1e-9, 2e-9)

@@ -86,7 +86,7 @@ def _about(
 ) -> Mapping[str, Any]:
     """Return what makes this run this run; the names are those that an error shows."""
     pairs = [
-        (video.id, target)
+        (video.id, video.frames, target)
         for video, target in zip(problem.train, problem.train_targets.tolist(), strict=True)
     ]
     return {

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
@@ -12,13 +12,15 @@ import numpy as np
 from jaxtyping import Float64
 
 from slic.clips.augment import Augmentation
+from slic.embeddings.cache import video_state
 from slic.errors import CheckpointError
 from slic.evaluation.classification.settings import ClassifierSettings
 from slic.files import atomic_path, write_atomically
 from slic.runs import lock_folder, read_log
+from slic.videos.video import Video
 
 SETTINGS_FILE = "settings.json"
-DECIMALS = 6  # of a predicted probability, in the file and hence everywhere
+DIGITS = 6  # of a predicted probability, in the file and hence everywhere
 
 
 class ClassificationFolder:
@@ -90,21 +92,29 @@ class ClassificationFolder:
         with atomic_path(self.log_file) as temporary:
             temporary.write_text("".join(json.dumps(record) + "\n" for record in records))
 
-    def keep_prediction(self, video: str, probabilities: Float64[np.ndarray, " k"]) -> None:
+    def keep_prediction(self, video: Video, probabilities: Float64[np.ndarray, " k"]) -> None:
         """Append the class probabilities of one video to ``predictions.jsonl``."""
-        rounded = probabilities.round(DECIMALS).tolist()
-        line = json.dumps({"video": video, "probabilities": rounded}) + "\n"
+        rounded = [float(f"{p:.{DIGITS}g}") for p in probabilities.tolist()]  # small ones differ
+        line = {"video": video.id, "state": video_state(video), "probabilities": rounded}
         try:
             with self.predictions_file.open("a", encoding="utf-8") as file:
-                file.write(line)
+                file.write(json.dumps(line) + "\n")
         except OSError as error:
             raise CheckpointError(
                 f"{self.predictions_file}: could not be written ({error.strerror})."
             ) from error
 
-    def predictions(self) -> dict[str, list[float]]:
-        """Return what is kept, without a last line that a kill cut short; mends the file."""
-        kept = read_log(self.predictions_file)
+    def predictions(self, videos: Iterable[Video]) -> dict[str, list[float]]:
+        """Return what is kept of these videos, of files that are as they were; mends the file.
+
+        Gone from it are a last line that a kill cut short, and those of files that changed.
+        """
+        state = {video.id: video_state(video) for video in videos}
+        kept = [
+            line
+            for line in read_log(self.predictions_file)
+            if "state" in line and line["state"] == state.get(line["video"])
+        ]
         with atomic_path(self.predictions_file) as temporary:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
         return {line["video"]: line["probabilities"] for line in kept}

@@ -87,7 +87,7 @@ def predict(
     Raises:
         StopRequested: Ctrl-C; the finished videos are kept.
     """
-    kept = folder.predictions()
+    kept = folder.predictions(catalog)
     left = catalog.subset([video.id for video in catalog if video.id not in kept])
     config = model.encoder.config
     shape = {"frames": config.frames, "stride": config.stride}
@@ -104,11 +104,11 @@ def predict(
             )
             if block.last:
                 mean = torch.cat(sums.pop(block.video)).mean(dim=(0, 1))
-                folder.keep_prediction(left[block.video].id, mean.numpy())
+                folder.keep_prediction(left[block.video], mean.numpy())
             bar.update(CROPS * len(block.windows))
             if stopping():
                 raise StopRequested
-    kept = folder.predictions()
+    kept = folder.predictions(catalog)
     return np.array([kept[video.id] for video in catalog], dtype=np.float64)
 
 
