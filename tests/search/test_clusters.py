@@ -110,7 +110,7 @@ def test_naming_a_cluster_and_showing_another_level(index: Index) -> None:
     cluster_index(index)
     show_level(index, 0)
     largest = list_clusters(index)[0]
-    assert name_cluster(index, largest.id, "wave") == largest.size
+    assert name_cluster(index, largest.id, "wave").moments == largest.size
     again = next(cluster for cluster in list_clusters(index) if cluster.id == largest.id)
     assert (again.name, again.name_share) == ("wave", 1.0)
     assert len(list_names(index)) == largest.size

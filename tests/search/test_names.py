@@ -52,6 +52,28 @@ def test_naming_and_undoing(fill: Fill, rows: Rows) -> None:
     assert undo(reopened) == 0
 
 
+def test_what_changed_is_counted(fill: Fill, rows: Rows) -> None:
+    index = fill({"a": rows(4)})
+    assert assign_name(index, [1, 1, 2], "wave").moments == 2
+    assert assign_name(index, [2, 2, 4], None).moments == 1
+    assert assign_name(index, [2, 4], None).moments == 0
+    assert undo(index) == 1  # not the naming that came before
+    assert called(index) == {1: "wave", 2: "wave"}
+
+
+def test_only_the_last_change_is_undone_by_its_number(fill: Fill, rows: Rows) -> None:
+    index = fill({"a": rows(4)})
+    mine = assign_name(index, [1], "mine").batch
+    theirs = assign_name(index, [3], "theirs").batch
+    with pytest.raises(SearchError, match="Names have changed since"):
+        undo(index, batch=mine)
+    assert undo(index, batch=theirs) == 1
+    assert assign_name(index, [4], "later").batch != theirs  # no number is given twice
+    with pytest.raises(SearchError, match="Names have changed since"):
+        undo(index, batch=theirs)
+    assert called(index) == {1: "mine", 4: "later"}
+
+
 @pytest.mark.parametrize("name", ["", "  ", "two\nlines", "x" * 201, "\x1b[31m"])
 def test_a_name_that_is_none_is_refused(fill: Fill, rows: Rows, name: str) -> None:
     index = fill({"a": rows(2)})

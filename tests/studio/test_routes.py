@@ -104,6 +104,20 @@ def test_names_are_given_at_once_and_undone(client: TestClient, studio: Studio) 
     assert "no moment" in refused.json()["error"]
 
 
+def test_a_naming_that_is_not_the_last_any_more_is_not_undone(
+    client: TestClient, studio: Studio
+) -> None:
+    moments = studio.index.ids()[:3].tolist()
+    mine = client.post("/api/names", json={"moments": moments, "name": "mine"}).json()
+    theirs = client.post("/api/names", json={"moments": moments[:1], "name": "theirs"}).json()
+    refused = client.post("/api/undo", json={"batch": mine["batch"]})
+    assert refused.status_code == 422
+    assert "only the last change" in refused.json()["error"]
+    assert client.post("/api/undo", json={"batch": theirs["batch"]}).json() == {"undone": 1}
+    taken = client.post("/api/names", json={"moments": studio.index.ids()[5:8].tolist()}).json()
+    assert taken["named"] == 0
+
+
 def test_a_cluster_is_named_wholly(client: TestClient) -> None:
     cluster = client.get("/api/clusters").json()["clusters"][0]
     within = {"cluster": {"level": cluster["level"], "id": cluster["id"]}}

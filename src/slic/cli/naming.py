@@ -115,12 +115,13 @@ def name(arguments: Namespace) -> None:
 
     index = Index.open(arguments.index)
     if arguments.what.isdecimal():
-        count = name_cluster(index, int(arguments.what), arguments.name)
+        naming = name_cluster(index, int(arguments.what), arguments.name)
     else:
-        count = assign_name(index, [_moment(index, arguments.what)], arguments.name)
+        naming = assign_name(index, [_moment(index, arguments.what)], arguments.name)
     done = "lost their name" if arguments.name is None else f"are named {arguments.name.strip()!r}"
     undo = command("names", arguments.index, "--undo")
-    print(f"{count} moments {done}. Take it back with: {undo}")
+    way_back = f" Take it back with: {undo}" if naming.moments else ""
+    print(f"{naming.moments} moments {done}.{way_back}")
 
 
 def names(arguments: Namespace) -> None:

@@ -23,7 +23,7 @@ from slic.search.duplicates import Duplicate, near_duplicates
 from slic.search.exports import export_names, import_names
 from slic.search.index import Index, IndexedVideo, Moment
 from slic.search.indexing import IndexReport, create_index, index_settings, update_index
-from slic.search.names import Name, assign_name, list_names, names_of_moments, undo
+from slic.search.names import Name, Naming, assign_name, list_names, names_of_moments, undo
 from slic.search.queries import (
     Query,
     query_from_clip,
@@ -45,6 +45,7 @@ __all__ = [
     "Moment",
     "Name",
     "NamedStretch",
+    "Naming",
     "Prediction",
     "Query",
     "Results",

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from slic.errors import SearchError
 from slic.search.clusters import cluster_members, level_or_shown, members_of
 from slic.search.index import Index
-from slic.search.names import assign_name
+from slic.search.names import Naming, assign_name
 
 
-def name_cluster(index: Index, cluster: int, name: str | None, *, level: int | None = None) -> int:
-    """Name all moments of a cluster, or take their names away (None); return how many.
+def name_cluster(
+    index: Index, cluster: int, name: str | None, *, level: int | None = None
+) -> Naming:
+    """Name all moments of a cluster, or take their names away (None).
 
     Raises:
         SearchError: There is no such cluster, or the name is none.

@@ -6,8 +6,10 @@ with another window: a moment has the name of the nearest stretch that covers mo
 """
 
 import sqlite3
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from slic.errors import SearchError
@@ -43,6 +45,13 @@ class NameOfMoment(NamedTuple):
     source: Source
 
 
+class Naming(NamedTuple):
+    """How many moments were named or lost their name, and the number of this change."""
+
+    moments: int
+    batch: int
+
+
 @dataclass(frozen=True)
 class Stretch:
     """A stretch of a content, as names have it."""
@@ -52,38 +61,45 @@ class Stretch:
     end_seconds: float
 
 
-def assign_name(index: Index, moment_ids: Sequence[int], name: str | None) -> int:
-    """Name moments, or take their names away (None); return how many. `undo` takes it back.
+def assign_name(index: Index, moment_ids: Sequence[int], name: str | None) -> Naming:
+    """Name moments, or take their names away (None). `undo` takes it back.
 
     Raises:
         SearchError: A moment that is not there, or a name that is empty, too long or not printable.
     """
-    stretches = stretches_of(index, moment_ids)
+    stretches = stretches_of(index, list(dict.fromkeys(moment_ids)))
     given: _Value | None = None if name is None else (checked_name(name), 1.0, "given")
     with index.database.transaction() as connection:
         batch = _next_batch(connection)
+        if given is None:
+            named = [_covering(connection, stretch) for stretch in stretches]
+            for stretch in dict.fromkeys(chain.from_iterable(named)):
+                _change(connection, batch, stretch, None)
+            return Naming(sum(map(bool, named)), batch)
         for stretch in stretches:
-            if given is None:
-                for named in _covering(connection, stretch):
-                    _change(connection, batch, named, None)
-            else:
-                _change(connection, batch, stretch, given)
-    return len(stretches)
+            _change(connection, batch, stretch, given)
+    return Naming(len(stretches), batch)
 
 
-def undo(index: Index) -> int:
-    """Take the last naming, spreading or import back; return how many stretches it had changed."""
+def undo(index: Index, *, batch: int | None = None) -> int:
+    """Take the last naming, spreading or import back; return how many stretches it had changed.
+
+    Raises:
+        SearchError: The last change is not the one of this number.
+    """
     with index.database.transaction() as connection:
-        (batch,) = connection.execute("SELECT max(batch) FROM name_changes").fetchone()
+        (last,) = connection.execute("SELECT max(batch) FROM name_changes").fetchone()
+        if batch not in (None, last):
+            raise SearchError("Names have changed since; only the last change can be undone.")
         rows = connection.execute(
             "SELECT fingerprint, start_seconds, end_seconds, name, confidence, source"
             " FROM name_changes WHERE batch = ? ORDER BY rowid DESC",
-            (batch,),
+            (last,),
         ).fetchall()
         for *stretch, name, confidence, source in rows:
             value = None if name is None else (name, confidence, source)
             _write(connection, Stretch(*stretch), value)
-        connection.execute("DELETE FROM name_changes WHERE batch = ?", (batch,))
+        connection.execute("DELETE FROM name_changes WHERE batch = ?", (last,))
     return len(rows)
 
 
@@ -192,8 +208,9 @@ def _write(connection: sqlite3.Connection, stretch: Stretch, value: _Value | Non
 
 
 def _next_batch(connection: sqlite3.Connection) -> int:
+    """Return a number above all others that was never given before, also not to one undone."""
     (last,) = connection.execute("SELECT max(batch) FROM name_changes").fetchone()
-    return (last or 0) + 1
+    return max((last or 0) + 1, time.time_ns() // 1000)  # below 2**53, so a page can count it too
 
 
 def _covering(connection: sqlite3.Connection, stretch: Stretch) -> list[Stretch]:

@@ -80,6 +80,12 @@ class NameAsked(Asked):
     name: str | None = Field(default=None, max_length=400)
 
 
+class UndoAsked(Asked):
+    """The change of names to take back, where it is still the last; None is whichever is."""
+
+    batch: Number | None = None
+
+
 def chosen(studio: Studio, within: Within) -> Int64[np.ndarray, " n"]:
     """Return the moments within, in the order in which they are shown.
 

@@ -21,7 +21,7 @@ from slic.search import (
     names_of_moments,
     undo,
 )
-from slic.studio.asked import NameAsked, chosen
+from slic.studio.asked import NameAsked, UndoAsked, chosen
 from slic.studio.projection import Map
 from slic.studio.routes.common import Here, tiles
 from slic.studio.runs import described, run_folders
@@ -106,13 +106,14 @@ def name(asked: NameAsked, studio: Here) -> dict[str, Any]:
     ids = asked.moments if asked.within is None else chosen(studio, asked.within).tolist()
     if not ids:
         raise SearchError("No moment is selected.")
-    return {"named": assign_name(studio.index, ids, asked.name or None)}
+    naming = assign_name(studio.index, ids, asked.name or None)
+    return {"named": naming.moments, "batch": naming.batch}
 
 
 @router.post("/undo")
-def undo_last(studio: Here) -> dict[str, Any]:
+def undo_last(asked: UndoAsked, studio: Here) -> dict[str, Any]:
     """Take the last naming back."""
-    return {"undone": undo(studio.index)}
+    return {"undone": undo(studio.index, batch=asked.batch)}
 
 
 @router.get("/runs")

@@ -44,9 +44,10 @@ async function give(name) {
   $("naming").close();
   const body = target.tiles ? { moments: target.tiles.map((tile) => tile.moment) } : { within: target.within };
   try {
-    const { named } = await post("/api/names", { ...body, name });
+    const { named, batch } = await post("/api/names", { ...body, name });
     if (target.tiles) rename(new Set(body.moments), name);
-    toast(name === null ? `The name of ${count(named, "moment")} is taken away.` : `${count(named, "moment")} named “${name}”.`, { action: "Undo", run: undo });
+    const done = name === null ? `The name of ${count(named, "moment")} is taken away.` : `${count(named, "moment")} named “${name}”.`;
+    toast(done, named ? { action: "Undo", run: () => undo(batch) } : {});
     clearSelection();
     await refreshNames(!target.tiles);
   } catch (error) {
@@ -54,9 +55,10 @@ async function give(name) {
   }
 }
 
-export async function undo() {
+/** Take the last naming back; given a batch, only if it is the last. */
+export async function undo(batch = null) {
   try {
-    const { undone } = await post("/api/undo", {});
+    const { undone } = await post("/api/undo", { batch });
     toast(undone ? `Undone: ${count(undone, "moment")}.` : "There is nothing to undo.");
     if (undone) await refreshNames(true);
   } catch (error) {
@@ -78,4 +80,4 @@ $("naming").querySelector("form").addEventListener("submit", (event) => {
 $("naming-input").addEventListener("input", showKnown);
 $("naming-remove").addEventListener("click", () => give(null));
 $("naming-cancel").addEventListener("click", () => $("naming").close());
-$("undo").addEventListener("click", undo);
+$("undo").addEventListener("click", () => undo());
