@@ -239,13 +239,14 @@ def _print_odd(index: "Index", arguments: Namespace) -> None:
 
 
 def _print_names(index: "Index") -> None:
-    from slic.search import Classifier, list_names
+    from slic.search import Classifier, list_names, names_of_moments
 
     found = list_names(index)
     for word in sorted({entry.name for entry in found}):
         own = [entry.source for entry in found if entry.name == word]
         print(f"{word:24} {own.count('given'):7} given  {own.count('spread'):7} spread")
-    if sum(entry.source == "given" for entry in found) > 1:
+    here = names_of_moments(index).values()
+    if sum(name.source == "given" for name in here) > 1:
         print(_honestly(Classifier.from_index(index)), file=sys.stderr)
     elif not found:
         words = command("name", index.path, "CLUSTER", "NAME")
