@@ -183,6 +183,18 @@ def test_votes_and_threshold_by_loops(named: Index, rows: Rows) -> None:
         assert prediction.confidence == pytest.approx(share, rel=1e-3)
 
 
+def test_copies_do_not_vouch_for_each_other(named: Index, add: Callable[..., list[int]]) -> None:
+    alone = Classifier.from_index(named)
+    for video in named.videos():
+        ids = named.matching(f"video_id = {video.id}")
+        add(named, f"copy of {video.path}", named.vectors(ids))
+    with named.database.transaction() as connection:
+        connection.execute("UPDATE videos SET fingerprint = replace(fingerprint, 'copy of ', '')")
+    both = Classifier.from_index(named)
+    assert len(names_of_moments(named)) == 24  # a name is the content's, so the copies have it too
+    assert both.threshold == pytest.approx(alone.threshold, abs=0.01)  # 1.0 if they did
+
+
 def test_spread_names_are_marked_replaced_and_undone(named: Index) -> None:
     before = called(named)
     count = spread_names(named, least_confidence=0.8)

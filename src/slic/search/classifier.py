@@ -4,6 +4,7 @@ The nearest named moments vote, each with weight exp(similarity / 0.07) (Wu et a
 What is farther from every named moment than named moments usually are from others of their name is
 unknown. How far that is, and how often the votes are right, is found by leaving out: each named
 moment is judged without its own video where its name has others, else without what overlaps it.
+Copies of a file are one video: they share their names, so each would vouch for the other.
 """
 
 from dataclasses import dataclass
@@ -51,7 +52,10 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """Moments that a person named: their names, unit embeddings, videos, and times in seconds."""
+    """Moments that a person named: their names, unit embeddings, videos, and times in seconds.
+
+    Copies of a file have the same number in ``videos``.
+    """
 
     names: tuple[str, ...]
     vectors: Float32[np.ndarray, "n d"]
@@ -93,13 +97,14 @@ class Classifier:
                 f"{index.path}: {len(ids)} moments are named, at least 2 are needed; "
                 "name some with `slic name` or in the studio."
             )
-        moments = index.moments(ids)
+        stretches = stretches_of(index, ids)
+        contents = [stretch.fingerprint for stretch in stretches]
         examples = Examples(
             names=tuple(named[i].name for i in ids),
             vectors=index.vectors(ids),
-            videos=np.array([moment.video_id for moment in moments], dtype=np.int64),
-            start_seconds=np.array([moment.start_seconds for moment in moments]),
-            end_seconds=np.array([moment.end_seconds for moment in moments]),
+            videos=np.unique(contents, return_inverse=True)[1],
+            start_seconds=np.array([stretch.start_seconds for stretch in stretches]),
+            end_seconds=np.array([stretch.end_seconds for stretch in stretches]),
         )
         return cls(examples, seed=seed)
 
