@@ -74,12 +74,28 @@ def test_only_the_last_change_is_undone_by_its_number(fill: Fill, rows: Rows) ->
     assert called(index) == {1: "mine", 4: "later"}
 
 
-@pytest.mark.parametrize("name", ["", "  ", "two\nlines", "x" * 201, "\x1b[31m"])
+@pytest.mark.parametrize("name", ["", "  ", "x" * 201, "\x1b[31m", "\u200d", "\u202eevil"])
 def test_a_name_that_is_none_is_refused(fill: Fill, rows: Rows, name: str) -> None:
     index = fill({"a": rows(2)})
     with pytest.raises(SearchError, match="printable characters are needed"):
         assign_name(index, [1], name)
     assert called(index) == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("می\u200cرود", "می\u200cرود"),
+        ("👩\u200d🔬 lab", "👩\u200d🔬 lab"),
+        ("歩く\u3000人", "歩く 人"),
+        ("a\u00a0b", "a b"),
+        (" two\nlines ", "two lines"),
+    ],
+)
+def test_names_of_any_script_are_taken(fill: Fill, rows: Rows, given: str, kept: str) -> None:
+    index = fill({"a": rows(2)})
+    assign_name(index, [1], given)
+    assert called(index) == {1: kept}
 
 
 def test_a_name_is_that_of_the_stretch_that_covers_most(fill: Fill, rows: Rows) -> None:

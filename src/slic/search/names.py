@@ -18,6 +18,7 @@ from slic.search.index import Index
 
 Source = Literal["given", "spread"]
 LONGEST_NAME = 200
+JOINERS = dict.fromkeys((0x200C, 0x200D))  # do not print, and belong to words and to pictures
 BLOCK = 8192
 
 
@@ -152,13 +153,14 @@ def write_names(
 
 
 def checked_name(name: str) -> str:
-    """Return a name without blanks around it.
+    """Return a name without blanks around it, and with one space for those inside.
 
     Raises:
         SearchError: It is empty, longer than `LONGEST_NAME`, or has characters that do not print.
     """
-    name = name.strip()
-    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+    name = " ".join(name.split())
+    visible = name.translate(JOINERS)
+    if not visible or len(name) > LONGEST_NAME or not visible.isprintable():
         raise SearchError(
             f"the name {name[:40]!r}: 1 to {LONGEST_NAME} printable characters are needed."
         )
