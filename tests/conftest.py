@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -48,6 +49,15 @@ def being_nobody() -> Iterator[None]:
 def nobody() -> Callable[[], AbstractContextManager[None]]:
     """Return :func:`being_nobody`."""
     return being_nobody
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Return a folder that everyone can enter; pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
 
 
 def numbered_picture(number: int, *, width: int, height: int) -> np.ndarray:

@@ -28,6 +28,14 @@ def id_of(name: str | Path, folder: Path) -> str:
     return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
 
 
+def is_file(path: Path) -> bool:
+    """Tell whether there is a file that can be reached; `Path.is_file` fails in a closed folder."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def temporary_path(path: Path) -> Path:
     """Return a new path beside ``path`` to write to; its name is never too long."""
     return path.with_name(f"{temporary_prefix(path)}{secrets.token_hex(4)}.tmp")

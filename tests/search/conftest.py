@@ -1,7 +1,6 @@
 """A tiny encoder, and indexes of drawn vectors that need no video."""
 
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -78,12 +77,3 @@ def rows() -> Callable[..., np.ndarray]:
 def add() -> Callable[..., list[int]]:
     """Return :func:`add_video`."""
     return add_video
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """Return a folder that everyone can enter; pytest's own are closed to others."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        yield folder

@@ -94,7 +94,29 @@ def studio(index_folder: Path) -> Iterator[Studio]:
 
 
 @pytest.fixture
+def studio_of_others(index_made: Path, open_folder: Path) -> Iterator[Studio]:
+    """Return a studio of an index that everyone may read, of videos that nobody else may."""
+    folder = Path(shutil.copytree(index_made, open_folder / "index"))
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755)
+    made = Studio(Index.open(folder))
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def client(studio: Studio) -> TestClient:
+    """Return a client of the studio."""
+    return ask(studio)
+
+
+@pytest.fixture(scope="session")
+def client_of() -> Callable[[Studio], TestClient]:
+    """Return :func:`ask`."""
+    return ask
+
+
+def ask(studio: Studio) -> TestClient:
     """Return a client that sends what the studio's own page sends."""
     access = Access()
     headers = {PAGE_TOKEN_HEADER: access.page_token, "Origin": ADDRESS}

@@ -3,6 +3,8 @@
 import socket
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from slic.studio.app import create_app
 from slic.studio.guard import PAGE_TOKEN_HEADER, Access
 from slic.studio.projection import make_map
 from slic.studio.state import Studio
+
+Nobody = Callable[[], AbstractContextManager[None]]
 
 
 def video_of(studio: Studio, start: str) -> Any:
@@ -211,7 +215,34 @@ def test_a_file_that_is_gone_is_said_to_be(client: TestClient, studio: Studio) -
     finally:
         away.rename(video.file)
     assert answer.status_code == 404
-    assert answer.json()["error"] == "walk.mp4: the file is gone; run `slic index` again."
+    assert answer.json()["error"] == (
+        "walk.mp4: the file cannot be reached (No such file or directory); "
+        "if it was moved or is gone, run `slic index` again."
+    )
+
+
+def test_videos_out_of_reach_are_moments_without_pictures(
+    studio_of_others: Studio, client_of: Callable[[Studio], TestClient], nobody: Nobody
+) -> None:
+    client = client_of(studio_of_others)
+    video = video_of(studio_of_others, "walk")
+    like = [{"moment": int(studio_of_others.index.ids()[0])}]
+    with nobody():
+        tiles = client.post("/api/browse", json={}).json()["moments"]
+        assert not any(tile["native"] or tile["light"] for tile in tiles)
+        assert client.post("/api/search", json={"like": like}).status_code == 200
+        assert client.get("/api/clusters").status_code == 200
+        answer = client.get(f"/media/videos/{video.id}/still.webp?at=1")
+        assert answer.status_code == 404
+        assert "walk.mp4: the file cannot be reached (Permission denied)" in answer.text
+    again = client.post("/api/browse", json={}).json()["moments"]
+    assert any(tile["native"] for tile in again)  # what could not be reached was not kept
+
+
+def test_a_moment_tells_which_content_it_is_of(client: TestClient, studio: Studio) -> None:
+    marks = {video.id: video.fingerprint[:12] for video in studio.index.videos()}
+    for tile in client.post("/api/browse", json={}).json()["moments"]:
+        assert tile["mark"] == marks[tile["video"]]
 
 
 @pytest.mark.parametrize(

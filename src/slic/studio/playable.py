@@ -14,8 +14,6 @@ _KINDS = {  # container as FFmpeg names it: codecs, and the type told to the bro
 
 def media_type(path: Path) -> str | None:
     """Return the type of a file that every current browser plays, or None."""
-    if not path.is_file():
-        return None
     try:
         with av.open(str(path.absolute())) as container:
             codecs, told = _KINDS.get(container.format.name, ((), ""))
@@ -28,4 +26,7 @@ def media_type(path: Path) -> str | None:
 
 def is_light(path: Path) -> bool:
     """Tell whether a file is small enough for a grid to play many of its kind at once."""
-    return path.is_file() and path.stat().st_size <= LIGHT_BYTES
+    try:
+        return path.stat().st_size <= LIGHT_BYTES
+    except OSError:
+        return False

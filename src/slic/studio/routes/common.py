@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from slic.files import is_file
 from slic.search import Hit, IndexedVideo, Moment
 from slic.studio.playable import is_light, media_type
 from slic.studio.state import Studio
@@ -20,6 +21,8 @@ Here = Annotated[Studio, Depends(_studio)]
 
 def plays(studio: Studio, video: IndexedVideo) -> str | None:
     """Return the type of a file that the browser plays as it is, or None; looked up once."""
+    if not is_file(video.file):  # gone, or out of reach; it may come back
+        return None
     if video.id not in studio.media_types:
         studio.media_types[video.id] = media_type(video.file)
     return studio.media_types[video.id]

@@ -69,6 +69,12 @@ def _indexed(studio: Studio, video_id: int) -> IndexedVideo:
     found = studio.index.videos([video_id])
     if not found:
         raise HTTPException(404, f"There is no video {video_id} in the index.")
-    if not found[0].file.exists():
-        raise HTTPException(404, f"{found[0].path}: the file is gone; run `slic index` again.")
+    try:
+        found[0].file.stat()
+    except OSError as error:
+        raise HTTPException(
+            404,
+            f"{found[0].path}: the file cannot be reached ({error.strerror}); "
+            "if it was moved or is gone, run `slic index` again.",
+        ) from error
     return found[0]
