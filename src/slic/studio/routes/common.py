@@ -40,6 +40,7 @@ def _tile(studio: Studio, moment: Moment | Hit, video: IndexedVideo) -> dict[str
     return {
         "moment": moment.moment_id if isinstance(moment, Hit) else moment.id,
         "video": video.id,
+        "mark": video.fingerprint[:12],
         "path": video.path,
         "start": hit.best_start_seconds if hit else moment.start_seconds,
         "end": hit.best_end_seconds if hit else moment.end_seconds,

@@ -13,6 +13,7 @@ from slic.studio.state import Studio
 
 router = APIRouter(prefix="/media")
 Seconds = Annotated[float, Query(ge=0, le=1e7, allow_inf_nan=False)]
+# The page adds ?of=, the mark of the content: the same number is another video in another index.
 KEPT_BY_BROWSER = {"Cache-Control": "private, max-age=3600"}
 
 

@@ -59,9 +59,12 @@ export function upload(file, progressed) {
   });
 }
 
-export const still = (tile) => `/media/videos/${tile.video}/still.webp?at=${((tile.start + tile.end) / 2).toFixed(3)}`;
+// The mark of the content tells the browser's cache apart what has the same number in another index.
+export const still = (tile) => `/media/videos/${tile.video}/still.webp?of=${tile.mark}&at=${((tile.start + tile.end) / 2).toFixed(3)}`;
+
+export const wholeFile = (tile) => `/media/videos/${tile.video}?of=${tile.mark}`;
 
 export function film(tile) {
-  if (tile.light) return `/media/videos/${tile.video}#t=${tile.start.toFixed(3)},${tile.end.toFixed(3)}`;
-  return `/media/videos/${tile.video}/film.mp4?start=${tile.start.toFixed(3)}&end=${tile.end.toFixed(3)}`;
+  if (tile.light) return `${wholeFile(tile)}#t=${tile.start.toFixed(3)},${tile.end.toFixed(3)}`;
+  return `/media/videos/${tile.video}/film.mp4?of=${tile.mark}&start=${tile.start.toFixed(3)}&end=${tile.end.toFixed(3)}`;
 }
