@@ -2,7 +2,7 @@
 
 import { $, clock, el, icon, later, toast } from "./dom.js";
 import { upload } from "./api.js";
-import { keepInside, play } from "./player.js";
+import { forget, keepInside, play } from "./player.js";
 import { changed, state } from "./store.js";
 
 const SHORTEST = 0.1;
@@ -37,6 +37,7 @@ export function dropClip(tell = true) {
   if (address) URL.revokeObjectURL(address);
   address = null;
   state.clip = null;
+  forget($("clip"));
   $("clip").replaceChildren();
   $("clip").hidden = true;
   $("drop").classList.remove("compact");

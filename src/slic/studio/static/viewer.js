@@ -1,8 +1,8 @@
 // One moment, large, in its whole video.
 
 import { $, clock, el, icon } from "./dom.js";
-import { film } from "./api.js";
-import { keepInside, play } from "./player.js";
+import { film, wholeFile } from "./api.js";
+import { forget, keepInside, play } from "./player.js";
 import { isLiked, judge } from "./store.js";
 import { openNaming } from "./naming.js";
 
@@ -10,16 +10,13 @@ let shown = null; // { grid, tile }
 
 export function openViewer(grid, tile) {
   shown = { grid, tile };
-  const video = el("video", { muted: true, playsinline: true, controls: true, loop: !tile.native });
-  video.src = tile.native ? `/media/videos/${tile.video}#t=${tile.start.toFixed(3)}` : film(tile);
-  if (tile.native) loopUntilMoved(video, tile);
-  video.addEventListener("error", () => video.replaceWith(el("p", { class: "empty", text: "This file cannot be shown; it may have been moved." })));
   const like = el("button", { type: "button", class: "primary", onclick: () => act(() => judge([tile], "like")) }, isLiked(tile.moment) ? "Liked" : "More like this");
   const unlike = el("button", { type: "button", text: "Less like this", onclick: () => act(() => judge([tile], "unlike")) });
   const name = el("button", { type: "button", text: "Name", onclick: () => act(() => openNaming([tile])) });
+  forget($("viewer"));
   $("viewer").replaceChildren(
     el("button", { type: "button", class: "close", "aria-label": "Close", onclick: closeViewer }, icon("close")),
-    video,
+    playing(tile),
     el("div", { class: "body" },
       el("div", {}, el("h2", { text: tile.name ?? tile.path }), el("p", { class: "hint", text: facts(tile) })),
       el("div", { class: "buttons" }, like, unlike, name),
@@ -27,8 +24,19 @@ export function openViewer(grid, tile) {
   );
   if (!$("viewer").open) $("viewer").showModal();
   like.focus();
-  play(video);
 }
+
+/** The moment in its whole file, or as a film where the browser does not play that. */
+function playing(tile) {
+  const video = el("video", { muted: true, playsinline: true, controls: true, loop: !tile.native });
+  video.src = tile.native ? `${wholeFile(tile)}#t=${tile.start.toFixed(3)}` : film(tile);
+  if (tile.native) loopUntilMoved(video, tile);
+  video.addEventListener("error", () => video.replaceWith(tile.native ? playing({ ...tile, native: false, light: false }) : gone()));
+  play(video);
+  return video;
+}
+
+const gone = () => el("p", { class: "empty", text: "This file cannot be shown; it may have been moved." });
 
 function facts(tile) {
   const parts = [`${clock(tile.start)}–${clock(tile.end)} of ${clock(tile.seconds)}`, `${tile.width}×${tile.height}`];
@@ -55,6 +63,7 @@ export function closeViewer() {
 }
 
 $("viewer").addEventListener("close", () => {
+  forget($("viewer"));
   $("viewer").replaceChildren();
   const item = shown?.grid?.root.querySelector(`[data-moment="${shown.tile.moment}"]`);
   if (item) shown.grid.focus(item);
