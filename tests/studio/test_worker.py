@@ -1,11 +1,13 @@
 """The worker outlives what is done to it: time, memory, crashes, and errors of many kinds."""
 
+import errno
 import json
 import operator
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,21 @@ def test_what_takes_too_long_is_ended() -> None:
     worker.seconds = 0.2
     with pytest.raises(UnreadableVideoError, match=r"more than 0\.2 s"):
         worker.call(time.sleep, 60)
+    worker.close()
+
+
+def test_a_process_that_does_not_start_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    unused, worker = Worker(), Worker()
+    with monkeypatch.context() as patch:
+        patch.setattr(SpawnProcess, "start", fail)
+        for one in (unused, worker):
+            with pytest.raises(UnreadableVideoError, match="No process could be started"):
+                one.call(operator.add, 1, 1)
+    unused.close()
+    assert worker.call(operator.add, 1, 1) == 2
     worker.close()
 
 

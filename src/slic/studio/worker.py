@@ -56,8 +56,10 @@ class Worker:
             SlicError: The function raised one.
         """
         with self._lock:
-            pipe = self._connected()
             try:
+                pipe = self._connected()
+                if self._closed:
+                    raise UnreadableVideoError("The studio is closing.")
                 pipe.send((function, args, kwargs))
                 if not pipe.poll(self.seconds):
                     raise UnreadableVideoError(
@@ -87,19 +89,23 @@ class Worker:
             self._end()
 
     def _connected(self) -> Connection:
-        if self._closed:
-            raise UnreadableVideoError("The studio is closing.")
         if self._process is None or not self._process.is_alive() or self._pipe is None:
             self._end()
             context = multiprocessing.get_context("spawn")  # no thread or lock of ours is copied
-            self._pipe, theirs = context.Pipe()
-            self._process = context.Process(
+            ours, theirs = context.Pipe()
+            process = context.Process(
                 target=_serve,
                 args=(theirs, self.memory_bytes, self.subject, self.niceness),
                 daemon=True,
             )
-            self._process.start()
+            try:
+                process.start()
+            except OSError as error:
+                raise UnreadableVideoError(
+                    f"No process could be started for the {self.subject} ({error.strerror})."
+                ) from error
             theirs.close()
+            self._process, self._pipe = process, ours
         return self._pipe
 
     def _end(self) -> None:
