@@ -48,7 +48,7 @@ def test_another_host_is_refused(host: str) -> None:
 def test_off_this_machine_addresses_are_hosts_and_names_of_others_are_not() -> None:
     access = Access(host="0.0.0.0", token="t")
     client = client_of(access, "http://192.168.1.7:7542")
-    assert client.get("/api/about", headers={"Cookie": f"{COOKIE}=t"}).text == "inside"
+    assert client.get("/api/about", headers={"Cookie": f"{COOKIE}_7542=t"}).text == "inside"
     assert client.get("/api/about", headers={"Host": "evil.example"}).status_code == 421
 
 
@@ -106,10 +106,30 @@ def test_the_token_in_the_address_becomes_a_cookie() -> None:
     assert client.post("/api/about").status_code == 403  # which is no page token
 
 
-@pytest.mark.parametrize("cookie", ["", "slic_studio", "slic_studio=wrong", "\\", "a=b; c"])
+@pytest.mark.parametrize("cookie", ["", "slic_studio_80", "slic_studio_80=wrong", "\\", "a=b; c"])
 def test_a_strange_cookie_is_refused(cookie: str) -> None:
     client = client_of(Access(host="192.168.1.7", token="secret"), "http://192.168.1.7")
     assert client.get("/", headers={"Cookie": cookie}).status_code == 401
+
+
+@pytest.mark.parametrize("other", ['a={"b":1}', "a[b]=1", "foo bar=1", 'a=b"c', "a"])
+def test_cookies_of_other_programs_do_not_matter(other: str) -> None:
+    client = client_of(Access(host="192.168.1.7", token="secret"), "http://192.168.1.7")
+    cookies = {"Cookie": f"{other}; slic_studio_80=secret"}
+    assert client.get("/", headers=cookies).text == "inside"
+
+
+def test_two_studios_of_one_host_know_their_own_tokens() -> None:
+    tokens = {7542: "one", 7543: "two"}
+    cookies: dict[str, str] = {}  # which a browser keeps by host, whatever the port
+    for again in (False, True):
+        for port, token in tokens.items():
+            access = Access(host="192.168.1.7", token=token)
+            client = client_of(access, f"http://192.168.1.7:{port}")
+            client.cookies.update(cookies)
+            address = "/" if again else f"/?token={token}"
+            assert client.get(address).text == "inside"
+            cookies |= dict(client.cookies)
 
 
 def test_every_answer_forbids_what_a_page_could_do_elsewhere() -> None:

@@ -10,10 +10,10 @@ import hmac
 import ipaddress
 import secrets
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -92,7 +92,7 @@ class Guard:
         page = scope["path"] == "/"
         if _from_elsewhere(headers, scheme=scope["scheme"], host=host, page=page):
             return _refused(403, "Refused: another site asked for this.")
-        if self.access.token is not None and (answer := self._sign_in(scope, headers)):
+        if self.access.token is not None and (answer := self._sign_in(scope)):
             return answer
         given = headers.get(PAGE_TOKEN_HEADER, "")
         if scope["method"] not in SAFE_METHODS and not _equal(given, self.access.page_token):
@@ -109,15 +109,16 @@ class Guard:
             return is_this_machine(name)
         return _address(name) is not None or name in ("localhost", self.access.host.lower())
 
-    def _sign_in(self, scope: Scope, headers: Headers) -> Response | None:
+    def _sign_in(self, scope: Scope) -> Response | None:
         """Return None for who has the token, and take it out of the address into a cookie."""
         token = self.access.token or ""
         asked = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        cookie = f"{COOKIE}_{scope['server'][1]}"  # browsers give a host's cookies to all its ports
         if scope["path"] == "/" and _equal(asked, token):
             answer = RedirectResponse("/", status_code=303)
-            answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", path="/")
+            answer.set_cookie(cookie, token, httponly=True, samesite="strict", path="/")
             return answer
-        if _equal(_cookie(headers), token):
+        if _equal(Request(scope).cookies.get(cookie, ""), token):
             return None
         return _refused(401, "Open the address with the token that `slic studio` printed.")
 
@@ -129,14 +130,6 @@ def _from_elsewhere(headers: Headers, *, scheme: str, host: str, page: bool) -> 
         return True
     origin = headers.get("origin")
     return origin is not None and origin != f"{scheme}://{host}"
-
-
-def _cookie(headers: Headers) -> str:
-    try:
-        cookies = SimpleCookie(headers.get("cookie", ""))
-    except CookieError:
-        return ""
-    return cookies[COOKIE].value if COOKIE in cookies else ""
 
 
 def _equal(one: str, other: str) -> bool:
