@@ -1,15 +1,20 @@
 """`slic studio`: what it asks for, where it listens, and the sample that it makes."""
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvicorn
+from starlette.testclient import TestClient
 
 from slic.cli import main
 from slic.errors import SearchError
 from slic.search import Index, clusters_per_level
 from slic.studio import sample, server
 from slic.studio.guard import Access
+from slic.studio.state import Studio
 
 
 @pytest.mark.parametrize(
@@ -50,6 +55,20 @@ def test_a_taken_port_is_left_to_its_owner() -> None:
             assert second.getsockname()[1] not in (0, port)
     with pytest.raises(SearchError, match="cannot be listened at"):
         server._listen("203.0.113.9", 0)
+
+
+def test_errors_do_not_tell_the_path_and_are_else_as_they_are(
+    index_folder: Path, client_of: Callable[[Studio], TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apps: list[Any] = []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda own, **_: apps.append(own.config.app))
+    monkeypatch.chdir(index_folder)
+    server.serve(Path(), port=0, browser=False)
+    studio = apps[0].app.state.studio
+    last = len(clusters_per_level(studio.index)) - 1
+    answer = client_of(studio).get("/api/clusters?level=70")
+    assert answer.json()["error"] == f"--level 70: index has the levels 0 to {last}."
+    studio.close()
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def serve(
     Raises:
         SearchError: There is no index, or the address cannot be listened at.
     """
-    index = Index.open(folder)
+    index = Index.open(folder.absolute())  # so that errors name it in a way that nothing else is
     access = Access.of(host)
     listening = _listen(host, port)
     address = _address(access, listening.getsockname()[1])
