@@ -28,6 +28,11 @@ def id_of(name: str | Path, folder: Path) -> str:
     return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
 
 
+def as_text(name: str) -> str:
+    """Return a name of the file system as text that can be sent, also where it is not UTF-8."""
+    return os.fsencode(name).decode(errors="replace")
+
+
 def is_file(path: Path) -> bool:
     """Tell whether there is a file that can be reached; `Path.is_file` fails in a closed folder."""
     try:

@@ -1,5 +1,6 @@
 """What the page asks: moments, films, names, and what must not be answered."""
 
+import os
 import socket
 import threading
 import time
@@ -16,7 +17,14 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from slic.errors import SearchError
-from slic.search import assign_name, cluster_members, list_clusters, query_from_moments, search
+from slic.search import (
+    Index,
+    assign_name,
+    cluster_members,
+    list_clusters,
+    query_from_moments,
+    search,
+)
 from slic.studio import uploads
 from slic.studio.app import create_app
 from slic.studio.guard import PAGE_TOKEN_HEADER, Access
@@ -38,6 +46,16 @@ def test_the_page_escapes_the_name_of_the_index(client: TestClient, studio: Stud
     assert 'name="slic-token"' in page
     assert "http://" not in page
     assert "https://" not in page
+
+
+def test_an_index_whose_folder_has_no_text_for_a_name(
+    client_of: Callable[[Studio], TestClient], index_folder: Path
+) -> None:
+    studio = Studio(Index.open(index_folder.rename(index_folder.with_name(os.fsdecode(b"\xe9")))))
+    client = client_of(studio)
+    assert "<title>\N{REPLACEMENT CHARACTER} · slic studio</title>" in client.get("/").text
+    assert client.get("/api/about").json()["title"] == "\N{REPLACEMENT CHARACTER}"
+    studio.close()
 
 
 def test_browsing_shows_every_moment_once(client: TestClient, studio: Studio) -> None:

@@ -1,6 +1,7 @@
 """Runs are found by their logs, and their curves are those of the log."""
 
 import json
+import os
 from pathlib import Path
 
 from slic.studio.runs import MOST_POINTS, described, run_folders
@@ -48,6 +49,22 @@ def test_a_log_of_another_program_has_no_curves(tmp_path: Path) -> None:
     (tmp_path / "run" / "log.jsonl").write_text('{"kind": "step", "loss": 1}\n{"time": "x"}\n[]\n')
     run = described(tmp_path, 0, tmp_path / "run")
     assert (run["curves"], run["seconds"]) == ([], 0)
+
+
+def test_a_run_that_cannot_be_read_leaves_the_others(tmp_path: Path) -> None:
+    record = {"kind": "step", "time": 1.0, "epoch": 0, "step": 1, "loss": 0.5}
+    for name in ("good", os.fsdecode(b"caf\xe9")):
+        write_log(tmp_path / name, [record])
+    write_log(tmp_path / "diverged", [record | {"loss": float("nan")}])
+    for name in ("bytes", "gone", "folder"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "bytes" / "log.jsonl").write_bytes(b"\xff\xfe\n")
+    (tmp_path / "gone" / "log.jsonl").symlink_to("nowhere")
+    (tmp_path / "folder" / "log.jsonl").mkdir()
+    told = [described(tmp_path, i, run) for i, run in enumerate(run_folders(tmp_path))]
+    json.dumps(told, ensure_ascii=False, allow_nan=False).encode()  # as the page is sent it
+    steps = {run["name"]: run["steps"] for run in told}
+    assert steps == {"good": 1, "caf\N{REPLACEMENT CHARACTER}": 1, "diverged": 1, "bytes": 0}
 
 
 def test_an_empty_run_has_no_curves(tmp_path: Path) -> None:

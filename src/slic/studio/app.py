@@ -35,7 +35,7 @@ def create_app(studio: Studio, access: Access) -> Guard:
 
     @app.get("/")
     def page(request: Request) -> Response:
-        values = {"page_token": access.page_token, "title": studio.index.path.resolve().name}
+        values = {"page_token": access.page_token, "title": studio.title}
         return templates.TemplateResponse(request, "studio.html", values)
 
     return Guard(app, access)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from slic.evaluation.training_curves import CURVES, Curve
+from slic.files import as_text, is_file
 from slic.pretraining.folder import read_log
 
 MOST_RUNS = 200
@@ -15,28 +16,41 @@ DEPTH = 3  # folders below the one given
 
 def run_folders(folder: Path) -> list[Path]:
     """Return the folders with a run's log, the newest first."""
-    logs = [log for depth in range(DEPTH + 1) for log in folder.glob("*/" * depth + "log.jsonl")]
+    found = [log for depth in range(DEPTH + 1) for log in folder.glob("*/" * depth + "log.jsonl")]
+    logs = [log for log in found if is_file(log)]
     logs.sort(key=lambda log: log.stat().st_mtime, reverse=True)
     return [log.parent for log in logs[:MOST_RUNS]]
 
 
 def described(folder: Path, number: int, run: Path) -> dict[str, Any]:
-    """Return what the page shows of a run: its name, where it stands, and its curves."""
-    log = read_log(run / "log.jsonl")
-    times = [record["time"] for record in log if isinstance(record.get("time"), int | float)]
+    """Return what the page shows of a run: its name, where it stands, and its curves.
+
+    A log that is no text, or that this user may not read, has nothing to show.
+    """
+    try:
+        log = read_log(run / "log.jsonl")
+    except (OSError, UnicodeDecodeError):
+        log = []
+    times = [time for record in log if (time := _number(record, "time")) is not None]
     steps = [record for record in log if record.get("kind") == "step"]
     last = steps[-1] if steps else {}
     name = run.name if run == folder else run.relative_to(folder).as_posix()
     return {
         "number": number,
-        "name": name,
+        "name": as_text(name),
         "finished": (run / "encoder").is_dir(),
-        "steps": last.get("step", 0),
-        "epoch": last.get("epoch", 0),
+        "steps": _number(last, "step") or 0,
+        "epoch": _number(last, "epoch") or 0,
         "seconds": round(times[-1] - times[0]) if times else 0,
-        "loss": last.get("loss"),
+        "loss": _number(last, "loss"),
         "curves": [curve for one in CURVES if (curve := _curve(log, one))["series"]],
     }
+
+
+def _number(record: Mapping[str, Any], key: str) -> float | None:
+    """Return a number that JSON can tell, or None."""
+    value = record.get(key)
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def _curve(log: Sequence[Mapping[str, Any]], curve: Curve) -> dict[str, Any]:
@@ -51,12 +65,8 @@ def _curve(log: Sequence[Mapping[str, Any]], curve: Curve) -> dict[str, Any]:
 
 def _points(records: Sequence[Mapping[str, Any]], key: str) -> list[tuple[float, float]]:
     """Return (step, value) of one key; of many, the means of so many stretches."""
-    points = [
-        (float(record["step"]), float(record[key]))
-        for record in records
-        if all(isinstance(record.get(k), int | float) for k in ("step", key))
-        and math.isfinite(record[key])
-    ]
+    pairs = [(_number(record, "step"), _number(record, key)) for record in records]
+    points = [(step, value) for step, value in pairs if step is not None and value is not None]
     size = -(-len(points) // MOST_POINTS) or 1
     parts = [points[start : start + size] for start in range(0, len(points), size)]
     return [

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from slic.errors import SlicError
+from slic.files import as_text
 from slic.search import Index
 from slic.search.database import FILE_NAME
 from slic.studio.embedding import warm_up
@@ -42,6 +43,11 @@ class Studio:
         self.map_problem: str | None = None
         self._remembered: dict[Hashable, tuple[object, Any]] = {}
         self._lock = threading.Lock()
+
+    @property
+    def title(self) -> str:
+        """What the index is called: its folder."""
+        return as_text(self.index.path.resolve().name)
 
     def start(self) -> None:
         """Make ready what the first look needs, without waiting: the vectors, encoder and map."""

@@ -39,7 +39,7 @@ def about(studio: Here) -> dict[str, Any]:
     index = studio.index
     levels = clusters_per_level(index)
     return {
-        "title": index.path.resolve().name,
+        "title": studio.title,
         "videos": studio.remembered("videos", lambda: len(index.videos())),
         "moments": index.count,
         "window": index.settings.window_seconds,
