@@ -52,8 +52,10 @@ def test_a_map_is_kept_for_one_state_of_the_index(index_folder: Path) -> None:
     assert np.array_equal(kept.ids, index.ids())
     assert np.array_equal(kept.places, made.places)
     assert kept_map(index_folder, index.generation + 1) is None
-    (index_folder / "map.npz").write_bytes(b"damaged")
-    assert kept_map(index_folder, index.generation) is None
+    whole = (index_folder / "map.npz").read_bytes()
+    for damaged in (b"", b"damaged", b"PK\x03\x04damaged", whole[:-100], whole[:200]):
+        (index_folder / "map.npz").write_bytes(damaged)
+        assert kept_map(index_folder, index.generation) is None
     index.close()
 
 

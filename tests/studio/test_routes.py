@@ -170,6 +170,34 @@ def test_the_map_is_sent_packed(client: TestClient, studio: Studio) -> None:
             assert sizes.tolist() == [cluster.size for cluster in list_clusters(studio.index)]
 
 
+def test_who_may_not_write_into_the_index_has_a_map_too(
+    studio_of_others: Studio, nobody: Nobody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(studio_of_others._mapper, "call", lambda made, *given: made(*given))
+    with nobody():
+        while (drawn := studio_of_others.map()) is None:
+            time.sleep(0.01)
+    assert np.array_equal(drawn.ids, studio_of_others.index.ids())
+    assert not (studio_of_others.index.path / "map.npz").exists()
+
+
+def test_a_map_that_could_not_be_made_is_tried_again(
+    client: TestClient, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise SearchError("no memory left")
+
+    def answered() -> Any:
+        while (answer := client.get("/api/map")).status_code == 202:
+            time.sleep(0.01)
+        return answer
+
+    monkeypatch.setattr(studio._mapper, "call", fail)
+    assert answered().json() == {"error": "no memory left"}
+    monkeypatch.setattr(studio._mapper, "call", lambda made, *given: made(*given))
+    assert answered().status_code == 200
+
+
 def test_a_file_that_browsers_play_is_sent_in_ranges(client: TestClient, studio: Studio) -> None:
     video = video_of(studio, "walk")
     whole = video.file.read_bytes()

@@ -5,6 +5,8 @@ sample. So the time grows with the number of moments, not with its square. It is
 a state of the index, in a process of its own, and kept beside the index.
 """
 
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +18,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
+from slic.errors import CheckpointError
 from slic.files import atomic_path
 from slic.search import Index
 
@@ -48,21 +51,28 @@ class Map(NamedTuple):
 def kept_map(folder: Path, generation: int) -> Map | None:
     """Return the map that is kept for a state of the index, if there is one."""
     try:
-        with np.load(folder / FILE_NAME) as stored:
+        with (folder / FILE_NAME).open("rb") as file, np.load(file) as stored:
             found = Map(int(stored["generation"]), stored["ids"], stored["places"])
-    except (OSError, ValueError, KeyError):  # none yet, or a damaged one: it is made anew
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        zipfile.BadZipFile,
+    ):  # none yet, or a damaged one: it is made anew
         return None
     return found if found.generation == generation else None
 
 
 def make_map(folder: Path, *, sample: int = SAMPLE, seed: int = 0) -> Map:
-    """Compute the map of an index and keep it there."""
+    """Compute the map of an index, and keep it there where this user may write."""
     index = Index.open(folder)
     generation = index.generation
     ids, vectors = index.all_vectors()
     index.close()
     made = Map(generation, ids, project(vectors, sample=sample, seed=seed))
-    with atomic_path(folder / FILE_NAME) as path, path.open("wb") as file:
+    kept = atomic_path(folder / FILE_NAME)
+    with suppress(CheckpointError), kept as path, path.open("wb") as file:
         np.savez(file, generation=generation, ids=made.ids, places=made.places)
     return made
 

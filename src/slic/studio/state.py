@@ -40,7 +40,7 @@ class Studio:
         )
         self._mapping: threading.Thread | None = None
         self._map: Map | None = None
-        self.map_problem: str | None = None
+        self._map_problem: str | None = None
         self._remembered: dict[Hashable, tuple[object, Any]] = {}
         self._lock = threading.Lock()
 
@@ -90,16 +90,21 @@ class Studio:
         with self._lock:
             if self._map is None or self._map.generation != generation:
                 self._map = kept_map(self.index.path, generation)
-            if self._map is None and self._mapping is None and self.map_problem is None:
+            if self._map is None and self._mapping is None and self._map_problem is None:
                 self._mapping = threading.Thread(target=self._make_map, daemon=True)
                 self._mapping.start()
             return self._map
 
+    def map_problem(self) -> str | None:
+        """Return once why there is no map, or None; after that it is tried again."""
+        problem, self._map_problem = self._map_problem, None
+        return problem
+
     def _make_map(self) -> None:
         try:
-            self._mapper.call(make_map, self.index.path)
+            self._map = self._mapper.call(make_map, self.index.path)
         except SlicError as error:
-            self.map_problem = str(error)
+            self._map_problem = str(error)
         finally:
             self._mapping = None
 

@@ -56,11 +56,11 @@ def map_points(studio: Here) -> Response:
     """Return ids and places of all moments, packed; 202 while the map is being made."""
     drawn = studio.map()
     if drawn is None:
-        if studio.map_problem is not None:
-            raise SearchError(studio.map_problem)
+        if problem := studio.map_problem():
+            raise SearchError(problem)
         return Response(status_code=202)
     parts = (drawn.ids.astype("<u4"), drawn.places.astype("<u2"))
-    return _packed({"count": len(drawn.ids)}, *parts)
+    return _packed({"count": len(drawn.ids), "generation": drawn.generation}, *parts)
 
 
 @router.get("/map/colours")
