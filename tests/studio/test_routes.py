@@ -198,6 +198,15 @@ def test_a_map_that_could_not_be_made_is_tried_again(
     assert answered().status_code == 200
 
 
+def test_the_map_tells_which_state_of_the_index_it_is_of(
+    client: TestClient, studio: Studio
+) -> None:
+    make_map(studio.index.path)
+    for path in ("/api/map", "/api/map/colours"):
+        head = f'"generation": {studio.index.generation}'
+        assert head.encode() in client.get(path).content
+
+
 def test_a_file_that_browsers_play_is_sent_in_ranges(client: TestClient, studio: Studio) -> None:
     video = video_of(studio, "walk")
     whole = video.file.read_bytes()

@@ -76,7 +76,7 @@ def map_colours(
         codes, legend = (
             _by_name(studio, drawn) if by == "name" else _by_cluster(studio, drawn, level)
         )
-        return _packed({"legend": legend}, codes.astype("<u2"))
+        return _packed({"legend": legend, "generation": drawn.generation}, codes.astype("<u2"))
 
     return studio.remembered(("colours", by, level, drawn.generation), made)
 
@@ -143,7 +143,7 @@ def _by_name(studio: Studio, drawn: Map) -> tuple[UInt16[np.ndarray, " n"], list
     named = names_of_moments(studio.index)
     legend = _name_counts(studio)[:NO_COLOUR]
     code = {entry["name"]: place for place, entry in enumerate(legend)}
-    return _codes(drawn, {moment: code[name.name] for moment, name in named.items()}), legend
+    return _codes(drawn, {i: code.get(name.name, NO_COLOUR) for i, name in named.items()}), legend
 
 
 def _by_cluster(
@@ -157,7 +157,7 @@ def _by_cluster(
         for cluster in found[:MOST_CLUSTERS]
     ]
     assigned = cluster_of(studio.index, level=level)
-    return _codes(drawn, {moment: code[number] for moment, number in assigned.items()}), legend
+    return _codes(drawn, {i: code.get(number, NO_COLOUR) for i, number in assigned.items()}), legend
 
 
 def _codes(drawn: Map, code: dict[int, int]) -> UInt16[np.ndarray, " n"]:

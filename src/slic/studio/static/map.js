@@ -21,27 +21,34 @@ let tool = "move";
 let lasso = [];
 let under = -1; // the point under the pointer
 let waiting = 0;
-let stale = false; // the names have changed since the points were coloured
+let generation = null; // of the index, when it had these points
 
 export async function showMap() {
   fillColours();
   clearTimeout(waiting);
-  if (ids) return stale ? colourPoints() : redraw();
+  if (generation === null && !(await loadPoints())) return;
+  await colourPoints();
+}
+
+/** Take the points; false while the studio is still making the map. */
+async function loadPoints() {
+  $("map-status").textContent = "";
   const answer = await packed("/api/map");
   if (!answer) {
     $("map-status").textContent = "The map is being made; it is kept for the next time…";
     waiting = setTimeout(() => $("view-map").hidden || showMap().catch((e) => toast(e.message, { bad: true })), 1200);
-    return;
+    return false;
   }
   const number = answer.head.count;
   ids = new Uint32Array(answer.buffer, answer.start, number);
   const place = new Uint16Array(answer.buffer, answer.start + 4 * number, 2 * number);
   cells = new Cells(place);
   points.give("place", place);
-  points.give("picked", new Uint8Array(number));
+  points.give("picked", cells.inside(lasso));
   $("map-status").textContent = count(number, "moment");
+  generation = answer.head.generation;
   fit();
-  await colourPoints();
+  return true;
 }
 
 function fillColours() {
@@ -56,10 +63,11 @@ function fillColours() {
 async function colourPoints() {
   const [by, level] = $("colours").value.split(":");
   const answer = await packed(`/api/map/colours?by=${by}${level === undefined ? "" : `&level=${level}`}`);
-  if (!answer) return;
+  if (answer?.head.generation !== generation) { // moments came or went
+    generation = null;
+    return showMap();
+  }
   points.give("code", new Uint16Array(answer.buffer, answer.start, points.count));
-  points.only = -1;
-  stale = false;
   drawLegend(answer.head.legend);
   redraw();
 }
@@ -72,7 +80,7 @@ function drawLegend(legend) {
   const entry = (code, text, number) => {
     const dot = el("i");
     dot.style.background = colour(code, dark);
-    return el("li", {}, el("button", { type: "button", "aria-pressed": "false", "data-code": String(code), onclick: () => only(code) },
+    return el("li", {}, el("button", { type: "button", "aria-pressed": String(code === points.only), "data-code": String(code), onclick: () => only(code) },
       dot, el("span", { text }), el("small", { text: number === null ? "" : number.toLocaleString("en") })));
   };
   const entries = shown.map(({ name, cluster, moments }, code) => entry(code, name ?? `cluster ${cluster}`, moments));
@@ -267,7 +275,10 @@ $("tool-move").addEventListener("click", () => choose("move"));
 $("tool-lasso").addEventListener("click", () => choose("lasso"));
 $("map-fit").addEventListener("click", fit);
 $("map-clear").addEventListener("click", clearLasso);
-$("colours").addEventListener("change", () => colourPoints().catch((e) => toast(e.message, { bad: true })));
+$("colours").addEventListener("change", () => {
+  points.only = -1;
+  colourPoints().catch((e) => toast(e.message, { bad: true }));
+});
 plane.addEventListener("pointerdown", down);
 plane.addEventListener("pointermove", move);
 plane.addEventListener("pointerup", (event) => up(event).catch((e) => toast(e.message, { bad: true })));
@@ -278,13 +289,14 @@ plane.addEventListener("wheel", (event) => {
   zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0016)), event);
 }, { passive: false });
 new ResizeObserver(redraw).observe(plane);
-on("theme", () => ids && colourPoints());
+on("theme", () => $("view-map").hidden || colourPoints());
 on("query", () => {
   if (!state.within.lasso.length && lasso.length) clearLasso();
 });
 for (const what of ["names", "renamed"]) {
   on(what, async () => {
-    if ($("view-map").hidden) return void (stale = true);
+    points.only = -1; // the codes mean other names now
+    if ($("view-map").hidden) return;
     fillColours();
     await colourPoints();
     if (lasso.length) await showPicked();
