@@ -8,15 +8,14 @@ import { stopLoading } from "./player.js";
 import { changed, judge, on, query, state } from "./store.js";
 
 const PAGE = 48;
+const MOST_FOUND = 1000; // the studio ranks no more
 const grid = new Grid($("grid"));
 let asking = null;
-let shown = 0;
 
 /** Ask anew for what is to be seen. */
 export async function refresh() {
   drawExamples();
   drawScope();
-  shown = 0;
   await load(false);
 }
 
@@ -25,19 +24,21 @@ async function load(append) {
   asking = new AbortController();
   const asked = query();
   const searching = asked.like.length > 0;
-  const body = searching ? { ...asked, k: shown + PAGE } : { within: asked.within, offset: shown, limit: PAGE };
+  const before = append ? grid.tiles : [];
+  const k = Math.min(before.length + PAGE, MOST_FOUND);
+  const body = searching ? { ...asked, k } : { within: asked.within, offset: before.length, limit: PAGE };
   $("grid").setAttribute("aria-busy", "true");
   if (!append) stopLoading($("grid"));
   try {
     const answer = await post(searching ? "/api/search" : "/api/browse", body, asking.signal);
-    const fresh = searching && append ? answer.moments.slice(shown) : answer.moments;
-    grid.show(fresh, { append });
-    shown = searching ? answer.moments.length : shown + fresh.length;
+    const there = new Set(before.map(({ moment }) => moment)); // more need not begin with what fewer were
+    grid.show(answer.moments.filter(({ moment }) => !there.has(moment)), { append });
+    const shown = grid.tiles.length;
     $("find-title").textContent = searching ? "Most alike" : "Moments";
     $("find-status").textContent = searching
       ? `${count(shown, "moment")} in ${(1000 * answer.seconds).toFixed(0)} ms`
       : `${answer.total.toLocaleString("en")} in ${count(state.about.videos, "video")}`;
-    $("more").hidden = searching ? fresh.length < PAGE || shown >= 960 : shown >= answer.total;
+    $("more").hidden = searching ? answer.moments.length < k || k === MOST_FOUND : shown >= answer.total;
     $("grid").setAttribute("aria-busy", "false");
     if (!shown) $("grid").replaceChildren(nothing());
   } catch (error) {
