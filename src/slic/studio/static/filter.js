@@ -8,10 +8,10 @@ const quoted = (text) => `'${text.replaceAll("\0", "").replaceAll("'", "''")}'`;
 
 function expression() {
   const parts = [];
-  const words = $("filter-text").value.trim().toLowerCase();
+  const words = $("filter-text").value.trim();
   const name = $("filter-name").value;
   const where = $("filter-where").value.trim();
-  if (words) parts.push(`(instr(lower(path), ${quoted(words)}) > 0 or instr(lower(name), ${quoted(words)}) > 0)`);
+  if (words) parts.push(`(instr(lower(path), lower(${quoted(words)})) > 0 or instr(lower(name), lower(${quoted(words)})) > 0)`);
   if (name === "none") parts.push("name is null");
   else if (name === "any") parts.push("name is not null");
   else if (name.startsWith("=")) parts.push(`name = ${quoted(name.slice(1))}`);
@@ -31,10 +31,11 @@ function drawNames() {
   const select = $("filter-name");
   const before = select.value;
   const options = [["", "any or none"], ["any", "named"], ["none", "not named"]];
-  for (const { name } of state.about.names.slice(0, 300)) options.push([`=${name}`, name]);
+  const names = new Set(state.about.names.slice(0, 300).map(({ name }) => name));
+  if (before.startsWith("=")) names.add(before.slice(1)); // it filters, though the last of this name may be gone
+  for (const name of names) options.push([`=${name}`, name]);
   select.replaceChildren(...options.map(([value, text]) => el("option", { value, text })));
   select.value = before;
-  if (select.selectedIndex < 0) select.value = "";
 }
 
 function unfold(open) {
