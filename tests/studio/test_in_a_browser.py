@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import uvicorn
 
-from slic.search import Index
+from slic.search import Index, assign_name, undo
+from slic.search.reconcile import remove_video
 from slic.studio.app import create_app
 from slic.studio.guard import Access
 from slic.studio.projection import make_map
@@ -242,8 +243,140 @@ def test_names_of_files_are_only_ever_text(open_page: Callable[..., Any], served
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_a_filter_that_nothing_passes_is_taken_off_again(
+    open_page: Callable[..., Any], served: Served
+) -> None:
+    page = open_page(served.address)
+    page.keyboard.press("/")
+    page.keyboard.type("nothing is called so")
+    expect(page.locator("#grid .empty")).to_be_visible()
+    page.fill("#filter-text", "WALK")
+    expect(page.locator('#grid b[title="walk.mp4"]').first).to_be_visible()
+    expect(page.locator("#grid .empty")).to_have_count(0)
+    assign_name(served.studio.index, served.studio.index.ids()[:1].tolist(), "Übung")
+    page.fill("#filter-text", "Übung")
+    expect(page.locator("#grid .caption b")).to_have_text(["Übung"])
+    undo(served.studio.index)
+
+
+def test_the_filter_keeps_its_name_when_the_last_of_it_is_undone(
+    open_page: Callable[..., Any], served: Served
+) -> None:
+    assign_name(served.studio.index, served.studio.index.ids()[:3].tolist(), "Schritt")
+    page = open_page(served.address)
+    page.click("#filter-more")
+    page.select_option("#filter-name", "=Schritt")
+    expect(page.locator("#grid .tile")).to_have_count(3)
+    page.click("#find-title")
+    page.keyboard.press("z")
+    expect(page.locator("#grid .empty")).to_be_visible()
+    assert page.input_value("#filter-name") == "=Schritt"
+
+
+def test_only_what_changed_is_undone_from_a_toast(
+    open_page: Callable[..., Any], served: Served
+) -> None:
+    index = served.studio.index
+    page = open_page(served.address)
+    page.locator("#grid .tile:has(b.unnamed)").first.focus()
+    page.keyboard.press("n")
+    page.click("#naming-remove")
+    expect(page.locator(".toast")).to_contain_text("of 0 moments is taken away")
+    expect(page.locator(".toast button")).to_have_count(0)
+    page.keyboard.press("n")
+    page.fill("#naming-input", "mine")
+    page.keyboard.press("Enter")
+    expect(page.locator(".toast")).to_contain_text("1 moment named")
+    theirs = assign_name(index, index.ids()[-1:].tolist(), "theirs")
+    page.locator(".toast button").click()
+    expect(page.locator(".toast.bad")).to_contain_text("Names have changed since")
+    undo(index, batch=theirs.batch)
+    undo(index)
+
+
+def test_show_more_shows_all_that_more_were_found(
+    open_page: Callable[..., Any], served: Served
+) -> None:
+    """More results need not begin with those that fewer were: the first may come later, or not."""
+    page = open_page(served.address)
+    tiles = page.evaluate(
+        """async () => (await (await fetch("/api/browse", { method: "POST", body: '{"limit": 500}',
+            headers: { "Content-Type": "application/json", "X-Slic-Token":
+                document.querySelector('meta[name="slic-token"]').content } })).json()).moments"""
+    )
+    many = [tiles[0] | {"moment": number} for number in range(98)]
+    first, more = many[:48], [*many[48:], *many[:46]]  # two of the first have gone, 50 have come
+
+    def answer(route: Any) -> None:
+        k = route.request.post_data_json["k"]
+        route.fulfill(json={"moments": first if k == 48 else more[:k], "seconds": 0.0})
+
+    page.route("**/api/search", answer)
+    page.locator("#grid .tile").first.focus()
+    page.keyboard.press("l")
+    expect(page.locator("#grid .tile")).to_have_count(48)
+    page.click("#more")
+    expect(page.locator("#grid .tile")).to_have_count(98)
+    assert sorted(map(int, moments(page))) == list(range(98))
+    page.click("#more")
+    expect(page.locator("#more")).to_be_hidden()
+
+
+def test_a_file_that_does_not_play_after_all_is_a_film_in_the_viewer_and_stops_with_it(
+    open_page: Callable[..., Any], served: Served
+) -> None:
+    page = open_page(served.address)
+    junk = {"status": 200, "body": b"junk", "content_type": "video/mp4"}
+    page.route(re.compile(r"/media/videos/\d+(\?|$)"), lambda route: route.fulfill(**junk))
+    page.reload()
+    page.locator("#grid .tile", has_text="walk.mp4").first.focus()
+    page.keyboard.press("Enter")
+    plays(page, "#viewer video")
+    video = page.query_selector("#viewer video")
+    assert "film.mp4" in video.get_attribute("src")
+    page.keyboard.press("Escape")
+    expect(page.locator("#viewer")).to_be_hidden()
+    assert video.evaluate("video => video.paused && !video.getAttribute('src')")
+
+
+def test_the_browser_is_told_which_content_it_keeps(
+    open_page: Callable[..., Any], served: Served
+) -> None:
+    page = open_page(served.address)
+    plays(page, "#grid .tile video")
+    asked = page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
+    marks = {str(v.id): v.fingerprint[:12] for v in served.studio.index.videos()}
+    media = [re.search(r"/media/videos/(\d+)[^?]*\?of=(\w*)", a) for a in asked if "/media/" in a]
+    assert media
+    assert all(found and marks[found[1]] == found[2] for found in media)
+
+
+def test_the_map_is_drawn_anew_when_moments_have_gone(
+    open_page: Callable[..., Any], index_folder: Path
+) -> None:
+    make_map(index_folder)
+    served = Served(index_folder)
+    try:
+        page = open_page(served.address + "#map")
+        page.wait_for_selector("#legend button")
+        index = served.studio.index
+        with index.database.transaction() as connection:
+            remove_video(connection, index.videos()[0].id)
+        make_map(index_folder)
+        page.select_option("#colours", "cluster:0")
+        expect(page.locator("#map-status")).to_have_text(f"{index.count} moments")
+        expect(page.locator(".toast")).to_have_count(0)
+    finally:
+        served.stop()
+
+
 def test_everything_is_reached_by_keys(open_page: Callable[..., Any], served: Served) -> None:
     page = open_page(served.address)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # skips the bar
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.dataset.moment") == moments(page)[0]
+    page.evaluate("document.activeElement.blur()")
     page.keyboard.press("ArrowRight")  # from nowhere to the first
     page.keyboard.press("ArrowRight")
     second = moments(page)[1]

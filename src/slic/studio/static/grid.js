@@ -35,7 +35,7 @@ export class Grid {
 
   mark() {
     this.root.classList.toggle("picking", state.selected.size > 0);
-    for (const item of this.root.children) {
+    for (const item of this.root.querySelectorAll(".tile")) {
       const { moment } = tileOf.get(item);
       const selected = state.selected.has(moment);
       item.classList.toggle("selected", selected);
@@ -145,7 +145,7 @@ function tileElement(tile) {
 /** Names have changed: show them without stopping what plays. */
 export function rename(moments, name) {
   for (const grid of grids) {
-    for (const item of grid.root.children) {
+    for (const item of grid.root.querySelectorAll(".tile")) {
       const tile = tileOf.get(item);
       if (!moments.has(tile.moment)) continue;
       tile.name = name;
