@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from slic.encoders.encoder import VideoEncoder
+from slic.errors import CheckpointError
 from slic.evaluation.embedding_map import embedding_map
 from slic.evaluation.report import write_report
 from slic.evaluation.retrieval_page import headline, retrieval_rows
@@ -32,20 +33,28 @@ def run_demo(out: Path, *, level: Level = "easy", seed: int = 0) -> Path:
     """Make the sample in ``out/videos``, pretrain in ``out/run``; return the report's path.
 
     A demo that was stopped goes on where it was; one that is finished is only reported again.
+
+    Raises:
+        CheckpointError: A demo of another seed lies there.
     """
-    videos, run = out / "videos", out / "run"
+    videos, run = out / "videos", RunFolder(out / "run")
     write_sample(videos, level=level)
     catalog, labels = Catalog.from_folder(videos), read_labels(videos / "labels.csv")
     split = sides(catalog, labels, queries="test", gallery="train")
-    recipe = load_recipe("best", [f"--train.seed={seed}"])
-    encoder_folder = RunFolder(run).encoder
-    if not encoder_folder.exists():
-        resume = RunFolder(run).has_run
+    if run.encoder.exists():
+        recipe = load_recipe(run.recipe)
+        if recipe.train.seed != seed:
+            raise CheckpointError(
+                f"{run.path}: was trained with --seed {recipe.train.seed}, not {seed}; give that "
+                "one, or another --out."
+            )
+    else:
+        recipe = load_recipe("best", [f"--train.seed={seed}"])
         observer = LabelObserver(labels)
-        pretrain(split.gallery, out=run, recipe=recipe, resume=resume, observer=observer)
-    encoder = VideoEncoder.from_pretrained(encoder_folder)
+        pretrain(split.gallery, out=run.path, recipe=recipe, resume=run.has_run, observer=observer)
+    encoder = VideoEncoder.from_pretrained(run.encoder)
     report = out / "report.html"
-    _report(report, encoder, recipe, split, run, level=level)
+    _report(report, encoder, recipe, split, run.path, level=level)
     return report
 
 
