@@ -1,5 +1,7 @@
 """`slic name`, `slic names` and `slic search`: what they print, and words that no index holds."""
 
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from slic.cli import main
-from slic.search import Index, assign_name, names_of_moments
+from slic.search import Index, assign_name, cluster_index, names_of_moments
 
 Fill = Callable[..., Index]
 Rows = Callable[..., np.ndarray]
@@ -35,3 +37,56 @@ def test_no_way_back_is_offered_from_nothing(
     main(["name", str(index.path), "a@3"])
     assert capsys.readouterr().out == "0 moments lost their name.\n"
     assert len(names_of_moments(index)) == 1
+
+
+@pytest.mark.parametrize("what", ["9" * 20, os.fsdecode(b"caf\xe9.mp4@1")])
+def test_what_the_database_cannot_hold_is_one_line(
+    fill: Fill, rows: Rows, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    index = fill({"a": rows(4)})
+    cluster_index(index)
+    assert "holds no such number or text" in refused(capsys, "name", str(index.path), what, "x")
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("long.csv", {"fingerprint": "f" * 200_000}),
+        ("huge.json", {"end_seconds": 10**400}),
+        ("surrogate.json", {"fingerprint": "\ud800"}),
+    ],
+)
+def test_names_that_are_none_are_one_line(
+    fill: Fill,
+    rows: Rows,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    file: str,
+    change: dict[str, object],
+) -> None:
+    index = fill({"a": rows(4)})
+    row = {"fingerprint": "f", "start_seconds": 0, "end_seconds": 1, "name": "x"}
+    row |= {"confidence": 1, "source": "given"} | change
+    lines = [",".join(row), ",".join(map(str, row.values()))]
+    text = json.dumps([row]) if file.endswith("json") else "\n".join(lines)
+    (tmp_path / file).write_text(text)
+    refused(capsys, "names", str(index.path), "--import", str(tmp_path / file))
+    main(["names", str(index.path)])
+    assert capsys.readouterr().out == ""
+
+
+def test_a_page_of_an_index_whose_folder_has_no_text_for_a_name(
+    fill: Fill, rows: Rows, tmp_path: Path
+) -> None:
+    index = fill({"a": rows(4)}, name=os.fsdecode(b"caf\xe9"))
+    main(["search", str(index.path), "a@1", "--html", str(tmp_path / "page.html")])
+    assert "caf?" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """Return the one line that a command ends with."""
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    return line

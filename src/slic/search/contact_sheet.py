@@ -42,7 +42,8 @@ def write_contact_sheet(path: Path, index: Index, searches: Sequence[Results]) -
     with ThreadPoolExecutor() as pool:  # decoding leaves Python's lock
         sections = [_section(results, videos, pool) for results in searches]
     page = page.replace("{{index}}", html.escape(str(index.path)))
-    write_atomically(path, page.replace("{{sections}}", "\n".join(sections)).encode())
+    page = page.replace("{{sections}}", "\n".join(sections))
+    write_atomically(path, page.encode(errors="replace"))  # names of folders need not be Unicode
 
 
 def clock(seconds: float) -> str:

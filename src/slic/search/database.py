@@ -282,11 +282,13 @@ def is_of_the_file(error: Exception) -> bool:
 
 @contextmanager
 def reported(path: Path) -> Iterator[None]:
-    """Turn the errors of the disk and of SQLite into one line."""
+    """Turn the errors of the disk and of SQLite, and what it cannot hold, into one line."""
     try:
         yield
     except sqlite3.Error as error:
         raise _as_search_error(error, path) from error
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise SearchError(f"{path}: holds no such number or text ({error}).") from error
     except OSError as error:
         raise SearchError(f"{path}: could not be written ({error.strerror}).") from error
 

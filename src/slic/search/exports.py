@@ -71,7 +71,7 @@ def import_names(index: Index, path: Path) -> int:
                 raise ValueError(f"{word}: a number that is not finite")
             if source not in ("given", "spread"):
                 raise ValueError(f"source {source!r}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, csv.Error) as error:
         raise SearchError(
             f"{path}: these names cannot be read ({error}); a CSV or JSON file that "
             "`slic names --export` wrote is needed."
