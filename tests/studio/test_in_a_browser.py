@@ -336,7 +336,8 @@ def test_a_file_that_does_not_play_after_all_is_a_film_in_the_viewer_and_stops_w
     assert "film.mp4" in video.get_attribute("src")
     page.keyboard.press("Escape")
     expect(page.locator("#viewer")).to_be_hidden()
-    assert video.evaluate("video => video.paused && !video.getAttribute('src')")
+    stopped = "video => video.paused && !video.getAttribute('src')"
+    page.wait_for_function(stopped, arg=video)  # a dialog tells of its closing after it has gone
 
 
 def test_the_browser_is_told_which_content_it_keeps(
