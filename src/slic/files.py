@@ -1,15 +1,16 @@
-"""Files: how those of a collection are named, and writing them whole.
+"""Files: how those of a collection are named, reading lists of them, and writing files whole.
 
 Written whole: a reader, or a run after a crash, sees the old file or the new one.
 """
 
+import csv
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from slic.errors import CheckpointError
+from slic.errors import CatalogError, CheckpointError
 
 
 def absolute(path: Path) -> Path:
@@ -26,6 +27,38 @@ def id_of(name: str | Path, folder: Path) -> str:
     base = absolute(folder)
     path = absolute(base / name)
     return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
+
+
+def read_csv(path: Path, *required: str, optional: str = "") -> list[tuple[int, dict[str, str]]]:
+    """Return the rows of a CSV file of videos, each with the number of its line.
+
+    Each has the ``required`` columns, and the ``optional`` one where the file has it; no cell of
+    these is empty. Blanks around a cell are taken off, and other columns are left out.
+
+    Raises:
+        CatalogError: The file cannot be read, lacks a column or all rows, or has an empty cell.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # Excel writes a byte order mark
+            reader = csv.DictReader(file)
+            there = reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+            rows = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CatalogError(f"{path}: cannot be read as a CSV file ({reason}).") from error
+    if missing := [name for name in required if name not in there]:
+        raise CatalogError(
+            f"{path}: no column {' and no column '.join(map(repr, missing))}; "
+            f"columns there: {', '.join(there) or 'none'}."
+        )
+    if not rows:
+        raise CatalogError(f"{path}: has a header but no rows.")
+    columns = [*required, optional] if optional in there else required
+    cells = [(line, {name: (row[name] or "").strip() for name in columns}) for line, row in rows]
+    for line, row in cells:
+        if empty := [name for name, cell in row.items() if not cell]:
+            raise CatalogError(f"{path}: line {line}: column {empty[0]!r} is empty.")
+    return cells
 
 
 def as_text(name: str) -> str:

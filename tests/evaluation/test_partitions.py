@@ -71,11 +71,11 @@ def test_a_table_of_anybody_s_clusters(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("path,group\na,1\n", "mine.csv: it needs the columns path and cluster; columns: path, gr"),
-        ("", "mine.csv: it needs the columns path and cluster; columns: none"),
+        ("path,group\na,1\n", "mine.csv: no column 'cluster'; columns there: path, gr"),
+        ("", "mine.csv: no column 'path' and no column 'cluster'; columns there: none"),
         ("path,cluster\n", "mine.csv: has a header but no rows"),
-        ("path,cluster\na,1\nb,\n", "mine.csv: row 2 has no path or no cluster"),
-        ("path,cluster\na,1\na,2\n", "mine.csv: row 2: 'a' has a row already"),
+        ("path,cluster\na,1\nb,\n", "mine.csv: line 3: column 'cluster' is empty"),
+        ("path,cluster\na,1\na,2\n", "mine.csv: line 3: 'a' has a row already"),
     ],
 )
 def test_a_table_that_is_no_partition_is_named(tmp_path: Path, text: str, message: str) -> None:
@@ -85,7 +85,7 @@ def test_a_table_that_is_no_partition_is_named(tmp_path: Path, text: str, messag
 
 
 def test_what_holds_no_partition_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match=r"nowhere.csv: this partition cannot be read"):
+    with pytest.raises(CatalogError, match=r"nowhere.csv: cannot be read as a CSV file"):
         read_partitions(tmp_path / "nowhere.csv")
     with pytest.raises(CatalogError, match=r"no clusters/epoch-\*.jsonl here; give the folder of"):
         read_partitions(tmp_path)

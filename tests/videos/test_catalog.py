@@ -423,9 +423,9 @@ def test_ids_of_listed_videos_do_not_depend_on_the_working_directory(
 
 def test_bad_lists(tmp_path: Path) -> None:
     cases = {
-        "file,label\na.mp4,x\n": "no column 'path'; its columns are file, label",
+        "file,label\na.mp4,x\n": "no column 'path'; columns there: file, label",
         "path\n": "no rows",
-        "path,label\na.mp4,x\n,y\n": "row 2 has no path",
+        "path,label\na.mp4,x\n,y\n": "line 3: column 'path' is empty",
         "path\na.mp4\n./a.mp4\n": r"a\.mp4 is listed more than once",
     }
     for content, message in cases.items():
@@ -433,9 +433,18 @@ def test_bad_lists(tmp_path: Path) -> None:
         with pytest.raises(CatalogError, match=message):
             Catalog.from_list(tmp_path / "list.csv", progress=False)
     (tmp_path / "list.parquet").write_text("not parquet")
-    for name in ("list.parquet", "gone.csv"):
-        with pytest.raises(CatalogError, match=f"{name}: this list cannot be read"):
+    for name, kind in (("list.parquet", "Parquet"), ("gone.csv", "CSV")):
+        with pytest.raises(CatalogError, match=f"{name}: cannot be read as a {kind} file"):
             Catalog.from_list(tmp_path / name, progress=False)
+    columns: dict[str, dict[str, list[str | None]]] = {
+        "no column 'path'; columns there: file": {"file": ["a.mp4"]},
+        "has no rows": {"path": []},
+        "row 2 has no path": {"path": ["a.mp4", None]},
+    }
+    for message, table in columns.items():
+        pq.write_table(pa.table(table), tmp_path / "list.parquet")
+        with pytest.raises(CatalogError, match=message):
+            Catalog.from_list(tmp_path / "list.parquet", progress=False)
 
 
 def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path, clip: Path) -> None:

@@ -1,6 +1,5 @@
 """Reading partitions of videos into clusters, wherever they come from."""
 
-import csv
 import json
 import re
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from slic.clustering.finch import finch
 from slic.clustering.kmeans import spherical_kmeans
 from slic.embeddings import Embeddings, centred_unit_rows
 from slic.errors import CatalogError
-from slic.files import id_of
+from slic.files import id_of, read_csv
 
 _ROUND = re.compile(r"epoch-(\d+)\.jsonl")
 
@@ -99,27 +98,11 @@ def cluster_embeddings(
 
 def partition_of_csv(path: Path) -> Partition:
     """Return the partition of a CSV file; see `read_partitions`."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
-            rows = [
-                [(row.get(name) or "").strip() for name in ("path", "cluster")] for row in reader
-            ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CatalogError(f"{path}: this partition cannot be read ({error}).") from error
-    if not {"path", "cluster"} <= set(columns):
-        there = ", ".join(columns) or "none"
-        raise CatalogError(f"{path}: it needs the columns path and cluster; columns: {there}.")
     cluster_of: dict[str, str] = {}
-    for row, (listed, cluster) in enumerate(rows, start=1):
-        if not listed or not cluster:
-            raise CatalogError(f"{path}: row {row} has no path or no cluster.")
-        video_id = id_of(listed, path.parent)
+    for line, row in read_csv(path, "path", "cluster"):
+        video_id = id_of(row["path"], path.parent)
         if video_id in cluster_of:
-            raise CatalogError(f"{path}: row {row}: {video_id!r} has a row already. Remove one.")
-        cluster_of[video_id] = cluster
-    if not cluster_of:
-        raise CatalogError(f"{path}: has a header but no rows.")
+            raise CatalogError(f"{path}: line {line}: {video_id!r} has a row already. Remove one.")
+        cluster_of[video_id] = row["cluster"]
     clusters = np.unique(list(cluster_of.values()), return_inverse=True)[1]
     return Partition(path.name, 0, tuple(cluster_of), clusters)

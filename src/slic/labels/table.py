@@ -1,12 +1,11 @@
 """The table of labels and splits by video, and reading one from a CSV file."""
 
-import csv
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from slic.errors import CatalogError
-from slic.files import id_of
+from slic.files import id_of, read_csv
 
 
 @dataclass(frozen=True)
@@ -76,46 +75,13 @@ def read_labels(csv_path: Path | str) -> Labels:
             two rows for one video.
     """
     path = Path(csv_path)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:  # Excel writes a byte order mark
-            reader = csv.DictReader(file)
-            columns = [name.strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = columns
-            _require_columns(path, columns)
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CatalogError(f"{path}: labels cannot be read ({error}).") from error
-    return _labels_from_rows(path, rows, has_split="split" in columns)
-
-
-def _labels_from_rows(
-    path: Path, rows: Collection[tuple[int, dict[str, str | None]]], *, has_split: bool
-) -> Labels:
     label: dict[str, str] = {}
     split: dict[str, str] = {}
-    for line, row in rows:
-        video_id = id_of(_cell(path, line, row, "path"), path.parent)
+    for line, row in read_csv(path, "path", "label", optional="split"):
+        video_id = id_of(row["path"], path.parent)
         if video_id in label:
             raise CatalogError(f"{path}: line {line}: {video_id!r} has a row already. Remove one.")
-        label[video_id] = _cell(path, line, row, "label")
-        if has_split:
-            split[video_id] = _cell(path, line, row, "split")
-    if not label:
-        raise CatalogError(f"{path}: has a header but no rows.")
+        label[video_id] = row["label"]
+        if "split" in row:
+            split[video_id] = row["split"]
     return Labels(label, split)
-
-
-def _require_columns(path: Path, columns: Collection[str]) -> None:
-    missing = [name for name in ("path", "label") if name not in columns]
-    if missing:
-        raise CatalogError(
-            f"{path}: no column {' and no column '.join(map(repr, missing))}; "
-            f"columns there: {', '.join(columns) or 'none'}."
-        )
-
-
-def _cell(path: Path, line: int, row: dict[str, str | None], column: str) -> str:
-    value = (row[column] or "").strip()
-    if not value:
-        raise CatalogError(f"{path}: line {line}: column {column!r} is empty.")
-    return value

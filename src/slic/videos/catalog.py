@@ -1,6 +1,5 @@
 """Which videos there are: a folder is scanned, or a list is read, and refused files are named."""
 
-import csv
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slic.errors import CatalogError
-from slic.files import absolute, id_of
+from slic.files import absolute, id_of, read_csv
 from slic.videos import scan_cache
 from slic.videos.scanning import VIDEO_SUFFIXES, Found, Verdict, find_videos, look_at, scan
 from slic.videos.video import Refused, Video
@@ -186,21 +185,18 @@ def _catalog(root: Path, verdicts: Iterable[Verdict], refused: list[Refused]) ->
 
 def _paths_in(listing: Path) -> list[str]:
     """Return the column ``path`` of a CSV or Parquet file."""
+    if listing.suffix.lower() not in {".parquet", ".pq"}:
+        return [row["path"] for _, row in read_csv(listing, "path")]
     try:
-        if listing.suffix.lower() in {".parquet", ".pq"}:
-            table = pq.read_table(listing)
-            columns, rows = table.column_names, table.to_pylist()
-        else:
-            with listing.open(newline="", encoding="utf-8-sig") as file:
-                reader = csv.DictReader(file)
-                columns = reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
-                rows = [row | {"path": (row.get("path") or "").strip()} for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
-        raise CatalogError(f"{listing}: this list cannot be read ({error}).") from error
-    if "path" not in columns:
-        raise CatalogError(f"{listing}: no column 'path'; its columns are {', '.join(columns)}.")
-    if not rows:
-        raise CatalogError(f"{listing}: the list has no rows.")
-    if blank := [number for number, row in enumerate(rows, start=1) if not row["path"]]:
+        table = pq.read_table(listing)
+    except (OSError, pa.ArrowException) as error:
+        raise CatalogError(f"{listing}: cannot be read as a Parquet file ({error}).") from error
+    if "path" not in table.column_names:
+        there = ", ".join(table.column_names)
+        raise CatalogError(f"{listing}: no column 'path'; columns there: {there}.")
+    paths = table["path"].to_pylist()
+    if not paths:
+        raise CatalogError(f"{listing}: has no rows.")
+    if blank := [number for number, path in enumerate(paths, start=1) if not path]:
         raise CatalogError(f"{listing}: row {blank[0]} has no path.")
-    return [str(row["path"]) for row in rows]
+    return [str(path) for path in paths]
