@@ -1,6 +1,5 @@
 """Flow that another tool extracted to grey pictures, as the authors' does."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -46,26 +45,28 @@ class ExtractedFlow:
                 than ``ENOUGH`` of what its frames need.
         """
         for component in self.components:
-            folders = {video.id: self._folder_of(video, component) for video in videos}
-            if missing := [name for name, folder in folders.items() if folder is None]:
+            pictures = {video.id: 0 for video in videos}
+            users: dict[Path, list[str]] = {}
+            for video in videos:
+                if paths := self._pictures_of(video, component):
+                    pictures[video.id] = len(paths)
+                    users.setdefault(paths[0].parent, []).append(video.id)
+            if missing := [name for name, there in pictures.items() if not there]:
                 wanted = f"{component}/{PurePosixPath(missing[0]).stem}/frame000001.jpg"
                 raise CatalogError(
                     f"{self.folder}: {len(missing)} of {len(videos)} videos have no extracted "
                     f"flow, first {missing[0]} (no {wanted}). Extract it, leave these videos out, "
                     "or leave flow.folder out."
                 )
-            (shared, users), *_ = Counter(folders.values()).most_common(1)
-            if users > 1:
-                first, second, *_ = (name for name, folder in folders.items() if folder == shared)
-                raise CatalogError(
-                    f"{shared}: is the flow of both {first} and {second}; give each a folder named "
-                    f"as its path, such as {component}/{PurePosixPath(first).with_suffix('')}."
-                )
-
-            for video in videos:
-                folder = folders[video.id]
-                assert folder is not None, "a missing one was named above"
-                there = len(frame_paths(folder))
+            for folder, (first, *others) in users.items():
+                if others:
+                    raise CatalogError(
+                        f"{folder}: is the flow of both {first} and {others[0]}; give each a "
+                        "folder named as its path, such as "
+                        f"{component}/{PurePosixPath(first).with_suffix('')}."
+                    )
+            for video, folder in zip(videos, users, strict=True):
+                there = pictures[video.id]
                 if there < ENOUGH * (video.frames - 1):
                     raise CatalogError(
                         f"{folder}: has {there} flow pictures for the {video.frames} "
@@ -79,10 +80,9 @@ class ExtractedFlow:
         w, h = self.size
         flow = np.zeros((len(span), h, w, 2), np.float32)
         for axis, component in enumerate(self.components):
-            folder = self._folder_of(video, component)
-            if folder is None:
+            paths = self._pictures_of(video, component)
+            if not paths:
                 return None
-            paths = frame_paths(folder)
             for k, i in enumerate(np.minimum(span, len(paths) - 1).tolist()):
                 flow[k, ..., axis] = self._component(paths[i], axis)
         return flow
@@ -96,10 +96,10 @@ class ExtractedFlow:
         pixels = cv2.resize(picture, self.size, interpolation=cv2.INTER_AREA).astype(np.float32)
         return np.asarray((pixels - 127.5) * np.float32(EXTRACTED_RANGE / 127.5 * zoom))
 
-    def _folder_of(self, video: Video, component: str) -> Path | None:
+    def _pictures_of(self, video: Video, component: str) -> list[Path]:
         whole = PurePosixPath(video.id)
         for name in (whole.with_suffix(""), whole, whole.stem, whole.name):
             folder = self.folder / component / str(name).lstrip("/")
-            if folder.is_dir() and frame_paths(folder):
-                return folder
-        return None
+            if folder.is_dir() and (paths := frame_paths(folder)):
+                return paths
+        return []

@@ -53,14 +53,8 @@ def kept_map(folder: Path, generation: int) -> Map | None:
     try:
         with (folder / FILE_NAME).open("rb") as file, np.load(file) as stored:
             found = Map(int(stored["generation"]), stored["ids"], stored["places"])
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        zipfile.BadZipFile,
-    ):  # none yet, or a damaged one: it is made anew
-        return None
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        return None  # none yet, or a damaged one: it is made anew
     return found if found.generation == generation else None
 
 
