@@ -19,7 +19,7 @@ from slic.encoders.encoder import VideoEncoder, to_input
 from slic.pretraining.objective import LossTerms
 
 START = 0.99  # weight of the slow copy's past; rises to 1 by a cosine (Grill et al. 2020)
-QUEUE = 1024  # keys of MoCo's past batches: at most two passes over 400 videos with two clips each
+QUEUE = 1024  # keys of MoCo: at most two passes over 400 videos with two clips each
 
 
 @dataclass(kw_only=True)
@@ -97,9 +97,11 @@ class ByolRun(MomentumRun):
 
 @dataclass(kw_only=True)
 class MocoRun(MomentumRun):
-    """MoCo (He et al. 2020), both clips as query once: InfoNCE against keys of past batches.
+    """MoCo (He et al. 2020), both clips as query once: InfoNCE against keys of now and before.
 
     Keys of the query's own video are no negatives: on sets this small the queue is full of them.
+    The batch's own keys are negatives as in MoCo v3 (Chen et al. 2021): they share the positive's
+    batch statistics, by which it would be known among older keys alone.
     """
 
     keys: Tensor = field(init=False)
@@ -118,10 +120,10 @@ class MocoRun(MomentumRun):
         keys = normalize(target, dim=2)
         owner = video.to(queries.device).repeat_interleave(2)
         positive = (queries * keys.flip(1).flatten(0, 1)).sum(1, keepdim=True)
+        self.keys = torch.cat([keys.flatten(0, 1), self.keys])[:QUEUE]
+        self.owners = torch.cat([owner, self.owners])[:QUEUE]
         negative = (queries @ self.keys.T).masked_fill(
             owner[:, None] == self.owners[None], -torch.inf
         )
-        self.keys = torch.cat([keys.flatten(0, 1), self.keys])[:QUEUE]
-        self.owners = torch.cat([owner, self.owners])[:QUEUE]
         similarity = torch.cat([positive, negative], dim=1) / self.recipe.loss.temperature
         return cross_entropy(similarity, torch.zeros_like(owner))

@@ -29,11 +29,15 @@ _PICTURES = "--sampling.flow_probability=0"
 
 
 class Way(NamedTuple):
-    """A way to learn: the training, its settings beside those of the recipe, its usual recipe."""
+    """A way to learn: the training, its settings beside those of the recipe, its usual recipe.
+
+    The version goes up when the way changes while its settings do not: a record is of one version.
+    """
 
     training: Training
     settings: Sequence[str] = ()
     recipe: str = "best"
+    version: int = 1
 
 
 WAYS = {
@@ -41,8 +45,8 @@ WAYS = {
     "official": Way(Looped(StoredRun), ["--compat=official"], "paper-small"),
     "instance": Way(Looped(StoredRun), _ALONE),
     "simclr": Way(Looped(StoredRun), [*_ALONE, _PICTURES]),
-    "moco": Way(Looped(MocoRun), [*_ALONE, _PICTURES]),
-    "byol": Way(Looped(ByolRun), [*_ALONE, _PICTURES]),
+    "moco": Way(Looped(MocoRun), [*_ALONE, _PICTURES], version=2),
+    "byol": Way(Looped(ByolRun), [*_ALONE, _PICTURES], version=2),
     # one of its encoders is shown flow; so many pictures are what the others' backbones see
     "coclr": Way(coclr, ["--encoder.motion=false", "--clip.frames=8", "--clip.stride=2"]),
     "supervised": Way(Looped(SupervisedRun)),
@@ -121,9 +125,15 @@ def steps_for(row: Row, gflop: float) -> int:
 
 
 def identity(row: Row, task: Task) -> str:
-    """Return what tells a result from all others; the version of the code does not."""
+    """Return what tells a result from all others; the git revision does not."""
     parts = [task.name, task.draw, len(task.training), len(task.catalog), row.method]
+    if (version := _version(row)) > 1:
+        parts.append(version)
     return sha256(json.dumps([*parts, asdict(row.recipe)]).encode()).hexdigest()[:12]
+
+
+def _version(row: Row) -> int:
+    return WAYS[row.method].version if row.method in WAYS else 1
 
 
 def do(row: Row, task: Task, out: Path, *, start: bool = True) -> dict[str, Any]:
@@ -148,6 +158,7 @@ def do(row: Row, task: Task, out: Path, *, start: bool = True) -> dict[str, Any]
         "set_videos": len(task.catalog),
         "run": row.name,
         "method": row.method,
+        "version": _version(row),
         "seed": row.recipe.train.seed,
         "asked_steps": row.steps,
         **outcome,

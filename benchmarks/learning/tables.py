@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the packag
 
 from learning.plots import Line, plot
 from learning.scoring import MAP
+from slic.errors import SlicError
 from slic.recipe import Recipe
 
 Record = Mapping[str, Any]
@@ -58,6 +59,8 @@ def way_of(record: Record) -> Way:
     for key in ("seed", "epochs", "snapshot_every_epochs", "workers", "precision"):
         recipe["train"].pop(key)  # `precision: auto` is what the machine has
     recipe["clustering"].pop("every_epochs")
+    if (version := record.get("version", 1)) > 1:
+        recipe["version"] = version
     digest = sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:4]
     return Way(record["run"], record["asked_steps"], digest)
 
@@ -85,11 +88,24 @@ def main() -> None:
 
 
 def read_records(files: Iterable[Path]) -> list[Record]:
-    """Return the records of files of JSON lines, each once; a file that is not there has none."""
-    lines = [
-        line for file in files if file.exists() for line in file.read_text().split("\n") if line
-    ]
-    return list({record["id"]: record for record in map(json.loads, lines)}.values())
+    """Return the records of files of JSON lines, each once; a file that is not there has none.
+
+    Raises:
+        SlicError: Two records of one row that found different things: of before and after the
+            code changed.
+    """
+    records: dict[str, Record] = {}
+    for file in files:
+        for line in file.read_text().splitlines() if file.exists() else ():
+            record = json.loads(line)
+            same = records.setdefault(record["id"], record)
+            if same["curve"] != record["curve"]:
+                raise SlicError(
+                    f"{file}: {record['run']} on {record['task']}, seed {record['seed']}, has "
+                    f"another result at revision {record['revision']} than at {same['revision']}. "
+                    "Give these files one at a time."
+                )
+    return list(records.values())
 
 
 def table(

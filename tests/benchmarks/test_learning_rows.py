@@ -18,7 +18,7 @@ from learning.tables import read_records, spread, table
 from learning.tasks import Task, open_task
 from learning.training import Looped, SupervisedRun, smaller
 from slic.encoders.encoder import VideoEncoder
-from slic.errors import RecipeError
+from slic.errors import RecipeError, SlicError
 from slic.pretraining import pretrain
 from slic.pretraining.run import Run
 from slic.recipe import Recipe, load_recipe
@@ -157,10 +157,14 @@ def test_keys_of_the_same_video_are_no_negatives_of_moco() -> None:
     run.recipe = tiny("--loss.temperature=1")
     run.keys, run.owners = torch.empty(0, 2), torch.empty(0, dtype=torch.long)
     one, other = torch.tensor([[[1.0, 0.0]] * 2]), torch.tensor([[[0.0, 1.0]] * 2])
-    assert run.contrast(one, one, torch.tensor([7])).item() == 0  # an empty queue
     assert run.contrast(one, one, torch.tensor([7])).item() == 0  # two keys, both its own
+    assert run.contrast(one, one, torch.tensor([7])).item() == 0  # four
     against_four = run.contrast(other, other, torch.tensor([8])).item()
     assert against_four == pytest.approx(np.log(1 + 4 * np.exp(-1)), rel=1e-5)
+    both = torch.cat([one, other])  # each is the other's negative; 4 keys of the queue are as `one`
+    wanted = np.mean([np.log(5 * np.e + 4) - 1, np.log(3 * np.e + 6) - 1])
+    found = run.contrast(both, both, torch.tensor([1, 2])).item()
+    assert found == pytest.approx(wanted, rel=1e-5)
 
 
 def test_a_background_is_another_clips_frame_and_fades_what_is_there() -> None:
@@ -207,7 +211,7 @@ def test_a_table_has_mean_and_deviation_over_seeds_of_one_recipe(tmp_path: Path)
         return {
             "id": f"{seed} {share}",
             "task": "easy", "draw": "test", "run": "best", "seed": seed, "asked_steps": 9,
-            "asked_videos": None, "recipe": asdict(load_recipe("best", words)),
+            "asked_videos": None, "revision": "a", "recipe": asdict(load_recipe("best", words)),
             "curve": {
                 "0": {"backbone": share - 0.4, "paper": 0.1},
                 "9": {"backbone": share, "paper": share / 2},
@@ -228,5 +232,10 @@ def test_a_table_has_mean_and_deviation_over_seeds_of_one_recipe(tmp_path: Path)
     *_, first, second = lines(*two, record(2, 0.9, temperature=0.2))
     assert "55.0 ± 7.1" in first  # a name whose recipe has changed is two rows
     assert "90.0 / 45.0" in second
+    *_, first, second = lines(*two, record(2, 0.9) | {"version": 2})
+    assert "55.0 ± 7.1" in first  # so is a way that has changed
+    assert "90.0 / 45.0" in second
+    with pytest.raises(SlicError, match=r"best on easy, seed 1, has another result at revision b"):
+        lines(*two, two[1] | {"curve": two[0]["curve"], "revision": "b"})
     assert spread([0.25]) == "25.0"
     assert len(list(table(two, tasks=["easy"], draw="test", score="mAP"))) == 2  # they have none
