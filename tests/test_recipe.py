@@ -164,6 +164,7 @@ def test_a_value_of_the_wrong_kind_is_one_line_that_names_it(word: str, said: st
         "--clip.frames=3",
         "--clip.stride=0",
         "--clip.size=-1",
+        "--clip.size=15",
         "--encoder.width=0",
         "--encoder.stem_stride=[0,1,1]",
         "--train.epochs=0",
@@ -172,10 +173,15 @@ def test_a_value_of_the_wrong_kind_is_one_line_that_names_it(word: str, said: st
         "--train.learning_rate=.nan",
         "--train.learning_rate=.inf",
         "--train.seed=-1",
+        "--train.seed=9223372036854775808",
+        "--train.snapshot_every_epochs=-1",
         "--train.workers=-1",
         "--train.momentum=-0.5",
         "--train.mean_frame=[0.5,0.2]",
         "--train.mean_frame=[-0.5,0.2]",
+        "--train.mean_frame=[1,1]",
+        "--loss.margin=-1",
+        "--loss.temporal_margin=.inf",
         "--loss.temporal_weight=-1",
         "--loss.temperature=0",
         "--clustering.partition=-1",
@@ -190,6 +196,11 @@ def test_an_impossible_value_is_named_with_its_value(word: str) -> None:
     message = refused("best", word)
     assert message.startswith(f"{key} is ")
     assert value.strip("[]").split(",")[0].strip("0.") in message
+
+
+def test_a_folder_of_flow_is_for_recipes_that_look_at_flow() -> None:
+    assert "nothing of this recipe looks at flow" in refused("best", "--flow.folder=flow")
+    assert load_recipe("paper-ucf101", ["--flow.folder=flow"]).flow.folder == "flow"
 
 
 def test_a_file_that_is_no_text_is_refused(written: Path) -> None:

@@ -25,6 +25,7 @@ LOOKS: dict[View, tuple[Look, ...]] = {
     "motion+flow": ("motion", "flow"),
     "motion+both": ("motion", "rgb", "flow"),
 }
+SMALLEST = 16  # pixels of a clip's square
 FRAMES_FOR_MOTION = 4  # as in slic.encoders.motion, which waits for torch
 
 
@@ -164,12 +165,15 @@ _ABOVE_ZERO = (
 )
 _NOT_BELOW_ZERO = (
     "clustering.partition",
+    "loss.margin",
+    "loss.temporal_margin",
     "loss.temporal_weight",
     "train.momentum",
     "train.weight_decay",
     "train.warmup_steps",
     "train.seed",
     "train.workers",
+    "train.snapshot_every_epochs",
 )
 _PROBABILITIES = (
     "augmentation.flip",
@@ -223,16 +227,20 @@ def checked(recipe: Recipe) -> Recipe:
             raise RecipeError(f"{name} is {value}, but a probability lies between 0 and 1.")
     if recipe.clip.frames < 2:
         raise RecipeError(f"clip.frames is {recipe.clip.frames}; motion needs at least 2 frames.")
+    if recipe.clip.size < SMALLEST:
+        raise RecipeError(f"clip.size is {recipe.clip.size}, but it is at least {SMALLEST} pixels.")
     if recipe.train.batch_size < 2:
         raise RecipeError(
             f"train.batch_size is {recipe.train.batch_size}; a positive pair and its negatives "
             "need at least 2 videos."
         )
+    if recipe.train.seed >= 2**63:
+        raise RecipeError(f"train.seed is {recipe.train.seed}, but it must be below 2^63.")
     start, end = recipe.train.mean_frame or (0.0, 1.0)
-    if not 0 <= start <= end <= 1:
+    if not (0 <= start <= end <= 1 and start < 1):
         raise RecipeError(
             f"train.mean_frame is {recipe.train.mean_frame}, but it is two shares of the run, "
-            "0 <= start <= end <= 1."
+            "0 <= start <= end <= 1, and starts before its end."
         )
     if recipe.train.mean_frame and recipe.encoder.subtract_mean_frame:
         raise RecipeError(
@@ -249,6 +257,11 @@ def checked(recipe: Recipe) -> Recipe:
         raise RecipeError(
             "encoder.motion sees how pictures move, and a flow look is none: leave flow looks out "
             "(sampling.flow_probability 0, clustering.view rgb) or encoder.motion."
+        )
+    if recipe.flow.folder and not (recipe.sampling.flow_probability or "flow" in looks):
+        raise RecipeError(
+            f"flow.folder is {recipe.flow.folder}, but nothing of this recipe looks at flow; leave "
+            "the folder out, or take a recipe that does, such as paper-ucf101."
         )
     if min(recipe.encoder.stem_stride) < 1:
         raise RecipeError(

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from slic.clips.flow import FlowView
+from slic.clips.flow import FlowMethod, FlowView
+from slic.clips.flow_cache import FlowCache
 from slic.clips.flow_pictures import ExtractedFlow
-from slic.clips.flow_store import FLOW_FOLDER, open_flow_store, slow_flow_advice
+from slic.clips.flow_store import FLOW_FOLDER, missing_flow_advice, open_flow_store
 from slic.errors import CatalogError, RecipeError, UnreadableVideoError
 from slic.videos.catalog import Catalog
 from slic.videos.video import Video
@@ -106,16 +107,27 @@ def test_a_folder_is_taken_for_what_it_is(tmp_path: Path, catalog: Catalog) -> N
     )
     with pytest.raises(RecipeError, match=r"clip\.stride is 2"):
         open_flow_store(tmp_path, catalog, view=view, size=SIZE, stride=2)
+    with pytest.raises(
+        RecipeError, match=r"keeps motion for flow\.bound up to 0\.094, but it is 0\.1"
+    ):
+        open_flow_store(tmp_path / "u", catalog, view=far, size=SIZE, stride=1)
     with pytest.raises(RecipeError, match=r"flow\.folder: .*nowhere is no folder"):
         open_flow_store(tmp_path / "nowhere", catalog, view=view, size=SIZE, stride=1)
 
 
-def test_slow_flow_that_is_not_prepared_is_said(tmp_path: Path, catalog: Catalog) -> None:
-    def advice(**view: str) -> str | None:
-        flow = FlowView(**view)  # type: ignore[arg-type]
-        store = open_flow_store(tmp_path, catalog, view=flow, size=SIZE, stride=1)
-        assert store
-        return slow_flow_advice(store, catalog)
+def test_flow_that_is_not_prepared_is_said_where_it_is_missed(
+    tmp_path: Path, catalog: Catalog
+) -> None:
+    def advice(*, method: FlowMethod, named: bool = False) -> str | None:
+        view = FlowView(method=method)
+        store = open_flow_store(tmp_path, catalog, view=view, size=SIZE, stride=1)
+        assert isinstance(store, FlowCache)
+        before = missing_flow_advice(store, catalog, named=named)
+        if method == "dis":
+            store.write(catalog[0])
+            assert missing_flow_advice(store, catalog, named=named) is None
+            store.path(catalog[0]).unlink()
+        return before
 
     assert advice(method="dis") is None
     assert (
@@ -123,3 +135,6 @@ def test_slow_flow_that_is_not_prepared_is_said(tmp_path: Path, catalog: Catalog
 with the same settings: slic prepare {catalog.root} --flow"
         in (advice(method="tv-l1") or "")
     )
+    said = advice(method="dis", named=True) or ""
+    assert f"flow by dis is not prepared in {tmp_path}/dis-" in said
+    assert said.endswith(f"slic prepare {catalog.root} --flow --out {tmp_path}")

@@ -48,7 +48,8 @@ def encoder(slic: Slic, sample: Path, tmp_path_factory: pytest.TempPathFactory) 
     assert ended.code == 0, ended.err
     assert ended.out.startswith(f"{out}/encoder: encoder after 2 steps, ")
     assert f"next: slic index {sample} --encoder {out}/encoder --out index" in ended.out
-    (first, *_) = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    (first, *_) = [record for record in log if record["kind"] == "round"]
     assert 0 <= first["nmi"] <= 1  # the clusters beside the labels
     folder: Path = out / "encoder"
     return folder
@@ -101,6 +102,20 @@ def test_embed_writes_what_loads(slic: Slic, sample: Path, encoder: Path, tmp_pa
     assert ended.out == (
         f"{out}: 8 videos x 2 clips x {loaded.clips.shape[2]} numbers, encoder {loaded.encoder}\n"
     )
+
+
+@pytest.mark.parametrize("death", ["os.kill(os.getpid(), 9)", "os._exit(1)"])
+def test_a_loading_process_that_dies_is_one_line(
+    slic: Slic, sample: Path, encoder: Path, tmp_path: Path, death: str
+) -> None:
+    die = f"""
+from slic.clips.datasets import ClipDataset
+def dies(*_): {death}
+ClipDataset.__getitem__ = dies
+"""
+    words = ["--encoder", encoder, "--out", tmp_path / "x.npz", "--workers=1"]
+    ended = slic("embed", sample / "train", *words, before=die).wait()
+    assert "a loading process died, most likely for want of memory. Use fewer" in one_line(ended)
 
 
 def test_evaluate_prints_its_protocol_and_writes_json(

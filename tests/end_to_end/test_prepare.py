@@ -190,6 +190,10 @@ def test_a_video_that_does_not_decode_any_more_is_named_and_the_rest_is_done(
     assert ended.code == 0, ended.err
     assert "refused: 2.mp4: " in ended.err
     assert ": 5 videos, " in ended.out
+    assert ended.out.splitlines()[-1] == (
+        f"next: slic pretrain {videos} --recipe paper-ucf101 --clip.size=32 --clip.stride=2 "
+        f"--flow.method=dis --flow.folder={tmp_path}/flow"
+    )
 
 
 def test_a_video_whose_name_is_too_long_is_named_and_the_rest_is_done(

@@ -35,6 +35,13 @@ def test_a_log_is_rewound_to_the_saved_step(
         assert [(r["epoch"], r["step"]) for r in read_log(folder.log_file)] == kept
 
 
+def test_a_number_that_is_none_is_null_in_the_log(tmp_path: Path) -> None:
+    with RunFolder(tmp_path) as folder:
+        folder.log("step", epoch=0, step=1, loss=float("nan"), spread=float("inf"), active=0.5)
+        text = folder.log_file.read_text()
+    assert '"loss": null, "spread": null, "active": 0.5' in text
+
+
 def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
 

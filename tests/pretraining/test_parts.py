@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from slic.errors import RecipeError
 from slic.pretraining.parts import (
     clip_reader,
     learning_rate,
@@ -52,7 +53,13 @@ def test_the_papers_optimizer(tiny: Path) -> None:
 def test_mean_frame_is_unseen_before_its_span_and_whole_after_it() -> None:
     shares = [mean_frame_share((0.25, 0.75), step, 8) for step in range(9)]
     assert shares == [0, 0, 0, 0.25, 0.5, 0.75, 1, 1, 1]
-    assert [mean_frame_share((0.5, 0.5), step, 4) for step in range(5)] == [0, 0, 0, 1, 1]
+    assert [mean_frame_share((0.5, 0.5), step, 4) for step in range(5)] == [0, 0, 1, 1, 1]
+    assert [mean_frame_share((0.0, 0.0), step, 4) for step in range(5)] == [1, 1, 1, 1, 1]
+
+
+def test_a_network_without_channels_is_one_line(tiny: Path) -> None:
+    with pytest.raises(RecipeError, match=r"no network can be built so \(width=0\.01: the first"):
+        new_encoder(load_recipe(tiny, ["--encoder.width=0.01"]))
 
 
 def test_prepared_flow_is_looked_for_where_a_round_or_a_look_needs_it(

@@ -74,6 +74,12 @@ def noted(encoder, catalog, **named):
     return embed(encoder, catalog, **named)
 rounds.embed = noted
 accelerator = Accelerator(cpu=True)
+if {differ}:  # as another processor may cluster
+    found = rounds.PseudoLabels.from_embeddings
+    def shifted(x, **named):
+        labels = found(x, **named)
+        return labels if accelerator.is_main_process else labels.shifted()
+    rounds.PseudoLabels.from_embeddings = shifted
 labels = rounds.cluster_round(
     VideoEncoder.from_pretrained({encoder!r}), Catalog.from_folder({videos!r}), accelerator,
     reader=ClipReader(frames=4, stride=1, size=32), **{settings!r}
@@ -115,6 +121,20 @@ try:
     pretrain({videos!r}, out={out!r}, recipe={recipe!r}, progress=False)
 except StopRequested:
     open({results!r} + "/" + os.environ["RANK"], "x").close()
+"""
+APART = """
+import pytest
+from slic.errors import CheckpointError
+from slic.pretraining import pretrain
+from slic.videos.catalog import Catalog
+catalog = Catalog.from_folder({videos!r})
+rank = int(os.environ["RANK"])
+if {where!r} == "videos" and rank:
+    catalog = catalog.subset([video.id for video in catalog[1:]])
+out = {out!r} + (str(rank) if {where!r} == "folders" else "")
+said = "found other videos" if {where!r} == "videos" else "resume elsewhere"
+with pytest.raises(CheckpointError, match=said):
+    pretrain(catalog, out=out, recipe={recipe!r}, resume={where!r} == "folders", progress=False)
 """
 SETTINGS: dict[str, Any] = {
     "view": "rgb", "clips": 2, "layer": "backbone", "centre": True, "method": "finch",
@@ -177,19 +197,26 @@ def test_loss_triplets_and_gradient_are_those_of_one_process(
         torch.testing.assert_close(gradients[0], parameter.grad, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("differ", [False, True])
 def test_a_round_embeds_every_video_once_and_all_get_the_same_clusters(
     in_processes: Callable[..., None],
     videos: Path,
     catalog: Catalog,
     undisturbed: Path,
     tmp_path: Path,
+    *,
+    differ: bool,
 ) -> None:
     from slic.encoders.encoder import VideoEncoder
 
     encoder = undisturbed / "encoder"
     in_processes(
         ROUND.format(
-            encoder=str(encoder), videos=str(videos), settings=SETTINGS, results=str(tmp_path)
+            encoder=str(encoder),
+            videos=str(videos),
+            settings=SETTINGS,
+            results=str(tmp_path),
+            differ=differ,
         )
     )
     (ids, labels), (other_ids, other_labels) = (
@@ -216,6 +243,22 @@ def test_all_processes_stop_after_the_same_step_when_one_is_asked_to(
     records = read_log(out / "log.jsonl")
     assert [r["step"] for r in records if r["kind"] == "step"] == [1, 2, 3, 4]
     assert torch.load(RunFolder(out).checkpoint)["step"] == 4
+
+
+def test_processes_that_found_other_videos_do_not_wait_for_each_other(
+    in_processes: Callable[..., None], videos: Path, tiny: Path, tmp_path: Path
+) -> None:
+    words = {"videos": str(videos), "out": str(tmp_path / "run"), "recipe": str(tiny)}
+    in_processes(APART.format(**words, where="videos"))
+
+
+def test_processes_that_resume_from_folders_of_their_own_do_not_wait_for_each_other(
+    in_processes: Callable[..., None], videos: Path, tiny: Path, tmp_path: Path
+) -> None:
+    words = {"videos": str(videos), "out": str(tmp_path / "run"), "recipe": str(tiny)}
+    in_processes(STOP.format(**words, results=str(tmp_path)))
+    (tmp_path / "run").rename(tmp_path / "run0")  # that of the other one is on another disk
+    in_processes(APART.format(**words, where="folders"))
 
 
 def test_three_processes_sum_in_one_order_from_the_first_step_on(

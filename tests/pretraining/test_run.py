@@ -11,11 +11,18 @@ import torch
 from torch import nn
 
 from slic.clips.datasets import TripletDataset
-from slic.errors import CatalogError, RecipeError, TrainingError, UnreadableVideoError
+from slic.errors import (
+    CatalogError,
+    CheckpointError,
+    RecipeError,
+    TrainingError,
+    UnreadableVideoError,
+)
 from slic.pretraining import parts, pretrain, reporting, run, watching
 from slic.pretraining.folder import RunFolder, read_log
 from slic.pretraining.objective import LossTerms, loss_terms
 from slic.pretraining.parts import new_encoder
+from slic.pretraining.rounds import cluster_round
 from slic.pretraining.watching import Watch
 from slic.recipe import Recipe, load_recipe
 from slic.videos.catalog import Catalog, Refused
@@ -312,6 +319,61 @@ def test_a_video_that_goes_away_ends_the_run_with_its_state_saved(
         r["step"] for r in read_log(tmp_path / "run" / "log.jsonl") if r["kind"] == "step"
     ]
     assert steps_done == [*range(1, 10)]
+
+
+def test_a_video_that_is_not_there_at_first_changes_no_round(
+    catalog: Catalog, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round is made again when nothing of its epoch was done, and is then the same one."""
+    recipe = changed(recipe, "clustering", first_view="flow")
+    views: list[str] = []
+
+    def noted(*arguments: Any, **named: Any) -> Any:
+        views.append(named["view"])
+        return cluster_round(*arguments, **named)
+
+    def gone(*_: Any) -> Any:
+        raise UnreadableVideoError("07.mp4: there is no such file.")
+
+    monkeypatch.setattr(run, "cluster_round", noted)
+    with monkeypatch.context() as patch:
+        patch.setattr(TripletDataset, "__getitems__", gone)
+        with pytest.raises(UnreadableVideoError, match=r"07\.mp4"):
+            pretrain(catalog, out=tmp_path / "run", recipe=recipe, progress=False)
+    pretrain(catalog, out=tmp_path / "run", recipe=recipe, resume=True, progress=False)
+    assert views == ["flow", "flow", "rgb"]
+
+
+def test_a_recipe_made_in_python_is_checked_too(
+    catalog: Catalog, recipe: Recipe, tmp_path: Path
+) -> None:
+    wrong = changed(recipe, "train", batch_size=1)
+    with pytest.raises(RecipeError, match=r"train\.batch_size is 1"):
+        pretrain(catalog, out=tmp_path / "run", recipe=wrong, progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_videos_shorter_than_a_clip_and_a_run_of_warm_up_are_said(
+    catalog: Catalog, recipe: Recipe, tmp_path: Path
+) -> None:
+    long = changed(changed(recipe, "clip", stride=5), "train", epochs=1, warmup_steps=3)
+    pretrain(catalog, out=tmp_path / "run", recipe=long, progress=False)
+    short, warm_up = warnings_of(tmp_path / "run")
+    assert short.startswith("2 of 12 videos have fewer than the 16 frames of a clip")
+    assert warm_up.startswith("the whole run is 3 steps, and the learning rate rises for 3:")
+
+
+def test_the_state_of_another_network_is_one_line(
+    catalog: Catalog, recipe: Recipe, tmp_path: Path
+) -> None:
+    short = changed(recipe, "train", epochs=1)
+    pretrain(catalog, out=tmp_path / "run", recipe=short, progress=False)
+    checkpoint = RunFolder(tmp_path / "run").checkpoint
+    state = torch.load(checkpoint)
+    state["encoder"].popitem()
+    torch.save(state, checkpoint)
+    with pytest.raises(CheckpointError, match=r"last\.pt: the weights do not fit .* missing: "):
+        pretrain(catalog, out=tmp_path / "run", recipe=short, resume=True, progress=False)
 
 
 def test_a_run_without_progress_is_silent(

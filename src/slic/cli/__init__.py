@@ -52,6 +52,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output, such as `head`, went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except RuntimeError as error:  # torch says so wherever we are when a loading process dies
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        sys.exit(
+            said(
+                "a loading process died, most likely for want of memory. Use fewer "
+                "(--workers, in `slic pretrain` --train.workers), then go on by the same command, "
+                "with --resume where the verb has it.",
+                1,
+            )
+        )
     except OSError as error:  # a path that cannot be used, such as one in a folder that is closed
         if error.filename is None:
             raise

@@ -73,7 +73,8 @@ def _prepare_flow(arguments: Namespace, catalog: "Catalog") -> None:
     )
     _do(cache, catalog, label=f"flow by {cache.method}", workers=arguments.workers)
     if arguments.out:
-        say_next("pretrain", arguments.videos, f"--flow.folder={arguments.out}")
+        recipe_words = ("--recipe", arguments.recipe, *arguments.settings)
+        say_next("pretrain", arguments.videos, *recipe_words, f"--flow.folder={arguments.out}")
 
 
 def _prepare_copies(arguments: Namespace, catalog: "Catalog") -> None:

@@ -50,7 +50,8 @@ def open_flow_store(
 
     Raises:
         CatalogError: It is extracted flow, and a video has none.
-        RecipeError: There is no such folder, or it is extracted flow of another stride.
+        RecipeError: There is no such folder, it is extracted flow of another stride, or it is named
+            and keeps less motion than the view draws.
     """
     if folder is None or not (folder / "u").is_dir():
         if folder and not folder.is_dir():
@@ -59,6 +60,11 @@ def open_flow_store(
                 "leave the setting out."
             )
         if view.bound > LARGEST_BOUND:
+            if folder:
+                raise RecipeError(
+                    f"flow.folder: {folder} keeps motion for flow.bound up to {LARGEST_BOUND:.3f}, "
+                    f"but it is {view.bound}; take such a one, or leave the folder out."
+                )
             return None
         place = folder or catalog.root / FLOW_FOLDER
         return FlowCache(place, method=view.method, size=size, stride=stride)
@@ -73,14 +79,20 @@ def open_flow_store(
     return extracted
 
 
-def slow_flow_advice(store: FlowStore, catalog: Catalog) -> str | None:
-    """Return what to say to someone whose flow is slow to compute and not prepared."""
-    if not isinstance(store, FlowCache) or store.method != "tv-l1":
+def missing_flow_advice(store: FlowStore, catalog: Catalog, *, named: bool) -> str | None:
+    """Return what to say to someone whose flow is not prepared, where they will miss it.
+
+    That is where it is slow to compute, or where a folder was ``named`` to read it from.
+    """
+    if not isinstance(store, FlowCache) or not (named or store.method == "tv-l1"):
         return None
     if not (missing := sum(not store.holds(video) for video in catalog)):
         return None
+    place = f" in {store}" if named else ""
+    pace = ", at about 0.2 s a frame" if store.method == "tv-l1" else ""
+    out = f" --out {store.folder.parent}" if named else ""
     return (
-        f"flow by tv-l1 is not prepared for {missing} of {len(catalog)} videos and is computed "
-        "while loading, at about 0.2 s a frame. Prepare it once, with the same settings: "
-        f"slic prepare {catalog.root} --flow"
+        f"flow by {store.method} is not prepared{place} for {missing} of {len(catalog)} videos and "
+        f"is computed while loading{pace}. Prepare it once, with the same settings: "
+        f"slic prepare {catalog.root} --flow{out}"
     )

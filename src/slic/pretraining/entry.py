@@ -14,7 +14,7 @@ from slic.pretraining.folder import RunFolder
 from slic.pretraining.parts import settled
 from slic.pretraining.reporting import Observer
 from slic.pretraining.run import PretrainResult, Run
-from slic.recipe import Recipe, load_recipe, save_recipe
+from slic.recipe import Recipe, checked, load_recipe, save_recipe
 from slic.videos.catalog import Catalog
 
 _log = logging.getLogger("slic")
@@ -44,11 +44,13 @@ def pretrain(
 
     Raises:
         CatalogError: Too few videos, or too many that cannot be read.
-        CheckpointError: The folder holds another run, or cannot be written.
+        CheckpointError: The folder holds another run, or cannot be written; or processes differ
+            in the videos that they found, or in where they resume.
+        RecipeError: An impossible setting.
         TrainingError: Losses that stay non-finite.
         StopRequested: Ctrl-C; the state was saved.
     """
-    recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    recipe = load_recipe(recipe) if isinstance(recipe, str) else checked(recipe)
     if not isinstance(catalog, Catalog):
         catalog = Catalog.from_folder(catalog, progress=progress)
     catalog.require_usable()

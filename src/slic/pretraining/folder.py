@@ -1,6 +1,7 @@
 """The folder of one run: who may write to it, its log, and where its files lie."""
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -55,8 +56,12 @@ class RunFolder:
                     file.close()
 
     def log(self, kind: str, **values: object) -> None:
-        """Append one record to ``log.jsonl``."""
-        record = json.dumps({"kind": kind, "time": round(time.time(), 3), **values})
+        """Append one record to ``log.jsonl``; a number that is not finite is null, as in JSON."""
+        finite = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in values.items()
+        }
+        record = json.dumps({"kind": kind, "time": round(time.time(), 3), **finite})
         try:
             if self._log is None:
                 self._log = self.log_file.open("a", encoding="utf-8", buffering=1)

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from slic.clips.flow import FlowView
-from slic.clips.flow_store import open_flow_store, slow_flow_advice
+from slic.clips.flow_store import missing_flow_advice, open_flow_store
 from slic.clips.reader import ClipReader, read_size
 from slic.devices import quick_precision
 from slic.embeddings import Precision
 from slic.encoders.encoder import EncoderConfig, VideoEncoder
+from slic.errors import RecipeError
 from slic.pretraining.objective import InstanceLoss, info_nce_instance, triplet_instance
 from slic.recipe import LossSettings, Recipe, TrainSettings, looks_of_rounds
 from slic.videos.catalog import Catalog
@@ -56,7 +57,10 @@ def new_encoder(recipe: Recipe) -> VideoEncoder:
     )
     with torch.random.fork_rng():
         torch.manual_seed(recipe.train.seed)
-        return VideoEncoder(config)
+        try:
+            return VideoEncoder(config)
+        except ValueError as error:
+            raise RecipeError(f"encoder: no network can be built so ({error}).") from error
 
 
 def clip_reader(recipe: Recipe, catalog: Catalog, *, warn: bool = False) -> ClipReader:
@@ -65,11 +69,11 @@ def clip_reader(recipe: Recipe, catalog: Catalog, *, warn: bool = False) -> Clip
     Args:
         recipe: The recipe.
         catalog: The videos.
-        warn: Say when flow that is slow to compute is not prepared.
+        warn: Say when flow is not prepared that is slow to compute, or was to be in a folder.
 
     Raises:
         CatalogError: The recipe names a folder of extracted flow in which a video has none.
-        RecipeError: There is no such folder.
+        RecipeError: There is no such folder, or it keeps less motion than the recipe draws.
     """
     clip, flow = recipe.clip, recipe.flow
     view = FlowView(
@@ -88,7 +92,8 @@ def clip_reader(recipe: Recipe, catalog: Catalog, *, warn: bool = False) -> Clip
             size=read_size(clip.size),
             stride=clip.stride,
         )
-    if warn and store and (advice := slow_flow_advice(store, catalog)):
+    named = flow.folder is not None
+    if warn and store and (advice := missing_flow_advice(store, catalog, named=named)):
         _log.warning(advice)
     return ClipReader(
         frames=clip.frames, stride=clip.stride, size=clip.size, flow=view, store=store
@@ -127,7 +132,9 @@ def mean_frame_share(span: tuple[float, float], step: int, total_steps: int) -> 
     knows motion first keeps it while the rest fades in (docs/experiments.md).
     """
     start, end = (share * total_steps for share in span)
-    return min(1.0, max(0.0, (step - start) / max(end - start, 1.0)))
+    if step >= end:
+        return 1.0
+    return 0.0 if step < start else (step - start) / (end - start)
 
 
 def fade_mean_frame(

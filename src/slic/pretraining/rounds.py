@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast, gather_object
+from accelerate.utils import broadcast, broadcast_object_list, gather_object
 from jaxtyping import Float32
 
 from slic.clips.datasets import ClipDataset, ClipReader, clip_loader
@@ -33,7 +33,11 @@ def cluster_round(
     precision: Precision,
     progress: bool,
 ) -> PseudoLabels:
-    """Return the pseudo-labels of all videos; every process embeds its share and gets them all."""
+    """Return the pseudo-labels of all videos; every process embeds its share and gets them all.
+
+    They are those of the first process: on another processor a sum may end in another bit, and a
+    video in another cluster.
+    """
     if method == "none":  # every video is its own cluster: nothing to embed
         return PseudoLabels(np.arange(len(catalog)))
     _agree_on_statistics(encoder, accelerator)
@@ -60,9 +64,14 @@ def cluster_round(
             ).mean
         parts.append(_gathered(mine, rows, catalog, accelerator))
     x = centred_unit_rows(parts, centre=centre)
-    return PseudoLabels.from_embeddings(
+    found = PseudoLabels.from_embeddings(
         x, method=method, partition=partition, clusters=clusters, seed=seed
     )
+    if accelerator.num_processes == 1:
+        return found
+    shared = [found]
+    broadcast_object_list(shared)  # in place
+    return shared[0]
 
 
 def motion_layouts(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from jaxtyping import Float, UInt8
 from torch import Generator, Tensor, nn
 
@@ -17,9 +18,10 @@ from slic.clips.datasets import (
     TripletSample,
     batch_loader,
 )
+from slic.clips.spans import extent
 from slic.clustering.assignment import PseudoLabels
-from slic.encoders.encoder import to_input
-from slic.errors import UnreadableVideoError
+from slic.encoders.encoder import load_exactly, to_input
+from slic.errors import CheckpointError, UnreadableVideoError
 from slic.pretraining.checkpoint import RunState, load_state, save_state, videos_digest
 from slic.pretraining.folder import RunFolder
 from slic.pretraining.objective import LossTerms, loss_terms
@@ -111,12 +113,14 @@ class Run:
         """Train from where the run stands to its end."""
         if resume:
             self.restore()
+        self.agree()
         # DDP registers the parameters that are there now, so it wraps them after the restore.
         model = in_parallel(self.encoder, self.accelerator)
         loader = batch_loader(self.dataset, self.batches, workers=self.recipe.train.workers)
         self.encoder.train()
         self.reporter.start(self.total_steps, done=self.step, progress=progress)
         with self.reporter, stop_at_ctrl_c() as stopping:
+            self.warn_of_what_will_not_do()
             for epoch in range(self.epoch, self.recipe.train.epochs):
                 if self.batch == 0 and epoch % self.recipe.clustering.every_epochs == 0:
                     self.cluster(observer)
@@ -129,6 +133,41 @@ class Run:
             self.encoder.eval().save_pretrained(self.folder.encoder)
         seconds = time.monotonic() - self.started
         return PretrainResult(self.folder.path, self.folder.encoder, self.step, seconds)
+
+    def agree(self) -> None:
+        """See that all processes found the same videos and stand at the same place.
+
+        Raises:
+            CheckpointError: One does not: it would wait for the others for ever.
+        """
+        if self.accelerator.num_processes == 1:
+            return
+        place = (videos_digest([v.id for v in self.catalog]), self.epoch, self.batch, self.step)
+        if len(places := set(gather_object([place]))) > 1:
+            what = "found other videos" if len({p[0] for p in places}) > 1 else "resume elsewhere"
+            raise CheckpointError(
+                f"{self.folder.path}: the processes {what}: see that all of them reach the same "
+                "folder of videos and the same run folder."
+            )
+
+    def warn_of_what_will_not_do(self) -> None:
+        """Say when videos are shorter than a clip, and when a run ends with its warm-up."""
+        clip, train = self.recipe.clip, self.recipe.train
+        least = extent(clip.frames, clip.stride)
+        if short := sum(video.frames < least for video in self.catalog):
+            message = (
+                f"{short} of {len(self.catalog)} videos have fewer than the {least} frames of a "
+                "clip; their clips end in a still picture. Lower --clip.frames or --clip.stride, "
+                "or leave them out."
+            )
+            self.reporter.warn(message, epoch=self.epoch, step=self.step)
+        if self.total_steps <= train.warmup_steps:
+            message = (
+                f"the whole run is {self.total_steps} steps, and the learning rate rises for "
+                f"{train.warmup_steps}: that is hardly any training. Raise --train.epochs "
+                f"(now {train.epochs}, of {self.batches.steps} steps each)."
+            )
+            self.reporter.warn(message, epoch=self.epoch, step=self.step)
 
     def train_epoch(
         self, model: nn.Module, loader: Iterable[TripletSample], stopping: Callable[[], bool]
@@ -147,7 +186,10 @@ class Run:
                 if stop:
                     raise StopRequested
         except UnreadableVideoError:  # between two steps: once the file is back, the run can go on
-            self.save()
+            if (
+                self.batch
+            ):  # the start of an epoch, before its round, was saved at the last one's end
+                self.save()
             raise
 
     def asked_to_stop(self, here: bool) -> bool:
@@ -294,7 +336,7 @@ class Run:
         state = load_state(
             self.folder.checkpoint, ids=ids, processes=self.accelerator.num_processes
         )
-        self.encoder.load_state_dict(state.encoder)
+        load_exactly(self.encoder, state.encoder, source=self.folder.checkpoint)
         self.optimizer.load_state_dict(state.optimizer)
         self.epoch, self.batch, self.step = state.epoch, state.batch, state.step
         self.watch.failures, self.watch.spread = state.failures, state.spread
