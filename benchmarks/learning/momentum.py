@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy, mse_loss, normalize
 
 from learning.training import StoredRun
 from slic.clips.datasets import TripletSample
-from slic.encoders.encoder import VideoEncoder, to_input
+from slic.encoders.encoder import VideoEncoder
 from slic.pretraining.objective import LossTerms
 
 START = 0.99  # weight of the slow copy's past; rises to 1 by a cosine (Grill et al. 2020)
@@ -40,18 +40,15 @@ class MomentumRun(StoredRun):
                 slow.lerp_(now, 1 - past)
 
     def losses(self, model: nn.Module, samples: TripletSample) -> LossTerms:
-        device = self.accelerator.device
-        clips = to_input(samples.clips[:, :2].flatten(0, 1).to(device))
+        clips = samples.clips[:, :2].flatten(0, 1)
         self.clips_trained += len(clips)
         self.clips_embedded += len(clips)
         self.slow.mean_frame = self.encoder.mean_frame
-        bf16 = self.precision == "bf16"
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            z = model(clips).float()
-            with torch.no_grad():
-                target = self.slow(clips).float()
-        loss = self.contrast(z.unflatten(0, (-1, 2)), target.unflatten(0, (-1, 2)), samples.video)
-        unit = normalize(z.detach(), dim=1)
+        z = self.embedded(model, clips).view(len(samples.clips), 2, -1)
+        with torch.no_grad():
+            target = self.embedded(self.slow, clips).view(z.shape)
+        loss = self.contrast(z, target, samples.video)
+        unit = normalize(z.detach().flatten(0, 1), dim=1)
         return LossTerms(
             total=loss,
             instance=loss.detach(),
