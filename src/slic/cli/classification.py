@@ -77,7 +77,7 @@ def _training_arguments(kind: ArgumentParser, name: str) -> None:
         rate_help = RATE.format("backbone", 1e-4)
         kind.add_argument("--backbone-learning-rate", type=float, help=rate_help)
     kind.add_argument("--weight-decay", type=float, help="default 0.001, as the paper")
-    kind.add_argument("--dropout", type=float, help="default 0.9, as the paper")
+    kind.add_argument("--dropout", type=float, help="default 0.9; of `finetune` as the paper")
     kind.add_argument("--precision", choices=("fp32", "bf16"), help="default fp32")
     kind.add_argument("--seed", type=at_least(0), help="default 0")
 

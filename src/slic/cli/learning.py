@@ -44,7 +44,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--out", type=Path, default=Path("run"), help="run folder (default run)")
     verb.add_argument("--resume", action="store_true", help="go on with the run in --out")
     verb.add_argument("--split", help="train on this split of --labels only")
-    labels_argument(verb, required=False, use=": only to log how well clusters agree")
+    labels_argument(verb, required=False, use=": to log how well clusters agree, and for --split")
 
     verb = verbs.add_parser("embed", help="write the embeddings of videos")
     verb.set_defaults(verb=embed)

@@ -39,18 +39,18 @@ class Embeddings:
         """The mean over the clips of each video."""
         return np.asarray(self.clips.mean(axis=1))
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write one ``.npz`` file that `load` reads back."""
         about = asdict(self) | {"clips": None}
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
+        with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
             np.savez(file, clips=self.clips, about=np.array(json.dumps(about)))
 
     @classmethod
-    def load(cls, path: Path) -> "Embeddings":
+    def load(cls, path: str | Path) -> "Embeddings":
         """Read what `save` wrote; raises CheckpointError when the file is something else."""
         try:
             # numpy does not close a damaged file that it opened itself
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 about = json.loads(str(stored["about"]))
                 about.update(clips=stored["clips"], ids=tuple(about["ids"]))
             return cls(**about)
