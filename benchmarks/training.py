@@ -155,7 +155,7 @@ def step_and_epoch(run: Run) -> list[Target]:
         run.batch = 0
         run.train_epoch(run.encoder, loader, lambda: False)
 
-    calls = ((run.encoder, "forward"), (run.accelerator, "backward"), (run.optimizer, "step"))
+    calls = ((run.encoder, "forward"), (torch.autograd, "backward"), (run.optimizer, "step"))
     step = in_turns(lambda: run.train_step(run.encoder, batch), lambda: bare.step(x), each=5)
     name = f"training epoch of {run.batches.steps} steps, 2 workers, recipe best"
     return [

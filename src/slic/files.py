@@ -44,8 +44,8 @@ def read_csv(path: Path, *required: str, optional: str = "") -> list[tuple[int, 
             there = reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
             rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CatalogError(f"{path}: cannot be read as a CSV file ({reason}).") from error
+        why = reason_of(error) if isinstance(error, OSError) else error
+        raise CatalogError(f"{path}: cannot be read as a CSV file ({why}).") from error
     if missing := [name for name in required if name not in there]:
         raise CatalogError(
             f"{path}: no column {' and no column '.join(map(repr, missing))}; "
@@ -64,6 +64,11 @@ def read_csv(path: Path, *required: str, optional: str = "") -> list[tuple[int, 
 def as_text(name: str) -> str:
     """Return a name of the file system as text that can be sent, also where it is not UTF-8."""
     return os.fsencode(name).decode(errors="replace")
+
+
+def reason_of(error: OSError) -> str:
+    """Return what the file system says of an error, without number and path, in small letters."""
+    return (error.strerror or str(error)).lower()
 
 
 def is_file(path: Path) -> bool:
@@ -104,8 +109,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _flush_to_disk(path.parent)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise CheckpointError(f"{path}: could not be written ({reason}).") from error
+        raise CheckpointError(f"{path}: could not be written ({reason_of(error)}).") from error
     finally:
         with suppress(OSError):
             temporary.unlink()

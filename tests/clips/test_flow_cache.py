@@ -124,7 +124,7 @@ def test_a_full_disk_leaves_nothing(
 
     monkeypatch.setattr("os.fsync", full)
     cache = cache_in(tmp_path)
-    with pytest.raises(CheckpointError, match=r"a\.mp4\.flow: could not be written \(No space"):
+    with pytest.raises(CheckpointError, match=r"a\.mp4\.flow: could not be written \(no space"):
         cache.write(video)
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 

@@ -109,7 +109,7 @@ def test_another_architecture_is_refused_in_one_short_line(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("config.json", None, r"config\.json: no encoder here \(No such file or directory\)"),
+        ("config.json", None, r"config\.json: no encoder here \(no such file or directory\)"),
         ("config.json", b"{", r"config\.json: not an encoder's configuration"),
         ("config.json", b"[]", r"config\.json: not an encoder's configuration"),
         ("config.json", b"\xff", r"config\.json: not an encoder's configuration"),

@@ -52,7 +52,7 @@ def test_table_and_page_show_every_partition(tmp_path: Path) -> None:
     values = dict(zip(head.split()[1:], second.split()[2:], strict=False))
     assert first.startswith("epoch 0 ")
     assert (values["clusters"], values["single"], values["largest"]) == ("2", "0", "6")
-    assert second.split()[-4:] == ["1.000"] * 4  # NMI, AMI, purity, V
+    assert second.split()[-3:] == ["1.000"] * 3  # NMI, AMI, purity
     write_cluster_page(tmp_path / "page.html", rows, axis="epoch", source="run")
     page = (tmp_path / "page.html").read_text()
     assert page.count('class="chart"') == 3

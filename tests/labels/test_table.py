@@ -63,7 +63,7 @@ def test_each_mistake_gets_one_line(tmp_path: Path, text: str, message: str) -> 
 
 
 def test_unreadable_files(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match=r"none.csv: cannot be read as a CSV file \(No such"):
+    with pytest.raises(CatalogError, match=r"none.csv: cannot be read as a CSV file \(no such"):
         read_labels(tmp_path / "none.csv")
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(CatalogError, match="cannot be read as a CSV file"):

@@ -193,6 +193,6 @@ def test_a_full_disk_leaves_nothing(
     monkeypatch.setattr("os.fsync", full)
     monkeypatch.setattr(Path, "write_text", full)
     for video in (catalog[0], next(v for v in catalog if v.id == "frames")):
-        with pytest.raises(CheckpointError, match=rf"{video.id}: could not be written \(No space"):
+        with pytest.raises(CheckpointError, match=rf"{video.id}: could not be written \(no space"):
             Copies(tmp_path, short_side=48).write(video)
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []

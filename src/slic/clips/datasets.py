@@ -19,7 +19,6 @@ from slic.clips.loading import Sample, WorkerLoader
 from slic.clips.reader import ClipReader, ClipView, Shown
 from slic.clips.spans import (
     Placement,
-    centre_span,
     evenly_spaced_spans,
     official_pair,
     random_pair,
@@ -64,11 +63,7 @@ class ClipDataset(Dataset[UInt8[Tensor, "clips t s s 3"]]):
         """Return the clips of video ``index``."""
         video, reader = self.catalog[index], self.reader
         shape = {"frames": reader.frames, "stride": reader.stride}
-        spans = (
-            [centre_span(video.frames, **shape)]
-            if self.clips == 1
-            else list(evenly_spaced_spans(video.frames, self.clips, **shape))
-        )
+        spans = evenly_spaced_spans(video.frames, self.clips, **shape)
         look = centre_look(*reader.read_size)
         clips = reader.show([Shown(video, span, look, self.view) for span in spans])
         return torch.from_numpy(np.stack(clips))

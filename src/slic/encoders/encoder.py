@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from slic.encoders.motion import FRAMES_FOR_MOTION, layout_size, motion_of
 from slic.encoders.r3d import ResNet3D, Shortcut
 from slic.errors import CheckpointError
-from slic.files import write_atomically
+from slic.files import reason_of, write_atomically
 
 View = Literal["rgb", "flow", "both"]
 
@@ -262,7 +262,6 @@ def _read_config(path: Path) -> EncoderConfig:
                 raise TypeError(f"{name} is {value!r}")
         return EncoderConfig(**values | lists)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise CheckpointError(f"{path}: no encoder here ({reason}).") from error
+        raise CheckpointError(f"{path}: no encoder here ({reason_of(error)}).") from error
     except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"{path}: not an encoder's configuration ({error}).") from error

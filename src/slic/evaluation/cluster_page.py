@@ -19,7 +19,7 @@ SIZES = {
     "size_90": "90%",
     "largest": "largest",
 }
-MEASURES = {"nmi": "NMI", "ami": "AMI", "purity": "purity", "v_measure": "V"}
+MEASURES = {"nmi": "NMI", "ami": "AMI", "purity": "purity"}
 ABOUT_MEASURES = (
     "AMI counts chance as 0; NMI (arithmetic mean, which makes it the V-measure) and purity rise "
     "with the number of clusters even where those are random."

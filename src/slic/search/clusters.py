@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from slic.clustering.finch import finch
+from slic.clustering.kmeans import mean_directions, nearest_centres
 from slic.errors import SearchError
 from slic.search.database import write_about
 from slic.search.index import Index
@@ -18,7 +19,6 @@ from slic.search.names import names_of_moments
 
 MOST_CLUSTERED = 50_000  # time grows with its square; the others join the nearest finest cluster
 SHOWN_CLUSTERS = 50  # the level that is shown first has at most so many
-BLOCK = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +59,10 @@ def cluster_index(index: Index, *, most: int = MOST_CLUSTERED, seed: int = 0) ->
         raise SearchError(f"{index.path}: the index has no moments; run `slic index` first.")
     drawn = np.sort(np.random.default_rng(seed).permutation(len(ids))[:most])
     hierarchy = finch(x[drawn])
-    leaf = _nearest_mean(x, _means(x[drawn], hierarchy.partitions[0]))
-    leaf[drawn] = hierarchy.partitions[0]
-    first = np.unique(hierarchy.partitions[0], return_index=True)[1]
+    finest = hierarchy.partitions[0]
+    leaf = nearest_centres(x, mean_directions(x[drawn], finest, k=int(finest.max()) + 1))[0]
+    leaf[drawn] = finest
+    first = np.unique(finest, return_index=True)[1]
     tree = [
         (int(hierarchy.partitions[0][place]), level, int(labels[place]))
         for level, labels in enumerate(hierarchy.partitions)
@@ -149,7 +150,7 @@ def cluster_members(
     """
     ids = members_of(index, [cluster], level_or_shown(index, level))
     x = index.vectors(ids)
-    similarity = x @ _means(x, np.zeros(len(x), dtype=np.int64))[0]
+    similarity = x @ mean_directions(x, np.zeros(len(x), dtype=np.int64), k=1)[0]
     ordered: Int64[np.ndarray, " m"] = ids[np.argsort(-similarity, kind="stable")]
     return ordered
 
@@ -205,25 +206,6 @@ def _to_own_mean(
     ids, x = ids[kept], x[kept]
     numbers = np.array([assigned[i] for i in ids.tolist()], dtype=np.int64)
     compact = np.unique(numbers, return_inverse=True)[1].ravel()
-    means = _means(x, compact)
+    means = mean_directions(x, compact, k=int(compact.max()) + 1)
     similarity = np.einsum("nd,nd->n", x, means[compact])
     return ids, numbers, similarity.astype(np.float32)
-
-
-def _means(
-    x: Float32[np.ndarray, "n d"], labels: Int64[np.ndarray, " n"]
-) -> Float32[np.ndarray, "k d"]:
-    """Return the mean direction of every cluster; the labels are 0..k-1."""
-    sums = np.zeros((int(labels.max()) + 1, x.shape[1]))
-    np.add.at(sums, labels, x)
-    length = np.linalg.norm(sums, axis=1, keepdims=True)
-    return (sums / np.where(length > 0, length, 1.0)).astype(np.float32)
-
-
-def _nearest_mean(
-    x: Float32[np.ndarray, "n d"], means: Float32[np.ndarray, "k d"]
-) -> Int64[np.ndarray, " n"]:
-    parts = [
-        (x[start : start + BLOCK] @ means.T).argmax(axis=1) for start in range(0, len(x), BLOCK)
-    ]
-    return np.concatenate(parts).astype(np.int64)

@@ -8,6 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from slic.errors import UnreadableVideoError
+from slic.files import reason_of
 from slic.videos.frame_folder import frame_paths
 
 CHUNK = 1 << 20
@@ -27,7 +28,7 @@ def fingerprint(path: Path) -> str:
                 while chunk := file.read(CHUNK):
                     digest.update(chunk)
     except OSError as error:
-        raise UnreadableVideoError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+        raise UnreadableVideoError(f"{path}: {reason_of(error)}") from error
     return digest.hexdigest()
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slic.errors import CatalogError
-from slic.files import absolute, id_of, read_csv
+from slic.files import absolute, id_of, read_csv, reason_of
 from slic.videos import scan_cache
 from slic.videos.scanning import VIDEO_SUFFIXES, Found, Verdict, find_videos, look_at, scan
 from slic.videos.video import Refused, Video
@@ -147,8 +147,7 @@ def _folder(path: Path) -> Path:
     except NotADirectoryError as error:
         raise CatalogError(f"{path}: is a file; give the folder of videos.") from error
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise CatalogError(f"{path}: this folder cannot be read ({reason}).") from error
+        raise CatalogError(f"{path}: this folder cannot be read ({reason_of(error)}).") from error
     return path
 
 

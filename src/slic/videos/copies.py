@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from slic.errors import CatalogError, CheckpointError, UnreadableVideoError
-from slic.files import atomic_path, id_of, temporary_path
+from slic.files import atomic_path, id_of, reason_of, temporary_path
 from slic.videos import motion_jpeg
 from slic.videos.catalog import Catalog
 from slic.videos.decoding import stream_frames
@@ -128,8 +128,7 @@ class Copies:
             shutil.rmtree(path, ignore_errors=True)
             temporary.replace(path)
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise CheckpointError(f"{path}: could not be written ({reason}).") from error
+            raise CheckpointError(f"{path}: could not be written ({reason_of(error)}).") from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return written

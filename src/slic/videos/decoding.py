@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from slic.errors import UnreadableVideoError
+from slic.files import reason_of
 from slic.videos import frame_folder, motion_jpeg, stamped
 from slic.videos.capture import PYAV_ALONE, codec, opened
 from slic.videos.probing import JUMP_OVERHEAD_FRAMES, probe
@@ -166,8 +167,7 @@ def _frames_of_copy(video: Video, places: Sequence[int]) -> Iterator[Frame] | No
     try:
         return motion_jpeg.read(video.path, places, frames=video.frames)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UnreadableVideoError(f"{video.path}: {reason}") from error
+        raise UnreadableVideoError(f"{video.path}: {reason_of(error)}") from error
 
 
 def _stacked(

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from slic.errors import UnreadableVideoError
+from slic.files import reason_of
 from slic.videos import frame_folder, stamped
 from slic.videos.capture import PYAV_ALONE, Shown, codec, is_utf8, opened, shown
 from slic.videos.video import Video
@@ -54,7 +55,7 @@ def probe(path: Path, id: str) -> Video:  # noqa: A002 (the word of the whole pa
         with path.open("rb") as file:
             head = file.read(64)
     except OSError as error:
-        raise UnreadableVideoError(f"{path}: {_plain(error)}") from error
+        raise UnreadableVideoError(f"{path}: {reason_of(error)}") from error
     if not head:
         raise UnreadableVideoError(f"{path}: the file is empty")
     try:
@@ -252,8 +253,3 @@ def _has_index(path: Path) -> bool:
                 return False
             start += length
     return False
-
-
-def _plain(error: OSError) -> str:
-    """Return the reason of the file system in small letters."""
-    return (error.strerror or str(error)).lower()

@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from slic.errors import UnreadableVideoError
+from slic.files import reason_of
 from slic.videos.frame_folder import frame_paths, numbered_frames
 from slic.videos.probing import probe
 from slic.videos.video import Refused, Video
@@ -61,7 +62,7 @@ def find_videos(root: Path) -> tuple[list[Found], list[Refused]]:
             visited.add((status.st_dev, status.st_ino))
             entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
         except OSError as error:
-            reason = f"this folder cannot be listed ({_plain(error)})"
+            reason = f"this folder cannot be listed ({reason_of(error)})"
             refused.append(Refused(_id(folder, root), reason))
             continue
         names: set[str] = set()
@@ -73,7 +74,7 @@ def find_videos(root: Path) -> tuple[list[Found], list[Refused]]:
                 else:
                     (links if entry.is_symlink() else folders).append(path)
             except OSError as error:  # a link to itself, or into a folder that is closed
-                refused.append(Refused(_id(path, root), _plain(error)))
+                refused.append(Refused(_id(path, root), reason_of(error)))
         found.extend(_videos_in(folder, names, root))
     return found, refused
 
@@ -85,10 +86,6 @@ def _videos_in(folder: Path, names: Collection[str], root: Path) -> Iterator[Fou
     yield from (look_at(path, _id(path, root)) for path in files)
     if not files and numbered_frames(names):
         yield look_at(folder, _id(folder, root))
-
-
-def _plain(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
 
 
 def _id(path: Path, root: Path) -> str:

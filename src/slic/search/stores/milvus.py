@@ -80,11 +80,6 @@ class MilvusStore:
         """Leave the server."""
         self._client.close()
 
-    def drop(self) -> None:
-        """Take the collection off the server."""
-        with self._reported():
-            self._client.drop_collection(self.collection)
-
     def _make_empty(self) -> None:
         client = self._client
         if client.has_collection(self.collection, timeout=TIMEOUT_SECONDS):

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +18,7 @@ from tqdm import tqdm
 
 from slic.errors import CatalogError, SlicError
 from slic.files import atomic_path, write_atomically
+from slic.videos.scanning import cores
 from slic.videos.synthetic import backgrounds, scene
 from slic.videos.synthetic.actions import ACTIONS
 from slic.videos.synthetic.encoding import draw_encoding, write_video
@@ -190,7 +190,7 @@ def _write_all(
     folder: Path, settings: Settings, todo: list[int], workers: int | None
 ) -> Iterator[None]:
     """Write the videos, in this process when they are few; yield after each."""
-    count = min(workers or os.cpu_count() or 1, len(todo))
+    count = min(workers or cores(), len(todo))
     if count <= 1 or len(todo) <= FEW:
         for number in todo:
             write_one(folder, settings, number)
