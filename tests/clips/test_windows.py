@@ -1,6 +1,7 @@
 """Windows read in one pass are those read one by one, and no frame is decoded twice or early."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -60,14 +61,19 @@ def test_every_frame_is_decoded_once_and_not_before_it_is_needed(
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_the_loader_gives_every_window_once_and_in_order(
-    catalog: Catalog, workers: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(windows, "AT_ONCE", 2)
+def test_the_loader_gives_every_window_once_and_in_order(catalog: Catalog, workers: int) -> None:
     reader = ClipReader(frames=8, stride=1, size=32)
     given: dict[int, list[np.ndarray]] = {}
     ended: list[int] = []
-    for part in window_loader(catalog, reader, view="rgb", workers=workers):
+    loader = window_loader(
+        catalog,
+        partial(sliding_spans, frames=8, stride=1),
+        size=reader.read_size,
+        at_once=2,
+        show=partial(reader.centred, view="rgb"),
+        workers=workers,
+    )
+    for part in loader:
         assert 1 <= len(part.clips) <= 2
         assert part.video not in ended
         given.setdefault(part.video, []).extend(part.clips.numpy())

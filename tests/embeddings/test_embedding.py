@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from slic.clips import windows
 from slic.clips.datasets import ClipDataset, ClipReader, ClipView
-from slic.embeddings import Layer, centred_unit_rows, embed
+from slic.embeddings import Layer, centred_unit_rows, embed, embedding
 from slic.encoders.encoder import EncoderConfig, VideoEncoder, to_input
 from slic.errors import CatalogError, SlicError
 from slic.videos.catalog import Catalog
@@ -66,7 +65,7 @@ def test_embeddings_are_the_encoders_on_one_clip_after_another(
 def test_windows_are_the_mean_of_unit_features_of_plain_calls(
     catalog: Catalog, encoder: VideoEncoder, view: ClipView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(windows, "AT_ONCE", 3)
+    monkeypatch.setattr(embedding, "AT_ONCE", 3)
     reader = ClipReader(frames=4, stride=1, size=32)
     embedded = [
         embed(encoder, catalog, clips="windows", layer="backbone", view=view, workers=workers,

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from slic.clips import windows as clip_windows
 from slic.clips.datasets import ClipReader
-from slic.search import streaming
 from slic.search.moments import ClipShape, clip_indices, windows
 from slic.search.streaming import Job, moment_loader, read_moments
 from slic.videos.decoding import probe
@@ -62,7 +62,7 @@ def test_only_the_frames_of_one_window_are_held(
             given = count
             yield np.zeros((size[1], size[0], 3), np.uint8)
 
-    monkeypatch.setattr(streaming, "stream_frames", counted)
+    monkeypatch.setattr(clip_windows, "stream_frames", counted)
     long = replace(video, frames=3000)
     work = job(long)
     for number, _ in read_moments(work, SHAPE):

@@ -1,6 +1,7 @@
-"""All half-overlapping windows of every video, decoded in one pass with few frames held."""
+"""Windows of every video, decoded in one pass with few frames held."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -10,42 +11,63 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from slic.clips.loading import WorkerLoader
-from slic.clips.reader import ClipReader, ClipView
-from slic.clips.spans import sliding_spans
 from slic.videos.catalog import Catalog
 from slic.videos.decoding import stream_frames
 from slic.videos.video import Video
 
-AT_ONCE = 32  # windows handed over together: 25 MB of 16 frames of 128 x 128
+Clip = UInt8[np.ndarray, "t h w 3"]
 
 
 class Windows(NamedTuple):
     """Successive windows of one video; ``last`` is true when no more follow."""
 
     video: int
-    clips: UInt8[Tensor, "w t s s 3"]
+    clips: UInt8[Tensor, "n t h w 3"]
     last: bool
 
 
 def window_loader(
-    catalog: Catalog, reader: ClipReader, *, view: ClipView, workers: int
+    catalog: Catalog,
+    spans: Callable[[int], Int[np.ndarray, "count t"]],
+    *,
+    size: tuple[int, int],
+    at_once: int,
+    show: Callable[[Clip], Clip] | None = None,
+    workers: int,
 ) -> WorkerLoader[Windows]:
-    """Return a loader of all windows of every video (`slic.clips.spans.sliding_spans`).
+    """Return a loader of windows of every video.
 
-    Those of one video come in order, but videos may be mixed. Nothing is augmented. Memory does not
-    grow with the length of a video.
+    Those of one video come in order, but videos may be mixed. Memory does not grow with the length
+    of a video.
+
+    Args:
+        catalog: The videos.
+        spans: Gives the windows of a video of so many frames, see `stream_clips`.
+        size: (width, height) to resize frames to.
+        at_once: Windows handed over together, at most.
+        show: Makes of a window what is handed over; None: as it is.
+        workers: Processes, each with whole videos; 0 loads in this one.
     """
-    dataset = _WindowDataset(catalog, reader, view)
+    dataset = _WindowDataset(catalog, spans, size, at_once, show)
     return WorkerLoader(dataset, workers=workers, batch_size=None)
 
 
 class _WindowDataset(IterableDataset[Windows]):
     """Worker w of n takes every n-th video from w on."""
 
-    def __init__(self, catalog: Catalog, reader: ClipReader, view: ClipView) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        spans: Callable[[int], Int[np.ndarray, "count t"]],
+        size: tuple[int, int],
+        at_once: int,
+        show: Callable[[Clip], Clip] | None,
+    ) -> None:
         self.catalog = catalog
-        self.reader = reader
-        self.view = view
+        self.spans = spans
+        self.size = size
+        self.at_once = at_once
+        self.show = show
 
     def __iter__(self) -> Iterator[Windows]:
         worker = get_worker_info()
@@ -54,26 +76,27 @@ class _WindowDataset(IterableDataset[Windows]):
             yield from self._windows_of(index)
 
     def _windows_of(self, index: int) -> Iterator[Windows]:
-        video, reader = self.catalog[index], self.reader
-        spans = sliding_spans(video.frames, frames=reader.frames, stride=reader.stride)
-        clips = stream_clips(video, spans, size=reader.read_size)
-        for start in range(0, len(spans), AT_ONCE):
-            count = min(AT_ONCE, len(spans) - start)
-            looks = [reader.centred(next(clips), self.view) for _ in range(count)]
-            last = start + count == len(spans)
-            yield Windows(index, torch.from_numpy(np.stack(looks)), last)
+        video = self.catalog[index]
+        spans = self.spans(video.frames)
+        clips = stream_clips(video, spans, size=self.size)
+        shown = map(self.show, clips) if self.show else clips
+        for start in range(0, len(spans), self.at_once):
+            block = list(islice(shown, self.at_once))
+            last = start + len(block) == len(spans)
+            yield Windows(index, torch.from_numpy(np.stack(block)), last)
 
 
 def stream_clips(
     video: Video, spans: Int[np.ndarray, "count t"], *, size: tuple[int, int]
-) -> Iterator[UInt8[np.ndarray, "t h w 3"]]:
+) -> Iterator[Clip]:
     """Give clips that start later and later, from one pass over the video.
 
     Held are the frames of one clip. The last frame stands for frames past the end.
 
     Args:
         video: The video.
-        spans: Frame numbers of each clip, ascending in a clip and from clip to clip.
+        spans: Frame numbers of each clip, the first the least and the last the greatest; both
+            ascend from clip to clip.
         size: (width, height) to resize frames to.
     """
     inside = np.minimum(spans, video.frames - 1)

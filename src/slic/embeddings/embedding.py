@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from slic.clips.datasets import ClipDataset, ClipReader, ClipView, clip_loader
+from slic.clips.spans import sliding_spans
 from slic.clips.windows import Windows, window_loader
 from slic.devices import Arriving, arrivals, send_to_host
 from slic.embeddings.cache import Row, cached_rows
@@ -26,6 +27,7 @@ from slic.videos.catalog import Catalog, Video
 Precision = Literal["fp32", "bf16"]
 AllWindows = Literal["windows"]
 Features: TypeAlias = Callable[[Tensor], Arriving]  # clips (b t s s 3) of bytes -> (b d)
+AT_ONCE = 32  # windows that pass the encoder together: 25 MB of 16 frames of 128 x 128
 CACHE_FORMAT = 2  # raise it when a change of the code gives the same video other features
 
 
@@ -87,7 +89,11 @@ def embed(
     def make(videos: Sequence[Video]) -> Iterator[tuple[int, Row]]:
         part = replace(catalog, videos=tuple(videos))
         if clips == "windows":
-            windows = window_loader(part, reader, view=view, workers=workers)
+            spans = partial(sliding_spans, frames=reader.frames, stride=reader.stride)
+            show = partial(reader.centred, view=view)
+            windows = window_loader(
+                part, spans, size=reader.read_size, at_once=AT_ONCE, show=show, workers=workers
+            )
             return _window_rows(features, windows)
         dataset = ClipDataset(part, reader, clips=clips, view=view)
         return _clip_rows(features, clip_loader(dataset, batch_size=batch_size, workers=workers))

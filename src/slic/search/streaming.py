@@ -12,9 +12,9 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from slic.clips.loading import WorkerLoader
 from slic.clips.reader import ClipReader
+from slic.clips.windows import stream_clips
 from slic.errors import UnreadableVideoError
 from slic.search.moments import ClipShape, Windows, clip_indices
-from slic.videos.decoding import stream_frames
 from slic.videos.video import Video
 
 
@@ -79,15 +79,8 @@ def read_moments(
         UnreadableVideoError: A frame does not decode (any more).
     """
     reader = ClipReader(frames=shape.frames, stride=shape.stride, size=shape.size)
-    last = job.video.frames - 1
-    wanted = [np.minimum(clip_indices(job.windows, shape, int(n)), last) for n in job.numbers]
-    places = np.unique(np.concatenate([indices.ravel() for indices in wanted])).tolist()
-    frames = zip(places, stream_frames(job.video, places, size=reader.read_size), strict=True)
-    held: dict[int, UInt8[np.ndarray, "h w 3"]] = {}
-    for number, indices in zip(job.numbers.tolist(), wanted, strict=True):
-        held = {place: frame for place, frame in held.items() if place >= indices.min()}
-        while indices.max() not in held:
-            place, frame = next(frames)
-            held[place] = frame
-        clips = [np.stack([held[i] for i in clip.tolist()]) for clip in indices]
+    spans = np.stack([clip_indices(job.windows, shape, int(n)).ravel() for n in job.numbers])
+    frames_of = stream_clips(job.video, spans, size=reader.read_size)
+    for number, frames in zip(job.numbers.tolist(), frames_of, strict=True):
+        clips = frames.reshape(-1, shape.frames, *frames.shape[1:])
         yield number, np.stack([reader.centred(clip, "rgb") for clip in clips])

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -13,13 +14,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slic.clips import windows as clip_windows
 from slic.clips.spans import half_overlapping_spans
-from slic.clips.windows import stream_clips
+from slic.clips.windows import Windows, stream_clips, window_loader
 from slic.encoders.encoder import VideoEncoder
-from slic.evaluation.classification import Problem, testing
+from slic.evaluation.classification import Problem
 from slic.evaluation.classification.folder import ClassificationFolder
 from slic.evaluation.classification.model import Classifier
-from slic.evaluation.classification.testing import Block, WindowBlocks, predict
+from slic.evaluation.classification.testing import predict
 from slic.videos import decoding
 from slic.videos.capture import opened
 from slic.videos.catalog import Catalog
@@ -92,18 +94,19 @@ def test_a_video_is_the_mean_softmax_of_all_its_windows_and_crops(
 
 
 def test_blocks_are_all_windows_of_each_video_in_order(problem: Problem) -> None:
-    dataset = WindowBlocks(problem.test, frames=4, stride=1, size=32)
-    blocks: dict[int, list[Block]] = {}
-    for block in dataset:
+    spans = partial(half_overlapping_spans, frames=4, stride=1)
+    loader = window_loader(problem.test, spans, size=(49, 37), at_once=4, workers=0)
+    blocks: dict[int, list[Windows]] = {}
+    for block in loader:
         blocks.setdefault(block.video, []).append(block)
     assert sorted(blocks) == list(range(len(problem.test)))
     for index, of_video in blocks.items():
         video = problem.test[index]
         windows = slow_windows(video.frames, frames=4, stride=1)
         frames = read_frames(video, range(video.frames), size=(49, 37))
-        assert np.array_equal(np.concatenate([b.windows for b in of_video]), frames[windows])
+        assert np.array_equal(np.concatenate([b.clips for b in of_video]), frames[windows])
         assert [b.last for b in of_video] == [False] * (len(of_video) - 1) + [True]
-        assert max(len(b.windows) for b in of_video) <= 4
+        assert max(len(b.clips) for b in of_video) <= 4
 
 
 def test_each_video_is_opened_once_and_each_frame_decoded_once(
@@ -155,7 +158,7 @@ def test_predictions_that_are_kept_are_not_made_again(
         read.append(video.id)
         return stream_clips(video, *arguments, **shape)
 
-    monkeypatch.setattr(testing, "stream_clips", spy)
+    monkeypatch.setattr(clip_windows, "stream_clips", spy)
     assert np.array_equal(all_of_them(), first)
     assert read == [video.id for video in problem.test][3:]
     assert path.read_text() == "".join(lines)

@@ -5,20 +5,16 @@ is decoded once, and a few windows of it are in memory at a time, however long i
 """
 
 import sys
-from collections.abc import Iterator
-from itertools import islice
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
 import torch
 from jaxtyping import Float64, UInt8
 from torch import Tensor
-from torch.utils.data import IterableDataset, get_worker_info
 from tqdm import tqdm
 
-from slic.clips.loading import WorkerLoader
 from slic.clips.spans import half_overlapping_spans
-from slic.clips.windows import stream_clips
+from slic.clips.windows import window_loader
 from slic.embeddings import Precision
 from slic.encoders.encoder import to_input
 from slic.evaluation.classification.folder import ClassificationFolder
@@ -28,47 +24,6 @@ from slic.runs import StopRequested, stop_at_ctrl_c
 from slic.videos.catalog import Catalog
 
 BLOCK_WINDOWS = 4  # in memory and in one forward pass: 40 clips with their crops
-
-
-class Block(NamedTuple):
-    """Some windows in a row of one video; ``last`` is true with the last of them."""
-
-    video: int
-    windows: UInt8[Tensor, "w t h w2 3"]
-    last: bool
-
-
-class WindowBlocks(IterableDataset[Block]):
-    """The windows of every video, block by block; each worker reads its share of the videos."""
-
-    def __init__(self, catalog: Catalog, *, frames: int, stride: int, size: int) -> None:
-        self.catalog = catalog
-        self.frames = frames
-        self.stride = stride
-        self.frame_size = frame_size(size)
-
-    def __iter__(self) -> Iterator[Block]:
-        worker = get_worker_info()
-        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        for index in range(first, len(self.catalog), step):
-            yield from self._blocks(index)
-
-    def _blocks(self, index: int) -> Iterator[Block]:
-        video = self.catalog[index]
-        spans = half_overlapping_spans(video.frames, frames=self.frames, stride=self.stride)
-        windows = stream_clips(video, spans, size=self.frame_size)
-        for start in range(0, len(spans), BLOCK_WINDOWS):
-            block = list(islice(windows, BLOCK_WINDOWS))
-            last = start + len(block) == len(spans)
-            yield Block(index, torch.from_numpy(np.stack(block)), last)
-
-
-def block_loader(
-    catalog: Catalog, *, frames: int, stride: int, size: int, workers: int
-) -> WorkerLoader[Block]:
-    """Return a loader of all windows of every video; those of one come in order, videos may mix."""
-    dataset = WindowBlocks(catalog, frames=frames, stride=stride, size=size)
-    return WorkerLoader(dataset, workers=workers, batch_size=None)
 
 
 @torch.no_grad()
@@ -92,7 +47,13 @@ def predict(
     config = model.encoder.config
     shape = {"frames": config.frames, "stride": config.stride}
     total = CROPS * sum(len(half_overlapping_spans(video.frames, **shape)) for video in left)
-    blocks = block_loader(left, **shape, size=config.size, workers=workers)
+    blocks = window_loader(
+        left,
+        partial(half_overlapping_spans, **shape),
+        size=frame_size(config.size),
+        at_once=BLOCK_WINDOWS,
+        workers=workers,
+    )
     model.to(device).eval()
     bar = tqdm(total=total, desc="test", unit="clip", disable=not progress, file=sys.stderr,
                dynamic_ncols=True)  # fmt: skip
@@ -100,12 +61,12 @@ def predict(
     with bar, stop_at_ctrl_c() as stopping:
         for block in blocks:
             sums.setdefault(block.video, []).append(
-                crop_probabilities(model, block.windows.to(device), precision=precision)
+                crop_probabilities(model, block.clips.to(device), precision=precision)
             )
             if block.last:
                 mean = torch.cat(sums.pop(block.video)).mean(dim=(0, 1))
                 folder.keep_prediction(left[block.video], mean.numpy())
-            bar.update(CROPS * len(block.windows))
+            bar.update(CROPS * len(block.clips))
             if stopping():
                 raise StopRequested
     kept = folder.predictions(catalog)
