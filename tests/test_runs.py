@@ -1,5 +1,7 @@
 """Stopping a run: the first Ctrl-C asks, the second interrupts; its folder has one writer."""
 
+import errno
+import fcntl
 import os
 import signal
 from pathlib import Path
@@ -8,7 +10,7 @@ import pytest
 import torch
 
 from slic.errors import CheckpointError
-from slic.runs import load_checkpoint, read_log, save_checkpoint, stop_at_ctrl_c
+from slic.runs import load_checkpoint, lock_folder, read_log, save_checkpoint, stop_at_ctrl_c
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -40,3 +42,14 @@ def test_a_log_is_read_up_to_the_line_that_a_kill_cut_short(tmp_path: Path) -> N
     assert read_log(path) == []
     path.write_text('{"step": 1}\n{"step": 2}\n{"ste')
     assert [record["step"] for record in read_log(path)] == [1, 2]
+
+
+def test_a_disk_without_locks_is_not_taken_for_another_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "lockf", refused)
+    with pytest.raises(CheckpointError, match=r"run: the run folder cannot be locked \(no locks"):
+        lock_folder(tmp_path / "run")

@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from errno import EACCES, EAGAIN
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
@@ -12,7 +13,7 @@ from typing import IO, Any
 import torch
 
 from slic.errors import CheckpointError
-from slic.files import atomic_path
+from slic.files import atomic_path, reason_of
 
 try:
     import fcntl
@@ -46,9 +47,11 @@ def lock_folder(path: Path) -> IO[str]:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             lock.close()
-            raise CheckpointError(
-                f"{path}: another run is writing to this folder; choose another --out."
-            ) from error
+            if error.errno in (EACCES, EAGAIN):
+                why = "another run is writing to this folder"
+            else:  # such as a disk of another machine that knows no locks
+                why = f"the run folder cannot be locked ({reason_of(error)})"
+            raise CheckpointError(f"{path}: {why}; choose another --out.") from error
     return lock
 
 

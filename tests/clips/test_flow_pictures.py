@@ -80,6 +80,13 @@ def test_flow_that_was_not_extracted_to_its_end_is_named(tmp_path: Path) -> None
         flow.check([VIDEO])
 
 
+def test_flow_with_a_gap_is_named(tmp_path: Path) -> None:
+    extract(tmp_path / "u" / "v_1", count=9, size=(80, 90))
+    (tmp_path / "u" / "v_1" / "frame000003.jpg").unlink()
+    with pytest.raises(CatalogError, match=r"v_1: has 8 flow pictures numbered 1 to 9, so some"):
+        ExtractedFlow(tmp_path, size=SIZE, vertical=False).check([VIDEO])
+
+
 def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
     extract(tmp_path / "u" / "v_1", count=8, size=(80, 90))
     (tmp_path / "u" / "v_1" / "frame000002.jpg").write_bytes(b"")

@@ -12,7 +12,7 @@ import torch
 
 from slic.devices import Arriving
 from slic.embeddings import cache, embed, embedding
-from slic.embeddings.cache import FeatureCache
+from slic.embeddings.cache import FeatureCache, video_state
 from slic.encoders.encoder import EncoderConfig, VideoEncoder
 from slic.videos.catalog import Catalog
 
@@ -131,6 +131,24 @@ def test_a_changed_video_is_embedded_again_and_only_it(
     )
 
 
+def test_of_a_video_that_is_replaced_meanwhile_nothing_is_kept(
+    catalog: Catalog, tmp_path: Path, embedded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = embedding._features
+
+    def replaced(*arguments: Any, **options: Any) -> Arriving:
+        os.utime(catalog[1].path, ns=(1, 1))
+        return plain(*arguments, **options)
+
+    encoder = new_encoder()
+    with monkeypatch.context() as patch:
+        patch.setattr(embedding, "_features", replaced)
+        embed(encoder, catalog, cache=tmp_path / "kept", **SETTINGS)
+    done = sum(embedded)
+    embed(encoder, catalog, cache=tmp_path / "kept", **SETTINGS)
+    assert sum(embedded) - done == 2
+
+
 def test_a_damaged_file_of_the_cache_is_said_and_made_again(
     catalog: Catalog, tmp_path: Path, embedded: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -150,7 +168,7 @@ def test_rows_are_on_disk_before_the_end(
     made_by = {"what": "a test"}
     kept = FeatureCache(tmp_path, made_by)  # never closed: what a kill leaves
     row = np.arange(3, dtype=np.float32)[None]
-    kept.add(catalog[2], row)
+    kept.add(catalog[2], video_state(catalog[2]), row)
     (found,) = FeatureCache(tmp_path, made_by).rows(catalog)
     assert found[0] == 2
     assert np.array_equal(found[1], row)

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ import pytest
 
 from slic.errors import CatalogError
 from slic.labels import read_labels
+from slic.videos import catalog as catalogs
 from slic.videos import scan_cache, scanning
 from slic.videos.catalog import CACHE_NAME, Catalog, Refused, Video
 from slic.videos.decoding import probe, read_frames
@@ -302,7 +304,7 @@ def test_a_scan_that_is_broken_off_loses_nothing(
 
 def test_missing_empty_and_mistaken_folders(tmp_path: Path, clip: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CatalogError, match=r"empty: no video found \(avi gif .* webm, or folders"):
+    with pytest.raises(CatalogError, match=r"empty: no video found \(3gp avi .* wmv, or folders"):
         scan(tmp_path / "empty")
     with pytest.raises(CatalogError, match=r"gone: .*no such file or directory"):
         scan(tmp_path / "gone")
@@ -419,6 +421,56 @@ def test_ids_of_listed_videos_do_not_depend_on_the_working_directory(
     assert found[0].root == tmp_path / "lists"
     assert all((found[0].root / video.id).samefile(video.path) for video in found[0])
     assert len(probed) == 2
+
+
+@pytest.mark.parametrize("name", ["abc:videos", "Tag: 1", os.fsdecode(b"caf\xe9")])
+def test_a_folder_may_be_named_in_any_way(
+    tmp_path: Path, clip: Path, probed: list[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    put(clip, tmp_path / name / "a.mp4")
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        catalog = scan(Path(name), cache=True)
+        if name.isascii():
+            assert ids(catalog) == ["a.mp4"]
+    assert len(probed) == 1  # what was found out is kept
+
+
+def test_a_scan_that_is_killed_has_kept_what_it_knew_a_minute_before(
+    tmp_path: Path, clip: Path, probed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(clip, *(tmp_path / f"{number}.mp4" for number in range(3)))
+
+    def killed(found: Any, **_: Any) -> Iterator[scanning.Verdict]:
+        yield from (scanning._judge(thing) for thing in found[:2])
+        monkeypatch.setattr(scan_cache, "save", lambda *_: None)  # a kill runs no `finally`
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(catalogs, "SAVE_EVERY_SECONDS", -1.0)
+        patch.setattr(catalogs, "scan", killed)
+        with pytest.raises(MemoryError):
+            scan(tmp_path, cache=True)
+    scan(tmp_path, cache=True)
+    assert sorted(probed) == ["0.mp4", "1.mp4", "2.mp4"]
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_refused(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(clip, tmp_path / "a.mp4", tmp_path / "b.mp4")
+
+    def gone(path: Path, id: str) -> Video:  # noqa: A002
+        if id == "b.mp4":
+            raise FileNotFoundError(2, "No such file or directory", str(path))
+        return probe(path, id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scanning, "probe", gone)
+        assert scan(tmp_path, cache=True).refused == (
+            Refused("b.mp4", "no such file or directory"),
+        )
+    assert ids(scan(tmp_path, cache=True)) == ["a.mp4", "b.mp4"]  # it is looked at again
 
 
 def test_bad_lists(tmp_path: Path) -> None:

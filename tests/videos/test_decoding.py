@@ -53,6 +53,10 @@ FORMATS: dict[str, dict[str, Any]] = {
     },
     "mpeg1.mpg": {"codec": "mpeg1video", "options": {"bf": "2", "g": "12"}},
     "mpeg2.mpeg": {"codec": "mpeg2video", "options": {"bf": "2", "g": "12"}},
+    "mpeg2.ts": {"codec": "mpeg2video", "options": {"bf": "2", "g": "12"}},
+    "interlaced.mp4": {"options": {**B_FRAMES, "flags": "+ildct+ilme"}},
+    "interlaced.mpg": {"codec": "mpeg2video", "options": {"g": "12", "flags": "+ildct+ilme"}},
+    "interlaced.avi": {"codec": "mpeg4", "options": {"g": "12", "flags": "+ildct+ilme"}},
     "moving.gif": {"codec": "gif", "pixels": "bgr8"},
     "uneven.mkv": {"times": UNEVEN, "options": B_FRAMES},
     "uneven.mp4": {"times": UNEVEN, "options": B_FRAMES},
@@ -73,6 +77,9 @@ FORMATS: dict[str, dict[str, Any]] = {
 NEVER_JUMPED = {
     "mpeg1.mpg",
     "mpeg2.mpeg",
+    "mpeg2.ts",
+    "interlaced.mpg",
+    "interlaced.avi",
     "uneven.mkv",
     "uneven.mp4",
     "one_late.mkv",
@@ -95,8 +102,8 @@ def plain(folder: Path, make_video: MakeVideo) -> Video:
 
 
 def read_from_the_start(path: Path) -> list[np.ndarray]:
-    """Decode everything with OpenCV's plainest loop, or PyAV's where OpenCV lacks the codec."""
-    if path.name.startswith("av1"):
+    """Decode everything with OpenCV's plainest loop, or PyAV's where OpenCV does it wrong."""
+    if path.name.startswith(("av1", "interlaced")):
         turns = -1 if path.name == "av1_turned.mp4" else 0
         with av.open(str(path)) as container:
             pictures = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
@@ -123,7 +130,8 @@ def test_every_format_gives_the_numbered_pictures(
     assert video.seekable == (name not in NEVER_JUMPED)
     assert video.stamped == (name not in NEVER_STAMPED)
     rng = np.random.default_rng(0)
-    for way in {video, replace(video, stamped=False)}:
+    assert video.interlaced == name.startswith("interlaced")
+    for way in {video, replace(video, stamped=False), replace(video, interlaced=None)}:
         for start in [*rng.integers(0, FRAMES, 6), FRAMES - 1]:  # each from a new opening
             np.testing.assert_array_equal(read_frames(way, [int(start)])[0], truth[start])
         indices = rng.integers(0, FRAMES, 12)
@@ -304,3 +312,41 @@ def test_a_name_that_is_not_utf_8_is_an_error_and_no_crash(plain: Video, tmp_pat
     shutil.copy(plain.path, strange)
     with pytest.raises(UnreadableVideoError, match="its name is not UTF-8; rename it"):
         probe(strange, "strange")
+
+
+def test_frames_of_a_stream_that_starts_late_and_unevenly_are_the_right_ones(
+    tmp_path: Path, make_video: MakeVideo, shown_number: ShownNumber
+) -> None:
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        first, jitter = ((17, 17), (10, 12))[seed % 2]
+        times = [first, *(40 * i + int(rng.integers(-jitter, jitter + 1)) for i in range(1, 100))]
+        path = make_video(tmp_path / "late.mkv", frames=100, times=times, options=B_FRAMES)
+        video = probe(path, path.name)
+        for way in {video, replace(video, stamped=False)}:
+            for place in range(2, 99, 3):  # each from a new opening
+                assert shown_number(read_frames(way, [place])[0]) == place
+
+
+def test_a_title_in_another_encoding_changes_nothing(plain: Video, tmp_path: Path) -> None:
+    title = tmp_path / "title.mkv"
+    with av.open(str(plain.path)) as source, av.open(str(title), "w") as copy:
+        copy.metadata["title"] = "Caf_"
+        stream = copy.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                copy.mux(packet)
+    title.write_bytes(title.read_bytes().replace(b"Caf_", b"Caf\xe9"))
+    assert probe(title, "title.mkv").stamped
+
+
+def test_a_picture_of_a_folder_that_has_become_a_folder_is_named(
+    tmp_path: Path, make_frames: MakeVideo
+) -> None:
+    folder = make_frames(tmp_path / "frames", frames=6)
+    video = probe(folder, "frames")
+    (folder / "image_00003.jpg").unlink()
+    (folder / "image_00003.jpg").mkdir()
+    with pytest.raises(UnreadableVideoError, match=r"image_00003\.jpg: is a directory"):
+        read_frames(video, [0, 2])

@@ -16,6 +16,7 @@ from slic.cli.common import (
     keep_freed_memory,
     labels_argument,
     load_encoder,
+    main_process_first,
     open_catalog,
     open_labelled,
     print_refused,
@@ -101,7 +102,8 @@ def pretrain(arguments: Namespace) -> None:
         if not recipe_source.exists():
             raise CheckpointError(f"{out}: there is no run to resume; leave --resume out.")
     recipe = load_recipe(recipe_source or "best", arguments.settings)
-    catalog, labels = _catalog_and_labels(arguments)
+    with main_process_first():
+        catalog, labels = _catalog_and_labels(arguments)
     if is_main_process():
         print_refused(catalog.refused, file=sys.stderr)
     if arguments.split:

@@ -1,5 +1,6 @@
 """Flow that another tool extracted to grey pictures, as the authors' does."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -41,14 +42,15 @@ class ExtractedFlow:
         """See that every video has flow of its own, and enough of it.
 
         Raises:
-            CatalogError: Names the first video that has none, shares it with another, or has less
-                than ``ENOUGH`` of what its frames need.
+            CatalogError: Names the first video that has none, shares it with another, lacks a
+                picture in between, or has less than ``ENOUGH`` of what its frames need.
         """
         for component in self.components:
             pictures = {video.id: 0 for video in videos}
             users: dict[Path, list[str]] = {}
             for video in videos:
                 if paths := self._pictures_of(video, component):
+                    _refuse_gaps(paths)
                     pictures[video.id] = len(paths)
                     users.setdefault(paths[0].parent, []).append(video.id)
             if missing := [name for name, there in pictures.items() if not there]:
@@ -103,3 +105,13 @@ class ExtractedFlow:
             if folder.is_dir() and (paths := frame_paths(folder)):
                 return paths
         return []
+
+
+def _refuse_gaps(paths: Sequence[Path]) -> None:
+    """Refuse pictures whose numbers have a gap: what follows it would be a step late."""
+    first, last = (int(re.findall(r"\d+", path.stem)[-1]) for path in (paths[0], paths[-1]))
+    if last - first + 1 != len(paths):
+        raise CatalogError(
+            f"{paths[0].parent}: has {len(paths)} flow pictures numbered {first} to {last}, so "
+            "some in between are missing; extract them again."
+        )

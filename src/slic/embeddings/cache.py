@@ -61,9 +61,11 @@ def _kept_and_made(
         total=len(videos), initial=len(videos) - len(places), desc=bar, unit="video",
         disable=bar is None, file=sys.stderr, leave=False,
     ) as shown:  # fmt: skip
+        # Before they are read: of a file that is replaced meanwhile, nothing is kept.
+        states = [video_state(videos[place]) if kept else "" for place in places]
         for index, row in make([videos[place] for place in places]) if places else ():
             if kept:
-                kept.add(videos[places[index]], row)
+                kept.add(videos[places[index]], states[index], row)
             yield places[index], row
             shown.update()
 
@@ -123,9 +125,12 @@ class FeatureCache:
                 if index is not None and state == video_state(videos[index]):
                     yield index, row
 
-    def add(self, video: Video, row: Row) -> None:
-        """Remember the features of a video; they are on disk after 20 seconds at most."""
-        self._fresh.append((video.id, video_state(video), row))
+    def add(self, video: Video, state: str, row: Row) -> None:
+        """Remember the features of a video whose file was in a state (`video_state`) before.
+
+        They are on disk after 20 seconds at most.
+        """
+        self._fresh.append((video.id, state, row))
         if time.monotonic() - self._flushed >= FLUSH_SECONDS:
             self._flush()
 

@@ -28,7 +28,7 @@ Precision = Literal["fp32", "bf16"]
 AllWindows = Literal["windows"]
 Features: TypeAlias = Callable[[Tensor], Arriving]  # clips (b t s s 3) of bytes -> (b d)
 AT_ONCE = 32  # windows that pass the encoder together: 25 MB of 16 frames of 128 x 128
-CACHE_FORMAT = 2  # raise it when a change of the code gives the same video other features
+CACHE_FORMAT = 3  # raise it when a change of the code gives the same video other features
 
 
 @torch.no_grad()

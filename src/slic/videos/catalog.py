@@ -1,5 +1,6 @@
 """Which videos there are: a folder is scanned, or a list is read, and refused files are named."""
 
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from slic.videos.video import Refused, Video
 __all__ = ["Catalog", "Refused", "Video"]
 
 CACHE_NAME = ".slic-catalog.parquet"
+SAVE_EVERY_SECONDS = 60.0
 NAMED_REFUSALS = 5  # how many refused files an error message names
 
 
@@ -156,7 +158,7 @@ def _settle(
 ) -> list[Verdict]:
     """Return a verdict on each thing: the kept one where nothing changed, else a new one.
 
-    New verdicts are kept even when the scan is broken off, so that no work is lost.
+    New verdicts are kept even when the scan is broken off, and every minute: a kill costs no more.
     """
     verdicts = scan_cache.load(places, found)
     known = {verdict.found.id for verdict in verdicts}
@@ -164,8 +166,12 @@ def _settle(
     if not fresh:
         return verdicts
     try:
+        saved = time.monotonic()
         for verdict in scan(fresh, workers=workers, progress=progress):
             verdicts.append(verdict)
+            if time.monotonic() - saved > SAVE_EVERY_SECONDS:
+                scan_cache.save(places, verdicts)
+                saved = time.monotonic()
     finally:
         scan_cache.save(places, verdicts)
     return verdicts
@@ -187,7 +193,8 @@ def _paths_in(listing: Path) -> list[str]:
     if listing.suffix.lower() not in {".parquet", ".pq"}:
         return [row["path"] for _, row in read_csv(listing, "path")]
     try:
-        table = pq.read_table(listing)
+        with listing.open("rb") as file:  # given a path, it takes "a:b" for an address
+            table = pq.read_table(file)
     except (OSError, pa.ArrowException) as error:
         raise CatalogError(f"{listing}: cannot be read as a Parquet file ({error}).") from error
     if "path" not in table.column_names:

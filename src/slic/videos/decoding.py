@@ -1,12 +1,14 @@
 """Reading frames out of videos: the only place that opens one.
 
-OpenCV (PyAV for codecs that it lacks) decides which frame is number i: the i-th that it gives when
-it reads from the start. Every other way to a frame (jumping, time stamps) is held to that when a
-video is scanned.
+OpenCV (PyAV for codecs that it lacks, and for interlaced frames) decides which frame is number i:
+the i-th that it gives when it reads from the start. Every other way to a frame (jumping, time
+stamps) is held to that when a video is scanned.
 """
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 import cv2
@@ -114,10 +116,11 @@ def _read_sorted(
 
 def _frames_of_file(video: Video, places: Sequence[int], *, jump: bool) -> Iterator[Frame]:
     """Give the frames at ascending places of a video file as BGR, with one opening."""
-    with opened(video.path) as capture:
-        if codec(capture) not in PYAV_ALONE:
-            yield from _frames_at(capture, video, places, jump=jump)
-            return
+    if not _is_interlaced(video):
+        with opened(video.path) as capture:
+            if codec(capture) not in PYAV_ALONE:
+                yield from _frames_at(capture, video, places, jump=jump)
+                return
     if jump:
         yield from stamped.read(video.path, places, fps=video.fps)
         return
@@ -128,6 +131,21 @@ def _frames_of_file(video: Video, places: Sequence[int], *, jump: bool) -> Itera
         if picture is None:
             raise UnreadableVideoError(f"{video.path}: frame {place} does not decode")
         yield picture
+
+
+def _is_interlaced(video: Video) -> bool:
+    if video.interlaced is not None:
+        return video.interlaced
+    try:
+        changed = video.path.stat().st_mtime_ns
+    except OSError as error:
+        raise UnreadableVideoError(f"{video.path}: {reason_of(error)}") from error
+    return _looked_at(video.path, changed)
+
+
+@lru_cache(maxsize=4096)
+def _looked_at(path: Path, changed: int) -> bool:  # noqa: ARG001 (another file has another answer)
+    return stamped.interlaced(path)
 
 
 def _frames_at(
@@ -154,7 +172,10 @@ def _frames_of_folder(video: Video, places: Sequence[int]) -> Iterator[Frame]:
     """Give the frames at these places of a folder of numbered frames as BGR."""
     paths = frame_folder.frame_paths(video.path)
     for place in places:
-        frame = frame_folder.read_image(paths[place]) if place < len(paths) else None
+        try:
+            frame = frame_folder.read_image(paths[place]) if place < len(paths) else None
+        except OSError as error:
+            raise UnreadableVideoError(f"{paths[place]}: {reason_of(error)}") from error
         if frame is None:
             raise UnreadableVideoError(f"{video.path}: frame {place} does not decode")
         yield frame

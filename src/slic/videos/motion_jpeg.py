@@ -27,8 +27,8 @@ def write(path: Path, frames: Iterable[Frame], *, fps: float, quality: int, orig
 
     ``origin`` says what the frames are of; `origin_of` gives it back.
     """
-    rate = Fraction(fps).limit_denominator(1001)
-    with av.open(str(path), "w", format="avi") as container:
+    rate = Fraction(fps).limit_denominator(1001) or Fraction(1, 1001)
+    with av.open(str(path.absolute()), "w", format="avi") as container:
         container.metadata["comment"] = f"{_MARK.decode()} {origin}"
         stream = container.add_stream("mjpeg", rate=rate)
         assert isinstance(stream, VideoStream)
@@ -77,7 +77,7 @@ def _pictures(path: Path, index: Int[np.ndarray, "n 2"]) -> Iterator[Frame]:
 def origin_of(path: Path) -> str | None:
     """Return what the frames of a file are of; None when there is no file that `write` wrote."""
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path.absolute()), metadata_errors="replace") as container:
             comment = container.metadata.get("comment", "")
     except (OSError, av.FFmpegError):
         return None

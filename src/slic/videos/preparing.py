@@ -166,7 +166,7 @@ def _outcomes(
             yield video, _outcome(work, video)
         return
     # spawn, because a fork beside the threads of OpenCV or torch may hang
-    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin_worker)
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=begin_worker)
     try:
         of = {pool.submit(_outcome, work, video): video for video in videos}
         for future in as_completed(of):
@@ -190,7 +190,7 @@ def _outcome(work: Work, video: Video) -> Outcome:
         )
 
 
-def _begin_worker() -> None:
+def begin_worker() -> None:
     """Use one thread, and end without a word at Ctrl-C and when the parent is gone."""
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))

@@ -60,7 +60,7 @@ def probe(path: Path, id: str) -> Video:  # noqa: A002 (the word of the whole pa
         raise UnreadableVideoError(f"{path}: the file is empty")
     try:
         with opened(path) as capture:
-            seen = _read_through(path, capture)
+            seen = _read_through(path, capture, interlaced=(interlaced := stamped.interlaced(path)))
     except UnreadableVideoError:
         raise UnreadableVideoError(f"{path}: {_why_unopened(path, head)}") from None
     if seen.frames < 2:
@@ -70,7 +70,7 @@ def probe(path: Path, id: str) -> Video:  # noqa: A002 (the word of the whole pa
         _log.warning("%s: only %d of %d frames decode", path, seen.frames, seen.told_frames)
     by_stamps = container in STAMPED and _stamps_agree(path, seen)
     by_number = container in JUMPABLE and _jumps_agree(path, seen)
-    seekable = by_stamps if seen.codec in PYAV_ALONE else by_number
+    seekable = by_stamps if interlaced or seen.codec in PYAV_ALONE else by_number
     return Video(
         id=id,
         path=path,
@@ -81,6 +81,7 @@ def probe(path: Path, id: str) -> Video:  # noqa: A002 (the word of the whole pa
         seekable=seekable,
         keyframe_gap=seen.keyframe_gap,
         stamped=seekable and by_stamps,
+        interlaced=interlaced,
     )
 
 
@@ -124,17 +125,18 @@ class _Seen:
     marks: dict[int, int] = field(default_factory=dict)
 
 
-def _read_through(path: Path, capture: cv2.VideoCapture) -> _Seen:
-    """Decode every frame, with PyAV where OpenCV does not know the codec."""
+def _read_through(path: Path, capture: cv2.VideoCapture, *, interlaced: bool) -> _Seen:
+    """Decode every frame, with PyAV where OpenCV does not know the codec or shows other frames."""
     fps, name = capture.get(cv2.CAP_PROP_FPS), codec(capture)
-    frames = stamped.shown(path, fps=fps or 1.0) if name in PYAV_ALONE else shown(capture)
-    seen = _look_at(frames)
+    by_pyav = interlaced or name in PYAV_ALONE
+    frames = stamped.shown(path, fps=fps or 1.0) if by_pyav else shown(capture)
+    seen = _look_at(frames, fps)
     seen.fps = _frame_rate(fps, seen.frames, seen.seconds)
     seen.codec, seen.told_frames = name, round(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     return seen
 
 
-def _look_at(frames: Iterable[Shown]) -> _Seen:
+def _look_at(frames: Iterable[Shown], fps: float) -> _Seen:
     """Go through all frames, converting only the first and the few whose checksums are kept."""
     seen, every = _Seen(), 8
     first: Shown | None = None
@@ -154,9 +156,11 @@ def _look_at(frames: Iterable[Shown]) -> _Seen:
         if frame.key:
             last_key = seen.frames
         seen.keyframe_gap = max(seen.keyframe_gap, seen.frames + 1 - last_key)
-        if seen.even == seen.frames == round(frame.stamp - first.stamp):
-            seen.even += 1
         seen.seconds = frame.seconds - first.seconds
+        # OpenCV's stamps are rounded from zero, what a jump goes by from the first frame.
+        numbers = {round(frame.stamp - first.stamp), round(seen.seconds * fps), seen.frames}
+        if len(numbers) == 1 and seen.even == seen.frames:
+            seen.even += 1
         seen.frames += 1
     return seen
 

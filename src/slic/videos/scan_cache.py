@@ -31,9 +31,10 @@ _SCHEMA = pa.schema(
         ("seekable", pa.bool_()),
         ("keyframe_gap", pa.int64()),
         ("stamped", pa.bool_()),
+        ("interlaced", pa.bool_()),
     ],
     # Another decoder may count other frames, so its verdicts are not ours.
-    metadata={"slic_scan": f"3, OpenCV {cv2.__version__}, PyAV {av.__version__}"},
+    metadata={"slic_scan": f"4, OpenCV {cv2.__version__}, PyAV {av.__version__}"},
 )
 _log = logging.getLogger("slic")
 
@@ -70,8 +71,8 @@ def save(places: Iterable[Path], verdicts: Iterable[Verdict]) -> None:
     table = pa.Table.from_pylist(rows, schema=_SCHEMA)
     for place in places:
         try:
-            with atomic_path(place) as temporary:
-                pq.write_table(table, temporary)
+            with atomic_path(place) as temporary, temporary.open("wb") as file:
+                pq.write_table(table, file)  # given a path, it takes "a:b" for an address
             return
         except (SlicError, OSError) as error:
             _log.debug("scan not cached: %s", error)
@@ -80,7 +81,8 @@ def save(places: Iterable[Path], verdicts: Iterable[Verdict]) -> None:
 def _rows(place: Path) -> list[dict[str, Any]]:
     """Read a cache; one that is missing, damaged or of another version is no cache."""
     try:
-        table = pq.read_table(place)
+        with place.open("rb") as file:
+            table = pq.read_table(file)
     except (OSError, pa.ArrowException):
         return []
     if not table.schema.equals(_SCHEMA, check_metadata=False):

@@ -15,7 +15,8 @@ from slic.videos.probing import probe
 from slic.videos.video import Refused, Video
 
 VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".gif"}
+    {".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".gif", ".wmv", ".flv"}
+    | {".3gp", ".ogv", ".vob", ".ts", ".mts", ".m2ts"}
 )
 
 
@@ -145,3 +146,5 @@ def _judge(thing: Found) -> Verdict:
         reason = str(error).removeprefix(f"{thing.path}: ")
         from_disk = isinstance(error.__cause__, OSError)
         return Verdict(thing, Refused(thing.id, reason), lasting=not from_disk)
+    except OSError as error:  # it went while it was looked at
+        return Verdict(thing, Refused(thing.id, reason_of(error)), lasting=False)

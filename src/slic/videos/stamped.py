@@ -3,13 +3,13 @@
 A clip needs everything decoded since the key frame before it, but for frames that no other frame
 needs (B-frames, mostly): those are left out on the way. The pictures are bit for bit OpenCV's;
 only videos whose scan showed that are read so (`slic.videos.probing`). In order are read those
-whose codec OpenCV lacks (`slic.videos.capture.PYAV_ALONE`).
+whose codec OpenCV lacks (`slic.videos.capture.PYAV_ALONE`), and interlaced ones.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import av
@@ -26,6 +26,7 @@ from slic.videos.capture import Shown, refuse_strange
 Frame = UInt8[np.ndarray, "h w 3"]
 
 JUMP_FRAMES = 8  # fewer are decoded for less than a jump costs
+LOOKED_AT = 4  # frames at each of three places
 SKIP_FOR_GOOD = frozenset({"libdav1d"})  # what it is told to skip before its first frame
 
 
@@ -52,6 +53,21 @@ def shown(path: Path, *, fps: float) -> Iterator[Shown]:
             yield Shown(stamp, stamp / fps, frame.key_frame, partial(_picture, frame, colours))
 
 
+def interlaced(path: Path) -> bool:
+    """Tell whether frames are interlaced at the start, or one or two thirds into a video.
+
+    OpenCV 5 does not convert them, says that it did, and gives what lay in memory. PyAV does.
+    """
+    with suppress(UnreadableVideoError), _opened(path) as (container, stream):
+        for third in range(3):
+            if third and container.duration:
+                container.seek(third * container.duration // 3)
+            frames = islice(container.decode(stream), LOOKED_AT)
+            if any(frame.interlaced_frame for frame in frames):
+                return True
+    return False
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video file, to be decoded by one thread.
@@ -61,7 +77,8 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """
     refuse_strange(path)
     try:
-        with av.open(str(path.absolute())) as container:
+        # Players write what they like into titles, in whatever encoding.
+        with av.open(str(path.absolute()), metadata_errors="replace") as container:
             stream = container.streams.video[0]
             stream.thread_type, stream.codec_context.thread_count = "NONE", 1
             yield container, stream

@@ -21,6 +21,8 @@ class Video:
         keyframe_gap: Longest distance in frames between key frames: what a jump may cost.
         stamped: Its time stamps tell PyAV the same frames, bit by bit: checked when it was scanned.
             Clips are then read by them, which is quicker.
+        interlaced: OpenCV does not convert its frames, so PyAV reads them. None where no scan found
+            out; it is then looked at when the video is read.
     """
 
     id: str
@@ -32,6 +34,7 @@ class Video:
     seekable: bool
     keyframe_gap: int = 32
     stamped: bool = False
+    interlaced: bool | None = None
 
     @property
     def duration_seconds(self) -> float:

@@ -12,12 +12,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from slic.errors import CatalogError, SlicError
 from slic.files import atomic_path, write_atomically
+from slic.videos.preparing import begin_worker
 from slic.videos.scanning import cores
 from slic.videos.synthetic import backgrounds, scene
 from slic.videos.synthetic.actions import ACTIONS
@@ -198,7 +198,7 @@ def _write_all(
         return
     # spawn, because a fork beside the threads of OpenCV or torch may hang
     with ProcessPoolExecutor(
-        count, mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
+        count, mp_context=get_context("spawn"), initializer=begin_worker
     ) as pool:
         futures = [pool.submit(write_one, folder, settings, number) for number in todo]
         try:
