@@ -1,7 +1,6 @@
 """Verbs that train a classifier on labels and test it: finetune, linear and probe."""
 
 import json
-import shlex
 import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict, fields
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from slic.cli.common import (
     Verbs,
     at_least,
+    command,
     encoder_argument,
     keep_freed_memory,
     labels_argument,
@@ -182,9 +182,9 @@ def _tell(
 
 def _resume_words(arguments: Namespace) -> str:
     """Return the command that goes on with a stopped run; its settings lie in the folder."""
-    words = ["slic", "evaluate", arguments.protocol, arguments.videos]
+    words = ["evaluate", arguments.protocol, arguments.videos]
     for name in ("encoder", "labels", "annotations", "train_split", "test_split", "out", "json"):
         if value := getattr(arguments, name):
             words += [f"--{name.replace('_', '-')}", value]
     words += ["--from-scratch"] if arguments.from_scratch else []
-    return shlex.join(str(word) for word in [*words, "--resume"])
+    return command(*words, "--resume")

@@ -37,6 +37,11 @@ def videos_argument(verb: ArgumentParser) -> None:
 def encoder_argument(verb: ArgumentParser) -> None:
     """Ask for the encoder and the number of workers that feed it."""
     verb.add_argument("--encoder", type=Path, required=True, help="folder that a run wrote")
+    workers_argument(verb)
+
+
+def workers_argument(verb: ArgumentParser) -> None:
+    """Ask for the number of workers that feed an encoder."""
     verb.add_argument(
         "--workers", type=at_least(0), default=2, help="processes that decode (default 2)"
     )

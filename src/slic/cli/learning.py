@@ -1,6 +1,5 @@
 """Verbs that make encoders and embeddings."""
 
-import shlex
 import sys
 from argparse import BooleanOptionalAction, Namespace
 from pathlib import Path
@@ -10,6 +9,7 @@ from slic.cli.common import (
     Verbs,
     at_least,
     cache_argument,
+    command,
     encoder_argument,
     features_kept,
     is_main_process,
@@ -179,11 +179,11 @@ def demo(arguments: Namespace) -> None:
 
 def _resume_words(arguments: Namespace) -> str:
     """Return the command that goes on with a stopped run."""
-    words = ["slic", "pretrain", arguments.videos, "--out", arguments.out, "--resume"]
+    words = ["pretrain", arguments.videos, "--out", arguments.out, "--resume"]
     for option in ("labels", "annotations", "split"):
         if value := getattr(arguments, option):
             words += [f"--{option}", value]
-    return shlex.join(str(word) for word in words)
+    return command(*words)
 
 
 def _catalog_and_labels(arguments: Namespace) -> tuple["Catalog", "Labels | None"]:

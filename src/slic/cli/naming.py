@@ -16,8 +16,9 @@ from slic.cli.common import (
     print_refused,
     printable,
     videos_argument,
+    workers_argument,
 )
-from slic.cli.search import index_argument, moment_of, workers_argument
+from slic.cli.search import index_argument, moment_of
 from slic.errors import SearchError
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from slic.cli.common import (
     said,
     say_next,
     videos_argument,
+    workers_argument,
 )
 from slic.errors import SearchError
 
@@ -88,13 +89,6 @@ def add_verbs(verbs: Verbs) -> None:
 def index_argument(verb: ArgumentParser) -> None:
     """Ask for the index."""
     verb.add_argument("index", type=Path, metavar="INDEX", help="folder that `slic index` wrote")
-
-
-def workers_argument(verb: ArgumentParser) -> None:
-    """Ask for the number of workers that feed the encoder."""
-    verb.add_argument(
-        "--workers", type=at_least(0), default=2, help="processes that decode (default 2)"
-    )
 
 
 def seconds(word: str) -> float:
