@@ -18,10 +18,11 @@ from slic.clips.datasets import TripletSample
 from slic.clustering.assignment import PseudoLabels
 from slic.evaluation.scoring import LabelObserver
 from slic.pretraining import Observer
-from slic.pretraining.folder import RunFolder, read_log
+from slic.pretraining.folder import RunFolder
 from slic.pretraining.objective import LossTerms
 from slic.pretraining.run import Run
 from slic.recipe import LOOKS, Recipe, save_recipe
+from slic.runs import read_log
 
 SMALL = 2 / 3  # of the rows and columns of a clip, while they grow
 

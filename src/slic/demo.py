@@ -18,9 +18,10 @@ from slic.evaluation.scoring import (
 )
 from slic.labels import read_labels
 from slic.pretraining import pretrain
-from slic.pretraining.folder import RunFolder, read_log
+from slic.pretraining.folder import RunFolder
 from slic.pretraining.parts import new_encoder
 from slic.recipe import Recipe, load_recipe
+from slic.runs import read_log
 from slic.videos.catalog import Catalog
 from slic.videos.synthetic import write_sample
 from slic.videos.synthetic.take import Level

@@ -15,8 +15,6 @@ from torch import Tensor
 from slic.clips.augment import Augmentation, around, centre_look, draw_look, render_flow, render_rgb
 from slic.clips.datasets import (
     ClipDataset,
-    ClipReader,
-    ClipView,
     Draw,
     EpochBatches,
     TripletDataset,
@@ -25,6 +23,7 @@ from slic.clips.datasets import (
     clip_loader,
 )
 from slic.clips.flow import optical_flow
+from slic.clips.reader import ClipReader, ClipView
 from slic.clips.spans import centre_span, evenly_spaced_spans
 from slic.clustering.assignment import PseudoLabels
 from slic.videos.catalog import Catalog

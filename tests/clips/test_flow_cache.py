@@ -13,7 +13,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from slic.clips.flow import FlowMethod, optical_flow
 from slic.clips.flow_cache import RANGE, FlowCache
 from slic.errors import CheckpointError, UnreadableVideoError
-from slic.videos.decoding import probe, read_frames
+from slic.videos.decoding import read_frames
+from slic.videos.probing import probe
 from slic.videos.video import Video
 
 W, H = 43, 32

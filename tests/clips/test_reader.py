@@ -20,7 +20,7 @@ from slic.clips.flow_cache import FlowCache
 from slic.clips.flow_pictures import ExtractedFlow
 from slic.clips.reader import ClipReader, ClipView, Shown
 from slic.videos.catalog import Catalog
-from slic.videos.decoding import probe
+from slic.videos.probing import probe
 from slic.videos.video import Video
 
 FRAMES, SIZE = 4, 48

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from slic.clips.datasets import ClipDataset, ClipReader, ClipView
+from slic.clips.datasets import ClipDataset
+from slic.clips.reader import ClipReader, ClipView
 from slic.embeddings import Layer, centred_unit_rows, embed, embedding
 from slic.encoders.encoder import EncoderConfig, VideoEncoder, to_input
 from slic.errors import CatalogError, SlicError

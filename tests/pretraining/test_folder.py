@@ -9,7 +9,8 @@ import torch
 
 from slic.errors import CheckpointError
 from slic.pretraining.checkpoint import RunState, load_state, save_state, videos_digest
-from slic.pretraining.folder import RunFolder, read_log
+from slic.pretraining.folder import RunFolder
+from slic.runs import read_log
 
 IDS = ["a.mp4", "b.mp4"]
 

@@ -14,9 +14,10 @@ from accelerate import Accelerator
 from torch import Generator, nn
 
 from slic.clips.reader import ClipReader
-from slic.pretraining.folder import RunFolder, read_log
+from slic.pretraining.folder import RunFolder
 from slic.pretraining.objective import info_nce_instance, loss_terms, triplet_instance
 from slic.pretraining.rounds import cluster_round
+from slic.runs import read_log
 from slic.videos.catalog import Catalog
 
 BATCH, LOOKS = 8, 3

@@ -7,8 +7,9 @@ import pytest
 from accelerate import Accelerator
 
 from slic.clustering.assignment import PseudoLabels
-from slic.pretraining.folder import RunFolder, read_log
+from slic.pretraining.folder import RunFolder
 from slic.pretraining.reporting import Reporter
+from slic.runs import read_log
 
 
 @pytest.mark.parametrize("recall", [None, 0.993])

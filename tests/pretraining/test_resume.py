@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from slic.pretraining.folder import RunFolder, read_log
+from slic.pretraining.folder import RunFolder
+from slic.runs import read_log
 
 Slic = Callable[..., Any]
 OF_THE_CLOCK = {"time", "seconds", "waited", "clips_per_second"}

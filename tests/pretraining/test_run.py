@@ -19,12 +19,13 @@ from slic.errors import (
     UnreadableVideoError,
 )
 from slic.pretraining import parts, pretrain, reporting, run, watching
-from slic.pretraining.folder import RunFolder, read_log
+from slic.pretraining.folder import RunFolder
 from slic.pretraining.objective import LossTerms, loss_terms
 from slic.pretraining.parts import new_encoder
 from slic.pretraining.rounds import cluster_round
 from slic.pretraining.watching import Watch
 from slic.recipe import Recipe, load_recipe
+from slic.runs import read_log
 from slic.videos.catalog import Catalog, Refused
 
 Terms = Callable[..., LossTerms]

@@ -16,11 +16,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from slic.clips.datasets import batch_loader
 from slic.clustering.assignment import PseudoLabels
-from slic.pretraining.folder import RunFolder, read_log
+from slic.pretraining.folder import RunFolder
 from slic.pretraining.parts import new_optimizer
 from slic.pretraining.run import Run
 from slic.pretraining.stepping import step_if_finite
 from slic.recipe import Recipe, TrainSettings, load_recipe
+from slic.runs import read_log
 from slic.videos.catalog import Catalog
 
 aten = torch.ops.aten

@@ -8,7 +8,7 @@ import numpy as np
 
 from slic.search import Index, Query, Results, search, write_contact_sheet
 from slic.search.contact_sheet import clock
-from slic.videos.decoding import probe
+from slic.videos.probing import probe
 
 
 def test_the_page(

@@ -23,8 +23,9 @@ from slic.labels import read_labels
 from slic.videos import catalog as catalogs
 from slic.videos import scan_cache, scanning
 from slic.videos.catalog import CACHE_NAME, Catalog, Refused, Video
-from slic.videos.decoding import probe, read_frames
+from slic.videos.decoding import read_frames
 from slic.videos.frame_folder import numbered_frames
+from slic.videos.probing import probe
 
 MakeVideo = Callable[..., Path]
 Nobody = Callable[[], AbstractContextManager[None]]

@@ -15,8 +15,9 @@ from slic.files import temporary_path
 from slic.videos import motion_jpeg
 from slic.videos.catalog import Catalog
 from slic.videos.copies import Copies
-from slic.videos.decoding import probe, read_frames, stream_frames
+from slic.videos.decoding import read_frames, stream_frames
 from slic.videos.preparing import remove_leftovers
+from slic.videos.probing import probe
 
 FRAMES = 50
 FORMATS: dict[str, dict[str, Any]] = {

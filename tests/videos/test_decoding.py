@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from slic.errors import UnreadableVideoError
 from slic.videos import decoding, stamped
-from slic.videos.decoding import probe, read_frames, stream_frames
+from slic.videos.decoding import read_frames, stream_frames
+from slic.videos.probing import probe
 from slic.videos.video import Video
 
 FRAMES = 100

@@ -146,7 +146,7 @@ def classify(arguments: Namespace) -> None:
     """Say what videos show."""
     from slic.search import Classifier, Index, classify_videos
     from slic.videos.catalog import Catalog
-    from slic.videos.decoding import probe
+    from slic.videos.probing import probe
     from slic.videos.scanning import VIDEO_SUFFIXES
     from slic.videos.video import Refused
 

@@ -208,7 +208,7 @@ def _query(
     index: "Index", word: str, start: float | None, end: float | None
 ) -> tuple[str, "Query", dict[str, Any]]:
     from slic.search import query_from_moments, query_from_video
-    from slic.videos.decoding import probe
+    from slic.videos.probing import probe
 
     if (moment_id := moment_of(index, word)) is not None:
         if (start, end) != (None, None):

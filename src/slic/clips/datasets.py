@@ -27,18 +27,6 @@ from slic.clips.spans import (
 from slic.clustering.assignment import PseudoLabels
 from slic.videos.catalog import Catalog, Video
 
-__all__ = [
-    "ClipDataset",
-    "ClipReader",
-    "ClipView",
-    "Draw",
-    "EpochBatches",
-    "TripletDataset",
-    "TripletSample",
-    "batch_loader",
-    "clip_loader",
-]
-
 _ORDER, _PARTNER, _SPAN, _LOOK = range(4)  # one independent stream of random numbers for each
 
 

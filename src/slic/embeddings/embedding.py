@@ -14,7 +14,8 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from slic.clips.datasets import ClipDataset, ClipReader, ClipView, clip_loader
+from slic.clips.datasets import ClipDataset, clip_loader
+from slic.clips.reader import ClipReader, ClipView
 from slic.clips.spans import sliding_spans
 from slic.clips.windows import Windows, window_loader
 from slic.devices import Arriving, arrivals, send_to_host

@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 from jaxtyping import Float32
 
-from slic.clips.datasets import ClipView
+from slic.clips.reader import ClipView
 from slic.errors import CheckpointError
 from slic.files import atomic_path
 

@@ -13,8 +13,6 @@ from slic.errors import CheckpointError
 from slic.files import atomic_path
 from slic.runs import lock_folder, read_log
 
-__all__ = ["RunFolder", "read_log"]
-
 
 class RunFolder:
     """A run's files; used as a context, it is locked against a second writer."""

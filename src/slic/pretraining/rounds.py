@@ -6,7 +6,8 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast, broadcast_object_list, gather_object
 from jaxtyping import Float32
 
-from slic.clips.datasets import ClipDataset, ClipReader, clip_loader
+from slic.clips.datasets import ClipDataset, clip_loader
+from slic.clips.reader import ClipReader
 from slic.clustering.assignment import Method, PseudoLabels
 from slic.embeddings import Layer, Precision, centred_unit_rows, embed
 from slic.encoders.encoder import VideoEncoder, to_input

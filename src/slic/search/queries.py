@@ -17,7 +17,7 @@ from slic.search.index import Index
 from slic.search.indexing import embed_moments
 from slic.search.moments import Windows
 from slic.search.streaming import Job, read_moments
-from slic.videos.decoding import probe
+from slic.videos.probing import probe
 from slic.videos.video import Video
 
 MOST_WINDOWS = 600  # of one query

@@ -7,7 +7,7 @@ from typing import Any
 
 from slic.evaluation.training_curves import CURVES, Curve
 from slic.files import as_text, is_file
-from slic.pretraining.folder import read_log
+from slic.runs import read_log
 
 MOST_RUNS = 200
 MOST_POINTS = 400

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slic.errors import SearchError, UnreadableVideoError
-from slic.videos.decoding import probe
+from slic.videos.probing import probe
 from slic.videos.video import Video
 
 MOST_BYTES = 500 << 20

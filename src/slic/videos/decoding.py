@@ -19,10 +19,8 @@ from slic.errors import UnreadableVideoError
 from slic.files import reason_of
 from slic.videos import frame_folder, motion_jpeg, stamped
 from slic.videos.capture import PYAV_ALONE, codec, opened
-from slic.videos.probing import JUMP_OVERHEAD_FRAMES, probe
+from slic.videos.probing import JUMP_OVERHEAD_FRAMES
 from slic.videos.video import Video
-
-__all__ = ["PastEnd", "probe", "read_frames", "stream_frames"]
 
 PastEnd = Literal["repeat-last", "loop", "error"]
 Frame = UInt8[np.ndarray, "h w 3"]
