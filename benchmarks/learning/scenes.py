@@ -1,6 +1,7 @@
 """Two remedies against learning the scene: backgrounds mixed in, and still clips as negatives.
 
-Both are the product's loop with other clips in a batch; all else is as in the row of a recipe.
+Both are the product's loop with other clips in a batch; all else is as in the row of a recipe. The
+first is after Wang et al. 2021, who take a frame of the same video.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from learning.training import StoredRun
 from slic.clips.datasets import TripletSample
 from slic.pretraining.objective import LossTerms
 
-MIXED = 0.3  # at most so much of a positive is a frame of another video (Wang et al. 2021)
+MIXED = 0.3  # at most so much of a positive is a frame of another video
 STILL = 16  # still clips beside the pairs of a batch
 
 
