@@ -18,7 +18,7 @@ from slic.clips.datasets import TripletSample
 from slic.encoders.encoder import VideoEncoder
 from slic.pretraining.objective import LossTerms
 
-START = 0.99  # weight of the slow copy's past; rises to 1 by a cosine (Grill et al. 2020)
+START = 0.97  # weight of the slow copy's past; rises to 1 by a cosine (Grill et al. 2020, from .99)
 QUEUE = 1024  # keys of MoCo: at most two passes over 400 videos with two clips each
 
 
