@@ -70,7 +70,10 @@ def main() -> None:
     parser.add_argument("results", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, help="folder for plots")
     arguments = parser.parse_args()
-    records = read_records(arguments.results)
+    try:
+        records = read_records(arguments.results)
+    except SlicError as error:
+        sys.exit(f"tables: {error}")
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
     for draw in dict.fromkeys(record["draw"] for record in records):

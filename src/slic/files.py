@@ -29,7 +29,9 @@ def id_of(name: str | Path, folder: Path) -> str:
     return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
 
 
-def read_csv(path: Path, *required: str, optional: str = "") -> list[tuple[int, dict[str, str]]]:
+def read_csv(
+    path: Path, *required: str, optional: str | None = None
+) -> list[tuple[int, dict[str, str]]]:
     """Return the rows of a CSV file of videos, each with the number of its line.
 
     Each has the ``required`` columns, and the ``optional`` one where the file has it; no cell of
@@ -53,7 +55,7 @@ def read_csv(path: Path, *required: str, optional: str = "") -> list[tuple[int, 
         )
     if not rows:
         raise CatalogError(f"{path}: has a header but no rows.")
-    columns = [*required, optional] if optional in there else required
+    columns = [*required, optional] if optional and optional in there else required
     cells = [(line, {name: (row[name] or "").strip() for name in columns}) for line, row in rows]
     for line, row in cells:
         if empty := [name for name, cell in row.items() if not cell]:

@@ -136,6 +136,16 @@ reader.optical_flow = refused
     assert len(Catalog.from_folder(videos, progress=False)) == 6  # no scan enters .slic-flow
 
 
+@pytest.mark.parametrize("out", [(), ("--out", "flow")])
+def test_flow_for_a_recipe_that_looks_at_none_is_refused_before_the_work(
+    slic: Slic, videos: Path, out: tuple[str, ...]
+) -> None:
+    ended = slic("prepare", videos, "--flow", "--recipe", "best", *out).wait()
+    assert ended.code == 1
+    assert "nothing of this recipe looks at flow" in ended.err
+    assert not (videos / ".slic-flow").exists()
+
+
 def test_tv_l1_that_is_not_prepared_is_said_once(slic: Slic, videos: Path, tmp_path: Path) -> None:
     ended = slic("pretrain", videos, "--out", tmp_path / "run", *RUN, "--flow.method=tv-l1").wait()
     assert ended.code == 0, ended.err

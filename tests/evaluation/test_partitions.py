@@ -62,7 +62,7 @@ def test_a_table_of_anybody_s_clusters(tmp_path: Path) -> None:
     assert (partition.name, partition.ids) == ("mine.csv", IDS)
     a, b, c = partition.clusters
     assert a == c != b
-    path.write_text('path , cluster\n./a.mp4, swim\n sub/ü.mp4,7\n"c,d.mp4",swim\n')
+    path.write_text('path , cluster,\n./a.mp4, swim,\n sub/ü.mp4,7\n"c,d.mp4",swim\n')
     (same,) = read_partitions(path)
     assert same.ids == IDS
     assert same.clusters.tolist() == partition.clusters.tolist()

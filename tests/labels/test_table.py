@@ -62,6 +62,11 @@ def test_each_mistake_gets_one_line(tmp_path: Path, text: str, message: str) -> 
     assert "\n" not in str(raised.value)
 
 
+def test_columns_without_a_name_are_passed_over(tmp_path: Path) -> None:
+    labels = read_labels(write(tmp_path, "path,label,\na.mp4,walk,\nb.mp4,run,x\n"))
+    assert labels == Labels({"a.mp4": "walk", "b.mp4": "run"}, {})
+
+
 def test_unreadable_files(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match=r"none.csv: cannot be read as a CSV file \(no such"):
         read_labels(tmp_path / "none.csv")

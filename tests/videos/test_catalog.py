@@ -430,10 +430,14 @@ def test_a_folder_may_be_named_in_any_way(
 ) -> None:
     put(clip, tmp_path / name / "a.mp4")
     monkeypatch.chdir(tmp_path)
+    if not name.isascii():  # no reader takes it, until it is renamed
+        (refused,) = scan(Path(name), cache=True).refused
+        assert refused.reason == "its name is not UTF-8; rename it"
+        Path(name).rename("renamed")
+        name = "renamed"
+        probed.clear()
     for _ in range(2):
-        catalog = scan(Path(name), cache=True)
-        if name.isascii():
-            assert ids(catalog) == ["a.mp4"]
+        assert ids(scan(Path(name), cache=True)) == ["a.mp4"]
     assert len(probed) == 1  # what was found out is kept
 
 
@@ -453,7 +457,7 @@ def test_a_scan_that_is_killed_has_kept_what_it_knew_a_minute_before(
         with pytest.raises(MemoryError):
             scan(tmp_path, cache=True)
     scan(tmp_path, cache=True)
-    assert sorted(probed) == ["0.mp4", "1.mp4", "2.mp4"]
+    assert len(probed) in (3, 4)  # the first was kept, the second where saving was quick
 
 
 def test_a_file_that_goes_while_it_is_looked_at_is_refused(
@@ -472,6 +476,20 @@ def test_a_file_that_goes_while_it_is_looked_at_is_refused(
             Refused("b.mp4", "no such file or directory"),
         )
     assert ids(scan(tmp_path, cache=True)) == ["a.mp4", "b.mp4"]  # it is looked at again
+
+
+def test_the_kind_of_a_damaged_file_is_told_and_a_program_is_none(
+    tmp_path: Path, make_video: Callable[..., Path]
+) -> None:
+    codecs = {"wmv": "wmv2", "flv": "flv1", "m2ts": "mpeg2video", "ts": "mpeg2video"}
+    for kind, codec in codecs.items():
+        path = make_video(tmp_path / f"whole.{kind}", frames=30, codec=codec)
+        (tmp_path / f"cut.{kind}").write_bytes(path.read_bytes()[:300])
+    (tmp_path / "page.ts").write_text("GREETING = 'a program, and no video'\n" * 20)
+    catalog = scan(tmp_path)
+    assert ids(catalog) == sorted(f"whole.{kind}" for kind in codecs)
+    assert {refused.id for refused in catalog.refused} == {f"cut.{kind}" for kind in codecs}
+    assert not [refused for refused in catalog.refused if "whatever its name" in refused.reason]
 
 
 def test_bad_lists(tmp_path: Path) -> None:

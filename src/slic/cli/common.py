@@ -119,19 +119,6 @@ def _is_list(videos: Path) -> bool:
     return videos.suffix.lower() in (".csv", ".parquet", ".pq")
 
 
-@contextmanager
-def main_process_first() -> Iterator[None]:
-    """Let the other processes of a run wait for the first, and find what it has scanned."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield
-        return
-    import torch
-    from accelerate import PartialState
-
-    with PartialState(cpu=not torch.cuda.is_available()).main_process_first():
-        yield
-
-
 def is_main_process() -> bool:
     """Tell whether this process is the one that speaks, of those of a run."""
     return int(os.environ.get("RANK", "0")) == 0

@@ -16,7 +16,6 @@ from slic.cli.common import (
     keep_freed_memory,
     labels_argument,
     load_encoder,
-    main_process_first,
     open_catalog,
     open_labelled,
     print_refused,
@@ -102,8 +101,7 @@ def pretrain(arguments: Namespace) -> None:
         if not recipe_source.exists():
             raise CheckpointError(f"{out}: there is no run to resume; leave --resume out.")
     recipe = load_recipe(recipe_source or "best", arguments.settings)
-    with main_process_first():
-        catalog, labels = _catalog_and_labels(arguments)
+    catalog, labels = _catalog_and_labels(arguments)
     if is_main_process():
         print_refused(catalog.refused, file=sys.stderr)
     if arguments.split:

@@ -59,14 +59,16 @@ def _prepare_flow(arguments: Namespace, catalog: "Catalog") -> None:
     from slic.clips.reader import read_size
     from slic.recipe import load_recipe
 
-    recipe = load_recipe(arguments.recipe, arguments.settings)
+    folder: Path = arguments.out or catalog.root / FLOW_FOLDER
+    # With the folder, a recipe that looks at no flow is refused before the work.
+    recipe = load_recipe(arguments.recipe, [*arguments.settings, f"--flow.folder={folder}"])
     if recipe.flow.bound > LARGEST_BOUND:
         raise RecipeError(
             f"flow.bound is {recipe.flow.bound}; prepared flow keeps motion for bounds up to "
             f"{LARGEST_BOUND:.3f}. Take such a one, or let the flow be computed while training."
         )
     cache = FlowCache(
-        arguments.out or catalog.root / FLOW_FOLDER,
+        folder,
         method=recipe.flow.method,
         size=read_size(recipe.clip.size),
         stride=recipe.clip.stride,

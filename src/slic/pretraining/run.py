@@ -120,7 +120,8 @@ class Run:
         self.encoder.train()
         self.reporter.start(self.total_steps, done=self.step, progress=progress)
         with self.reporter, stop_at_ctrl_c() as stopping:
-            self.warn_of_what_will_not_do()
+            if self.step == 0:
+                self.warn_of_what_will_not_do()
             for epoch in range(self.epoch, self.recipe.train.epochs):
                 if self.batch == 0 and epoch % self.recipe.clustering.every_epochs == 0:
                     self.cluster(observer)

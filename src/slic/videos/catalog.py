@@ -158,7 +158,8 @@ def _settle(
 ) -> list[Verdict]:
     """Return a verdict on each thing: the kept one where nothing changed, else a new one.
 
-    New verdicts are kept even when the scan is broken off, and every minute: a kill costs no more.
+    New verdicts are kept even when the scan is broken off, and every minute or few: a kill costs no
+    more.
     """
     verdicts = scan_cache.load(places, found)
     known = {verdict.found.id for verdict in verdicts}
@@ -166,12 +167,12 @@ def _settle(
     if not fresh:
         return verdicts
     try:
-        saved = time.monotonic()
+        due = time.monotonic() + SAVE_EVERY_SECONDS
         for verdict in scan(fresh, workers=workers, progress=progress):
             verdicts.append(verdict)
-            if time.monotonic() - saved > SAVE_EVERY_SECONDS:
-                scan_cache.save(places, verdicts)
-                saved = time.monotonic()
+            if (now := time.monotonic()) > due:
+                scan_cache.save(places, verdicts)  # of a million takes eight seconds
+                due = time.monotonic() + max(SAVE_EVERY_SECONDS, 20 * (time.monotonic() - now))
     finally:
         scan_cache.save(places, verdicts)
     return verdicts
@@ -195,7 +196,9 @@ def _paths_in(listing: Path) -> list[str]:
     try:
         with listing.open("rb") as file:  # given a path, it takes "a:b" for an address
             table = pq.read_table(file)
-    except (OSError, pa.ArrowException) as error:
+    except OSError as error:
+        raise CatalogError(f"{listing}: cannot be read ({reason_of(error)}).") from error
+    except pa.ArrowException as error:
         raise CatalogError(f"{listing}: cannot be read as a Parquet file ({error}).") from error
     if "path" not in table.column_names:
         there = ", ".join(table.column_names)

@@ -19,6 +19,7 @@ from slic.videos.video import Video
 
 JUMP_OVERHEAD_FRAMES = 16  # OpenCV goes back this far before it looks for a key frame
 CHECKED_JUMPS = 3  # places where jumping is compared with reading from the start
+HEAD = 256  # bytes that tell what a file is
 LARGEST_FPS = 1000.0  # above it, the header tells the clock of the container and not the rate
 
 _CONTAINERS = {  # where and how the usual containers begin
@@ -27,6 +28,9 @@ _CONTAINERS = {  # where and how the usual containers begin
     "Matroska": (0, b"\x1a\x45\xdf\xa3"),
     "GIF": (0, b"GIF8"),
     "MPEG": (0, b"\x00\x00\x01\xba"),
+    "FLV": (0, b"FLV"),
+    "WMV": (0, b"\x30\x26\xb2\x75"),
+    "Ogg": (0, b"OggS"),
 }
 # In MPEG program streams some jumps land two or three frames off and others do not.
 JUMPABLE = frozenset({"MP4", "AVI", "Matroska", "GIF"})
@@ -53,7 +57,7 @@ def probe(path: Path, id: str) -> Video:  # noqa: A002 (the word of the whole pa
         if not S_ISREG(path.stat().st_mode):  # to open a pipe would wait for ever
             raise UnreadableVideoError(f"{path}: neither a file nor a folder")
         with path.open("rb") as file:
-            head = file.read(64)
+            head = file.read(HEAD)
     except OSError as error:
         raise UnreadableVideoError(f"{path}: {reason_of(error)}") from error
     if not head:
@@ -225,7 +229,12 @@ def _why_too_few(seen: _Seen) -> str:
 def _container(head: bytes) -> str | None:
     """Return the container that a file begins as."""
     starts = (name for name, (at, magic) in _CONTAINERS.items() if head[at:].startswith(magic))
-    return next(starts, None)
+    return next(starts, "MPEG-TS" if is_transport_stream(head) else None)
+
+
+def is_transport_stream(head: bytes) -> bool:
+    """Tell whether a file begins with packets of 188 bytes, a G the first of each, or of 192."""
+    return any(head[at : at + 1] == head[at + 188 + at : at + 189 + at] == b"G" for at in (0, 4))
 
 
 def _why_unopened(path: Path, head: bytes) -> str:

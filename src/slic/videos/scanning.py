@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from tqdm import tqdm
 
 from slic.errors import UnreadableVideoError
 from slic.files import reason_of
+from slic.videos.capture import is_utf8
 from slic.videos.frame_folder import frame_paths, numbered_frames
-from slic.videos.probing import probe
+from slic.videos.probing import HEAD, is_transport_stream, probe
 from slic.videos.video import Refused, Video
 
 VIDEO_SUFFIXES = frozenset(
@@ -83,10 +85,19 @@ def find_videos(root: Path) -> tuple[list[Found], list[Refused]]:
 def _videos_in(folder: Path, names: Collection[str], root: Path) -> Iterator[Found]:
     """Give the videos that lie in a folder; its pictures are one video when it has no other."""
     paths = (folder / name for name in names)
-    files = [path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES]
+    files = [path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES and _may_be(path)]
     yield from (look_at(path, _id(path, root)) for path in files)
     if not files and numbered_frames(names):
         yield look_at(folder, _id(folder, root))
+
+
+def _may_be(path: Path) -> bool:
+    """Tell whether a file may be a video by its beginning: ``.ts`` is TypeScript's suffix too."""
+    if path.suffix.lower() != ".ts":
+        return True
+    with suppress(OSError), path.open("rb") as file:
+        return is_transport_stream(file.read(HEAD))
+    return True
 
 
 def _id(path: Path, root: Path) -> str:
@@ -145,6 +156,7 @@ def _judge(thing: Found) -> Verdict:
     except UnreadableVideoError as error:
         reason = str(error).removeprefix(f"{thing.path}: ")
         from_disk = isinstance(error.__cause__, OSError)
-        return Verdict(thing, Refused(thing.id, reason), lasting=not from_disk)
+        lasting = not from_disk and is_utf8(thing.path)  # the folder may be what is renamed
+        return Verdict(thing, Refused(thing.id, reason), lasting=lasting)
     except OSError as error:  # it went while it was looked at
         return Verdict(thing, Refused(thing.id, reason_of(error)), lasting=False)

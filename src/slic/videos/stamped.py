@@ -61,7 +61,7 @@ def interlaced(path: Path) -> bool:
     with suppress(UnreadableVideoError), _opened(path) as (container, stream):
         for third in range(3):
             if third and container.duration:
-                container.seek(third * container.duration // 3)
+                container.seek((container.start_time or 0) + third * container.duration // 3)
             frames = islice(container.decode(stream), LOOKED_AT)
             if any(frame.interlaced_frame for frame in frames):
                 return True
