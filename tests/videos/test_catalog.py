@@ -478,7 +478,7 @@ def test_a_file_that_goes_while_it_is_looked_at_is_refused(
     assert ids(scan(tmp_path, cache=True)) == ["a.mp4", "b.mp4"]  # it is looked at again
 
 
-def test_the_kind_of_a_damaged_file_is_told_and_a_program_is_none(
+def test_damaged_videos_of_other_kinds_are_taken_for_videos_and_a_program_for_none(
     tmp_path: Path, make_video: Callable[..., Path]
 ) -> None:
     codecs = {"wmv": "wmv2", "flv": "flv1", "m2ts": "mpeg2video", "ts": "mpeg2video"}
