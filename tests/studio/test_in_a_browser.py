@@ -144,7 +144,9 @@ def test_a_clip_is_sent_trimmed_found_and_refined(
     with page.expect_response("**/api/search") as answered:
         start.fill("0.95")
     assert answered.value.request.post_data_json["like"][0]["start"] == 0.95
-    start.press("ArrowRight")
+    with page.expect_response("**/api/search"):
+        start.press("ArrowRight")
+    expect(page.locator("#grid")).to_have_attribute("aria-busy", "false")  # focus stays from here
     expect(page.locator(".times span").first).to_have_text("0:01")
     expect(page.locator("#grid .caption b").first).to_have_text("jump.avi")
     expect(page.locator("#grid .score").first).to_have_text(re.compile(r"^1\.00$|^0\.9\d$"))
