@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import slic
+from slic.embeddings import Layer
 from slic.pretraining.parts import new_encoder
 
 PAGE = Path(__file__).parents[1] / "docs" / "python.md"
@@ -26,7 +27,8 @@ def test_the_page_on_python_runs_and_its_clip_is_the_one_that_is_embedded(
     for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL):
         exec(block, shown)
     ours: slic.VideoEncoder = shown["encoder"]
-    for layer, found in (("backbone", shown["features"]), ("head", shown["embedding"])):
-        wanted = slic.embed(ours, shown["catalog"], clips=1, layer=layer, progress=False)  # type: ignore[arg-type]
-        np.testing.assert_allclose(found.numpy(), wanted.mean[:1], rtol=1e-4, atol=1e-5)
+    found: dict[Layer, Any] = {"backbone": shown["features"], "head": shown["embedding"]}
+    for layer, vector in found.items():
+        wanted = slic.embed(ours, shown["catalog"], clips=1, layer=layer, progress=False)
+        np.testing.assert_allclose(vector.numpy(), wanted.mean[:1], rtol=1e-4, atol=1e-5)
     assert shown["embeddings"].clips.shape[:2] == (2, 10)

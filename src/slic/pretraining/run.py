@@ -187,9 +187,7 @@ class Run:
                 if stop:
                     raise StopRequested
         except UnreadableVideoError:  # between two steps: once the file is back, the run can go on
-            if (
-                self.batch
-            ):  # the start of an epoch, before its round, was saved at the last one's end
+            if self.batch:  # an epoch's start, before its round, was saved when the last one ended
                 self.save()
             raise
 
