@@ -22,20 +22,25 @@ from PIL import Image
 import targets
 from films import RAW, RESIZED, moving_picture
 from loading import FRAMES, SIZE, render_pil
-from slic.clips.augment import Augmentation, Look, draw_look, render_rgb
+from slic.clips.augmentation import (
+    Augmentation,
+    AugmentationParameters,
+    draw_parameters,
+    render_rgb,
+)
 from targets import Target
 
 RUNS = 5
 LIKENESS = 3.0  # mean difference of grey levels up to which two renderings are the same look
 Clip = UInt8[np.ndarray, "t h w 3"]
-Render = Callable[[Clip, Look], np.ndarray]
+Render = Callable[[Clip, AugmentationParameters], np.ndarray]
 
 
-def ours(clip: Clip, look: Look) -> np.ndarray:
+def ours(clip: Clip, look: AugmentationParameters) -> np.ndarray:
     return render_rgb(clip, look, size=SIZE)
 
 
-def pil(clip: Clip, look: Look) -> np.ndarray:
+def pil(clip: Clip, look: AugmentationParameters) -> np.ndarray:
     return np.stack([np.asarray(render_pil(Image.fromarray(frame), look)) for frame in clip])
 
 
@@ -48,7 +53,7 @@ def torchvision() -> Render:
         torch.library.define("torchvision::qnms", "(Tensor a, Tensor b, float c) -> Tensor")
         from torchvision.transforms.v2 import functional as F
 
-    def render(clip: Clip, look: Look) -> np.ndarray:
+    def render(clip: Clip, look: AugmentationParameters) -> np.ndarray:
         x = torch.from_numpy(clip).permute(0, 3, 1, 2)
         box = (look.top, look.left, look.height, look.width)
         x = F.resized_crop(x, *box, size=[SIZE, SIZE], antialias=False)
@@ -77,7 +82,7 @@ def kornia() -> Render:
     from kornia.filters import gaussian_blur2d
     from kornia.geometry.transform import hflip, resize
 
-    def render(clip: Clip, look: Look) -> np.ndarray:
+    def render(clip: Clip, look: AugmentationParameters) -> np.ndarray:
         cropped = clip[:, look.top : look.top + look.height, look.left : look.left + look.width]
         x = torch.from_numpy(cropped).permute(0, 3, 1, 2).float() / 255
         x = resize(x, (SIZE, SIZE), interpolation="bilinear", align_corners=False)
@@ -95,7 +100,7 @@ def kornia() -> Render:
     return render
 
 
-def kernel(look: Look) -> tuple[int, float]:
+def kernel(look: AugmentationParameters) -> tuple[int, float]:
     """Return the length of a blur's kernel, the same for all, and its standard deviation."""
     return 2 * round(3 * look.blur_sigma) + 1, look.blur_sigma
 
@@ -107,7 +112,9 @@ PEERS: dict[str, Callable[[], Render]] = {
 }
 
 
-def measure(renders: dict[str, Render], clips: list[Clip], looks: list[Look]) -> dict[str, float]:
+def measure(
+    renders: dict[str, Render], clips: list[Clip], looks: list[AugmentationParameters]
+) -> dict[str, float]:
     """Return the median clips a CPU-second of each; the first turn warms up."""
     rates: dict[str, list[float]] = {name: [] for name in renders}
     for _ in range(RUNS + 1):
@@ -119,7 +126,7 @@ def measure(renders: dict[str, Render], clips: list[Clip], looks: list[Look]) ->
     return {name: statistics.median(rate[1:]) for name, rate in rates.items()}
 
 
-def unlikeness(render: Render, clips: list[Clip], looks: list[Look]) -> float:
+def unlikeness(render: Render, clips: list[Clip], looks: list[AugmentationParameters]) -> float:
     """Return by how many grey levels a rendering differs from ours in the median clip."""
     differences = []
     for clip, look in zip(clips, looks, strict=True):
@@ -141,7 +148,7 @@ def main() -> None:
     places = rng.integers(0, len(film) - FRAMES, options.clips)
     clips = [np.stack(film[place : place + FRAMES]) for place in places]
     width, height = RESIZED
-    looks = [draw_look(Augmentation(), width=width, height=height, rng=rng) for _ in clips]
+    looks = [draw_parameters(Augmentation(), width=width, height=height, rng=rng) for _ in clips]
     peers, missing = targets.importable(PEERS)
     rate = measure({"slic": ours, **peers}, clips, looks)
     rows = [targets.not_run(f"augmentation, {name}", why) for name, why in missing.items()]

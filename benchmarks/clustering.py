@@ -108,10 +108,10 @@ def cluster_with_peer(kind: str, n: int) -> dict[str, object]:
 def compare(kind: str, n: int) -> dict[str, object]:
     """Cluster exactly, and say how the approximate partitions and neighbours agree with that."""
     from slic.clustering.agreement import adjusted_mutual_information
-    from slic.clustering.exact import nearest_others_of
     from slic.clustering.finch import finch
-    from slic.clustering.neighbors import first_neighbors
-    from slic.clustering.rows import directions, paired_distances
+    from slic.neighbours.exact import nearest_others_of
+    from slic.neighbours.first import first_neighbours
+    from slic.neighbours.rows import directions, paired_distances
 
     x = points(kind, n)
     begin = usage()
@@ -120,7 +120,7 @@ def compare(kind: str, n: int) -> dict[str, object]:
     approximate = finch(x)
     pairs = zip(exact.partitions, approximate.partitions, strict=False)
     checked = np.random.default_rng(1).choice(n, CHECKED, replace=False)
-    found = first_neighbors(x).distance[checked]
+    found = first_neighbours(x).distance[checked]
     nearest = paired_distances(x, checked, nearest_others_of(checked, directions(x)))
     return measured | {
         "clusters": exact.clusters,

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from accelerate import Accelerator
 
-from slic.clustering.assignment import PseudoLabels
+from slic.clustering.base import PseudoLabels
 from slic.pretraining.folder import RunFolder
 from slic.pretraining.run import Run
 from slic.recipe import Recipe

@@ -31,13 +31,13 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 import targets
 from films import FORMATS, RAW, RESIZED, Format, encode, moving_picture
-from slic.clips.augment import Augmentation, Look, draw_look
+from slic.clips.augmentation import Augmentation, AugmentationParameters, draw_parameters
 from slic.clips.flow_cache import FlowCache
 from slic.clips.reader import ClipReader, Shown
 from slic.clips.spans import random_pair
-from slic.videos.copies import Copies
 from slic.videos.decoding import read_frames
-from slic.videos.probing import probe
+from slic.videos.inspection import probe
+from slic.videos.proxies import Copies
 from slic.videos.video import Video
 from targets import Target
 
@@ -57,7 +57,9 @@ class Plan(NamedTuple):
 
     anchor: tuple[int, np.ndarray]  # position of the video, frame numbers
     positive: tuple[int, np.ndarray]
-    looks: dict[tuple[int, int], list[Look]]  # for frames of this width and height
+    looks: dict[
+        tuple[int, int], list[AugmentationParameters]
+    ]  # for frames of this width and height
     as_flow: tuple[bool, bool, bool]
 
 
@@ -113,7 +115,7 @@ def draw_plan(
     seeds, augmentation = rng.integers(2**32, size=3), Augmentation()
     looks = {
         (w, h): [
-            draw_look(augmentation, width=w, height=h, rng=np.random.default_rng(seed))
+            draw_parameters(augmentation, width=w, height=h, rng=np.random.default_rng(seed))
             for seed in seeds
         ]
         for w, h in (RAW, RESIZED)
@@ -159,7 +161,7 @@ def load_jpeg(path: Path) -> Image.Image:
         return Image.open(file).convert("RGB")
 
 
-def render_pil(image: Image.Image, look: Look) -> Image.Image:
+def render_pil(image: Image.Image, look: AugmentationParameters) -> Image.Image:
     """Render a look of one frame, one operation of PIL after the other."""
     box = (look.left, look.top, look.left + look.width, look.top + look.height)
     image = image.crop(box).resize((SIZE, SIZE), Image.Resampling.BILINEAR)

@@ -32,7 +32,7 @@ from slic.pretraining.parts import new_encoder
 from slic.pretraining.run import Run
 from slic.recipe import load_recipe
 from slic.videos.catalog import Catalog
-from slic.videos.probing import probe
+from slic.videos.inspection import probe
 from slic.videos.video import Video
 from targets import Target
 

@@ -16,7 +16,7 @@ import av
 import numpy as np
 from av.video.stream import VideoStream
 
-from slic.encoders.encoder import VideoEncoder
+from slic.models.encoder import VideoEncoder
 from slic.search import Index, create_index, query_from_clip, search, update_index
 from slic.search.stores.embedded import EmbeddedStore
 from slic.videos.catalog import Catalog

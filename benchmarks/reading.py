@@ -22,7 +22,7 @@ import targets
 from films import FORMATS, RAW, RESIZED, encode, moving_picture
 from loading import FRAMES
 from slic.videos.decoding import read_frames, stream_frames
-from slic.videos.probing import probe
+from slic.videos.inspection import probe
 from slic.videos.video import Video
 from targets import Target
 

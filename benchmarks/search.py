@@ -24,7 +24,7 @@ import numpy as np
 
 import targets
 from slic.search import Index
-from slic.search.database import Settings, next_generation
+from slic.search.repository import Settings, next_generation
 from targets import Target
 
 QUERIES = 1000

@@ -34,7 +34,7 @@ import targets
 from first_round import run_after_first_round
 from slic.clips.datasets import TripletSample, batch_loader
 from slic.embeddings import embed
-from slic.encoders.encoder import to_input
+from slic.models.encoder import to_input
 from slic.pretraining.objective import loss_terms
 from slic.pretraining.parts import instance_loss, new_optimizer
 from slic.pretraining.run import Run

@@ -22,11 +22,11 @@ import uvicorn
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from slic.sample.studio import make_sample
 from slic.search import Index, assign_name
 from slic.studio.app import create_app
 from slic.studio.guard import Access
 from slic.studio.projection import make_map
-from slic.studio.sample import make_sample
 from slic.studio.state import Studio
 
 IMAGES = Path(__file__).parent / "images"

@@ -203,7 +203,7 @@ Slic = Callable[..., Running]
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
     """Return a function that starts a program, given as Python text."""
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["slic.demo"])
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["slic.sample.demo"])
     os.environ["OMP_NUM_THREADS"] = "1"
     folder = tmp_path_factory.mktemp("printed")
     return lambda text: Running(text, folder)

@@ -24,11 +24,11 @@ from tqdm import tqdm
 
 from learning.tasks import Task
 from learning.training import Trained
-from slic.clips.augment import Augmentation
-from slic.clips.datasets import Draw, TripletDataset, TripletSample, batch_loader
+from slic.clips.augmentation import Augmentation
+from slic.clips.datasets import SampleIndex, TripletDataset, TripletSample, batch_loader
 from slic.clips.reader import ClipReader, Shown
 from slic.embeddings import embed
-from slic.encoders.encoder import VideoEncoder, to_input
+from slic.models.encoder import VideoEncoder, to_input
 from slic.pretraining.folder import RunFolder
 from slic.pretraining.parts import (
     fade_mean_frame,
@@ -66,7 +66,7 @@ class OneModality(TripletDataset):
         return shown._replace(view=self.modality)
 
 
-class MinedBatches(Sampler[list[Draw]]):
+class MinedBatches(Sampler[list[SampleIndex]]):
     """Some of the batches of a long run: every video once a pass, with one of its positives."""
 
     def __init__(self, mined: Mined, *, batch_size: int, steps: range, seed: int) -> None:
@@ -78,13 +78,13 @@ class MinedBatches(Sampler[list[Draw]]):
     def __len__(self) -> int:
         return len(self.steps)
 
-    def __iter__(self) -> Iterator[list[Draw]]:
+    def __iter__(self) -> Iterator[list[SampleIndex]]:
         for step in self.steps:
             epoch, batch = divmod(step, len(self.mined) // self.batch_size)
             order = np.random.default_rng([self.seed, epoch, 0]).permutation(len(self.mined))
             rng = np.random.default_rng([self.seed, epoch, 1, batch])
             videos = order[batch * self.batch_size : (batch + 1) * self.batch_size]
-            yield [Draw(epoch, int(v), int(rng.choice(self.mined[v]))) for v in videos]
+            yield [SampleIndex(epoch, int(v), int(rng.choice(self.mined[v]))) for v in videos]
 
 
 def info_nce(
@@ -158,7 +158,7 @@ def coclr(recipe: Recipe, task: Task, folder: Path) -> Trained:
     learners = {name: Learner(name, recipe, total // 2) for name in ("rgb", "flow")}
     data = OneModality(
         task.training, reader, Augmentation(**asdict(recipe.augmentation)),
-        flow_probability=0.0, second_look=False, seed=train.seed,
+        flow_probability=0.0, second_view=False, seed=train.seed,
     )  # fmt: skip
     embedded = 0
     with RunFolder(folder) as files, tqdm(total=total, unit="step") as bar:

@@ -21,7 +21,7 @@ from learning.foreign_figures import draw_actor, render
 from learning.foreign_places import HEIGHT, WIDTH, paint_place
 from slic.errors import CatalogError
 from slic.files import atomic_path, write_atomically
-from slic.videos.synthetic.encoding import Encoding, draw_encoding, write_video
+from slic.videos.encoding import Encoding, draw_encoding, write_video
 
 ACTIONS = tuple(MOTIONS)
 POOL = 50  # actors, and places, of a part

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy, mse_loss, normalize
 
 from learning.training import StoredRun
 from slic.clips.datasets import TripletSample
-from slic.encoders.encoder import VideoEncoder
+from slic.models.encoder import VideoEncoder
 from slic.pretraining.objective import LossTerms
 
 START = 0.97  # weight of the slow copy's past; rises to 1 by a cosine (Grill et al. 2020, from .99)

@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float
 
 from learning.tasks import Task
-from slic.clips.reader import ClipView
+from slic.clips.reader import Modality
 from slic.embeddings import embed
-from slic.encoders.encoder import VideoEncoder
 from slic.evaluation.retrieval import PROTOCOLS, RetrievalScores, evaluate
+from slic.models.encoder import VideoEncoder
 from slic.pretraining.parts import precision_of
 from slic.recipe import Recipe
 
@@ -24,7 +24,7 @@ MAP = " mAP"  # what follows a name where its mean average precision stands
 
 @torch.no_grad()
 def scores(
-    encoder: VideoEncoder, task: Task, recipe: Recipe, *, view: ClipView = "rgb"
+    encoder: VideoEncoder, task: Task, recipe: Recipe, *, view: Modality = "rgb"
 ) -> dict[str, float]:
     """Return R@1 and mAP by protocol."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -54,7 +54,7 @@ def compared(
     *,
     centre: bool = False,
 ) -> RetrievalScores:
-    """Look for the actions of the task's queries in its gallery."""
+    """AugmentationParameters for the actions of the task's queries in its gallery."""
     split = task.split
     return evaluate(
         queries, split.query_labels, gallery, split.gallery_labels, ks=(1,), centre=centre

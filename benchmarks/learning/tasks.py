@@ -20,13 +20,13 @@ from typing import Literal
 from learning.foreign import write_foreign
 from learning.frames import StoredFrames, StoredReader, stored_frames
 from slic.clips.reader import read_size
+from slic.datasets import Labels, read_labels
 from slic.errors import CatalogError
 from slic.evaluation.scoring import Sides, sides
-from slic.labels import Labels, read_labels
 from slic.pretraining.parts import clip_reader
 from slic.recipe import ClipSettings, Recipe
+from slic.sample import write_sample
 from slic.videos.catalog import Catalog
-from slic.videos.synthetic import write_sample
 
 Draw = Literal["test", "validation"]
 SEEDS: dict[Draw, int] = {"test": 0, "validation": 1}

@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate
 from learning.frames import StoredReader
 from learning.tasks import Task
 from slic.clips.datasets import TripletSample
-from slic.clustering.assignment import PseudoLabels
+from slic.clustering.base import PseudoLabels
 from slic.evaluation.scoring import LabelObserver
 from slic.pretraining import Observer
 from slic.pretraining.folder import RunFolder

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from slic.embeddings import Embeddings, embed
-    from slic.encoders.encoder import VideoEncoder
-    from slic.encoders.official import load_official
     from slic.errors import SlicError
     from slic.evaluation.retrieval import evaluate
+    from slic.models.encoder import VideoEncoder
+    from slic.models.official import load_official
     from slic.pretraining import pretrain
     from slic.recipe import Recipe, load_recipe
+    from slic.sample import write_sample
     from slic.videos.catalog import Catalog, Video
     from slic.videos.decoding import read_frames
-    from slic.videos.synthetic import write_sample
 
 __version__ = version("slic-video")
 
@@ -25,14 +25,14 @@ _HOMES = {
     "Recipe": "slic.recipe",
     "SlicError": "slic.errors",
     "Video": "slic.videos.catalog",
-    "VideoEncoder": "slic.encoders.encoder",
+    "VideoEncoder": "slic.models.encoder",
     "embed": "slic.embeddings",
     "evaluate": "slic.evaluation.retrieval",
-    "load_official": "slic.encoders.official",
+    "load_official": "slic.models.official",
     "load_recipe": "slic.recipe",
     "pretrain": "slic.pretraining",
     "read_frames": "slic.videos.decoding",
-    "write_sample": "slic.videos.synthetic",
+    "write_sample": "slic.sample",
 }
 
 __all__ = [

@@ -5,7 +5,7 @@ class SlicError(Exception):
     """Something the user can mend: the message names the thing, the value and the way out."""
 
 
-class UnreadableVideoError(SlicError):
+class VideoError(SlicError):
     """A file that is no video, or whose frames do not decode."""
 
 

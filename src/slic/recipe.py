@@ -26,7 +26,7 @@ LOOKS: dict[View, tuple[Look, ...]] = {
     "motion+both": ("motion", "rgb", "flow"),
 }
 SMALLEST = 16  # pixels of a clip's square
-FRAMES_FOR_MOTION = 4  # as in slic.encoders.motion, which waits for torch
+FRAMES_FOR_MOTION = 4  # as in slic.models.backbones.motion, which waits for torch
 
 
 @dataclass(frozen=True, kw_only=True)

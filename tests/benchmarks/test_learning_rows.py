@@ -17,8 +17,8 @@ from learning.scenes import still, with_background
 from learning.tables import read_records, spread, table
 from learning.tasks import Task, open_task
 from learning.training import Looped, SupervisedRun, smaller
-from slic.encoders.encoder import VideoEncoder
 from slic.errors import RecipeError, SlicError
+from slic.models.encoder import VideoEncoder
 from slic.pretraining import pretrain
 from slic.pretraining.run import Run
 from slic.recipe import Recipe, load_recipe

@@ -11,7 +11,7 @@ import torch
 
 from slic.cli import classification
 from slic.cli.common import print_table, printable
-from slic.encoders.encoder import EncoderConfig, VideoEncoder
+from slic.models.encoder import EncoderConfig, VideoEncoder
 
 
 def test_what_would_steer_a_terminal_is_replaced() -> None:

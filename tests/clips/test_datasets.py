@@ -12,20 +12,27 @@ import pytest
 import torch
 from torch import Tensor
 
-from slic.clips.augment import Augmentation, around, centre_look, draw_look, render_flow, render_rgb
+from slic.clips.augmentation import (
+    Augmentation,
+    around,
+    centre_crop,
+    draw_parameters,
+    render_flow,
+    render_rgb,
+)
 from slic.clips.datasets import (
     ClipDataset,
-    Draw,
-    EpochBatches,
+    SampleIndex,
     TripletDataset,
     TripletSample,
+    TripletSampler,
     batch_loader,
     clip_loader,
 )
 from slic.clips.flow import optical_flow
-from slic.clips.reader import ClipReader, ClipView
+from slic.clips.reader import ClipReader, Modality
 from slic.clips.spans import centre_span, evenly_spaced_spans
-from slic.clustering.assignment import PseudoLabels
+from slic.clustering.base import PseudoLabels
 from slic.videos.catalog import Catalog
 from slic.videos.decoding import read_frames
 
@@ -49,13 +56,13 @@ def reader() -> ClipReader:
 
 
 def triplets(catalog: Catalog, reader: ClipReader, **changed: Any) -> TripletDataset:
-    settings = {"flow_probability": 0.5, "second_look": True, "seed": 3} | changed
+    settings = {"flow_probability": 0.5, "second_view": True, "seed": 3} | changed
     return TripletDataset(catalog, reader, Augmentation(), **settings)
 
 
-def batches(**changed: Any) -> EpochBatches:
+def batches(**changed: Any) -> TripletSampler:
     settings = {"batch_size": 2, "same_video_probability": 0.3, "seed": 3} | changed
-    return EpochBatches(len(LABELS.labels), **settings)
+    return TripletSampler(len(LABELS.labels), **settings)
 
 
 def same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
@@ -68,13 +75,17 @@ def test_a_draw_gives_the_same_sample_whatever_was_drawn_before(
     fresh, used = triplets(catalog, reader), triplets(catalog, reader)
     np.random.default_rng().random()
     torch.manual_seed(1)
-    for draw in (Draw(0, 1, 4), Draw(5, 2, 2), Draw(0, 0, 2)):
+    for draw in (SampleIndex(0, 1, 4), SampleIndex(5, 2, 2), SampleIndex(0, 0, 2)):
         used[draw]
     torch.manual_seed(2)
-    assert same(fresh[Draw(1, 1, 4)], used[Draw(1, 1, 4)])
-    assert not torch.equal(fresh[Draw(1, 1, 4)].clips, fresh[Draw(2, 1, 4)].clips)  # the epoch
+    assert same(fresh[SampleIndex(1, 1, 4)], used[SampleIndex(1, 1, 4)])
+    assert not torch.equal(
+        fresh[SampleIndex(1, 1, 4)].clips, fresh[SampleIndex(2, 1, 4)].clips
+    )  # the epoch
     other_seed = triplets(catalog, reader, seed=4)
-    assert not torch.equal(fresh[Draw(1, 1, 4)].clips, other_seed[Draw(1, 1, 4)].clips)
+    assert not torch.equal(
+        fresh[SampleIndex(1, 1, 4)].clips, other_seed[SampleIndex(1, 1, 4)].clips
+    )
 
 
 def test_any_number_of_workers_gives_the_same_batches(catalog: Catalog, reader: ClipReader) -> None:
@@ -116,7 +127,9 @@ def test_anchor_and_positive_of_one_video_share_no_frame(catalog: Catalog) -> No
     for video in range(len(catalog)):
         for epoch in range(40):
             reader = Spans()
-            sample = triplets(catalog, reader, flow_probability=0.0)[Draw(epoch, video, video)]
+            sample = triplets(catalog, reader, flow_probability=0.0)[
+                SampleIndex(epoch, video, video)
+            ]
             (first, anchor), (second, positive) = reader.asked  # one decode for the second look too
             assert first == second == catalog[video].id
             together = range(max(anchor[0], positive[0]), min(anchor[-1], positive[-1]) + 1)
@@ -127,7 +140,13 @@ def test_anchor_and_positive_of_one_video_share_no_frame(catalog: Catalog) -> No
 def test_mutual_partners_are_decoded_once_and_their_samples_are_those_of_each_alone(
     catalog: Catalog, reader: ClipReader
 ) -> None:
-    batch = [Draw(0, 5, 0), Draw(0, 1, 4), Draw(0, 4, 1), Draw(0, 2, 2), Draw(0, 3, 2)]
+    batch = [
+        SampleIndex(0, 5, 0),
+        SampleIndex(0, 1, 4),
+        SampleIndex(0, 4, 1),
+        SampleIndex(0, 2, 2),
+        SampleIndex(0, 3, 2),
+    ]
     dataset = triplets(catalog, reader)
     for together, draw in zip(dataset.__getitems__(batch), batch, strict=True):
         assert same(together, dataset[draw])
@@ -139,14 +158,14 @@ def test_mutual_partners_are_decoded_once_and_their_samples_are_those_of_each_al
 
 def test_the_positive_comes_from_the_partner(catalog: Catalog) -> None:
     reader = Spans()
-    sample = triplets(catalog, reader)[Draw(0, 1, 4)]
+    sample = triplets(catalog, reader)[SampleIndex(0, 1, 4)]
     assert [video for video, _ in reader.asked] == ["1.mp4", "4.mp4"]
     assert (sample.video.item(), sample.overlap.item()) == (1, 0)
     assert all(span[-1] < catalog[int(name[0])].frames for name, span in reader.asked)
 
 
 def expected_looks(
-    catalog: Catalog, draw: Draw, spans: list[list[int]], flow_probability: float
+    catalog: Catalog, draw: SampleIndex, spans: list[list[int]], flow_probability: float
 ) -> list[np.ndarray]:
     """Render a sample by plain calls: docs/method.md."""
     videos = (catalog[draw.video], catalog[draw.partner])
@@ -156,7 +175,7 @@ def expected_looks(
     rng = np.random.default_rng([3, draw.epoch, draw.video, 3])
 
     def rendered(clip: np.ndarray, flow: bool) -> np.ndarray:
-        look = draw_look(Augmentation(), width=43, height=32, rng=rng)
+        look = draw_parameters(Augmentation(), width=43, height=32, rng=rng)
         if flow:
             near, moved = around(clip, look, margin=8)
             return render_flow(optical_flow(near), moved, size=32)
@@ -173,7 +192,12 @@ def expected_looks(
 def test_samples_are_what_plain_calls_render(
     catalog: Catalog, reader: ClipReader, flow_probability: float
 ) -> None:
-    for draw in (Draw(0, 1, 4), Draw(1, 2, 2), Draw(2, 5, 0), Draw(3, 3, 3)):
+    for draw in (
+        SampleIndex(0, 1, 4),
+        SampleIndex(1, 2, 2),
+        SampleIndex(2, 5, 0),
+        SampleIndex(3, 3, 3),
+    ):
         noted = Spans()
         triplets(catalog, noted, flow_probability=0.0)[draw]
         expected = expected_looks(catalog, draw, [s for _, s in noted.asked], flow_probability)
@@ -185,7 +209,7 @@ def test_the_anchor_is_never_flow_and_two_looks_are_two_draws(
     catalog: Catalog, reader: ClipReader
 ) -> None:
     rgb, flow = (triplets(catalog, reader, flow_probability=p) for p in (0.0, 1.0))
-    one, other = rgb[Draw(0, 1, 4)].clips, flow[Draw(0, 1, 4)].clips
+    one, other = rgb[SampleIndex(0, 1, 4)].clips, flow[SampleIndex(0, 1, 4)].clips
     assert torch.equal(one[0], other[0])
     assert not torch.equal(one[1], other[1])
     assert not torch.equal(one[2], other[2])
@@ -195,11 +219,13 @@ def test_the_anchor_is_never_flow_and_two_looks_are_two_draws(
 def test_without_a_temporal_term_there_is_no_second_look(
     catalog: Catalog, reader: ClipReader
 ) -> None:
-    with_it, without = (triplets(catalog, reader, second_look=s) for s in (True, False))
-    assert torch.equal(with_it[Draw(0, 1, 4)].clips[:2], without[Draw(0, 1, 4)].clips)
+    with_it, without = (triplets(catalog, reader, second_view=s) for s in (True, False))
+    assert torch.equal(with_it[SampleIndex(0, 1, 4)].clips[:2], without[SampleIndex(0, 1, 4)].clips)
 
 
-def drawn(order: EpochBatches, epoch: int, labels: PseudoLabels, first_step: int = 0) -> list[Any]:
+def drawn(
+    order: TripletSampler, epoch: int, labels: PseudoLabels, first_step: int = 0
+) -> list[Any]:
     order.start(epoch, labels, first_step=first_step)
     assert len(order) == len(list(order))
     return list(order)
@@ -207,14 +233,14 @@ def drawn(order: EpochBatches, epoch: int, labels: PseudoLabels, first_step: int
 
 def test_an_epoch_takes_every_video_once_in_another_order() -> None:
     labels = PseudoLabels(np.arange(40) % 7)
-    order = EpochBatches(40, batch_size=8, same_video_probability=0.0, seed=0)
+    order = TripletSampler(40, batch_size=8, same_video_probability=0.0, seed=0)
     orders = [[d.video for batch in drawn(order, e, labels) for d in batch] for e in range(3)]
     assert all(sorted(videos) == list(range(40)) for videos in orders)
     assert orders[0] != orders[1] != orders[2]
 
 
 def test_what_does_not_fill_a_batch_is_another_epochs() -> None:
-    order = EpochBatches(10, batch_size=4, same_video_probability=0.0, seed=0)
+    order = TripletSampler(10, batch_size=4, same_video_probability=0.0, seed=0)
     labels = PseudoLabels(np.zeros(10, int))
     seen = [[d.video for b in drawn(order, e, labels) for d in b] for e in range(20)]
     assert all(len(set(videos)) == 8 for videos in seen)
@@ -223,7 +249,7 @@ def test_what_does_not_fill_a_batch_is_another_epochs() -> None:
 
 def test_mutual_partners_stand_side_by_side_but_for_an_odd_one_of_each_cluster() -> None:
     labels = PseudoLabels(np.array([0] * 50 + [1] * 49 + [2]))
-    order = EpochBatches(100, batch_size=10, same_video_probability=0.2, seed=0, mutual=True)
+    order = TripletSampler(100, batch_size=10, same_video_probability=0.2, seed=0, mutual=True)
     draws, paired = [], []
     for epoch in range(60):
         of_epoch = [d for batch in drawn(order, epoch, labels) for d in batch]
@@ -241,7 +267,7 @@ def test_mutual_partners_stand_side_by_side_but_for_an_odd_one_of_each_cluster()
 
 
 def test_any_other_video_of_the_cluster_is_as_likely_a_mutual_partner() -> None:
-    order = EpochBatches(7, batch_size=7, same_video_probability=0.0, seed=0, mutual=True)
+    order = TripletSampler(7, batch_size=7, same_video_probability=0.0, seed=0, mutual=True)
     labels = PseudoLabels(np.array([0, 0, 0, 0, 0, 1, 1]))
     drawn_by = Counter(
         d.partner for e in range(4000) for d in drawn(order, e, labels)[0] if d.video == 2
@@ -251,14 +277,14 @@ def test_any_other_video_of_the_cluster_is_as_likely_a_mutual_partner() -> None:
 
 
 def test_a_set_smaller_than_the_batch_is_one_batch() -> None:
-    order = EpochBatches(3, batch_size=32, same_video_probability=0.0, seed=0)
+    order = TripletSampler(3, batch_size=32, same_video_probability=0.0, seed=0)
     (batch,) = drawn(order, 0, PseudoLabels(np.zeros(3, int)))
     assert sorted(d.video for d in batch) == [0, 1, 2]
 
 
 def test_partners_share_the_pseudo_label_and_the_video_itself_comes_as_often_as_asked() -> None:
     labels = PseudoLabels(np.array([0] * 50 + [1] * 49 + [2]))
-    order = EpochBatches(100, batch_size=10, same_video_probability=0.2, seed=0)
+    order = TripletSampler(100, batch_size=10, same_video_probability=0.2, seed=0)
     draws = [d for e in range(60) for batch in drawn(order, e, labels) for d in batch]
     assert all(labels.labels[d.video] == labels.labels[d.partner] for d in draws)
     assert all(d.partner == 99 for d in draws if d.video == 99)  # alone in its cluster
@@ -272,8 +298,10 @@ def test_the_processes_slices_are_the_batch_of_one_process(world: int, mutual: b
     labels = PseudoLabels(np.arange(21) % 4)
     shape: dict[str, Any] = {"batch_size": 8, "same_video_probability": 0.3, "seed": 5}
     shape["mutual"] = mutual
-    alone = drawn(EpochBatches(21, **shape), 3, labels)
-    parts = [drawn(EpochBatches(21, **shape, rank=r, world=world), 3, labels) for r in range(world)]
+    alone = drawn(TripletSampler(21, **shape), 3, labels)
+    parts = [
+        drawn(TripletSampler(21, **shape, rank=r, world=world), 3, labels) for r in range(world)
+    ]
     together = [list(chain(*slices)) for slices in zip(*parts, strict=True)]
     assert together == alone
 
@@ -282,7 +310,7 @@ def test_the_processes_slices_are_the_batch_of_one_process(world: int, mutual: b
 @pytest.mark.parametrize("first_step", [0, 1, 3, 5])
 def test_a_start_amid_an_epoch_leaves_out_what_was_done(first_step: int, mutual: bool) -> None:
     labels = PseudoLabels(np.arange(20) % 4)
-    order = EpochBatches(20, batch_size=4, same_video_probability=0.3, seed=5, mutual=mutual)
+    order = TripletSampler(20, batch_size=4, same_video_probability=0.3, seed=5, mutual=mutual)
     whole = drawn(order, 2, labels)
     assert drawn(order, 2, labels, first_step) == whole[first_step:]
 
@@ -291,7 +319,7 @@ def test_a_start_amid_an_epoch_leaves_out_what_was_done(first_step: int, mutual:
 @pytest.mark.parametrize("clips", [1, 3])
 @pytest.mark.parametrize("workers", [0, 1])
 def test_clips_to_embed_are_the_centre_squares_of_evenly_spaced_clips(
-    catalog: Catalog, reader: ClipReader, view: ClipView, clips: int, workers: int
+    catalog: Catalog, reader: ClipReader, view: Modality, clips: int, workers: int
 ) -> None:
     dataset = ClipDataset(catalog, reader, clips=clips, view=view)
     batched = clip_loader(dataset, batch_size=4, workers=workers)
@@ -305,7 +333,7 @@ def test_clips_to_embed_are_the_centre_squares_of_evenly_spaced_clips(
         )
         for span, clip in zip(spans, row, strict=True):
             frames = read_frames(video, span, size=(43, 32))
-            look = centre_look(43, 32)
+            look = centre_crop(43, 32)
             expected = (
                 render_rgb(frames, look, size=32)
                 if view == "rgb"
@@ -320,7 +348,7 @@ def test_official_placement_is_the_first_clip_and_a_later_one_of_the_partner(
     for epoch in range(20):
         reader = Spans()
         dataset = triplets(catalog, reader, flow_probability=0.0, placement="official")
-        dataset[Draw(epoch, 0, 4)]
+        dataset[SampleIndex(epoch, 0, 4)]
         (first, anchor), (second, positive) = reader.asked
         assert (first, second) == ("0.mp4", "4.mp4")
         assert anchor == [0, 2, 4, 6]

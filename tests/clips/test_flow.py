@@ -10,7 +10,7 @@ import pytest
 from jaxtyping import Float32, UInt8
 from numpy.testing import assert_allclose, assert_array_equal
 
-from slic.clips.augment import Look, render_flow
+from slic.clips.augmentation import AugmentationParameters, render_flow
 from slic.clips.flow import (
     BOUND,
     FlowMethod,
@@ -120,12 +120,12 @@ def read_back(image: UInt8[np.ndarray, "t h w 3"]) -> tuple[float, float, float]
     return (u - 127.5) / 127.5 * BOUND, (v - 127.5) / 127.5 * BOUND, length / 255 * BOUND
 
 
-WHOLE = Look(left=0, top=0, width=128, height=96)
+WHOLE = AugmentationParameters(left=0, top=0, width=128, height=96)
 LOOKS = {
     "whole": WHOLE,
-    "crop": Look(left=30, top=10, width=64, height=64),
-    "wide crop": Look(left=20, top=30, width=80, height=48),
-    "tall crop": Look(left=40, top=8, width=48, height=80),
+    "crop": AugmentationParameters(left=30, top=10, width=64, height=64),
+    "wide crop": AugmentationParameters(left=20, top=30, width=80, height=48),
+    "tall crop": AugmentationParameters(left=40, top=8, width=48, height=80),
 }
 
 
@@ -143,7 +143,7 @@ def test_vectors_follow_the_picture_through_crop_zoom_and_flip(name: str, flip: 
 @pytest.mark.parametrize("flip", [False, True])
 def test_flow_of_a_rendered_clip_is_the_rendered_flow(flip: bool) -> None:
     """Rendering commutes with flow: crop and flip the frames first, and the same is seen."""
-    look = Look(left=10, top=8, width=96, height=80, flip=flip)
+    look = AugmentationParameters(left=10, top=8, width=96, height=80, flip=flip)
     frames = moving(96, 128, u=1.5, v=2.0)
     crop = frames[:, 8:88, 10:106]
     seen = np.stack([cv2.resize(x[:, ::-1] if flip else x, (80, 80)) for x in crop])
@@ -157,7 +157,9 @@ def test_flow_of_a_rendered_clip_is_the_rendered_flow(flip: bool) -> None:
 def test_a_flip_mirrors_where_the_motion_is() -> None:
     flow = np.zeros((1, 32, 32, 2), np.float32)
     flow[0, :, :8, 0] = 2.0  # moves to the right, at the left
-    image = render_flow(flow, Look(left=0, top=0, width=32, height=32, flip=True), size=32)
+    image = render_flow(
+        flow, AugmentationParameters(left=0, top=0, width=32, height=32, flip=True), size=32
+    )
     assert (image[0, :, 24:, 0] < 100).all()  # moves to the left, at the right
     assert (image[0, :, :24, 0] == 128).all()
 

@@ -12,9 +12,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from slic.clips.flow import FlowMethod, optical_flow
 from slic.clips.flow_cache import RANGE, FlowCache
-from slic.errors import CheckpointError, UnreadableVideoError
+from slic.errors import CheckpointError, VideoError
 from slic.videos.decoding import read_frames
-from slic.videos.probing import probe
+from slic.videos.inspection import probe
 from slic.videos.video import Video
 
 W, H = 43, 32
@@ -105,7 +105,7 @@ def test_a_damaged_file_is_named(video: Video, tmp_path: Path) -> None:
     cache.write(video)
     whole = cache.path(video).read_bytes()
     cache.path(video).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UnreadableVideoError, match=r"a\.mp4\.flow: .*slic prepare --flow"):
+    with pytest.raises(VideoError, match=r"a\.mp4\.flow: .*slic prepare --flow"):
         cache.read(video, np.arange(9, 14))
     cache.path(video).write_bytes(b"")
     assert not cache.holds(video)

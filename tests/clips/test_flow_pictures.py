@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from slic.clips.flow import FlowMethod, FlowView
+from slic.clips.flow import FlowMethod, FlowOptions
 from slic.clips.flow_cache import FlowCache
 from slic.clips.flow_pictures import ExtractedFlow
 from slic.clips.flow_store import FLOW_FOLDER, missing_flow_advice, open_flow_store
-from slic.errors import CatalogError, RecipeError, UnreadableVideoError
+from slic.errors import CatalogError, RecipeError, VideoError
 from slic.videos.catalog import Catalog
 from slic.videos.video import Video
 
@@ -90,7 +90,7 @@ def test_flow_with_a_gap_is_named(tmp_path: Path) -> None:
 def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
     extract(tmp_path / "u" / "v_1", count=8, size=(80, 90))
     (tmp_path / "u" / "v_1" / "frame000002.jpg").write_bytes(b"")
-    with pytest.raises(UnreadableVideoError, match=r"frame000002\.jpg: .* does not decode"):
+    with pytest.raises(VideoError, match=r"frame000002\.jpg: .* does not decode"):
         ExtractedFlow(tmp_path, size=SIZE, vertical=False).read(VIDEO, np.arange(3))
 
 
@@ -103,10 +103,10 @@ def catalog(tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., 
 
 
 def test_a_folder_is_taken_for_what_it_is(tmp_path: Path, catalog: Catalog) -> None:
-    view = FlowView(method="tv-l1", components="horizontal")
+    view = FlowOptions(method="tv-l1", components="horizontal")
     cache = open_flow_store(None, catalog, view=view, size=SIZE, stride=2)
     assert str(cache).startswith(str(catalog.root / FLOW_FOLDER))
-    far = FlowView(bound=0.1)  # more than prepared flow keeps
+    far = FlowOptions(bound=0.1)  # more than prepared flow keeps
     assert open_flow_store(None, catalog, view=far, size=SIZE, stride=2) is None
     extract(tmp_path / "u" / "v_1", count=8, size=(80, 90))
     assert isinstance(
@@ -126,7 +126,7 @@ def test_flow_that_is_not_prepared_is_said_where_it_is_missed(
     tmp_path: Path, catalog: Catalog
 ) -> None:
     def advice(*, method: FlowMethod, named: bool = False) -> str | None:
-        view = FlowView(method=method)
+        view = FlowOptions(method=method)
         store = open_flow_store(tmp_path, catalog, view=view, size=SIZE, stride=1)
         assert isinstance(store, FlowCache)
         before = missing_flow_advice(store, catalog, named=named)

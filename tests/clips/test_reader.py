@@ -13,14 +13,14 @@ import pytest
 from jaxtyping import Float64, UInt8
 from numpy.testing import assert_allclose, assert_array_equal
 
-from slic.clips.augment import Augmentation, Look, render_rgb
-from slic.clips.datasets import ClipDataset, Draw, TripletDataset
-from slic.clips.flow import Components, FlowMethod, FlowView, flow_image, optical_flow
+from slic.clips.augmentation import Augmentation, AugmentationParameters, render_rgb
+from slic.clips.datasets import ClipDataset, SampleIndex, TripletDataset
+from slic.clips.flow import Components, FlowMethod, FlowOptions, flow_image, optical_flow
 from slic.clips.flow_cache import FlowCache
 from slic.clips.flow_pictures import ExtractedFlow
-from slic.clips.reader import ClipReader, ClipView, Shown
+from slic.clips.reader import ClipReader, Modality, Shown
 from slic.videos.catalog import Catalog
-from slic.videos.probing import probe
+from slic.videos.inspection import probe
 from slic.videos.video import Video
 
 FRAMES, SIZE = 4, 48
@@ -29,13 +29,13 @@ BOUND = 0.1  # a full strength of 4.8 pixels
 U, V = 1.5, -1.0  # pixels a frame, right and up
 SPAN = np.arange(3, 3 + FRAMES)
 LOOKS = {
-    "centre": Look(left=8, top=0, width=48, height=48),
-    "crop": Look(left=20, top=12, width=30, height=30),
-    "wide crop": Look(left=12, top=14, width=40, height=30),
-    "coloured": Look(
+    "centre": AugmentationParameters(left=8, top=0, width=48, height=48),
+    "crop": AugmentationParameters(left=20, top=12, width=30, height=30),
+    "wide crop": AugmentationParameters(left=12, top=14, width=40, height=30),
+    "coloured": AugmentationParameters(
         left=10, top=6, width=36, height=36, brightness=1.4, contrast=0.7, hue=0.2, blur_sigma=1.0
     ),
-    "grey": Look(left=10, top=6, width=36, height=36, grey=True, saturation=1.5),
+    "grey": AugmentationParameters(left=10, top=6, width=36, height=36, grey=True, saturation=1.5),
 }
 
 
@@ -62,7 +62,7 @@ def reader(video: Video, tmp_path_factory: pytest.TempPathFactory) -> Callable[.
 
     def make(source: str, **view: Any) -> ClipReader:
         settings: dict[str, Any] = {"bound": BOUND, "method": "tv-l1"} | view
-        flow = FlowView(**settings)
+        flow = FlowOptions(**settings)
         store: Any = None
         if source == "cache":
             store = FlowCache(folder, method=flow.method, size=(WIDTH, HEIGHT), stride=1)
@@ -91,7 +91,7 @@ def seen(clip: UInt8[np.ndarray, "t s s 3"]) -> Float64[np.ndarray, "3"]:
     return np.asarray(np.median(inner, axis=(0, 1, 2)), np.float64)
 
 
-def plain_channels(look: Look, components: Components) -> list[float]:
+def plain_channels(look: AugmentationParameters, components: Components) -> list[float]:
     """Return what a look shows of (U, V), by the definition."""
     u = U * SIZE / look.width * (-1 if look.flip else 1) / (BOUND * SIZE)
     v = V * SIZE / look.height / (BOUND * SIZE)
@@ -197,9 +197,9 @@ def test_pictures_are_decoded_only_where_they_are_shown(
         cache.write(video)
     reader = Counting(cache if prepared else None, **shape)
     dataset = TripletDataset(
-        catalog, reader, Augmentation(), flow_probability=flow_probability, second_look=True, seed=0
+        catalog, reader, Augmentation(), flow_probability=flow_probability, second_view=True, seed=0
     )
-    clips = dataset[Draw(0, 0, partner)].clips
+    clips = dataset[SampleIndex(0, 0, partner)].clips
     assert len(clips) == 3
     saved = prepared and flow_probability == 1.0  # then the anchor alone is read
     if partner == 0:
@@ -212,7 +212,7 @@ def test_pictures_are_decoded_only_where_they_are_shown(
 
 @pytest.mark.parametrize(("view", "reads"), [("rgb", 2), ("flow", 0)])
 def test_a_round_reads_prepared_flow_only(
-    catalog: Catalog, tmp_path: Path, view: ClipView, reads: int
+    catalog: Catalog, tmp_path: Path, view: Modality, reads: int
 ) -> None:
     cache = FlowCache(tmp_path, method="dis", size=(43, 32), stride=1)
     for video in catalog:
@@ -231,6 +231,6 @@ def test_a_changed_video_is_computed_anew(tmp_path: Path, make_video: Callable[.
     assert cache.holds(before)
     make_video(path, frames=20, size=(64, 48), options={"crf": "40"})
     reader = Counting(cache, frames=FRAMES, stride=1, size=32)
-    look = Look(left=0, top=0, width=32, height=32)
+    look = AugmentationParameters(left=0, top=0, width=32, height=32)
     reader.show([Shown(probe(path, "video.mp4"), SPAN, look, "flow")])
     assert reader.asked == [[("video.mp4", 3)]]

@@ -11,10 +11,10 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import pairwise_distances
 
 from slic.clustering import finch as module
-from slic.clustering import forest
 from slic.clustering.agreement import adjusted_mutual_information
 from slic.clustering.finch import Hierarchy, finch
 from slic.errors import TrainingError
+from slic.neighbours import forest
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it misses an optional package, which it says on import

@@ -13,7 +13,7 @@ import torch
 from slic.devices import Arriving
 from slic.embeddings import cache, embed, embedding
 from slic.embeddings.cache import FeatureCache, video_state
-from slic.encoders.encoder import EncoderConfig, VideoEncoder
+from slic.models.encoder import EncoderConfig, VideoEncoder
 from slic.videos.catalog import Catalog
 
 SETTINGS: dict[str, Any] = {"clips": 2, "workers": 0, "batch_size": 4, "progress": False}

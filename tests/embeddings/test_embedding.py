@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from slic.clips.datasets import ClipDataset
-from slic.clips.reader import ClipReader, ClipView
+from slic.clips.reader import ClipReader, Modality
 from slic.embeddings import Layer, centred_unit_rows, embed, embedding
-from slic.encoders.encoder import EncoderConfig, VideoEncoder, to_input
 from slic.errors import CatalogError, SlicError
+from slic.models.encoder import EncoderConfig, VideoEncoder, to_input
 from slic.videos.catalog import Catalog
 
 
@@ -38,7 +38,7 @@ def encoder() -> VideoEncoder:
 @pytest.mark.parametrize("layer", ["head", "backbone"])
 @pytest.mark.parametrize("view", ["rgb", "flow"])
 def test_embeddings_are_the_encoders_on_one_clip_after_another(
-    catalog: Catalog, encoder: VideoEncoder, layer: Layer, view: ClipView
+    catalog: Catalog, encoder: VideoEncoder, layer: Layer, view: Modality
 ) -> None:
     reader = ClipReader(frames=4, stride=1, size=32)
     dataset = ClipDataset(catalog, reader, clips=3, view=view)
@@ -64,7 +64,7 @@ def test_embeddings_are_the_encoders_on_one_clip_after_another(
 
 @pytest.mark.parametrize("view", ["rgb", "flow"])
 def test_windows_are_the_mean_of_unit_features_of_plain_calls(
-    catalog: Catalog, encoder: VideoEncoder, view: ClipView, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, encoder: VideoEncoder, view: Modality, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedding, "AT_ONCE", 3)
     reader = ClipReader(frames=4, stride=1, size=32)

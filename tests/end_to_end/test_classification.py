@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from slic.encoders.encoder import EncoderConfig, VideoEncoder
+from slic.models.encoder import EncoderConfig, VideoEncoder
 from slic.runs import read_log
 
 Slic = Callable[..., Any]

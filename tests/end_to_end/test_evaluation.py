@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from slic.embeddings import Embeddings
-from slic.encoders.encoder import EncoderConfig, VideoEncoder
+from slic.models.encoder import EncoderConfig, VideoEncoder
 
 Slic = Callable[..., Any]
 

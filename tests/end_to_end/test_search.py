@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from slic.encoders.encoder import EncoderConfig, VideoEncoder
+from slic.models.encoder import EncoderConfig, VideoEncoder
 
 Slic = Callable[..., Any]
 KILLS = 3

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from slic.datasets import Labels
 from slic.embeddings import AllWindows, Layer, embed
-from slic.encoders.encoder import EncoderConfig, VideoEncoder
 from slic.errors import CatalogError, RecipeError
 from slic.evaluation import mean_frame
 from slic.evaluation.retrieval import PROTOCOLS, evaluate
@@ -23,7 +23,7 @@ from slic.evaluation.scoring import (
     score_retrieval,
     sides,
 )
-from slic.labels import Labels
+from slic.models.encoder import EncoderConfig, VideoEncoder
 from slic.videos.catalog import Catalog
 
 LABELS = Labels(

@@ -65,7 +65,7 @@ ROUND = """
 import json
 from accelerate import Accelerator
 from slic.clips.reader import ClipReader
-from slic.encoders.encoder import VideoEncoder
+from slic.models.encoder import VideoEncoder
 from slic.pretraining import rounds
 from slic.videos.catalog import Catalog
 embedded = []
@@ -208,7 +208,7 @@ def test_a_round_embeds_every_video_once_and_all_get_the_same_clusters(
     *,
     differ: bool,
 ) -> None:
-    from slic.encoders.encoder import VideoEncoder
+    from slic.models.encoder import VideoEncoder
 
     encoder = undisturbed / "encoder"
     in_processes(

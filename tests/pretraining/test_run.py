@@ -16,7 +16,7 @@ from slic.errors import (
     CheckpointError,
     RecipeError,
     TrainingError,
-    UnreadableVideoError,
+    VideoError,
 )
 from slic.pretraining import parts, pretrain, reporting, run, watching
 from slic.pretraining.folder import RunFolder
@@ -118,7 +118,7 @@ def test_the_precision_that_is_left_open_is_settled_once_and_said(
 
 
 def run_encoder(folder: Path) -> nn.Module:
-    from slic.encoders.encoder import VideoEncoder
+    from slic.models.encoder import VideoEncoder
 
     return VideoEncoder.from_pretrained(folder)
 
@@ -307,12 +307,12 @@ def test_a_video_that_goes_away_ends_the_run_with_its_state_saved(
         nonlocal steps
         steps += 1
         if steps == 5:
-            raise UnreadableVideoError("07.mp4: there is no such file.")
+            raise VideoError("07.mp4: there is no such file.")
         return get(dataset, draws)
 
     with monkeypatch.context() as patch:
         patch.setattr(TripletDataset, "__getitems__", gone)
-        with pytest.raises(UnreadableVideoError, match=r"07\.mp4"):
+        with pytest.raises(VideoError, match=r"07\.mp4"):
             pretrain(catalog, out=tmp_path / "run", recipe=recipe, progress=False)
     assert torch.load(RunFolder(tmp_path / "run").checkpoint)["step"] == 4
     pretrain(catalog, out=tmp_path / "run", recipe=recipe, resume=True, progress=False)
@@ -334,12 +334,12 @@ def test_a_video_that_is_not_there_at_first_changes_no_round(
         return cluster_round(*arguments, **named)
 
     def gone(*_: Any) -> Any:
-        raise UnreadableVideoError("07.mp4: there is no such file.")
+        raise VideoError("07.mp4: there is no such file.")
 
     monkeypatch.setattr(run, "cluster_round", noted)
     with monkeypatch.context() as patch:
         patch.setattr(TripletDataset, "__getitems__", gone)
-        with pytest.raises(UnreadableVideoError, match=r"07\.mp4"):
+        with pytest.raises(VideoError, match=r"07\.mp4"):
             pretrain(catalog, out=tmp_path / "run", recipe=recipe, progress=False)
     pretrain(catalog, out=tmp_path / "run", recipe=recipe, resume=True, progress=False)
     assert views == ["flow", "flow", "rgb"]

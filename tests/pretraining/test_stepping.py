@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from slic.clips.datasets import batch_loader
-from slic.clustering.assignment import PseudoLabels
+from slic.clustering.base import PseudoLabels
 from slic.pretraining.folder import RunFolder
 from slic.pretraining.parts import new_optimizer
 from slic.pretraining.run import Run

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from slic.encoders.encoder import EncoderConfig, VideoEncoder
+from slic.models.encoder import EncoderConfig, VideoEncoder
 from slic.search import Index
-from slic.search.database import Settings, next_generation
+from slic.search.repository import Settings, next_generation
 
 Fill = Callable[..., Index]
 

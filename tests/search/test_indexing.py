@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from slic.encoders.encoder import VideoEncoder, to_input
 from slic.errors import SearchError
+from slic.models.encoder import VideoEncoder, to_input
 from slic.runs import StopRequested
 from slic.search import (
     Index,

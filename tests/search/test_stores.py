@@ -14,7 +14,7 @@ import pytest
 
 from slic.errors import SearchError
 from slic.search import Index
-from slic.search.database import Settings
+from slic.search.repository import Settings
 from slic.search.stores import Change, VectorStore, embedded, open_store
 from slic.search.stores.embedded import EmbeddedStore
 

@@ -11,7 +11,7 @@ from slic.clips import windows as clip_windows
 from slic.clips.reader import ClipReader
 from slic.search.moments import ClipShape, clip_indices, windows
 from slic.search.streaming import Job, moment_loader, read_moments
-from slic.videos.probing import probe
+from slic.videos.inspection import probe
 from slic.videos.video import Video
 
 SHAPE = ClipShape(4, 2, 32)

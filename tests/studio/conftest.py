@@ -11,13 +11,13 @@ import pytest
 import torch
 from starlette.testclient import TestClient
 
-from slic.encoders.encoder import EncoderConfig, VideoEncoder
+from slic.models.encoder import EncoderConfig, VideoEncoder
 from slic.search import Index, cluster_index, create_index, update_index
 from slic.studio.app import create_app
 from slic.studio.guard import PAGE_TOKEN_HEADER, Access
 from slic.studio.state import Studio
 from slic.videos.catalog import Catalog
-from slic.videos.synthetic.encoding import Encoding, write_video
+from slic.videos.encoding import Encoding, write_video
 
 ADDRESS = "http://127.0.0.1:7542"
 FPS, SECONDS, SIDE = 25, 3, (160, 120)

@@ -11,8 +11,9 @@ from starlette.testclient import TestClient
 
 from slic.cli import main
 from slic.errors import SearchError
+from slic.sample import studio as sample
 from slic.search import Index, clusters_per_level
-from slic.studio import sample, server
+from slic.studio import server
 from slic.studio.guard import Access
 from slic.studio.state import Studio
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from slic.errors import SearchError, UnreadableVideoError
+from slic.errors import SearchError, VideoError
 from slic.search import Index
 from slic.studio.worker import Worker
 
@@ -32,10 +32,10 @@ def test_it_returns_what_the_function_returns(worker: Worker) -> None:
 @pytest.mark.parametrize(
     ("function", "given", "kind", "message"),
     [
-        (bytearray, 2 << 30, UnreadableVideoError, "takes too much memory"),
+        (bytearray, 2 << 30, VideoError, "takes too much memory"),
         (Index.open, Path("/nowhere"), SearchError, "^/nowhere: no index here"),
-        (json.loads, "{", UnreadableVideoError, "cannot be used .Expecting property name"),
-        (os._exit, 1, UnreadableVideoError, "made its process crash"),
+        (json.loads, "{", VideoError, "cannot be used .Expecting property name"),
+        (os._exit, 1, VideoError, "made its process crash"),
     ],
 )
 def test_it_goes_on_after_an_error(
@@ -54,7 +54,7 @@ def test_what_takes_too_long_is_ended() -> None:
     worker = Worker(seconds=60.0)
     worker.call(operator.add, 1, 1)  # the time of the start is not to count
     worker.seconds = 0.2
-    with pytest.raises(UnreadableVideoError, match=r"more than 0\.2 s"):
+    with pytest.raises(VideoError, match=r"more than 0\.2 s"):
         worker.call(time.sleep, 60)
     worker.close()
 
@@ -67,7 +67,7 @@ def test_a_process_that_does_not_start_is_one_error(monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as patch:
         patch.setattr(SpawnProcess, "start", fail)
         for one in (unused, worker):
-            with pytest.raises(UnreadableVideoError, match="No process could be started"):
+            with pytest.raises(VideoError, match="No process could be started"):
                 one.call(operator.add, 1, 1)
     unused.close()
     assert worker.call(operator.add, 1, 1) == 2
@@ -82,7 +82,7 @@ def test_closing_ends_a_call_that_runs() -> None:
     def call() -> None:
         try:
             worker.call(time.sleep, 60)
-        except UnreadableVideoError as error:
+        except VideoError as error:
             errors.append(str(error))
 
     thread = threading.Thread(target=call)
@@ -91,5 +91,5 @@ def test_closing_ends_a_call_that_runs() -> None:
     worker.close()
     thread.join(10)
     assert len(errors) == 1
-    with pytest.raises(UnreadableVideoError, match="closing"):
+    with pytest.raises(VideoError, match="closing"):
         worker.call(operator.add, 1, 1)

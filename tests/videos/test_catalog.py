@@ -18,14 +18,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from slic.datasets import read_labels
 from slic.errors import CatalogError
-from slic.labels import read_labels
 from slic.videos import catalog as catalogs
 from slic.videos import scan_cache, scanning
 from slic.videos.catalog import CACHE_NAME, Catalog, Refused, Video
 from slic.videos.decoding import read_frames
 from slic.videos.frame_folder import numbered_frames
-from slic.videos.probing import probe
+from slic.videos.inspection import probe
 
 MakeVideo = Callable[..., Path]
 Nobody = Callable[[], AbstractContextManager[None]]

@@ -10,8 +10,8 @@ import pytest
 
 from slic.clips.flow_cache import FlowCache
 from slic.videos.catalog import Catalog
-from slic.videos.copies import Copies
 from slic.videos.preparing import Work, estimate, prepare_all, remove_leftovers
+from slic.videos.proxies import Copies
 
 
 @pytest.fixture

@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 
 from slic.cli import (
-    collections,
     data,
     evaluation,
+    labels,
     learning,
-    naming,
     prepare,
     reproduction,
     search,
     studio,
+    videos,
 )
 from slic.cli.common import UsageError, said
 from slic.errors import SlicError
@@ -76,14 +76,14 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--version", action="version", version=_version())
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     for room in (
-        collections,
+        videos,
         data,
         prepare,
         learning,
         evaluation,
         reproduction,
         search,
-        naming,
+        labels,
         studio,
     ):
         room.add_verbs(verbs)

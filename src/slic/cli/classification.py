@@ -24,8 +24,8 @@ from slic.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from slic.encoders.encoder import VideoEncoder
     from slic.evaluation.classification import ClassificationScores, ClassifierSettings, Problem
+    from slic.models.encoder import VideoEncoder
 
 RATE = "of Adam, for the {} (default {:g}, as the paper)"
 

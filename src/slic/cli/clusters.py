@@ -29,10 +29,10 @@ def add_kind(kinds: Verbs) -> None:
 
 def clusters(arguments: Namespace) -> None:
     """Score every partition that a run, a file of embeddings or a CSV file has."""
-    from slic.evaluation.cluster_page import cluster_table, score_partition, write_cluster_page
+    from slic.datasets import labels_from
     from slic.evaluation.partitions import read_partitions
     from slic.files import write_atomically
-    from slic.labels import labels_from
+    from slic.report.cluster_page import cluster_table, score_partition, write_cluster_page
 
     path: Path = arguments.partition
     labeller = labels_from(arguments.labels, root=path.parent, annotations=arguments.annotations)

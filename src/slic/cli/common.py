@@ -15,8 +15,8 @@ from slic.errors import SlicError
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from slic.encoders.encoder import VideoEncoder
-    from slic.labels import Labels
+    from slic.datasets import Labels
+    from slic.models.encoder import VideoEncoder
     from slic.videos.catalog import Catalog
     from slic.videos.video import Refused
 
@@ -103,7 +103,7 @@ def open_labelled(
     videos: Path, *, labels: str, annotations: Path | None, workers: int | None
 ) -> tuple["Catalog", "Labels"]:
     """Open a collection and its labels; say on stderr what the one has and the other lacks."""
-    from slic.labels import labels_from
+    from slic.datasets import labels_from
 
     root = videos.parent if _is_list(videos) else videos
     labeller = labels_from(labels, root=root, annotations=annotations)
@@ -128,7 +128,7 @@ def load_encoder(folder: Path) -> "VideoEncoder":
     """Read an encoder and put it on the GPU where there is one."""
     import torch
 
-    from slic.encoders.encoder import VideoEncoder
+    from slic.models.encoder import VideoEncoder
 
     encoder = VideoEncoder.from_pretrained(folder)
     return encoder.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slic.cli.common import Verbs, annotations_argument, at_least, open_catalog, said
-from slic.labels.sources import BENCHMARKS
+from slic.datasets.sources import BENCHMARKS
 
 if TYPE_CHECKING:
-    from slic.labels.copies import Copy
+    from slic.datasets.check import Copy
 
 NAMED = 5  # how many things of a kind are printed by name
 
@@ -45,7 +45,7 @@ def overview(arguments: Namespace) -> None:  # noqa: ARG001 (every verb takes th
 
 def check(arguments: Namespace) -> None:
     """Compare a copy with the official lists; exit with 1 when it cannot be used."""
-    from slic.labels.copies import advise, check_copy
+    from slic.datasets.check import advise, check_copy
 
     benchmark, root, annotations = BENCHMARKS[arguments.name], arguments.root, arguments.annotations
     benchmark.find_lists(root, annotations)  # fails before the scan, which may take long

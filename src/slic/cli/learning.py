@@ -26,7 +26,7 @@ from slic.cli.common import (
 from slic.errors import CatalogError, CheckpointError
 
 if TYPE_CHECKING:
-    from slic.labels import Labels
+    from slic.datasets import Labels
     from slic.videos.catalog import Catalog
 
 
@@ -144,7 +144,7 @@ def embed(arguments: Namespace) -> None:
 
 def import_official(arguments: Namespace) -> None:
     """Write an encoder with the weights of a checkpoint from elsewhere."""
-    from slic.encoders.official import load_official
+    from slic.models.official import load_official
 
     options = ("trained_on", "max_pool", "frames", "stride", "size")
     encoder, left_out = load_official(
@@ -168,7 +168,7 @@ def import_official(arguments: Namespace) -> None:
 
 def demo(arguments: Namespace) -> None:
     """Sample, pretrain, evaluate, report."""
-    from slic.demo import run_demo
+    from slic.sample.demo import run_demo
 
     keep_freed_memory()
     report = run_demo(arguments.out, level=arguments.level, seed=arguments.seed)

@@ -81,7 +81,7 @@ def _prepare_flow(arguments: Namespace, catalog: "Catalog") -> None:
 
 def _prepare_copies(arguments: Namespace, catalog: "Catalog") -> None:
     from slic.files import absolute
-    from slic.videos.copies import Copies
+    from slic.videos.proxies import Copies
 
     videos: Path = arguments.videos
     named = absolute(videos)  # "." has no name of its own

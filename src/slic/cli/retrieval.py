@@ -86,9 +86,9 @@ def _tell(
     gallery: "Embeddings",
 ) -> None:
     """Print the scores and write the files that were asked for."""
-    from slic.evaluation.retrieval_page import retrieval_rows, write_retrieval_page
     from slic.evaluation.scoring import chance, named_protocol
     from slic.files import write_atomically
+    from slic.report.retrieval_page import retrieval_rows, write_retrieval_page
 
     about = {
         "encoder": query.encoder,

@@ -25,7 +25,8 @@ from slic.cli.common import (
 from slic.errors import SearchError
 
 if TYPE_CHECKING:
-    from slic.search import Index, Query, Results
+    from slic.report.contact_sheet import Results
+    from slic.search import Index, Query
     from slic.videos.video import Video
 
 MOMENT = re.compile(r"(?P<path>.+)@(?P<seconds>\d+(\.\d+)?)", re.DOTALL)
@@ -105,7 +106,7 @@ def seconds(word: str) -> float:
 
 def index(arguments: Namespace) -> None:
     """Make or update an index."""
-    from slic.encoders.encoder import VideoEncoder
+    from slic.models.encoder import VideoEncoder
     from slic.runs import StopRequested
     from slic.search import Index, create_index, index_settings, update_index
 
@@ -145,7 +146,8 @@ def index(arguments: Namespace) -> None:
 
 def search(arguments: Namespace) -> None:
     """Find moments like a clip."""
-    from slic.search import Index, Results, write_contact_sheet
+    from slic.report.contact_sheet import Results, write_contact_sheet
+    from slic.search import Index
     from slic.search import search as find
 
     _check_usage(arguments)
@@ -208,7 +210,7 @@ def _query(
     index: "Index", word: str, start: float | None, end: float | None
 ) -> tuple[str, "Query", dict[str, Any]]:
     from slic.search import query_from_moments, query_from_video
-    from slic.videos.probing import probe
+    from slic.videos.inspection import probe
 
     if (moment_id := moment_of(index, word)) is not None:
         if (start, end) != (None, None):
@@ -228,7 +230,7 @@ def _shown(video: "Video", between_seconds: tuple[float, float]) -> dict[str, An
 
 
 def _table(results: "Results") -> str:
-    from slic.search.contact_sheet import clock
+    from slic.report.contact_sheet import clock
 
     lines = [f"{results.title}:"]
     for rank, hit in enumerate(results.hits, start=1):

@@ -36,7 +36,7 @@ def studio(arguments: Namespace) -> None:
         raise SearchError(
             f"the studio needs {', '.join(missing)}: pip install 'slic-video[studio]'"
         )
-    from slic.studio.sample import make_sample
+    from slic.sample.studio import make_sample
     from slic.studio.server import serve
 
     folder, runs = arguments.index, arguments.runs

@@ -14,9 +14,9 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from slic.clips.augment import Augmentation, centre_look, draw_look
-from slic.clips.loading import Sample, WorkerLoader
-from slic.clips.reader import ClipReader, ClipView, Shown
+from slic.clips.augmentation import Augmentation, centre_crop, draw_parameters
+from slic.clips.loader import Sample, WorkerLoader
+from slic.clips.reader import ClipReader, Modality, Shown
 from slic.clips.spans import (
     Placement,
     evenly_spaced_spans,
@@ -24,7 +24,7 @@ from slic.clips.spans import (
     random_pair,
     random_span,
 )
-from slic.clustering.assignment import PseudoLabels
+from slic.clustering.base import PseudoLabels
 from slic.videos.catalog import Catalog, Video
 
 _ORDER, _PARTNER, _SPAN, _LOOK = range(4)  # one independent stream of random numbers for each
@@ -37,7 +37,7 @@ class ClipDataset(Dataset[UInt8[Tensor, "clips t s s 3"]]):
     """
 
     def __init__(
-        self, catalog: Catalog, reader: ClipReader, *, clips: int, view: ClipView = "rgb"
+        self, catalog: Catalog, reader: ClipReader, *, clips: int, view: Modality = "rgb"
     ) -> None:
         self.catalog = catalog
         self.reader = reader
@@ -52,12 +52,12 @@ class ClipDataset(Dataset[UInt8[Tensor, "clips t s s 3"]]):
         video, reader = self.catalog[index], self.reader
         shape = {"frames": reader.frames, "stride": reader.stride}
         spans = evenly_spaced_spans(video.frames, self.clips, **shape)
-        look = centre_look(*reader.read_size)
+        look = centre_crop(*reader.read_size)
         clips = reader.show([Shown(video, span, look, self.view) for span in spans])
         return torch.from_numpy(np.stack(clips))
 
 
-class Draw(NamedTuple):
+class SampleIndex(NamedTuple):
     """Which training sample to make: the video, its partner, and the epoch of the randomness."""
 
     epoch: int
@@ -82,7 +82,7 @@ class TripletDataset(Dataset[TripletSample]):
         augmentation: How looks are drawn.
         flow_probability: How often the positive, and independently the second look, is shown as
             its optical flow.
-        second_look: Whether to make the second look; without the temporal term nobody needs it.
+        second_view: Whether to make the second look; without the temporal term nobody needs it.
         seed: Of the run.
         placement: Where in their videos the clips lie; ``"official"`` needs videos of two clips.
     """
@@ -94,7 +94,7 @@ class TripletDataset(Dataset[TripletSample]):
         augmentation: Augmentation,
         *,
         flow_probability: float,
-        second_look: bool,
+        second_view: bool,
         seed: int,
         placement: Placement = "random",
     ) -> None:
@@ -102,15 +102,15 @@ class TripletDataset(Dataset[TripletSample]):
         self.reader = reader
         self.augmentation = augmentation
         self.flow_probability = flow_probability
-        self.second_look = second_look
+        self.second_view = second_view
         self.seed = seed
         self.placement = placement
 
-    def __getitem__(self, draw: Draw) -> TripletSample:
+    def __getitem__(self, draw: SampleIndex) -> TripletSample:
         """Return the sample that ``draw`` names."""
         return self.__getitems__([draw])[0]
 
-    def __getitems__(self, draws: Sequence[Draw]) -> list[TripletSample]:
+    def __getitems__(self, draws: Sequence[SampleIndex]) -> list[TripletSample]:
         """Return the samples of a batch; neighbours that are partners share their decoding."""
         samples = []
         for group in _grouped(draws):
@@ -122,15 +122,15 @@ class TripletDataset(Dataset[TripletSample]):
                 samples.append(TripletSample(looks, *numbers))
         return samples
 
-    def _clips(self, draw: Draw) -> tuple[list[Shown], bool]:
-        """Draw the clips of a sample, and return whether two had to overlap."""
+    def _clips(self, draw: SampleIndex) -> tuple[list[Shown], bool]:
+        """SampleIndex the clips of a sample, and return whether two had to overlap."""
         anchor, positive, overlap = self._places(draw)
         rng = np.random.default_rng([self.seed, draw.epoch, draw.video, _LOOK])
-        order = [(anchor, False), (positive, True), (anchor, True)][: 2 + self.second_look]
+        order = [(anchor, False), (positive, True), (anchor, True)][: 2 + self.second_view]
         return [self._drawn(place, rng, may_be_flow=flow) for place, flow in order], overlap
 
-    def _places(self, draw: Draw) -> tuple["_Place", "_Place", bool]:
-        """Draw where anchor and positive lie, and whether they had to overlap."""
+    def _places(self, draw: SampleIndex) -> tuple["_Place", "_Place", bool]:
+        """SampleIndex where anchor and positive lie, and whether they had to overlap."""
         rng = np.random.default_rng([self.seed, draw.epoch, draw.video, _SPAN])
         shape = {"frames": self.reader.frames, "stride": self.reader.stride}
         video, partner = self.catalog[draw.video], self.catalog[draw.partner]
@@ -146,10 +146,10 @@ class TripletDataset(Dataset[TripletSample]):
         return anchor, positive, False
 
     def _drawn(self, place: "_Place", rng: np.random.Generator, *, may_be_flow: bool) -> Shown:
-        """Draw how a clip is shown."""
+        """SampleIndex how a clip is shown."""
         as_flow = may_be_flow and rng.random() < self.flow_probability
         width, height = self.reader.read_size
-        look = draw_look(self.augmentation, width=width, height=height, rng=rng)
+        look = draw_parameters(self.augmentation, width=width, height=height, rng=rng)
         return Shown(place.video, place.span, look, "flow" if as_flow else "rgb")
 
 
@@ -160,9 +160,9 @@ class _Place(NamedTuple):
     span: Int[np.ndarray, " t"]
 
 
-def _grouped(draws: Iterable[Draw]) -> Iterator[list[Draw]]:
+def _grouped(draws: Iterable[SampleIndex]) -> Iterator[list[SampleIndex]]:
     """Yield neighbours that are each other's partners together, and every other draw alone."""
-    before: Draw | None = None
+    before: SampleIndex | None = None
     for draw in draws:
         if before and (before.video, before.partner) == (draw.partner, draw.video):
             yield [before, draw]
@@ -175,7 +175,7 @@ def _grouped(draws: Iterable[Draw]) -> Iterator[list[Draw]]:
         yield [before]
 
 
-class EpochBatches(Sampler[list[Draw]]):
+class TripletSampler(Sampler[list[SampleIndex]]):
     """The batches of one epoch: every video once, in an order of (seed, epoch).
 
     With ``mutual``, two videos of a cluster are each other's partners wherever possible and stand
@@ -183,10 +183,10 @@ class EpochBatches(Sampler[list[Draw]]):
     partner is still any other of its cluster, each equally likely; where their number is odd, the
     one that is left draws its partner as without it.
 
-    Call `start` before iterating; the workers of the loader need not know, because a `Draw` carries
-    all that a sample depends on. The last batch is left out when it is smaller than the others, so
-    that every batch has the same statistics. With several processes, process ``rank`` of ``world``
-    gets its slice of the same global batch of ``batch_size`` videos.
+    Call `start` before iterating. The workers of the loader need not know the epoch, because a
+    `SampleIndex` carries all that a sample depends on. The last batch is left out when it is
+    smaller than the others, so that every batch has the same statistics. With several processes,
+    process ``rank`` of ``world`` gets its slice of the same global batch of ``batch_size`` videos.
     """
 
     def __init__(
@@ -223,7 +223,7 @@ class EpochBatches(Sampler[list[Draw]]):
     def __len__(self) -> int:
         return self.steps - self.first_step
 
-    def __iter__(self) -> Iterator[list[Draw]]:
+    def __iter__(self) -> Iterator[list[SampleIndex]]:
         labels = self.pseudo_labels
         assert labels is not None, "call start() first"
         order = self._rng(0, _ORDER).permutation(self.videos)
@@ -234,12 +234,14 @@ class EpochBatches(Sampler[list[Draw]]):
             mine = slice(start, start + share)
             yield draws[mine] if draws else [self._draw(int(v), labels) for v in order[mine]]
 
-    def _draw(self, video: int, pseudo_labels: PseudoLabels) -> Draw:
+    def _draw(self, video: int, pseudo_labels: PseudoLabels) -> SampleIndex:
         rng = self._rng(video, _PARTNER)
         same = rng.random() < self.same_video_probability
-        return Draw(self.epoch, video, video if same else pseudo_labels.partner(video, rng))
+        return SampleIndex(self.epoch, video, video if same else pseudo_labels.partner(video, rng))
 
-    def _paired(self, order: Int[np.ndarray, " n"], pseudo_labels: PseudoLabels) -> list[Draw]:
+    def _paired(
+        self, order: Int[np.ndarray, " n"], pseudo_labels: PseudoLabels
+    ) -> list[SampleIndex]:
         """Return the draws of the epoch: pairs, and videos without one, in a random order."""
         rng = self._rng(0, _PARTNER)
         same = rng.random(self.videos) < self.same_video_probability
@@ -253,7 +255,7 @@ class EpochBatches(Sampler[list[Draw]]):
                 groups.append([(other, video), (video, other)])
         groups += [[(video, pseudo_labels.partner(video, rng))] for video in alone.values()]
         shuffled = (groups[place] for place in rng.permutation(len(groups)))
-        return [Draw(self.epoch, *pair) for pair in chain.from_iterable(shuffled)]
+        return [SampleIndex(self.epoch, *pair) for pair in chain.from_iterable(shuffled)]
 
     def _rng(self, index: int, stream: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, self.epoch, index, stream])

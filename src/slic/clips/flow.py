@@ -28,7 +28,7 @@ Step = Callable[[Grey, Grey], Float32[np.ndarray, "h w 2"]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlowView:
+class FlowOptions:
     """How motion is estimated and drawn.
 
     Attributes:

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
 from slic.clips.flow import FlowMethod, flow_step, to_grey
-from slic.errors import UnreadableVideoError
+from slic.errors import VideoError
 from slic.files import atomic_path
 from slic.videos.decoding import stream_frames
 from slic.videos.preparing import fingerprint
@@ -66,14 +66,14 @@ class FlowCache:
         try:
             with self.path(video).open("rb") as file:
                 return bool(json.loads(file.readline()) == self._about(video))
-        except (OSError, ValueError, UnreadableVideoError):
+        except (OSError, ValueError, VideoError):
             return False
 
     def write(self, video: Video) -> int:
         """Compute and keep the flow of a video; return the bytes written.
 
         Raises:
-            UnreadableVideoError: A frame does not decode.
+            VideoError: A frame does not decode.
             CheckpointError: The file cannot be written.
         """
         places = np.zeros(video.frames, np.uint64)  # one more than there are steps
@@ -118,7 +118,7 @@ class FlowCache:
         except (OSError, ValueError, zlib.error) as error:
             if getattr(error, "errno", None) in (ENOENT, ENAMETOOLONG):
                 return None
-            raise UnreadableVideoError(
+            raise VideoError(
                 f"{self.path(video)}: this flow cannot be read ({error}); delete it and run "
                 "`slic prepare --flow` again."
             ) from error

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, Int
 
-from slic.errors import CatalogError, UnreadableVideoError
+from slic.errors import CatalogError, VideoError
 from slic.videos.frame_folder import frame_paths
 from slic.videos.video import Video
 
@@ -93,7 +93,7 @@ class ExtractedFlow:
         data = np.frombuffer(path.read_bytes(), np.uint8)
         picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
         if picture is None:
-            raise UnreadableVideoError(f"{path}: this flow picture does not decode")
+            raise VideoError(f"{path}: this flow picture does not decode")
         zoom = self.size[axis] / picture.shape[1 - axis]
         pixels = cv2.resize(picture, self.size, interpolation=cv2.INTER_AREA).astype(np.float32)
         return np.asarray((pixels - 127.5) * np.float32(EXTRACTED_RANGE / 127.5 * zoom))

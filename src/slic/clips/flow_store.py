@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, Int
 
-from slic.clips.flow import FlowView
+from slic.clips.flow import FlowOptions
 from slic.clips.flow_cache import LARGEST_BOUND, FlowCache
 from slic.clips.flow_pictures import ExtractedFlow
 from slic.errors import RecipeError
@@ -34,7 +34,7 @@ def open_flow_store(
     folder: Path | None,
     catalog: Catalog,
     *,
-    view: FlowView,
+    view: FlowOptions,
     size: tuple[int, int],
     stride: int,
 ) -> FlowStore | None:

@@ -7,13 +7,19 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
-from slic.clips.augment import Look, around, centre_look, render_flow, render_rgb
-from slic.clips.flow import FlowView, flow_image, optical_flow, without_camera
+from slic.clips.augmentation import (
+    AugmentationParameters,
+    around,
+    centre_crop,
+    render_flow,
+    render_rgb,
+)
+from slic.clips.flow import FlowOptions, flow_image, optical_flow, without_camera
 from slic.clips.flow_store import FlowStore
 from slic.videos.decoding import read_frames
 from slic.videos.video import Video
 
-ClipView = Literal["rgb", "flow"]
+Modality = Literal["rgb", "flow"]
 
 FLOW_MARGIN: Final = 8  # pixels around a crop that its flow is computed with; DIS's patches are 8
 
@@ -23,8 +29,8 @@ class Shown(NamedTuple):
 
     video: Video
     span: Int[np.ndarray, " t"]
-    look: Look
-    view: ClipView = "rgb"
+    look: AugmentationParameters
+    view: Modality = "rgb"
 
 
 class ClipReader:
@@ -44,7 +50,7 @@ class ClipReader:
         frames: int,
         stride: int,
         size: int,
-        flow: FlowView = FlowView(),  # noqa: B008 (it cannot change)
+        flow: FlowOptions = FlowOptions(),  # noqa: B008 (it cannot change)
         store: FlowStore | None = None,
     ) -> None:
         self.frames = frames
@@ -84,10 +90,10 @@ class ClipReader:
         ]
 
     def centred(
-        self, clip: UInt8[np.ndarray, "t h w 3"], view: ClipView
+        self, clip: UInt8[np.ndarray, "t h w 3"], view: Modality
     ) -> UInt8[np.ndarray, "t s s 3"]:
         """Return the look of evaluation: the centre square, in one of the two views."""
-        return self._as_pictures(clip, centre_look(*self.read_size), view)
+        return self._as_pictures(clip, centre_crop(*self.read_size), view)
 
     def _stored(self, clip: Shown) -> Float32[np.ndarray, "t h w 2"] | None:
         wanted = clip.view == "flow" and self.store is not None
@@ -106,7 +112,7 @@ class ClipReader:
         }
 
     def _as_pictures(
-        self, pictures: UInt8[np.ndarray, "t h w 3"], look: Look, view: ClipView
+        self, pictures: UInt8[np.ndarray, "t h w 3"], look: AugmentationParameters, view: Modality
     ) -> UInt8[np.ndarray, "t s s 3"]:
         if view == "rgb":
             return render_rgb(pictures, look, size=self.size)
@@ -117,7 +123,7 @@ class ClipReader:
         return self._as_motion(optical_flow(pictures, method=flow.method), look)
 
     def _as_motion(
-        self, motion: Float32[np.ndarray, "t h w 2"], look: Look
+        self, motion: Float32[np.ndarray, "t h w 2"], look: AugmentationParameters
     ) -> UInt8[np.ndarray, "t s s 3"]:
         flow = self.flow
         if flow.remove_camera:

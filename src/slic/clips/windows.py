@@ -10,7 +10,7 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from slic.clips.loading import WorkerLoader
+from slic.clips.loader import WorkerLoader
 from slic.videos.catalog import Catalog
 from slic.videos.decoding import stream_frames
 from slic.videos.video import Video

@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float, Float64, Int
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from slic.clustering.neighbors import EXACT_UP_TO, FirstNeighbors, first_neighbors
-from slic.clustering.rows import directions, paired_distances, sums_by_label
 from slic.errors import TrainingError
+from slic.neighbours.first import EXACT_UP_TO, FirstNeighbours, first_neighbours
+from slic.neighbours.rows import directions, paired_distances, sums_by_label
 
 BLOCK = 2048
 
@@ -70,14 +70,14 @@ def finch(
     if len(x) == 1:
         directions(x)  # refuses what is not finite
         return Hierarchy((np.zeros(1, dtype=np.int64),), (None,))
-    neighbors = first_neighbors(x, exact_up_to=exact_up_to, seed=seed)
+    neighbors = first_neighbours(x, exact_up_to=exact_up_to, seed=seed)
     longest = _longest_link(x, neighbors) if early_exit else np.inf
     labels = _components(neighbors.index, np.ones(len(x), dtype=bool))
     partitions, recalls = [labels], [neighbors.recall]
     clusters, merges = int(labels.max()) + 1, len(x)
     while clusters > 1 and merges > 1:
         means = _means(x, labels)
-        neighbors = first_neighbors(means, exact_up_to=exact_up_to, seed=seed)
+        neighbors = first_neighbours(means, exact_up_to=exact_up_to, seed=seed)
         merged = _merge_clusters(means, neighbors, longest)
         merges = clusters - int(merged.max()) - 1
         clusters -= merges
@@ -90,7 +90,7 @@ def finch(
 
 
 def _merge_clusters(
-    means: Float64[np.ndarray, "k d"], neighbors: FirstNeighbors, longest: float
+    means: Float64[np.ndarray, "k d"], neighbors: FirstNeighbours, longest: float
 ) -> Int[np.ndarray, " k"]:
     kept = _link_lengths(neighbors) <= longest
     return _components(neighbors.index, kept | _linked_by_a_third(means, neighbors, longest))
@@ -122,13 +122,13 @@ def _mutual(neighbor: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
     return mutual
 
 
-def _link_lengths(neighbors: FirstNeighbors) -> Float64[np.ndarray, " n"]:
+def _link_lengths(neighbors: FirstNeighbours) -> Float64[np.ndarray, " n"]:
     """Return how long every point's link to its first neighbour counts for the cut."""
     return neighbors.distance * np.where(_mutual(neighbors.index), 2.0, 1.0)
 
 
 def _linked_by_a_third(
-    x: Float64[np.ndarray, "n d"], neighbors: FirstNeighbors, longest: float
+    x: Float64[np.ndarray, "n d"], neighbors: FirstNeighbours, longest: float
 ) -> Bool[np.ndarray, " n"]:
     """Say which points stay linked to their first neighbour through a third point.
 
@@ -144,7 +144,7 @@ def _linked_by_a_third(
     return linked
 
 
-def _longest_link(x: Float[np.ndarray, "n d"], neighbors: FirstNeighbors) -> float:
+def _longest_link(x: Float[np.ndarray, "n d"], neighbors: FirstNeighbours) -> float:
     """Return the length of the longest link of the first level, of all three kinds."""
     longest = float(_link_lengths(neighbors).max())
     by_neighbor = np.argsort(neighbors.index, kind="stable")

@@ -3,10 +3,8 @@
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from slic.clustering.rows import directions, sums_by_label
 from slic.errors import TrainingError
-
-BLOCK = 2048
+from slic.neighbours.rows import directions, mean_directions, nearest_centres
 
 
 def spherical_kmeans(
@@ -36,27 +34,6 @@ def spherical_kmeans(
             break
     compact: Int[np.ndarray, " n"] = np.unique(labels, return_inverse=True)[1]
     return compact
-
-
-def nearest_centres(
-    unit: Float32[np.ndarray, "n d"], centres: Float32[np.ndarray, "k d"]
-) -> tuple[Int[np.ndarray, " n"], Float32[np.ndarray, " n"]]:
-    """Return every point's nearest centre and the distance to it."""
-    labels = np.empty(len(unit), dtype=np.int64)
-    distance = np.empty(len(unit), dtype=np.float32)
-    for start in range(0, len(unit), BLOCK):
-        block = slice(start, start + BLOCK)
-        similarity = unit[block] @ centres.T
-        labels[block] = similarity.argmax(axis=1)
-        distance[block] = 1.0 - similarity[np.arange(len(similarity)), labels[block]]
-    return labels, distance
-
-
-def mean_directions(
-    unit: Float32[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], *, k: int
-) -> Float32[np.ndarray, "k d"]:
-    """Return the direction of the mean of every cluster 0..k-1, zero for an empty one."""
-    return directions(sums_by_label(unit, labels, k=k))
 
 
 def _seeds(

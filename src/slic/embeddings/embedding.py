@@ -15,14 +15,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from slic.clips.datasets import ClipDataset, clip_loader
-from slic.clips.reader import ClipReader, ClipView
+from slic.clips.reader import ClipReader, Modality
 from slic.clips.spans import sliding_spans
 from slic.clips.windows import Windows, window_loader
 from slic.devices import Arriving, arrivals, send_to_host
 from slic.embeddings.cache import Row, cached_rows
 from slic.embeddings.stored import Embeddings, Layer
-from slic.encoders.encoder import VideoEncoder, to_input
 from slic.errors import CatalogError, SlicError
+from slic.models.encoder import VideoEncoder, to_input
 from slic.videos.catalog import Catalog, Video
 
 Precision = Literal["fp32", "bf16"]
@@ -39,7 +39,7 @@ def embed(
     *,
     clips: int | AllWindows = 10,
     layer: Layer = "head",
-    view: ClipView = "rgb",
+    view: Modality = "rgb",
     reader: ClipReader | None = None,
     batch_size: int = 32,
     workers: int = 2,

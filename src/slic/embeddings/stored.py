@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 from jaxtyping import Float32
 
-from slic.clips.reader import ClipView
+from slic.clips.reader import Modality
 from slic.errors import CheckpointError
 from slic.files import atomic_path
 
@@ -32,7 +32,7 @@ class Embeddings:
     clips: Float32[np.ndarray, "n c d"]
     encoder: str
     layer: Layer
-    view: ClipView
+    view: Modality
 
     @property
     def mean(self) -> Float32[np.ndarray, "n d"]:

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from slic.clips.flow import flow_step
 from slic.clips.reader import read_size
 from slic.clips.spans import half_overlapping_spans
-from slic.encoders.encoder import VideoEncoder
+from slic.models.encoder import VideoEncoder
 from slic.recipe import LOOKS, Recipe
 
 TRAINING = 3  # forward passes that a training step costs: forward, and backward twice that

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from slic.datasets import Labels
 from slic.embeddings import Embeddings, embed
-from slic.encoders.encoder import VideoEncoder
 from slic.errors import CatalogError, RecipeError
 from slic.evaluation.cluster_quality import cluster_quality
 from slic.evaluation.mean_frame import mean_frame_vectors
 from slic.evaluation.retrieval import PROTOCOLS, RetrievalProtocol, RetrievalScores, evaluate
-from slic.labels import Labels
+from slic.models.encoder import VideoEncoder
 from slic.videos.catalog import Catalog
 
 

@@ -82,9 +82,9 @@ def loss_terms(
     term = instance(pairs.flatten(0, 1), pseudo_label.repeat_interleave(2), generator)
     temporal = looks.new_zeros(())
     if temporal_weight:
-        anchor, positive, second_look = looks.unbind(1)
+        anchor, positive, second_view = looks.unbind(1)
         temporal = temporal_loss(
-            anchor, same_moment=second_look, other_moment=positive, margin=temporal_margin
+            anchor, same_moment=second_view, other_moment=positive, margin=temporal_margin
         )
     mean_direction = F.normalize(pairs.detach().flatten(0, 1).float(), dim=1).mean(0)
     return LossTerms(

@@ -12,13 +12,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from slic.clips.flow import FlowView
+from slic.clips.flow import FlowOptions
 from slic.clips.flow_store import missing_flow_advice, open_flow_store
 from slic.clips.reader import ClipReader, read_size
 from slic.devices import quick_precision
 from slic.embeddings import Precision
-from slic.encoders.encoder import EncoderConfig, VideoEncoder
 from slic.errors import RecipeError
+from slic.models.encoder import EncoderConfig, VideoEncoder
 from slic.pretraining.objective import InstanceLoss, info_nce_instance, triplet_instance
 from slic.recipe import LossSettings, Recipe, TrainSettings, looks_of_rounds
 from slic.videos.catalog import Catalog
@@ -76,7 +76,7 @@ def clip_reader(recipe: Recipe, catalog: Catalog, *, warn: bool = False) -> Clip
         RecipeError: There is no such folder, or it keeps less motion than the recipe draws.
     """
     clip, flow = recipe.clip, recipe.flow
-    view = FlowView(
+    view = FlowOptions(
         method=flow.method,
         components=flow.components,
         bound=flow.bound,

@@ -11,7 +11,7 @@ from jaxtyping import Int
 from torch import Tensor
 from tqdm import tqdm
 
-from slic.clustering.assignment import PseudoLabels
+from slic.clustering.base import PseudoLabels
 from slic.pretraining.folder import RunFolder
 
 ADVISE_AFTER_SECONDS = 60.0

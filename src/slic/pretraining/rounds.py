@@ -8,10 +8,10 @@ from jaxtyping import Float32
 
 from slic.clips.datasets import ClipDataset, clip_loader
 from slic.clips.reader import ClipReader
-from slic.clustering.assignment import Method, PseudoLabels
+from slic.clustering.base import Method, PseudoLabels
 from slic.embeddings import Layer, Precision, centred_unit_rows, embed
-from slic.encoders.encoder import VideoEncoder, to_input
-from slic.encoders.motion import motion_of
+from slic.models.backbones.motion import motion_of
+from slic.models.encoder import VideoEncoder, to_input
 from slic.recipe import LOOKS, View
 from slic.videos.catalog import Catalog
 

@@ -11,17 +11,17 @@ from accelerate.utils import gather_object
 from jaxtyping import Float, UInt8
 from torch import Generator, Tensor, nn
 
-from slic.clips.augment import Augmentation
+from slic.clips.augmentation import Augmentation
 from slic.clips.datasets import (
-    EpochBatches,
     TripletDataset,
     TripletSample,
+    TripletSampler,
     batch_loader,
 )
 from slic.clips.spans import extent
-from slic.clustering.assignment import PseudoLabels
-from slic.encoders.encoder import load_exactly, to_input
-from slic.errors import CheckpointError, UnreadableVideoError
+from slic.clustering.base import PseudoLabels
+from slic.errors import CheckpointError, VideoError
+from slic.models.encoder import load_exactly, to_input
 from slic.pretraining.checkpoint import RunState, load_state, save_state, videos_digest
 from slic.pretraining.folder import RunFolder
 from slic.pretraining.objective import LossTerms, loss_terms
@@ -94,11 +94,11 @@ class Run:
             self.reader,
             Augmentation(**asdict(recipe.augmentation)),
             flow_probability=recipe.sampling.flow_probability,
-            second_look=recipe.loss.temporal_weight > 0,
+            second_view=recipe.loss.temporal_weight > 0,
             seed=train.seed,
             placement="official" if recipe.compat == "official" else "random",
         )
-        self.batches = EpochBatches(
+        self.batches = TripletSampler(
             len(self.catalog),
             batch_size=train.batch_size,
             same_video_probability=recipe.sampling.same_video_probability,
@@ -186,7 +186,7 @@ class Run:
                     self.save()
                 if stop:
                     raise StopRequested
-        except UnreadableVideoError:  # between two steps: once the file is back, the run can go on
+        except VideoError:  # between two steps: once the file is back, the run can go on
             if self.batch:  # an epoch's start, before its round, was saved when the last one ended
                 self.save()
             raise

@@ -18,13 +18,12 @@ from slic.search.clusters import (
     outliers,
     show_level,
 )
-from slic.search.contact_sheet import Results, write_contact_sheet
 from slic.search.duplicates import Duplicate, near_duplicates
 from slic.search.exports import export_names, import_names
 from slic.search.index import Index, IndexedVideo, Moment
 from slic.search.indexing import IndexReport, create_index, index_settings, update_index
-from slic.search.names import Name, Naming, assign_name, list_names, names_of_moments, undo
-from slic.search.queries import (
+from slic.search.labels import Name, Naming, assign_name, list_names, names_of_moments, undo
+from slic.search.query import (
     Query,
     query_from_clip,
     query_from_moments,
@@ -48,7 +47,6 @@ __all__ = [
     "Naming",
     "Prediction",
     "Query",
-    "Results",
     "VideoVerdict",
     "assign_name",
     "classify_videos",
@@ -77,5 +75,4 @@ __all__ = [
     "spread_names",
     "undo",
     "update_index",
-    "write_contact_sheet",
 ]

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float32, Int64
 
 from slic.errors import SearchError
 from slic.search.index import Index
-from slic.search.names import Source, names_of_moments, stretches_of, write_names
+from slic.search.labels import Source, names_of_moments, stretches_of, write_names
 
 VOTERS = 10
 TEMPERATURE = 0.07

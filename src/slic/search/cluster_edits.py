@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from slic.errors import SearchError
 from slic.search.clusters import cluster_members, level_or_shown, members_of
 from slic.search.index import Index
-from slic.search.names import Naming, assign_name
+from slic.search.labels import Naming, assign_name
 
 
 def name_cluster(

@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from slic.clustering.finch import finch
-from slic.clustering.kmeans import mean_directions, nearest_centres
 from slic.errors import SearchError
-from slic.search.database import write_about
+from slic.neighbours.rows import mean_directions, nearest_centres
 from slic.search.index import Index
-from slic.search.names import names_of_moments
+from slic.search.labels import names_of_moments
+from slic.search.repository import write_about
 
 MOST_CLUSTERED = 50_000  # time grows with its square; the others join the nearest finest cluster
 SHOWN_CLUSTERS = 50  # the level that is shown first has at most so many

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from slic.errors import UnreadableVideoError
+from slic.errors import VideoError
 from slic.files import reason_of
 from slic.videos.frame_folder import frame_paths
 
@@ -18,7 +18,7 @@ def fingerprint(path: Path) -> str:
     """Return 32 hex digits of all bytes of a file, or of all frames of a folder in their order.
 
     Raises:
-        UnreadableVideoError: It cannot be read.
+        VideoError: It cannot be read.
     """
     digest = hashlib.blake2b(digest_size=16)
     try:
@@ -28,11 +28,11 @@ def fingerprint(path: Path) -> str:
                 while chunk := file.read(CHUNK):
                     digest.update(chunk)
     except OSError as error:
-        raise UnreadableVideoError(f"{path}: {reason_of(error)}") from error
+        raise VideoError(f"{path}: {reason_of(error)}") from error
     return digest.hexdigest()
 
 
-def fingerprints(paths: Sequence[Path], *, progress: bool) -> Iterator[str | UnreadableVideoError]:
+def fingerprints(paths: Sequence[Path], *, progress: bool) -> Iterator[str | VideoError]:
     """Give the fingerprint of each path, or why it has none; several are read at a time."""
     with ThreadPoolExecutor() as pool:  # hashing leaves Python's lock
         bar = tqdm(
@@ -46,8 +46,8 @@ def fingerprints(paths: Sequence[Path], *, progress: bool) -> Iterator[str | Unr
         yield from bar
 
 
-def _fingerprint_or_error(path: Path) -> str | UnreadableVideoError:
+def _fingerprint_or_error(path: Path) -> str | VideoError:
     try:
         return fingerprint(path)
-    except UnreadableVideoError as error:
+    except VideoError as error:
         return error

@@ -12,7 +12,7 @@ from typing import Any
 from slic.errors import SearchError
 from slic.files import write_atomically
 from slic.search.index import Index
-from slic.search.names import Name, Stretch, list_names, write_names
+from slic.search.labels import Name, Stretch, list_names, write_names
 
 COLUMNS = tuple(Name.__dataclass_fields__)
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from slic.errors import SearchError
-from slic.search.database import Database, is_of_the_file, reported
+from slic.search.repository import Database, is_of_the_file, reported
 
 COLUMNS = (
     "path", "video_id", "start_seconds", "end_seconds", "duration", "name", "confidence", "cluster",
@@ -27,7 +27,7 @@ STEPS_BETWEEN_LOOKS = 10_000
 
 # The name of a moment is that of the named stretch of its video that lies nearest to it and covers
 # at least so much of it. So names outlive another window or stride, and the moments beside a named
-# one, which share half of it by default, are not named too. See `slic.search.names`.
+# one, which share half of it by default, are not named too. See `slic.search.labels`.
 NAME_COVERS = 0.6
 NAME_OF_MOMENT = f"""
     SELECT {{column}} FROM (

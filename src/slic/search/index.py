@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
-from slic.encoders.encoder import EncoderConfig, VideoEncoder
 from slic.errors import SearchError
-from slic.search.database import Database, Settings
+from slic.models.encoder import EncoderConfig, VideoEncoder
 from slic.search.filters import NAME_OF_MOMENT, matching_moments
 from slic.search.moments import ClipShape, Windows, windows
 from slic.search.nearest import nearest_allowed, read_vectors
+from slic.search.repository import Database, Settings
 from slic.search.stores import Neighbours, VectorStore, open_store
 from slic.search.stores.following import blocks, follow
 from slic.videos.video import Video

@@ -11,10 +11,9 @@ import torch
 from jaxtyping import Float32
 from tqdm import tqdm
 
-from slic.encoders.encoder import VideoEncoder, to_input
 from slic.errors import SearchError
+from slic.models.encoder import VideoEncoder, to_input
 from slic.runs import StopRequested, lock_folder, stop_at_ctrl_c
-from slic.search.database import FILE_NAME, Settings, next_generation
 from slic.search.index import Index, clip_shape
 from slic.search.moments import (
     ClipShape,
@@ -23,6 +22,7 @@ from slic.search.moments import (
     require_above_zero,
 )
 from slic.search.reconcile import Changes, reconcile, remove_video
+from slic.search.repository import FILE_NAME, Settings, next_generation
 from slic.search.stores import open_store
 from slic.search.streaming import Job, MomentClips, moment_loader
 from slic.videos.catalog import Catalog

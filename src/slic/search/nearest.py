@@ -7,7 +7,7 @@ left out; where few do, or too few were among the nearest, all that pass are com
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-from slic.search.database import Database
+from slic.search.repository import Database
 from slic.search.stores import Neighbours, VectorStore
 from slic.search.stores.following import ROWS, unpacked
 

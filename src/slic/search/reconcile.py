@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from slic.errors import UnreadableVideoError
+from slic.errors import VideoError
 from slic.search.contents import fingerprints
-from slic.search.database import Database, next_generation
+from slic.search.repository import Database, next_generation
 from slic.videos.catalog import Catalog
 from slic.videos.scanning import Found, look_at
 from slic.videos.video import Refused, Video
@@ -100,7 +100,7 @@ def _fingerprinted(
     for video, mark in zip(
         fresh, fingerprints([video.path for video in fresh], progress=progress), strict=True
     ):
-        if isinstance(mark, UnreadableVideoError):
+        if isinstance(mark, VideoError):
             changes.refused.append(Refused(video.id, str(mark).removeprefix(f"{video.path}: ")))
         else:
             seen.append(_Seen(video, found[video.id], mark))

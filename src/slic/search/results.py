@@ -20,7 +20,7 @@ from jaxtyping import Float32
 
 from slic.errors import SearchError
 from slic.search.index import Index, Moment
-from slic.search.queries import Query
+from slic.search.query import Query
 from slic.search.stores import Neighbours
 
 MOMENTS_PER_HIT = 8  # looked up at first for each hit: neighbouring moments are merged

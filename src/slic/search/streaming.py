@@ -10,10 +10,10 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from slic.clips.loading import WorkerLoader
+from slic.clips.loader import WorkerLoader
 from slic.clips.reader import ClipReader
 from slic.clips.windows import stream_clips
-from slic.errors import UnreadableVideoError
+from slic.errors import VideoError
 from slic.search.moments import ClipShape, Windows, clip_indices
 from slic.videos.video import Video
 
@@ -52,7 +52,7 @@ class MomentStream(IterableDataset[MomentClips]):
             try:
                 for number, clips in read_moments(self.jobs[job], self.shape):
                     yield MomentClips(job, number, torch.from_numpy(clips))
-            except UnreadableVideoError as error:
+            except VideoError as error:
                 yield MomentClips(
                     job, -1, torch.empty(0, 0, 0, 0, 3, dtype=torch.uint8), str(error)
                 )
@@ -76,7 +76,7 @@ def read_moments(
     """Give number and clips of each moment; only the frames of one window are held.
 
     Raises:
-        UnreadableVideoError: A frame does not decode (any more).
+        VideoError: A frame does not decode (any more).
     """
     reader = ClipReader(frames=shape.frames, stride=shape.stride, size=shape.size)
     spans = np.stack([clip_indices(job.windows, shape, int(n)).ravel() for n in job.numbers])

@@ -112,7 +112,7 @@ def found(studio: Studio, asked: SearchAsked) -> list[Hit]:
 
     Raises:
         SearchError: Something asked for is not there (any more), or the query is empty.
-        UnreadableVideoError: The clip does not decode.
+        VideoError: The clip does not decode.
     """
     query = refine(
         [_query(studio, example) for example in asked.like],

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from slic.errors import SearchError, UnreadableVideoError
+from slic.errors import SearchError, VideoError
 from slic.search import Index, query_from_video
 from slic.videos.video import Video
 
@@ -28,13 +28,13 @@ def embed_clip(
 
     Raises:
         SearchError: The part is empty or too long.
-        UnreadableVideoError: A frame does not decode.
+        VideoError: A frame does not decode.
     """
     try:
         query = query_from_video(
             _opened(folder), video, start_seconds=start_seconds, end_seconds=end_seconds
         )
-    except (SearchError, UnreadableVideoError) as error:
+    except (SearchError, VideoError) as error:
         message = str(error).replace(f"{video.path}: ", "The clip: ")
         raise type(error)(message) from None
     return query.vectors

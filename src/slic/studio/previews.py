@@ -10,9 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from slic.errors import UnreadableVideoError
+from slic.errors import VideoError
 from slic.videos.decoding import read_frames
-from slic.videos.synthetic.encoding import Encoding, write_video
+from slic.videos.encoding import Encoding, write_video
 from slic.videos.video import Video
 
 WIDTH, HEIGHT = 384, 288  # the box that a preview fits into, pixels
@@ -58,7 +58,7 @@ def film(video: Video, *, start_seconds: float, end_seconds: float) -> bytes:
     It lasts as long as the stretch; of more than `MOST_FRAMES` frames, every so-many-th is shown.
 
     Raises:
-        UnreadableVideoError: A frame does not decode (any more).
+        VideoError: A frame does not decode (any more).
     """
     first = min(max(0, round(start_seconds * video.fps)), video.frames - 1)
     last = min(max(first + 1, round(end_seconds * video.fps)), video.frames)
@@ -76,14 +76,14 @@ def still(video: Video, *, seconds: float) -> bytes:
     """Return the frame at a time as a small WebP picture.
 
     Raises:
-        UnreadableVideoError: It does not decode (any more).
+        VideoError: It does not decode (any more).
     """
     place = min(max(0, round(seconds * video.fps)), video.frames - 1)
     picture = read_frames(video, [place], size=_fitted(video))[0]
     flags = [cv2.IMWRITE_WEBP_QUALITY, 70]
     done, data = cv2.imencode(".webp", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), flags)
     if not done:
-        raise UnreadableVideoError(f"{video.path}: frame {place} cannot be shown")
+        raise VideoError(f"{video.path}: frame {place} cannot be shown")
     return data.tobytes()
 
 

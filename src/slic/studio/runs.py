@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from slic.evaluation.training_curves import CURVES, Curve
 from slic.files import as_text, is_file
+from slic.report.training_curves import CURVES, Curve
 from slic.runs import read_log
 
 MOST_RUNS = 200

@@ -11,7 +11,7 @@ from jaxtyping import Int64
 from slic.errors import SlicError
 from slic.files import as_text
 from slic.search import Index
-from slic.search.database import FILE_NAME
+from slic.search.repository import FILE_NAME
 from slic.studio.embedding import warm_up
 from slic.studio.previews import PreviewCache
 from slic.studio.projection import Map, kept_map, make_map

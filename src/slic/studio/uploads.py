@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from slic.errors import SearchError, UnreadableVideoError
-from slic.videos.probing import probe
+from slic.errors import SearchError, VideoError
+from slic.videos.inspection import probe
 from slic.videos.video import Video
 
 MOST_BYTES = 500 << 20
@@ -107,10 +107,10 @@ def look_at(path: Path) -> Video:
     """Decode a clip wholly, in the worker; what it says names no path of this machine.
 
     Raises:
-        UnreadableVideoError: It is no video.
+        VideoError: It is no video.
     """
     try:
         return probe(path, "clip")
-    except UnreadableVideoError as error:
+    except VideoError as error:
         reason = str(error).removeprefix(f"{path}: ")
-        raise UnreadableVideoError(f"This file is not a video we can read: {reason}.") from None
+        raise VideoError(f"This file is not a video we can read: {reason}.") from None

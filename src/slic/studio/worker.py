@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, ParamSpec, TypeVar
 
-from slic.errors import SlicError, UnreadableVideoError
+from slic.errors import SlicError, VideoError
 
 try:
     import resource
@@ -52,23 +52,23 @@ class Worker:
         """Return what a function of a module returns, computed in the process.
 
         Raises:
-            UnreadableVideoError: It took too long, or too much memory, or crashed.
+            VideoError: It took too long, or too much memory, or crashed.
             SlicError: The function raised one.
         """
         with self._lock:
             try:
                 pipe = self._connected()
                 if self._closed:
-                    raise UnreadableVideoError("The studio is closing.")
+                    raise VideoError("The studio is closing.")
                 pipe.send((function, args, kwargs))
                 if not pipe.poll(self.seconds):
-                    raise UnreadableVideoError(
+                    raise VideoError(
                         f"The {self.subject} took more than {self.seconds:g} s; try a smaller one."
                     )
                 error, value = pipe.recv()
             except (EOFError, OSError) as broken:
                 self._end()
-                raise UnreadableVideoError(
+                raise VideoError(
                     f"The {self.subject} made its process crash; try another, or re-encode it."
                 ) from broken
             except BaseException:
@@ -101,7 +101,7 @@ class Worker:
             try:
                 process.start()
             except OSError as error:
-                raise UnreadableVideoError(
+                raise VideoError(
                     f"No process could be started for the {self.subject} ({error.strerror})."
                 ) from error
             theirs.close()
@@ -145,4 +145,4 @@ def _outcome(
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         refused = f"The {subject} cannot be used ({reason})."
-    return UnreadableVideoError(refused), None
+    return VideoError(refused), None

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from slic.errors import UnreadableVideoError
+from slic.errors import VideoError
 
 if "OPENCV_LOG_LEVEL" not in os.environ:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
@@ -30,14 +30,14 @@ def opened(path: Path) -> Iterator[cv2.VideoCapture]:
     clips in a CPU-second than several, and the parallelism is in the loader's workers.
 
     Raises:
-        UnreadableVideoError: FFmpeg does not know the file for a video, its name is not UTF-8
+        VideoError: FFmpeg does not know the file for a video, its name is not UTF-8
             (OpenCV crashes on it), or it is a playlist, which would show other files' frames.
     """
     refuse_strange(path)
     capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     try:
         if not capture.isOpened():
-            raise UnreadableVideoError(f"{path}: cannot be opened as a video")
+            raise VideoError(f"{path}: cannot be opened as a video")
         yield capture
     finally:
         capture.release()
@@ -91,10 +91,10 @@ def refuse_strange(path: Path) -> None:
     """Refuse what must not reach FFmpeg.
 
     Raises:
-        UnreadableVideoError: The name is not UTF-8, or it is a playlist.
+        VideoError: The name is not UTF-8, or it is a playlist.
     """
     if not is_utf8(path):
-        raise UnreadableVideoError(f"{path}: its name is not UTF-8; rename it")
+        raise VideoError(f"{path}: its name is not UTF-8; rename it")
     with suppress(OSError), path.open("rb") as file:  # a missing file is told of by the caller
         if file.read(16).lstrip().startswith(PLAYLISTS):
-            raise UnreadableVideoError(f"{path}: a playlist, not a video; give the videos it names")
+            raise VideoError(f"{path}: a playlist, not a video; give the videos it names")

@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from slic.errors import UnreadableVideoError
+from slic.errors import VideoError
 from slic.files import reason_of
 from slic.videos import frame_folder, motion_jpeg, stamped
 from slic.videos.capture import PYAV_ALONE, codec, opened
-from slic.videos.probing import JUMP_OVERHEAD_FRAMES
+from slic.videos.inspection import JUMP_OVERHEAD_FRAMES
 from slic.videos.video import Video
 
 PastEnd = Literal["repeat-last", "loop", "error"]
@@ -43,7 +43,7 @@ def read_frames(
             start again, or an error.
 
     Raises:
-        UnreadableVideoError: A frame does not decode (any more), or is past the end and that is
+        VideoError: A frame does not decode (any more), or is past the end and that is
             an error.
     """
     wanted = _inside(video, np.asarray(indices, dtype=np.int64), past_end)
@@ -65,7 +65,7 @@ def stream_frames(
     Only one frame is held, however long the video. The frames are those of `read_frames`.
 
     Raises:
-        UnreadableVideoError: A frame does not decode (any more).
+        VideoError: A frame does not decode (any more).
     """
     if video.path.is_dir():
         for frame in _frames_of_folder(video, places):
@@ -86,7 +86,7 @@ def _inside(
     if len(indices) and indices.min() < 0:
         raise ValueError(f"frame {indices.min()} of {video.path}: frames are counted from 0")
     if past_end == "error" and len(indices) and indices.max() >= video.frames:
-        raise UnreadableVideoError(
+        raise VideoError(
             f"{video.path}: frame {indices.max()} was asked for, but it has {video.frames} frames"
         )
     inside: Int[np.ndarray, " t"] = (
@@ -104,10 +104,10 @@ def _read_sorted(
     if (copied := _frames_of_copy(video, places)) is not None:
         return _stacked(copied, len(places), size)
     if video.stamped:
-        with contextlib.suppress(UnreadableVideoError):  # the file may have changed; look closer
+        with contextlib.suppress(VideoError):  # the file may have changed; look closer
             return _stacked(stamped.read(video.path, places, fps=video.fps), len(places), size)
     if video.seekable:
-        with contextlib.suppress(UnreadableVideoError):
+        with contextlib.suppress(VideoError):
             return _stacked(_frames_of_file(video, places, jump=True), len(places), size)
     return _stacked(_frames_of_file(video, places, jump=False), len(places), size)
 
@@ -127,7 +127,7 @@ def _frames_of_file(video: Video, places: Sequence[int], *, jump: bool) -> Itera
         frame = next((frame for number, frame in frames if number == place), None)
         picture = frame.picture() if frame else None
         if picture is None:
-            raise UnreadableVideoError(f"{video.path}: frame {place} does not decode")
+            raise VideoError(f"{video.path}: frame {place} does not decode")
         yield picture
 
 
@@ -137,7 +137,7 @@ def _is_interlaced(video: Video) -> bool:
     try:
         changed = video.path.stat().st_mtime_ns
     except OSError as error:
-        raise UnreadableVideoError(f"{video.path}: {reason_of(error)}") from error
+        raise VideoError(f"{video.path}: {reason_of(error)}") from error
     return _looked_at(video.path, changed)
 
 
@@ -162,7 +162,7 @@ def _frames_at(
             upcoming += 1
         decoded, frame = capture.retrieve() if decoded else (False, None)
         if not decoded or frame is None:
-            raise UnreadableVideoError(f"{video.path}: frame {place} does not decode")
+            raise VideoError(f"{video.path}: frame {place} does not decode")
         yield np.asarray(frame, dtype=np.uint8)
 
 
@@ -173,9 +173,9 @@ def _frames_of_folder(video: Video, places: Sequence[int]) -> Iterator[Frame]:
         try:
             frame = frame_folder.read_image(paths[place]) if place < len(paths) else None
         except OSError as error:
-            raise UnreadableVideoError(f"{paths[place]}: {reason_of(error)}") from error
+            raise VideoError(f"{paths[place]}: {reason_of(error)}") from error
         if frame is None:
-            raise UnreadableVideoError(f"{video.path}: frame {place} does not decode")
+            raise VideoError(f"{video.path}: frame {place} does not decode")
         yield frame
 
 
@@ -186,7 +186,7 @@ def _frames_of_copy(video: Video, places: Sequence[int]) -> Iterator[Frame] | No
     try:
         return motion_jpeg.read(video.path, places, frames=video.frames)
     except OSError as error:
-        raise UnreadableVideoError(f"{video.path}: {reason_of(error)}") from error
+        raise VideoError(f"{video.path}: {reason_of(error)}") from error
 
 
 def _stacked(

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from slic.errors import UnreadableVideoError
+from slic.errors import VideoError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 FRAMES_PER_SECOND = 25.0  # a folder does not say; the rate of most research sets
@@ -53,11 +53,11 @@ def check_frames(paths: list[Path]) -> tuple[int, int]:
     """Decode every frame once, coarsely where the format allows, and return (width, height).
 
     Raises:
-        UnreadableVideoError: A frame does not decode, or is no file.
+        VideoError: A frame does not decode, or is no file.
     """
     for path in paths:
         if not path.is_file():  # to read a pipe would wait for ever
-            raise UnreadableVideoError(f"{path.parent}: its frame {path.name} is no file")
+            raise VideoError(f"{path.parent}: its frame {path.name} is no file")
         _checked(path, flags=cv2.IMREAD_REDUCED_COLOR_8)
     height, width, _ = _checked(paths[0]).shape
     return width, height
@@ -66,5 +66,5 @@ def check_frames(paths: list[Path]) -> tuple[int, int]:
 def _checked(path: Path, *, flags: int = cv2.IMREAD_COLOR) -> UInt8[np.ndarray, "h w 3"]:
     image = read_image(path, flags=flags)
     if image is None:
-        raise UnreadableVideoError(f"{path.parent}: its frame {path.name} does not decode")
+        raise VideoError(f"{path.parent}: its frame {path.name} does not decode")
     return image

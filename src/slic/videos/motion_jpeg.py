@@ -15,7 +15,7 @@ import numpy as np
 from av.video.stream import VideoStream
 from jaxtyping import Int, UInt8
 
-from slic.errors import UnreadableVideoError
+from slic.errors import VideoError
 
 Frame = UInt8[np.ndarray, "h w 3"]
 
@@ -56,7 +56,7 @@ def read(path: Path, places: Sequence[int], *, frames: int) -> Iterator[Frame] |
     (the first index of an AVI file reaches one gigabyte far).
 
     Raises:
-        UnreadableVideoError: A picture does not decode.
+        VideoError: A picture does not decode.
     """
     with path.open("rb") as file:
         index = _index(file)
@@ -70,7 +70,7 @@ def _pictures(path: Path, index: Int[np.ndarray, "n 2"]) -> Iterator[Frame]:
             data = np.frombuffer(file.read(size), np.uint8)
             frame = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
             if frame is None:
-                raise UnreadableVideoError(f"{path}: the picture at byte {place} does not decode")
+                raise VideoError(f"{path}: the picture at byte {place} does not decode")
             yield np.asarray(frame, np.uint8)
 
 

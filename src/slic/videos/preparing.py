@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from slic.errors import CheckpointError, SlicError, UnreadableVideoError
+from slic.errors import CheckpointError, SlicError, VideoError
 from slic.files import temporary_prefix
 from slic.videos.frame_folder import frame_paths
 from slic.videos.scanning import cores
@@ -75,7 +75,7 @@ def fingerprint(video: Video) -> str:
     """Return what tells a video from others, and stays when it is copied, moved or renamed.
 
     Raises:
-        UnreadableVideoError: It is not there any more, or may not be read.
+        VideoError: It is not there any more, or may not be read.
     """
     try:
         files = frame_paths(video.path) if video.path.is_dir() else [video.path]
@@ -85,7 +85,7 @@ def fingerprint(video: Video) -> str:
             ends = crc32(last.read(), crc32(first.read(EDGE)))
     except (OSError, IndexError) as error:  # IndexError: a folder without frames
         reason = getattr(error, "strerror", None) or "no frames in it"
-        raise UnreadableVideoError(f"{video.path}: {reason.lower()}") from error
+        raise VideoError(f"{video.path}: {reason.lower()}") from error
     interlaced = "i" if video.interlaced else ""  # those were once read wrongly
     return f"{video.frames}x{video.width}x{video.height}{interlaced}-{size}-{ends:08x}"
 
@@ -97,7 +97,7 @@ def estimate(work: Work, videos: Sequence[Video]) -> int:
     for place in places.tolist():
         try:
             rates.append(work.bytes_a_frame(videos[place]))
-        except UnreadableVideoError:  # will be named when its turn comes
+        except VideoError:  # will be named when its turn comes
             continue
     return round(float(np.mean(rates or [0.0])) * sum(video.frames for video in videos))
 
@@ -146,7 +146,7 @@ def prepare_all(
     )  # fmt: skip
     with bar:
         for done, (video, outcome) in enumerate(_outcomes(work, videos, workers), start=1):
-            if isinstance(outcome, UnreadableVideoError):
+            if isinstance(outcome, VideoError):
                 refused.append(Refused(video.id, str(outcome).removeprefix(f"{video.path}: ")))
             else:
                 written, frames = written + outcome, frames + video.frames
@@ -155,7 +155,7 @@ def prepare_all(
     return Prepared(len(videos) - len(refused), frames, written, tuple(refused))
 
 
-Outcome = int | UnreadableVideoError
+Outcome = int | VideoError
 
 
 def _outcomes(
@@ -181,12 +181,12 @@ def _outcomes(
 def _outcome(work: Work, video: Video) -> Outcome:
     try:
         return work.write(video)
-    except UnreadableVideoError as error:
+    except VideoError as error:
         return error
     except CheckpointError as error:
         if getattr(error.__cause__, "errno", None) != ENAMETOOLONG:
             raise
-        return UnreadableVideoError(
+        return VideoError(
             f"{video.path}: its name is too long for a file in {work.folder}; shorten it"
         )
 

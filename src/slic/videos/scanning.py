@@ -9,11 +9,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from slic.errors import UnreadableVideoError
+from slic.errors import VideoError
 from slic.files import reason_of
 from slic.videos.capture import is_utf8
 from slic.videos.frame_folder import frame_paths, numbered_frames
-from slic.videos.probing import HEAD, is_transport_stream, probe
+from slic.videos.inspection import HEAD, is_transport_stream, probe
 from slic.videos.video import Refused, Video
 
 VIDEO_SUFFIXES = frozenset(
@@ -153,7 +153,7 @@ def _judge(thing: Found) -> Verdict:
         return Verdict(thing, Refused(name, "its name is not UTF-8; rename it"), lasting=False)
     try:
         return Verdict(thing, probe(thing.path, thing.id))
-    except UnreadableVideoError as error:
+    except VideoError as error:
         reason = str(error).removeprefix(f"{thing.path}: ")
         from_disk = isinstance(error.__cause__, OSError)
         lasting = not from_disk and is_utf8(thing.path)  # the folder may be what is renamed

@@ -2,7 +2,7 @@
 
 A clip needs everything decoded since the key frame before it, but for frames that no other frame
 needs (B-frames, mostly): those are left out on the way. The pictures are bit for bit OpenCV's;
-only videos whose scan showed that are read so (`slic.videos.probing`). In order are read those
+only videos whose scan showed that are read so (`slic.videos.inspection`). In order are read those
 whose codec OpenCV lacks (`slic.videos.capture.PYAV_ALONE`), and interlaced ones.
 """
 
@@ -20,7 +20,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
-from slic.errors import UnreadableVideoError
+from slic.errors import VideoError
 from slic.videos.capture import Shown, refuse_strange
 
 Frame = UInt8[np.ndarray, "h w 3"]
@@ -34,7 +34,7 @@ def read(path: Path, places: Sequence[int], *, fps: float) -> Iterator[Frame]:
     """Give the frames at ascending places as BGR; ``fps`` is the rate of the time stamps.
 
     Raises:
-        UnreadableVideoError: A frame is not where its time stamp would be, or does not decode.
+        VideoError: A frame is not where its time stamp would be, or does not decode.
     """
     with _opened(path) as (container, stream):
         clock = _Clock(stream, fps)
@@ -46,7 +46,7 @@ def read(path: Path, places: Sequence[int], *, fps: float) -> Iterator[Frame]:
 def shown(path: Path, *, fps: float) -> Iterator[Shown]:
     """Give the frames of a video in order, as far as they decode; ``fps`` is as of `read`."""
     colours = VideoReformatter()
-    with suppress(UnreadableVideoError), _opened(path) as (container, stream):
+    with suppress(VideoError), _opened(path) as (container, stream):
         clock = _Clock(stream, fps)
         for frame in container.decode(stream):
             stamp = -1.0 if frame.pts is None else clock.place(frame.pts)
@@ -58,7 +58,7 @@ def interlaced(path: Path) -> bool:
 
     OpenCV 5 does not convert them, says that it did, and gives what lay in memory. PyAV does.
     """
-    with suppress(UnreadableVideoError), _opened(path) as (container, stream):
+    with suppress(VideoError), _opened(path) as (container, stream):
         for third in range(3):
             if third and container.duration:
                 container.seek((container.start_time or 0) + third * container.duration // 3)
@@ -73,7 +73,7 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video file, to be decoded by one thread.
 
     Raises:
-        UnreadableVideoError: It does not open, or what is done with it fails.
+        VideoError: It does not open, or what is done with it fails.
     """
     refuse_strange(path)
     try:
@@ -83,7 +83,7 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             stream.thread_type, stream.codec_context.thread_count = "NONE", 1
             yield container, stream
     except (OSError, IndexError, ValueError, av.FFmpegError) as error:
-        raise UnreadableVideoError(f"{path}: {error}") from error
+        raise VideoError(f"{path}: {error}") from error
 
 
 def _picture(frame: VideoFrame, colours: VideoReformatter) -> Frame:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from av.video.stream import VideoStream
 
-from slic.encoders.encoder import EncoderConfig, VideoEncoder
+from slic.datasets import Labels, read_labels
 from slic.evaluation.classification import Problem, split_videos
-from slic.labels import Labels, read_labels
+from slic.models.encoder import EncoderConfig, VideoEncoder
 from slic.videos.catalog import Catalog
 
 WIDTH, HEIGHT = 64, 48

@@ -8,14 +8,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from slic.clips.augment import Augmentation
+from slic.clips.augmentation import Augmentation
 from slic.clips.reader import ClipReader
-from slic.encoders.encoder import VideoEncoder, to_input
 from slic.errors import CheckpointError, TrainingError
 from slic.evaluation.classification import ClassifierSettings, Problem, classify
-from slic.evaluation.classification.clips import EpochBatches, TrainingClips
+from slic.evaluation.classification.clips import LabelledSampler, TrainingClips
 from slic.evaluation.classification.folder import stored_settings
 from slic.evaluation.classification.settings import Protocol
+from slic.models.encoder import VideoEncoder, to_input
 from slic.runs import read_log
 
 STEADY = Augmentation(area=(0.8, 1.0), jitter_probability=0.0, grey=0.0, blur=0.0)
@@ -82,7 +82,7 @@ def test_linear_is_adam_on_plain_features_of_the_frozen_backbone(
         linear = torch.nn.Linear(64, 2)
     adam = torch.optim.Adam(linear.parameters(), lr=1e-2, weight_decay=1e-3)
     dataset = TrainingClips(problem, ClipReader(frames=8, stride=1, size=32), STEADY, seed=0)
-    batches = EpochBatches(16, batch_size=8, seed=0)
+    batches = LabelledSampler(16, batch_size=8, seed=0)
     for epoch in range(2):
         adam.param_groups[0]["lr"] = [1e-2, 1e-3][epoch]  # the first drop is at epoch 1 of 2
         batches.start(epoch, first_batch=0)

@@ -3,14 +3,14 @@
 import numpy as np
 import torch
 
-from slic.clips.augment import Augmentation, draw_look, render_rgb
+from slic.clips.augmentation import Augmentation, draw_parameters, render_rgb
 from slic.clips.datasets import batch_loader
 from slic.clips.reader import ClipReader
 from slic.evaluation.classification import Problem
 from slic.evaluation.classification.clips import (
-    Draw,
-    EpochBatches,
     LabelledClips,
+    LabelledIndex,
+    LabelledSampler,
     TrainingClips,
 )
 from slic.videos.decoding import read_frames
@@ -18,7 +18,9 @@ from slic.videos.decoding import read_frames
 READER = ClipReader(frames=8, stride=2, size=32)
 
 
-def epoch_of(batches: EpochBatches, epoch: int, *, first_batch: int = 0) -> list[list[Draw]]:
+def epoch_of(
+    batches: LabelledSampler, epoch: int, *, first_batch: int = 0
+) -> list[list[LabelledIndex]]:
     batches.start(epoch, first_batch=first_batch)
     drawn = list(batches)
     assert len(drawn) == len(batches)
@@ -26,37 +28,37 @@ def epoch_of(batches: EpochBatches, epoch: int, *, first_batch: int = 0) -> list
 
 
 def test_an_epoch_is_every_video_once_in_an_order_of_its_own() -> None:
-    batches = EpochBatches(13, batch_size=4, seed=5)
+    batches = LabelledSampler(13, batch_size=4, seed=5)
     first, second = epoch_of(batches, 0), epoch_of(batches, 1)
     for drawn in (first, second):
         assert [len(batch) for batch in drawn] == [4, 4, 4]  # one is left out, another each time
         assert len({draw.video for batch in drawn for draw in batch}) == 12
     assert [d.video for b in first for d in b] != [d.video for b in second for d in b]
     assert epoch_of(batches, 0, first_batch=2) == first[2:]
-    assert epoch_of(EpochBatches(13, batch_size=4, seed=6), 0) != first
+    assert epoch_of(LabelledSampler(13, batch_size=4, seed=6), 0) != first
 
 
 def test_few_videos_make_one_batch() -> None:
-    assert [len(batch) for batch in epoch_of(EpochBatches(3, batch_size=32, seed=0), 0)] == [3]
+    assert [len(batch) for batch in epoch_of(LabelledSampler(3, batch_size=32, seed=0), 0)] == [3]
 
 
 def test_a_clip_is_one_run_of_frames_in_one_look(problem: Problem) -> None:
     dataset = TrainingClips(problem, READER, Augmentation(), seed=7)
     for epoch in range(4):
-        clip, target = dataset[Draw(epoch, 3)]
+        clip, target = dataset[LabelledIndex(epoch, 3)]
         video = problem.train[3]
         rng = np.random.default_rng([7, epoch, 3, 1])
         start = int(rng.integers(max(0, video.frames - 15) + 1))
         frames = read_frames(video, [start + 2 * i for i in range(8)], size=(43, 32))
-        look = draw_look(Augmentation(), width=43, height=32, rng=rng)
+        look = draw_parameters(Augmentation(), width=43, height=32, rng=rng)
         assert np.array_equal(clip.numpy(), render_rgb(frames, look, size=32))
         assert target == problem.train_targets[3]
-    assert not torch.equal(dataset[Draw(0, 3)].clips, dataset[Draw(1, 3)].clips)
+    assert not torch.equal(dataset[LabelledIndex(0, 3)].clips, dataset[LabelledIndex(1, 3)].clips)
 
 
 def test_workers_change_nothing(problem: Problem) -> None:
     def one_epoch(workers: int) -> list[LabelledClips]:
-        batches = EpochBatches(len(problem.train), batch_size=5, seed=1)
+        batches = LabelledSampler(len(problem.train), batch_size=5, seed=1)
         batches.start(2, first_batch=0)
         dataset = TrainingClips(problem, READER, Augmentation(), seed=1)
         return list(batch_loader(dataset, batches, workers=workers))

@@ -8,9 +8,9 @@ import torch
 
 from slic.clips.datasets import ClipDataset
 from slic.clips.reader import ClipReader
-from slic.encoders.encoder import VideoEncoder, to_input
 from slic.evaluation.classification import Problem, logistic, probe
 from slic.evaluation.classification.logistic import INVERSE_STRENGTHS, fit
+from slic.models.encoder import VideoEncoder, to_input
 
 
 def blobs(*, each: int, classes: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

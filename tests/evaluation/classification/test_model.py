@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Generator
 
-from slic.encoders.encoder import VideoEncoder
 from slic.evaluation.classification import ClassifierSettings
 from slic.evaluation.classification.model import Classifier, drop_features, fresh_encoder
+from slic.models.encoder import VideoEncoder
 
 
 def classifier(encoder: VideoEncoder, *, frozen: bool) -> Classifier:

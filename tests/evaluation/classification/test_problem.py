@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from slic.datasets import Labels
 from slic.errors import CatalogError
 from slic.evaluation.classification import Problem, split_videos
-from slic.labels import Labels
 from slic.videos.catalog import Catalog
 
 

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from slic.clips import windows as clip_windows
 from slic.clips.spans import half_overlapping_spans
 from slic.clips.windows import Windows, stream_clips, window_loader
-from slic.encoders.encoder import VideoEncoder
 from slic.evaluation.classification import Problem
 from slic.evaluation.classification.folder import ClassificationFolder
 from slic.evaluation.classification.model import Classifier
 from slic.evaluation.classification.testing import predict
+from slic.models.encoder import VideoEncoder
 from slic.videos import decoding
 from slic.videos.capture import opened
 from slic.videos.catalog import Catalog

@@ -12,7 +12,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from slic.clips.augment import Augmentation, draw_look
+from slic.clips.augmentation import Augmentation, draw_parameters
 from slic.clips.reader import ClipReader, Shown
 from slic.clips.spans import random_span
 from slic.evaluation.classification.problem import Problem
@@ -20,7 +20,7 @@ from slic.evaluation.classification.problem import Problem
 _ORDER, _CLIP = range(2)  # one independent stream of random numbers for each
 
 
-class Draw(NamedTuple):
+class LabelledIndex(NamedTuple):
     """Which training clip to make: the video, and the epoch of the randomness."""
 
     epoch: int
@@ -45,19 +45,19 @@ class TrainingClips(Dataset[LabelledClips]):
         self.augmentation = augmentation
         self.seed = seed
 
-    def __getitem__(self, draw: Draw) -> LabelledClips:
+    def __getitem__(self, draw: LabelledIndex) -> LabelledClips:
         """Return the clip that ``draw`` names."""
         reader, video = self.reader, self.problem.train[draw.video]
         rng = np.random.default_rng([self.seed, draw.epoch, draw.video, _CLIP])
         span = random_span(video.frames, frames=reader.frames, stride=reader.stride, rng=rng)
         width, height = reader.read_size
-        look = draw_look(self.augmentation, width=width, height=height, rng=rng)
+        look = draw_parameters(self.augmentation, width=width, height=height, rng=rng)
         (clip,) = reader.show([Shown(video, span, look)])
         target = torch.tensor(self.problem.train_targets[draw.video])
         return LabelledClips(torch.from_numpy(clip), target)
 
 
-class EpochBatches(Sampler[list[Draw]]):
+class LabelledSampler(Sampler[list[LabelledIndex]]):
     """The batches of one epoch: every video once, in an order of (seed, epoch).
 
     Call `start` before iterating. The last batch is left out when it is smaller than the others, so
@@ -83,9 +83,11 @@ class EpochBatches(Sampler[list[Draw]]):
     def __len__(self) -> int:
         return self.per_epoch - self.first_batch
 
-    def __iter__(self) -> Iterator[list[Draw]]:
+    def __iter__(self) -> Iterator[list[LabelledIndex]]:
         rng = np.random.default_rng([self.seed, self.epoch, 0, _ORDER])
         order = rng.permutation(self.videos).tolist()
         for batch in range(self.first_batch, self.per_epoch):
             start = batch * self.batch_size
-            yield [Draw(self.epoch, video) for video in order[start : start + self.batch_size]]
+            yield [
+                LabelledIndex(self.epoch, video) for video in order[start : start + self.batch_size]
+            ]

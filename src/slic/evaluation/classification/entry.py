@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from slic.encoders.encoder import VideoEncoder
 from slic.evaluation.classification.folder import ClassificationFolder
 from slic.evaluation.classification.model import Classifier
 from slic.evaluation.classification.problem import Problem
@@ -17,6 +16,7 @@ from slic.evaluation.classification.scores import ClassificationScores, score
 from slic.evaluation.classification.settings import ClassifierSettings, Protocol
 from slic.evaluation.classification.testing import predict
 from slic.evaluation.classification.training import train
+from slic.models.encoder import VideoEncoder
 
 TEST = (
     "test: ten crops (four corners and centre, each also mirrored) of half-overlapping windows of "

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from slic.clips.augment import Augmentation
+from slic.clips.augmentation import Augmentation
 from slic.embeddings.cache import video_state
 from slic.errors import CheckpointError
 from slic.evaluation.classification.settings import ClassifierSettings

@@ -15,9 +15,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from slic.embeddings import embed
-from slic.encoders.encoder import VideoEncoder
 from slic.evaluation.classification.problem import Problem
 from slic.evaluation.classification.scores import ClassificationScores, score
+from slic.models.encoder import VideoEncoder
 
 INVERSE_STRENGTHS = tuple(10.0**power for power in range(-5, 3))  # C of scikit-learn
 FOLDS = 5

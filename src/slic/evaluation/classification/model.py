@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from slic.encoders.encoder import EncoderConfig, VideoEncoder
 from slic.evaluation.classification.settings import ClassifierSettings
+from slic.models.encoder import EncoderConfig, VideoEncoder
 
 
 class Classifier(nn.Module):

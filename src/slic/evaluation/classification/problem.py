@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64
 
+from slic.datasets import Labels
 from slic.errors import CatalogError
-from slic.labels import Labels
 from slic.videos.catalog import Catalog
 
 

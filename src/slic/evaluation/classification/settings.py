@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from slic.clips.augment import Augmentation
+from slic.clips.augmentation import Augmentation
 from slic.embeddings import Precision
 from slic.errors import RecipeError
 

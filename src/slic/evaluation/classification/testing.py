@@ -16,10 +16,10 @@ from tqdm import tqdm
 from slic.clips.spans import half_overlapping_spans
 from slic.clips.windows import window_loader
 from slic.embeddings import Precision
-from slic.encoders.encoder import to_input
 from slic.evaluation.classification.folder import ClassificationFolder
 from slic.evaluation.classification.model import Classifier
 from slic.evaluation.ten_crop import CROPS, frame_size, ten_crops
+from slic.models.encoder import to_input
 from slic.runs import StopRequested, stop_at_ctrl_c
 from slic.videos.catalog import Catalog
 

@@ -12,17 +12,17 @@ from tqdm import tqdm
 
 from slic.clips.datasets import batch_loader
 from slic.clips.reader import ClipReader
-from slic.encoders.encoder import to_input
 from slic.errors import TrainingError
 from slic.evaluation.classification.clips import (
-    EpochBatches,
     LabelledClips,
+    LabelledSampler,
     TrainingClips,
 )
 from slic.evaluation.classification.folder import ClassificationFolder
 from slic.evaluation.classification.model import Classifier
 from slic.evaluation.classification.problem import Problem
 from slic.evaluation.classification.settings import ClassifierSettings
+from slic.models.encoder import to_input
 from slic.runs import StopRequested, load_checkpoint, save_checkpoint, stop_at_ctrl_c
 
 SAVE_EVERY_SECONDS = 600.0  # an epoch of a large set is long; a kill costs at most this much
@@ -41,7 +41,7 @@ class Training:
 
     model: Classifier
     settings: ClassifierSettings
-    batches: EpochBatches
+    batches: LabelledSampler
     folder: ClassificationFolder
     device: torch.device
     epoch: int = 0
@@ -149,7 +149,9 @@ def train(
     config = model.encoder.config
     reader = ClipReader(frames=config.frames, stride=config.stride, size=config.size)
     dataset = TrainingClips(problem, reader, settings.augmentation, seed=settings.seed)
-    batches = EpochBatches(len(problem.train), batch_size=settings.batch_size, seed=settings.seed)
+    batches = LabelledSampler(
+        len(problem.train), batch_size=settings.batch_size, seed=settings.seed
+    )
     training = Training(model, settings, batches, folder, device)
     training.restore()
     if training.epoch == settings.epochs:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from slic.errors import SearchError
-from slic.search.database import Settings
+from slic.search.repository import Settings
 from slic.search.stores.types import Change, Neighbours, VectorStore
 
 __all__ = ["Change", "Neighbours", "VectorStore", "open_store"]

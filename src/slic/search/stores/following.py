@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from slic.errors import SearchError
-from slic.search.database import Database, generation
+from slic.search.repository import Database, generation
 from slic.search.stores.types import Block, Change, VectorStore
 
 ROWS = 8192  # read at a time

@@ -1,0 +1,1 @@
+"""Backbones: clip tensors in, one feature vector per clip out."""

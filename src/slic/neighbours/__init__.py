@@ -1,0 +1,1 @@
+"""Cosine nearest-neighbour search and row-wise vector arithmetic."""

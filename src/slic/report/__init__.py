@@ -1,0 +1,1 @@
+"""HTML pages and charts, all outside the studio."""

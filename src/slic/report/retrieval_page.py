@@ -1,0 +1,97 @@
+"""A retrieval as a page: the scores beside what has to be beaten, and rows of found videos."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from slic.embeddings import Embeddings
+from slic.evaluation.ranking import rank
+from slic.evaluation.retrieval import RetrievalScores
+from slic.evaluation.scoring import Sides, chance
+from slic.report.neighbour_rows import NEIGHBOURS, NeighbourRow, neighbour_rows
+from slic.report.run_report import Figure, write_report
+from slic.videos.thumbnails import Filmstrip, filmstrip
+
+
+def write_retrieval_page(
+    path: Path,
+    *,
+    scores: RetrievalScores,
+    beside: Mapping[str, RetrievalScores],
+    rows: Sequence[NeighbourRow],
+    split: Sides,
+    facts: Sequence[tuple[str, str]],
+) -> None:
+    """Write one HTML file: R@1 and R@5, then queries that found all, some and none.
+
+    Args:
+        path: The file.
+        scores: What the encoder reached.
+        beside: Name to scores of what it has to beat; chance is added.
+        rows: From `retrieval_rows`.
+        split: What was searched for, and where.
+        facts: What was run: pairs of name and value.
+    """
+    lowest = sorted(scores.per_class_recall.items(), key=lambda item: item[1])
+    in_words = ", ".join(f"{label} {100 * recall:.0f}" for label, recall in lowest)
+    write_report(
+        path,
+        title="Retrieval",
+        facts=[*facts, ("R@1 by label, lowest first", in_words)],
+        headline=headline(scores, beside, split),
+        log=[],
+        rows=rows,
+    )
+
+
+def headline(
+    scores: RetrievalScores, beside: Mapping[str, RetrievalScores], split: Sides
+) -> list[Figure]:
+    """Return R@1, R@5 and mAP (where it was computed), with chance and the others beside them."""
+    figures = []
+    for k in (1, 5):
+        value = scores.recall[k]
+        baselines = {name: other.recall[k] for name, other in beside.items()}
+        figures.append(
+            Figure(
+                name=f"R@{k}, queries among the gallery",
+                value=value,
+                protocol=scores.protocol,
+                baselines={"chance": chance(split, k)} | baselines,
+                standard_error=float(np.sqrt(value * (1 - value) / scores.queries)),
+            )
+        )
+    if not np.isnan(scores.mean_average_precision):
+        precisions = {name: other.mean_average_precision for name, other in beside.items()}
+        figures.append(
+            Figure(
+                name="mean average precision",
+                value=scores.mean_average_precision,
+                protocol=scores.protocol,
+                baselines=precisions,
+            )
+        )
+    return figures
+
+
+def retrieval_rows(
+    split: Sides, query: Embeddings, gallery: Embeddings, *, centre: bool
+) -> list[NeighbourRow]:
+    """Return queries with their nearest neighbours and moving thumbnails, by the rule of the page.
+
+    ``centre`` is that of the protocol.
+    """
+    by_id = {video.id: video for video in (*split.queries, *split.gallery)}
+
+    def strip_of(name: str) -> Filmstrip:
+        return filmstrip(by_id[name])
+
+    return neighbour_rows(
+        rank(query.clips, gallery.clips, NEIGHBOURS, centre=centre),
+        query_names=query.ids,
+        query_labels=split.query_labels,
+        gallery_names=gallery.ids,
+        gallery_labels=split.gallery_labels,
+        strip_of=strip_of,
+    )

@@ -1,0 +1,149 @@
+"""Small copies of videos, from which clips load several times as fast.
+
+A copy has the name of its video, so that ids, labels and benchmark layouts fit the copies' folder
+too, and the same frames by number. It is Motion JPEG in AVI whatever the name says (readers go by
+what is inside); a folder of numbered frames becomes a folder of small frames.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from slic.errors import CatalogError, CheckpointError, VideoError
+from slic.files import atomic_path, id_of, reason_of, temporary_path
+from slic.videos import motion_jpeg
+from slic.videos.catalog import Catalog
+from slic.videos.decoding import stream_frames
+from slic.videos.preparing import fingerprint
+from slic.videos.video import Video
+
+_ORIGIN = ".copy-of"  # in a folder of frames: what a file says in itself
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The small copies of a collection.
+
+    Attributes:
+        folder: Where they lie.
+        short_side: Pixels of the shorter side of a frame; a smaller video keeps its size.
+        quality: Of the JPEG pictures, up to 100.
+    """
+
+    folder: Path
+    short_side: int
+    quality: int = 85
+
+    def check(self, catalog: Catalog) -> None:
+        """See that every copy lies in the folder, links followed, and none on a video.
+
+        Raises:
+            CatalogError: One would not.
+        """
+        folder = _real(self.folder)
+        if _real(catalog.root) == folder:
+            raise CatalogError(f"{folder}: is the folder of the videos themselves; choose another.")
+        originals = {_real(video.path) for video in catalog}
+        for video in catalog:
+            copy = _real(self.path(video))
+            if copy in originals or folder not in copy.parents:
+                raise CatalogError(
+                    f"{video.path}: its copy would be written to {copy}, which is a video or lies "
+                    f"outside {folder}; choose another folder with --out."
+                )
+
+    def path(self, video: Video) -> Path:
+        """Return where a video's copy lies.
+
+        Raises:
+            CatalogError: That is not in the folder.
+        """
+        name = id_of(video.id, self.folder)
+        if name == "." or name.startswith("/"):
+            raise CatalogError(
+                f"{video.path}: does not lie below the folder of VIDEOS, so no copy can have its "
+                "name; give a folder above it, or a list that lies in such a folder."
+            )
+        return self.folder / name
+
+    def size(self, video: Video) -> tuple[int, int]:
+        """Return (width, height) of the copy's frames."""
+        zoom = min(1.0, self.short_side / min(video.width, video.height))
+        return round(video.width * zoom), round(video.height * zoom)
+
+    def holds(self, video: Video) -> bool:
+        """Tell whether the copy of this very video is there."""
+        try:
+            return _origin(self.path(video)) == self._about(video)
+        except VideoError:  # said when its turn to be copied comes
+            return False
+
+    def write(self, video: Video) -> int:
+        """Write the copy of a video; return its bytes.
+
+        Raises:
+            VideoError: A frame does not decode.
+            CheckpointError: The copy cannot be written, or something else has its name.
+        """
+        path = self.path(video)
+        if os.path.lexists(path) and _origin(path) is None:
+            raise CheckpointError(
+                f"{path}: is there and is no copy that slic made, so it is not replaced; choose "
+                "another folder with --out, or delete it."
+            )
+        frames = stream_frames(video, range(video.frames), size=self.size(video))
+        if video.path.is_dir():
+            return self._write_folder(video, frames)
+        with atomic_path(path) as temporary:
+            motion_jpeg.write(
+                temporary,
+                frames,
+                fps=video.fps,
+                quality=self.quality,
+                origin=self._about(video),
+            )
+            return temporary.stat().st_size
+
+    def bytes_a_frame(self, video: Video) -> float:
+        """Return about how much a frame takes, from one in the middle."""
+        (frame,) = stream_frames(video, [video.frames // 2], size=self.size(video))
+        return float(len(motion_jpeg.encoded(frame, quality=self.quality))) + 24
+
+    def _write_folder(self, video: Video, frames: Iterator[UInt8[np.ndarray, "h w 3"]]) -> int:
+        """Write all frames to a hidden folder and give it its name at the end."""
+        path, written = self.path(video), 0
+        temporary = temporary_path(path)
+        try:
+            temporary.mkdir(parents=True)
+            for number, frame in enumerate(frames, start=1):
+                data = motion_jpeg.encoded(frame, quality=self.quality)
+                written += (temporary / f"{number:06d}.jpg").write_bytes(data)
+            (temporary / _ORIGIN).write_text(self._about(video))
+            shutil.rmtree(path, ignore_errors=True)
+            temporary.replace(path)
+        except OSError as error:
+            raise CheckpointError(f"{path}: could not be written ({reason_of(error)}).") from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return written
+
+    def _about(self, video: Video) -> str:
+        return f"{fingerprint(video)} {self.size(video)} {self.quality}"
+
+
+def _real(path: Path) -> Path:
+    """Return a path with its links followed; `Path.resolve` raises where they are a loop."""
+    return Path(os.path.realpath(path))
+
+
+def _origin(copy: Path) -> str | None:
+    """Return what a copy says that it is of; None where there is none, or not by us."""
+    with suppress(OSError):
+        return (copy / _ORIGIN).read_text() if copy.is_dir() else motion_jpeg.origin_of(copy)
+    return None

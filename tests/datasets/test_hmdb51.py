@@ -1,0 +1,162 @@
+"""HMDB51: lists with the official names and totals, odd file names, unused videos."""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from slic.datasets import labels_from
+from slic.datasets.check import advise, check_copy
+from slic.datasets.hmdb51 import HMDB51, read
+from slic.errors import CatalogError
+
+MakeTree = Callable[[Path, list[str]], Path]
+IdsIn = Callable[[Path], list[str]]
+
+CLASSES = [
+    "brush_hair", "cartwheel", "catch", "chew", "clap", "climb", "climb_stairs", "dive",
+    "draw_sword", "dribble", "drink", "eat", "fall_floor", "fencing", "flic_flac", "golf",
+    "handstand", "hit", "hug", "jump", "kick", "kick_ball", "kiss", "laugh", "pick", "pour",
+    "pullup", "punch", "push", "pushup", "ride_bike", "ride_horse", "run", "shake_hands",
+    "shoot_ball", "shoot_bow", "shoot_gun", "sit", "situp", "smile", "smoke", "somersault", "stand",
+    "swing_baseball", "sword", "sword_exercise", "talk", "throw", "turn", "walk", "wave",
+]  # fmt: skip
+
+
+def file_name(label: str, number: int) -> str:
+    """Return a file name with what the real ones have: spaces, brackets, signs and dots."""
+    odd = ("#20_Rhythm", "Die Bank!", "Hair__[_NEW_]_UP!!!", "Vol.1_(a;b&c)=", "April_09")
+    return f"{odd[number % len(odd)]}_{label}_u_nm_np1_fr_goo_{number}.avi"
+
+
+def code(number: int, split: int) -> int:
+    """Return the code of the number-th of a class's 102 videos: 70 for 1, 30 for 2, 2 for 0."""
+    place = (number + 17 * split) % 102
+    return 1 if place < 70 else 2 if place < 100 else 0
+
+
+@pytest.fixture(scope="module")
+def lists(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of lists with the official names and totals, and names of our own."""
+    folder = tmp_path_factory.mktemp("hmdb51") / "testTrainMulti_7030_splits"
+    folder.mkdir()
+    for label in CLASSES:
+        for split in (1, 2, 3):
+            lines = [f"{file_name(label, n)} {code(n, split)} \n" for n in range(102)]
+            (folder / f"{label}_test_split{split}.txt").write_text("".join(lines))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(lists: Path, make_tree: MakeTree, ids_in: IdsIn) -> tuple[Path, list[str]]:
+    """Return a tree of all videos of the lists and the ids that a scan finds in it."""
+    names = [f"{label}/{file_name(label, n)}" for label in CLASSES for n in range(102)]
+    root = make_tree(lists.parent / "hmdb51_org", names)
+    return root, ids_in(root)
+
+
+@pytest.mark.parametrize("split", [1, 2, 3])
+def test_the_whole_set_has_the_official_counts(whole: tuple[Path, list[str]], split: int) -> None:
+    root, ids = whole
+    labels = labels_from(f"hmdb51:{split}", root=root)(ids)
+    assert Counter(labels.split.values()) == {"train": 3570, "test": 1530}
+    assert labels.gaps(ids) is None
+    assert len(ids) == len(labels.label) == 51 * 102
+    for label in CLASSES:
+        for number in range(102):  # the lists' code, the slow way
+            part = {0: None, 1: "train", 2: "test"}[code(number, split)]
+            name = f"{label}/{file_name(label, number)}"
+            assert (labels.label[name], labels.split.get(name)) == (label, part)
+
+
+def test_the_whole_set_passes_the_check_and_a_broken_one_says_what_to_do(
+    whole: tuple[Path, list[str]],
+) -> None:
+    root, ids = whole
+    copy = check_copy(HMDB51, root=root, ids=ids, unreadable={})
+    assert [(part.found, part.official) for part in copy.parts] == [(3570, 3570), (1530, 1530)] * 3
+    usable, step = advise(copy, HMDB51, root=root)
+    assert usable
+    assert step.startswith(f"slic evaluate retrieval {root} --labels hmdb51:1 ")
+
+    copy = check_copy(HMDB51, root=root, ids=ids[1:], unreadable={ids[0]: "the file is empty"})
+    assert copy.missing == ()
+    assert sum(part.found for part in copy.parts) < 15300
+    assert advise(copy, HMDB51, root=root) == (
+        True,
+        f"get {ids[0]} again; runs leave out what is unreadable.",
+    )
+    copy = check_copy(HMDB51, root=root, ids=ids[2:], unreadable={})
+    assert copy.missing == tuple(ids[:2])
+    usable, step = advise(copy, HMDB51, root=root)
+    assert (usable, step) == (
+        True,
+        f"get {ids[0]}, {ids[1]}; until then results are of a part of the set.",
+    )
+    copy = check_copy(HMDB51, root=root, ids=ids[1::2], unreadable=dict.fromkeys(ids[::2], "bad"))
+    usable, step = advise(copy, HMDB51, root=root)
+    assert not usable
+    assert step.startswith("50% of the files are unreadable: get ")
+    copy = check_copy(HMDB51, root=root, ids=[*ids, f"copy/{ids[7]}"], unreadable={})
+    usable, step = advise(copy, HMDB51, root=root)
+    assert not usable
+    assert step == f"{ids[7]!r} and 'copy/{ids[7]}' are the same video: " + (
+        "keep one of each, or give the folder of one copy."
+    )
+
+
+def test_folders_of_frames_have_the_names_without_avi(
+    lists: Path, tmp_path: Path, make_frames: Callable[..., Path], ids_in: IdsIn
+) -> None:
+    names = [f"wave/{file_name('wave', number)}" for number in range(5)]
+    for name in names:
+        make_frames(tmp_path / name.removesuffix(".avi"), frames=2, size=(16, 16))
+    ids = ids_in(tmp_path)
+    labels = labels_from("hmdb51:1", root=tmp_path, annotations=lists)(ids)
+    assert labels.labels_of(ids) == ["wave"] * 5
+    assert len(ids) == 5
+
+
+def test_equal_file_names_in_two_classes_are_told_apart_by_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "run_test_split1.txt").write_text("a b.avi 1\nonly.avi 2\n")
+    (tmp_path / "walk_test_split1.txt").write_text("a b.avi 2\n")
+    labels = labels_from("hmdb51:1", root=tmp_path)(["x/run/a b.avi", "walk/a b.avi", "only.avi"])
+    assert labels.label == {"x/run/a b.avi": "run", "walk/a b.avi": "walk", "only.avi": "run"}
+    assert labels.split == {"x/run/a b.avi": "train", "walk/a b.avi": "test", "only.avi": "test"}
+    alone = labels_from("hmdb51:1", root=tmp_path)(["a b.avi", "only.avi"])
+    assert "a b.avi" not in alone.label  # which of the two it is cannot be known
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a.avi 3\n", r"wave_test_split1.txt: line 1: 'a.avi 3' is not '<file> <0, 1 or 2>'"),
+        ("a.avi\n", r"line 1: 'a.avi' is not '<file> <0, 1 or 2>'"),
+        ("a.avi 1\n\na.avi 2\n", r"'wave/a.avi' is listed twice"),
+        ("\n", r"the official lists in it list no video"),
+    ],
+)
+def test_damaged_lists(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "wave_test_split1.txt").write_text(text)
+    with pytest.raises(CatalogError, match=message):
+        read(tmp_path, "1")
+    with pytest.raises(CatalogError, match=r"no list of split 2 \(<class>_test_split2.txt\) in it"):
+        read(tmp_path, "2")
+
+
+def test_what_a_mac_leaves_beside_the_lists_is_none(tmp_path: Path) -> None:
+    (tmp_path / "wave_test_split1.txt").write_text("a.avi 1\n")
+    (tmp_path / "._wave_test_split1.txt").write_bytes(b"\0\5\x16\7\xff")
+    assert [video.label for video in read(tmp_path, "1")] == ["wave"]
+
+
+def test_a_class_without_its_list_is_noticed(lists: Path, tmp_path: Path) -> None:
+    shutil.copytree(lists, tmp_path / "lists")
+    (tmp_path / "lists" / "wave_test_split2.txt").unlink()
+    ids = [f"{label}/{file_name(label, n)}" for label in CLASSES for n in range(102)]
+    copy = check_copy(HMDB51, root=tmp_path, ids=ids, unreadable={}, annotations=tmp_path / "lists")
+    usable, step = advise(copy, HMDB51, root=tmp_path)
+    assert not usable
+    assert "have 3500 videos in train of split 2, not 3570: get the official ones." in step

@@ -1,0 +1,104 @@
+"""Label files as people write them, and one clear line for each way they go wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from slic.datasets import Labels, read_labels
+from slic.errors import CatalogError
+from slic.videos.catalog import Catalog
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "labels.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_columns_in_any_order_others_ignored(tmp_path: Path) -> None:
+    csv = write(
+        tmp_path,
+        "\ufeffactor,label, split ,path\n"
+        'a1,jumping jack,train,"train/0,7.mp4"\n'
+        "a2,walk,test,./test/ü 1.mp4\n\n",
+    )
+    labels = read_labels(csv)
+    assert labels.labels_of(["test/ü 1.mp4", "train/0,7.mp4"]) == ["walk", "jumping jack"]
+    assert labels.ids("train") == ("train/0,7.mp4",)
+
+
+def test_split_is_optional(tmp_path: Path) -> None:
+    labels = read_labels(write(tmp_path, "path,label\na.mp4,walk\n"))
+    assert labels == Labels({"a.mp4": "walk"}, {})
+    with pytest.raises(CatalogError, match="no column 'split'"):
+        labels.ids("train")
+
+
+def test_what_is_asked_for_must_be_there() -> None:
+    labels = Labels({"a.mp4": "walk"}, {"a.mp4": "train"})
+    with pytest.raises(CatalogError, match=r"1 of 2 videos have no label, the first is 'b.mp4'"):
+        labels.labels_of(["a.mp4", "b.mp4"])
+    with pytest.raises(CatalogError, match="splits in the file: train"):
+        labels.ids("test")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no column 'path' and no column 'label'; columns there: none"),
+        ("file,label\na.mp4,walk\n", "no column 'path'; columns there: file, label"),
+        ("path,label\n", "no rows"),
+        ("path,label\na.mp4,walk\n./a.mp4,run\n", "line 3: 'a.mp4' has a row already"),
+        ("path,label\na.mp4,\n", "line 2: column 'label' is empty"),
+        ("path,label,split\na.mp4,walk\n", "line 2: column 'split' is empty"),
+        ("path,label\na.mp4,walk\n../x/../a.mp4,walk\n../a.mp4,run\n", "line 4: '/"),
+    ],
+)
+def test_each_mistake_gets_one_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(CatalogError) as raised:
+        read_labels(write(tmp_path, text))
+    assert message in str(raised.value)
+    assert "labels.csv" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_columns_without_a_name_are_passed_over(tmp_path: Path) -> None:
+    labels = read_labels(write(tmp_path, "path,label,\na.mp4,walk,\nb.mp4,run,x\n"))
+    assert labels == Labels({"a.mp4": "walk", "b.mp4": "run"}, {})
+
+
+def test_unreadable_files(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r"none.csv: cannot be read as a CSV file \(no such"):
+        read_labels(tmp_path / "none.csv")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(CatalogError, match="cannot be read as a CSV file"):
+        read_labels(tmp_path / "binary.csv")
+
+
+def test_gaps_are_one_line() -> None:
+    labels = Labels({"a": "walk", "b": "walk", "c": "run"}, {})
+    assert labels.gaps(["c", "a", "b"]) is None
+    assert labels.gaps(["a", "x"]) == (
+        "2 of 3 listed videos are not there or not readable, the first is 'b', and all of run; "
+        "1 of 2 videos have no label and do not count, the first is 'x'."
+    )
+    assert labels.gaps(["a", "c"]) == (
+        "1 of 3 listed videos are not there or not readable, the first is 'b'."
+    )
+
+
+def test_a_list_of_videos_labels_them_from_any_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lists").mkdir()
+    rows = ["sub/a.mp4", "./b.mp4", "../v/c.mp4", str(tmp_path / "lists/d.mp4"), "/data/e.mp4"]
+    text = "path,label\n" + "".join(f"{row},walk\n" for row in rows)
+    (tmp_path / "lists" / "train.csv").write_text(text)
+    expected = {"sub/a.mp4", "b.mp4", f"{tmp_path}/v/c.mp4", "d.mp4", "/data/e.mp4"}
+    for folder, name in ((".", "lists/train.csv"), ("lists", "train.csv"), ("/", None)):
+        monkeypatch.chdir(tmp_path / folder)
+        path = Path(name or tmp_path / "lists/train.csv")
+        assert set(read_labels(path).label) == expected
+        assert {r.id for r in Catalog.from_list(path, progress=False, cache=False).refused} == (
+            expected
+        )

@@ -1,0 +1,169 @@
+"""UCF101: the official lists, a whole tree of 13,320 videos, and how copies differ."""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from slic.datasets import labels_from
+from slic.datasets.check import advise, check_copy
+from slic.datasets.ucf101 import UCF101, read
+from slic.errors import CatalogError
+
+MakeTree = Callable[[Path, list[str]], Path]
+IdsIn = Callable[[Path], list[str]]
+
+NAMES = [
+    f"{label}/v_{label}_g0{group}_c01.avi"
+    for label in ("Archery", "HandstandPushups", "YoYo")
+    for group in (1, 2, 3)
+]
+
+
+@pytest.fixture
+def lists(tmp_path: Path) -> Path:
+    """Return lists of three classes: the first group of each is for the test."""
+    folder = tmp_path / "ucfTrainTestlist"
+    folder.mkdir()
+    (folder / "classInd.txt").write_text("1 Archery\r\n2 HandstandPushups\r\n3 YoYo\r\n")
+    number = {"Archery": 1, "HandstandPushups": 2, "YoYo": 3}
+    for split in (1, 2, 3):
+        test = [name for name in NAMES if f"_g0{split}_" in name]
+        train = [f"{n} {number[n.split('/')[0]]}" for n in NAMES if n not in test]
+        (folder / f"testlist0{split}.txt").write_text("\n".join(test) + "\n")
+        (folder / f"trainlist0{split}.txt").write_text("\n".join(train) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(
+    shared: Path, tmp_path_factory: pytest.TempPathFactory, make_tree: MakeTree, ids_in: IdsIn
+) -> tuple[Path, list[str]]:
+    """Return a tree under all official names and the ids that a scan finds in it."""
+    official = shared / "data" / "ucf101_splits"
+    if not official.is_dir():
+        pytest.skip("the shared folder has no lists of UCF101")
+    root = tmp_path_factory.mktemp("ucf101")
+    shutil.copytree(official, root / "ucfTrainTestlist")
+    lists = [official / "trainlist01.txt", official / "testlist01.txt"]
+    names = [line.split()[0] for path in lists for line in path.read_text().splitlines()]
+    make_tree(root / "UCF-101", names)
+    return root, ids_in(root / "UCF-101")
+
+
+@pytest.mark.parametrize(
+    ("split", "train", "test"), [("1", 9537, 3783), ("2", 9586, 3734), ("3", 9624, 3696)]
+)
+def test_the_whole_set_has_the_official_counts(
+    whole: tuple[Path, list[str]], split: str, train: int, test: int
+) -> None:
+    root, ids = whole
+    labels = labels_from(f"ucf101:{split}", root=root / "UCF-101")(ids)
+    assert Counter(labels.split.values()) == {"train": train, "test": test}
+    assert labels.gaps(ids) is None
+    assert len(set(labels.label.values())) == 101
+    assert all(label == name.split("/")[0] for name, label in labels.label.items())
+    groups = {
+        part: {name[:-8] for name, where in labels.split.items() if where == part}
+        for part in ("train", "test")
+    }  # the clips of a group show the same people, so no group is on both sides
+    assert not groups["train"] & groups["test"]
+
+
+def test_the_whole_set_passes_the_check(whole: tuple[Path, list[str]]) -> None:
+    root, ids = whole
+    copy = check_copy(UCF101, root=root / "UCF-101", ids=ids, unreadable={})
+    assert [(part.found, part.official) for part in copy.parts] == [
+        (number, number) for number in (9537, 3783, 9586, 3734, 9624, 3696)
+    ]
+    assert (copy.videos, len(copy.classes)) == (13320, 101)
+    usable, step = advise(copy, UCF101, root=root / "UCF-101")
+    assert usable
+    assert step.startswith(f"slic pretrain {root}/UCF-101 ")
+    some = [name for name in ids if not name.startswith("Archery/")][:-1]
+    copy = check_copy(UCF101, root=root / "UCF-101", ids=some, unreadable={})
+    assert copy.missing_classes == ("Archery",)
+    assert set(copy.missing) == set(ids) - set(some)
+    usable, step = advise(copy, UCF101, root=root)
+    assert not usable
+    assert step == "every video of Archery is missing: unpack them again."
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda name: name,
+        lambda name: f"UCF-101/{name}",
+        lambda name: f"jpegs_256/{name.split('/')[1].removesuffix('.avi')}",  # no class folders
+        lambda name: name.removesuffix(".avi") + ".mp4",
+        lambda name: name.replace("Pushups", "PushUps", 1).replace("Handstand", "HandStand", 1),
+        lambda name: name.replace("v_Handstand", "v_HandStand"),
+    ],
+)
+def test_copies_of_another_layout(lists: Path, change: Callable[[str], str]) -> None:
+    ids = [change(name) for name in NAMES]
+    labels = labels_from("ucf101:2", root=lists.parent)(ids)
+    assert labels.labels_of(ids) == [name.split("/")[0] for name in NAMES]
+    assert labels.ids("test") == tuple(change(name) for name in NAMES if "_g02_" in name)
+
+
+def test_files_and_folders_of_frames_on_disk(
+    lists: Path,
+    make_tree: MakeTree,
+    make_frames: Callable[..., Path],
+    ids_in: IdsIn,
+) -> None:
+    files = make_tree(lists.parent / "UCF-101", NAMES)
+    for name in NAMES:
+        make_frames(lists.parent / "frames" / name.removesuffix(".avi"), frames=2, size=(16, 16))
+    for root, suffix in ((files, ".avi"), (lists.parent / "frames", "")):
+        ids = ids_in(root)
+        assert ids == [name.removesuffix(".avi") + suffix for name in NAMES]
+        labels = labels_from("ucf101:1", root=root)(ids)
+        assert labels.gaps(ids) is None
+        assert Counter(labels.split.values()) == {"train": 6, "test": 3}
+    with pytest.raises(CatalogError, match=r"same video \(and 8 more are doubled\): keep one"):
+        labels_from("ucf101:1", root=lists.parent)(ids_in(lists.parent))
+
+
+def test_lists_are_found_in_or_beside_the_folder_or_where_told(lists: Path, tmp_path: Path) -> None:
+    for root in (lists.parent, lists, lists.parent / "UCF-101", lists / ".." / "UCF-101"):
+        assert labels_from("ucf101:1", root=root)(NAMES).label
+    elsewhere = lists.rename(tmp_path / "elsewhere")
+    assert labels_from("ucf101:1", root=Path("x"), annotations=elsewhere)(NAMES).label
+    with pytest.raises(CatalogError, match=r"ucf101: no official lists \(ucfTrain.*classInd.txt\)"):
+        labels_from("ucf101:1", root=tmp_path / "UCF-101")
+    with pytest.raises(CatalogError, match=r"in nowhere\. Put them there, or"):
+        labels_from("ucf101:1", root=elsewhere, annotations=Path("nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("classInd.txt", "Archery\n", r"classInd.txt: line 1: 'Archery' is not '<number> <class>'"),
+        ("testlist01.txt", "\nDance/v_1.avi\n", r"line 2: 'Dance/v_1.avi' contradicts classInd"),
+        ("trainlist01.txt", "YoYo/v_1.avi 1\n", r"line 1: 'YoYo/v_1.avi 1' contradicts classInd"),
+        ("trainlist01.txt", f"{NAMES[0]} 1\n", rf"ucfTrainTestlist: '{NAMES[0]}' is listed twice"),
+    ],
+)
+def test_damaged_lists(lists: Path, file: str, text: str, message: str) -> None:
+    (lists / file).write_text(text)
+    with pytest.raises(CatalogError, match=message):
+        read(lists, "1")
+
+
+def test_a_missing_list(lists: Path) -> None:
+    (lists / "trainlist01.txt").unlink()
+    with pytest.raises(CatalogError, match=r"trainlist01.txt: this official list cannot be read"):
+        read(lists, "1")
+
+
+def test_lists_that_are_not_the_official_ones_are_no_copy(lists: Path) -> None:
+    copy = check_copy(UCF101, root=lists.parent, ids=NAMES, unreadable={})
+    usable, step = advise(copy, UCF101, root=lists.parent)
+    assert not usable
+    assert step == f"the lists in {lists} have 6 videos in train of split 1, not 9537: " + (
+        "get the official ones."
+    )

@@ -1,0 +1,254 @@
+"""The motion that an encoder sees: against plain numpy, and on things whose motion is known."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter, map_coordinates, shift
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from slic.models.backbones import motion
+from slic.models.backbones.motion import clip_flow, layout_size, motion_of, moving_box
+
+SIDE, FRAMES = 48, 4
+
+
+def clouds(seed: int, *, side: int = SIDE, fineness: float = 2.0) -> np.ndarray:
+    """Return a smooth grey texture in 0..1."""
+    noise = np.random.default_rng(seed).standard_normal((side, side))
+    smooth = gaussian_filter(noise, fineness, mode="wrap")
+    return np.asarray((smooth - smooth.min()) / np.ptp(smooth))
+
+
+def motion_channels(clips: Tensor) -> Tensor:
+    return motion_of(clips).channels
+
+
+def as_clip(pictures: np.ndarray) -> Tensor:
+    """Return grey pictures (t, h, w) in 0..1 as one clip in -1..1."""
+    clip = torch.from_numpy(np.asarray(pictures, np.float32)) * 2 - 1
+    return clip.expand(3, *clip.shape)[None]
+
+
+def patch_that_moves(step: tuple[float, float], camera: tuple[float, float] = (0, 0)) -> Tensor:
+    """Return a clip in which the middle moves by (right, down) a frame, and all by the camera's."""
+    ground, thing = clouds(0, side=2 * SIDE), clouds(1, side=2 * SIDE)
+    rows, columns = np.mgrid[: 2 * SIDE, : 2 * SIDE] - SIDE
+    inside = (np.hypot(rows, columns) < 12).astype(float)
+    pictures = []
+    for t in range(FRAMES):
+        moved = [shift(x, (t * step[1], t * step[0]), order=3) for x in (thing, inside)]
+        picture = moved[0] * moved[1] + ground * (1 - moved[1])
+        panned = shift(picture, (t * camera[1], t * camera[0]), order=3, mode="wrap")
+        pictures.append(panned[SIDE // 2 : -SIDE // 2, SIDE // 2 : -SIDE // 2])
+    return as_clip(np.array(pictures))
+
+
+def slow_flow(pictures: np.ndarray) -> np.ndarray:
+    """Return (t // 2, h // 2, w // 2, 2): the definition in plain numpy, place by place."""
+    roots = np.sqrt(np.maximum(pictures, 0))
+    pictures = np.array([gaussian_filter(p, 0.65, mode="nearest", radius=2) for p in roots])
+    h, w = pictures.shape[1:]
+    flow = np.zeros((len(pictures) // 2, h // 2, w // 2, 2))
+    for t in range(len(flow)):
+        first, second = pictures[2 * t], pictures[2 * t + 1]
+        middle, change = np.pad((first + second) / 2, 1, mode="edge"), second - first
+        x = (middle[1:-1, 2:] - middle[1:-1, :-2]) / 2
+        y = (middle[2:, 1:-1] - middle[:-2, 1:-1]) / 2
+        rows, columns = np.meshgrid(np.linspace(-1, 1, h), np.linspace(-1, 1, w), indexing="ij")
+        one = np.ones_like(x)
+        design = np.stack([d * place for d in (x, y) for place in (one, columns, rows)], axis=-1)
+        some = design[2::4, 2::4].reshape(-1, 6)
+        wanted, weight = -change[2::4, 2::4].ravel(), np.ones(len(some))
+        for _ in range(3):
+            system = some.T @ (some * weight[:, None]) + 1e-6 * len(some) * np.eye(6)
+            motion = np.linalg.solve(system, some.T @ (wanted * weight))
+            wrong = (wanted - some @ motion) ** 2
+            usual = wrong.mean() / 2 + 4e-6
+            weight = (usual / (usual + wrong)) ** 2
+        change = change + design @ motion
+        smooth = [
+            gaussian_filter(p, 1.2, mode="nearest", radius=3)
+            for p in (x * x, y * y, x * y, x * change, y * change)
+        ]
+        for i in range(h // 2):
+            for j in range(w // 2):
+                square = np.s_[2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
+                xx, yy, xy, xt, yt = (s[square].mean() for s in smooth)
+                tensor = np.array([[xx + 1e-4, xy], [xy, yy + 1e-4]])
+                flow[t, i, j] = np.linalg.solve(tensor, [-xt, -yt])
+    return flow
+
+
+@pytest.mark.parametrize(("frames", "side"), [(4, 48), (3, 47)])  # what has no pair is left out
+def test_the_flow_is_that_of_plain_numpy(frames: int, side: int) -> None:
+    clip = patch_that_moves((0.7, -0.4), camera=(0.3, 0.2))[:, :, :frames, :side, :side]
+    u, v = clip_flow(clip)
+    slow = slow_flow((clip[0, 0].double().numpy() + 1) / 2)
+    np.testing.assert_allclose(u[0], slow[..., 0], atol=2e-3)
+    np.testing.assert_allclose(v[0], slow[..., 1], atol=2e-3)
+
+
+@pytest.mark.parametrize("camera", [(0.0, 0.0), (0.5, -0.3)])
+@pytest.mark.parametrize("step", [(0.8, 0.0), (0.0, -0.8), (-0.5, 0.5)])
+def test_what_moves_is_seen_against_what_the_camera_moves(
+    step: tuple[float, float], camera: tuple[float, float]
+) -> None:
+    u, v = clip_flow(patch_that_moves(step, camera))
+    middle, around = np.s_[:, :, 10:14, 10:14], np.s_[:, :, :4, :]
+    for flow, truth in ((u, step[0]), (v, step[1])):
+        # one scale: what is fast is underestimated
+        assert flow[middle].median().item() == pytest.approx(truth, abs=0.3)
+        assert flow[around].abs().mean().item() < 0.06
+
+
+def test_a_mirror_turns_the_motion_round() -> None:
+    clip = patch_that_moves((0.6, 0.3))
+    right, down, length = motion_channels(clip)[0]
+    mirrored = motion_channels(clip.flip(-1))[0].flip(-1)
+    for flipped, whole in zip(mirrored, (-right, down, length), strict=True):
+        assert (flipped - whole).abs().mean().item() < 0.03  # the camera's places differ
+
+
+def test_a_length_is_drawn_as_it_says() -> None:
+    clip = patch_that_moves((0.6, 0.3))
+    u, v = (flow.repeat_interleave(2, 2).repeat_interleave(2, 3) for flow in clip_flow(clip))
+    drawn = motion_channels(clip)
+    length = torch.hypot(u, v)
+    torch.testing.assert_close(drawn[:, 2], 2 * length / (0.5 + length))
+    torch.testing.assert_close(drawn[:, 0] * length, u * drawn[:, 2])
+    torch.testing.assert_close(drawn[:, 1] * length, v * drawn[:, 2])
+
+
+def test_what_moves_in_the_dark_is_seen_too() -> None:
+    clip = patch_that_moves((0.6, 0.3))
+    dark = clip * 0.1 - 0.9  # a tenth of the brightness
+    (u, v), (dark_u, dark_v) = clip_flow(clip), clip_flow(dark)
+    middle = np.s_[:, :, 10:14, 10:14]
+    for seen, whole in ((dark_u, u), (dark_v, v)):
+        assert seen[middle].mean().item() == pytest.approx(whole[middle].mean().item(), rel=0.35)
+
+
+def test_a_picture_that_stands_does_not_move() -> None:
+    clip = patch_that_moves((0.6, 0.3))
+    still = clip[:, :, :1].expand(-1, -1, FRAMES, -1, -1)
+    assert not motion_channels(still).any()
+    assert not motion_channels(torch.zeros(1, 3, 2, 33, 47)).any()  # no division by 0
+
+
+def test_large_clips_are_seen_at_the_same_scale_and_any_shape_comes_back() -> None:
+    framed = torch.nn.functional.pad(patch_that_moves((0.6, 0.3))[0], (16,) * 4, mode="replicate")
+    large = torch.nn.functional.interpolate(framed, scale_factor=2, mode="nearest")[None]
+    clip = framed[None]
+    torch.testing.assert_close(
+        motion_channels(large)[..., ::2, ::2], motion_channels(clip), atol=1e-4, rtol=1e-3
+    )
+    assert motion_channels(torch.rand(2, 3, 2, 70, 95)).shape == (2, 3, 1, 70, 95)
+
+
+def test_many_clips_are_seen_as_each_alone() -> None:
+    # one draw for all runs: the root in the layout magnifies rounding errors beside zero
+    generator = torch.Generator().manual_seed(0)
+    clips = torch.rand(motion._AT_ONCE + 3, 3, 4, 16, 16, generator=generator)
+    together, alone = motion_of(clips), [motion_of(clip[None]) for clip in clips]
+    for whole, parts in zip(together, zip(*alone, strict=True), strict=True):
+        torch.testing.assert_close(whole, torch.cat(parts), atol=1e-3, rtol=1e-3)
+
+
+def test_autocast_does_not_make_it_coarse() -> None:
+    clip = patch_that_moves((0.6, 0.3))
+    with torch.autocast("cpu", torch.bfloat16):
+        coarse = motion_channels(clip.bfloat16().float())
+        fine = motion_channels(clip)
+    assert fine.dtype == torch.float32
+    assert torch.equal(fine, motion_channels(clip))
+    assert not torch.equal(fine, coarse)
+
+
+def a_thing_that_swings(
+    *, at: tuple[float, float], size: float, way: tuple[float, float], start: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """Return the flow (1, 8, 32, 32) of a disc at (x, y) in half sides, swinging once a clip."""
+    places = torch.linspace(-1, 1, 32)
+    inside = ((places[None] - at[0]) ** 2 + (places[:, None] - at[1]) ** 2 < size**2).float()
+    swing = torch.sin(2 * torch.pi * (torch.arange(8) / 8 + start))[:, None, None]
+    return (way[0] * swing * inside)[None], (way[1] * swing * inside)[None]
+
+
+@pytest.mark.parametrize("at", [(0.0, 0.0), (0.4, -0.3), (-0.5, 0.2)])
+@pytest.mark.parametrize("size", [0.2, 0.35])
+def test_the_box_is_about_what_swings(at: tuple[float, float], size: float) -> None:
+    x, y, reach = moving_box(*a_thing_that_swings(at=at, size=size, way=(1.0, 0.0)))
+    assert x.item() == pytest.approx(at[0], abs=0.08)
+    assert y.item() == pytest.approx(at[1], abs=0.08)
+    assert 0.8 * size < reach.item() < 2.5 * size
+
+
+def test_what_crosses_the_picture_evenly_does_not_draw_the_box() -> None:
+    u, v = a_thing_that_swings(at=(0.4, 0.4), size=0.25, way=(0.0, 1.0))
+    u[..., :6, :] = 1.5  # a band that goes to the right all the time
+    x, y, _ = moving_box(u, v)
+    assert x.item() == pytest.approx(0.4, abs=0.08)
+    assert y.item() == pytest.approx(0.4, abs=0.08)
+
+
+def test_the_layout_does_not_depend_on_place_side_start_and_strength() -> None:
+    base = a_thing_that_swings(at=(0.0, 0.0), size=0.3, way=(1.0, 0.6))
+    layout = motion._layout(*base)
+    assert layout.shape == (1, layout_size(16))
+    alike = [
+        a_thing_that_swings(at=(0.35, -0.2), size=0.3, way=(1.0, 0.6)),
+        a_thing_that_swings(at=(0.0, 0.0), size=0.3, way=(0.5, 0.3)),
+        (-base[0].flip(-1), base[1].flip(-1)),
+    ]
+    others = [
+        a_thing_that_swings(at=(0.0, 0.0), size=0.3, way=(0.0, 1.0)),
+        a_thing_that_swings(at=(0.0, 0.0), size=0.3, way=(0.2, 1.0)),
+    ]
+    later = [a_thing_that_swings(at=(0.0, 0.0), size=0.3, way=(1.0, 0.6), start=0.5)]
+    near, nearly, far = (
+        [float(cosine_similarity(layout, motion._layout(*flow))) for flow in flows]
+        for flows in (alike, later, others)
+    )
+    assert min(near) > 0.97
+    assert min(nearly) > 0.93  # at the ends of the clip it is another part of the swing
+    assert max(far) < 0.75
+
+
+def test_the_layout_is_that_of_plain_numpy() -> None:
+    generator = torch.Generator().manual_seed(0)
+    u, v = (torch.randn(1, 8, 32, 32, generator=generator) for _ in range(2))
+    x, y, reach = (float(n) for n in moving_box(u, v))
+    flow = torch.cat([u, v]).clamp(-3, 3).double().numpy()  # 2 t h w
+    slow = np.zeros((8, 4, 4, 4))  # frame, direction, row, column
+    for i in range(32):
+        for j in range(32):
+            at = [
+                ((place + reach * ((k + 0.5) / 16 - 1)) + 1) * 16 - 0.5
+                for place, k in ((y, i), (x, j))
+            ]
+            for t in range(8):
+                right, down = (
+                    map_coordinates(np.pad(f[t], 1), np.array(at)[:, None] + 1, order=1)[0]
+                    for f in flow
+                )
+                ways = np.maximum([right, down, -right, -down], 0)
+                slow[t, :, i // 8, j // 8] += ways / 64
+    numbers: list[float] = []
+    for span in (0, 1, 2):
+        for a in range(64):
+            for b in range(a, 64):
+                number = 0.0
+                for cells in (slow, slow[:, [2, 1, 0, 3]][..., ::-1]):
+                    one, other = (cells.reshape(8, 64)[:, k] for k in (a, b))
+                    one, other = one - one.mean(), other - other.mean()
+                    for t in range(8 - span):
+                        number += one[t] * other[t + span] + other[t] * one[t + span]
+                numbers.append(float(np.sign(number) * np.sqrt(np.abs(number))))
+    wanted = np.array(numbers) / np.sqrt(np.mean(np.square(numbers)))
+    np.testing.assert_allclose(motion._layout(u, v)[0].numpy(), wanted, atol=5e-3)
+
+
+def test_a_clip_without_motion_has_an_empty_layout() -> None:
+    assert not motion_of(torch.zeros(2, 3, 5, 40, 40)).layout.any()
+    assert motion_of(torch.rand(2, 3, 5, 40, 40)).layout.shape == (2, layout_size(5))

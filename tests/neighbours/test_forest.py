@@ -1,0 +1,114 @@
+"""Approximate neighbours: what is stated about them is so, and where they do not pay."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
+
+from slic.neighbours import forest
+from slic.neighbours.exact import nearest_others
+from slic.neighbours.first import first_neighbours
+from slic.neighbours.forest import search_forest
+from slic.neighbours.rows import directions
+
+
+@pytest.fixture
+def small_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make trees of small data as deep as those of large data."""
+    monkeypatch.setattr(forest, "LEAF", 16)
+    monkeypatch.setattr(forest, "BRANCHES", 12)
+
+
+def bursts(seed: int, n: int = 3000) -> np.ndarray:
+    """Return clusters of ten, each in a direction of its own."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(n // 10, 12))
+    x: np.ndarray = centres[rng.integers(len(centres), size=n)] + 0.2 * rng.normal(size=(n, 12))
+    return x.astype(np.float32)
+
+
+@pytest.mark.usefixtures("small_cells")
+@pytest.mark.parametrize("seed", range(5))
+def test_the_recall_stated_is_that_of_a_plain_count(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forest, "SAMPLED", 3000)  # all of them
+    x = bursts(seed)
+    found = first_neighbours(x, exact_up_to=0, seed=seed)
+    similarity = directions(x) @ directions(x).T
+    np.fill_diagonal(similarity, -1.0)
+    true = similarity.argmax(axis=1)
+    assert found.recall == (found.index == true).mean() >= forest.ENOUGH
+    right = found.index == true
+    np.testing.assert_allclose(found.distance[right], 1 - similarity.max(axis=1)[right], atol=1e-6)
+    assert (found.index != np.arange(len(x))).all()
+
+
+def test_a_sample_tells_the_recall_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forest, "LEAF", 50)
+    x = bursts(0, n=8000)
+    found = first_neighbours(x, exact_up_to=0)
+    exact = first_neighbours(x, exact_up_to=len(x))
+    assert found.recall is not None
+    assert found.recall == pytest.approx((found.index == exact.index).mean(), abs=0.015)
+
+
+@pytest.mark.usefixtures("small_cells")
+def test_random_directions_are_searched_exactly() -> None:
+    x = np.random.default_rng(0).normal(size=(2000, 64))
+    assert search_forest(directions(x), seed=0) is None
+    found, exact = first_neighbours(x, exact_up_to=0), first_neighbours(x)
+    assert found.recall is None
+    assert found.index.tolist() == exact.index.tolist()
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 50])
+def test_fewer_points_than_a_tree_is_for_are_searched_exactly(n: int) -> None:
+    x = np.random.default_rng(n).normal(size=(n, 4))
+    found = first_neighbours(x, exact_up_to=0)
+    assert found.recall is None
+    assert found.index.tolist() == nearest_others(directions(x)).tolist()
+
+
+@pytest.mark.usefixtures("small_cells")
+def test_the_seed_decides_everything_and_threads_nothing() -> None:
+    unit = directions(bursts(1, n=1500))
+    outcomes = []
+    before = torch.get_num_threads()
+    try:
+        for threads, seed in ((1, 7), (2, 7), (2, 8)):
+            torch.set_num_threads(threads)
+            with threadpool_limits(threads):
+                outcomes.append(search_forest(unit, seed=seed))
+    finally:
+        torch.set_num_threads(before)
+    (one, recall_one), (two, recall_two), (other, _) = (found for found in outcomes if found)
+    assert one.tolist() == two.tolist() != other.tolist()
+    assert recall_one == recall_two
+
+
+@pytest.mark.usefixtures("small_cells")
+def test_copies_follow_the_rule_among_approximate_neighbours_too() -> None:
+    x = bursts(2)
+    x[1000:1300] = x[:300] * 2.0  # in the same direction
+    found = first_neighbours(x, exact_up_to=0)
+    assert found.recall is not None
+    assert found.index[:300].tolist() == list(range(1000, 1300))
+    assert found.index[1000:1300].tolist() == list(range(300))
+    assert not np.isin(found.index[1300:], np.arange(1000, 1300)).any()
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), n=st.integers(1, 400), leaf=st.integers(1, 40))
+def test_every_point_is_in_one_leaf(seed: int, n: int, leaf: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 3))
+    x[n // 2 :] = [1.0, 0.0, 0.0] + 1e-9 * x[n // 2 :]  # alike in float32
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forest, "LEAF", leaf)
+        patch.setattr(forest, "BRANCHES", 5)
+        leaves = list(forest._leaves(directions(x), rng))
+    assert sorted(np.concatenate(leaves).tolist()) == list(range(n))
+    assert all(1 <= len(points) <= leaf for points in leaves)

@@ -1,0 +1,91 @@
+"""The page shows the numbers, what has to be beaten, and rows of the protocol's own ranking."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slic.embeddings import Embeddings
+from slic.evaluation.ranking import rank
+from slic.evaluation.retrieval import RetrievalScores, evaluate
+from slic.evaluation.scoring import Sides, chance
+from slic.report.neighbour_rows import NeighbourRow
+from slic.report.retrieval_page import headline, retrieval_rows, write_retrieval_page
+from slic.videos.catalog import Catalog
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., Path]) -> Sides:
+    """Return three queries of three actions and nine gallery videos."""
+    folder = tmp_path_factory.mktemp("page")
+    for number in range(12):
+        make_video(folder / f"{number:02}.mp4", frames=6, size=(64, 48))
+    catalog = Catalog.from_folder(folder, progress=False)
+    queries, gallery = ([v.id for v in part] for part in (catalog[:3], catalog[3:]))
+    labels = ["jump", "run", "<b>wave</b>"]
+    return Sides(catalog.subset(queries), catalog.subset(gallery), labels, labels * 3)
+
+
+def embeddings_of(catalog: Catalog, seed: int) -> Embeddings:
+    clips = np.random.default_rng(seed).normal(size=(len(catalog), 2, 6)) + 1.0
+    ids = tuple(video.id for video in catalog)
+    return Embeddings(
+        ids=ids, clips=clips.astype(np.float32), encoder="0123", layer="head", view="rgb"
+    )
+
+
+@pytest.fixture(scope="module")
+def sides(split: Sides) -> tuple[Embeddings, Embeddings]:
+    return embeddings_of(split.queries, 0), embeddings_of(split.gallery, 1)
+
+
+def scores_of(
+    split: Sides, sides: tuple[Embeddings, Embeddings], **options: bool
+) -> RetrievalScores:
+    query, gallery = (side.clips for side in sides)
+    return evaluate(query, split.query_labels, gallery, split.gallery_labels, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("centre", [True, False])
+def test_rows_are_the_ranking_of_the_protocol(
+    split: Sides, sides: tuple[Embeddings, Embeddings], centre: bool
+) -> None:
+    query, gallery = sides
+    rows: list[NeighbourRow] = retrieval_rows(split, query, gallery, centre=centre)
+    order = rank(query.clips, gallery.clips, 6, centre=centre).indices
+    assert len(rows) == 3
+    for row in rows:
+        place = query.ids.index(row.query.name)
+        assert [tile.name for tile in row.neighbours] == [gallery.ids[i] for i in order[place]]
+        assert row.query.strip is not None
+
+
+def test_the_headline_has_what_has_to_be_beaten(
+    split: Sides, sides: tuple[Embeddings, Embeddings]
+) -> None:
+    scores, other = scores_of(split, sides, centre=True), scores_of(split, sides)
+    first, fifth, precision = headline(scores, {"mean frame": other}, split)
+    assert first.baselines == {"chance": chance(split), "mean frame": other.recall[1]}
+    assert (first.value, fifth.value) == (scores.recall[1], scores.recall[5])
+    assert precision.baselines == {"mean frame": other.mean_average_precision}
+    without = scores_of(split, sides, average_precision=False)
+    assert len(headline(without, {}, split)) == 2
+
+
+def test_the_page_names_what_was_run_and_escapes_labels(
+    split: Sides, sides: tuple[Embeddings, Embeddings], tmp_path: Path
+) -> None:
+    query, gallery = sides
+    write_retrieval_page(
+        tmp_path / "page.html",
+        scores=scores_of(split, sides),
+        beside={},
+        rows=retrieval_rows(split, query, gallery, centre=False),
+        split=split,
+        facts=[("encoder", "0123abcd")],
+    )
+    page = (tmp_path / "page.html").read_text()
+    assert "0123abcd" in page
+    assert page.count('class="row"') == 3
+    assert "<b>wave" not in page

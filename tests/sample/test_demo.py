@@ -1,0 +1,33 @@
+"""A demo that is finished tells of the run that lies there."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from slic import demo
+from slic.errors import CheckpointError
+from slic.models.encoder import EncoderConfig, VideoEncoder
+from slic.pretraining.folder import RunFolder
+from slic.recipe import Recipe, load_recipe, save_recipe
+
+
+def test_a_finished_demo_is_reported_with_its_own_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    config = EncoderConfig(
+        backbone="r3d10", width=0.125, hidden=16, embedding=8, frames=4, stride=2, size=32
+    )
+    VideoEncoder(config).save_pretrained(run.encoder)
+    recipe = load_recipe("best", ["--train.seed=7", "--train.epochs=3"])
+    save_recipe(recipe, run.recipe)
+    reported: list[Recipe] = []
+    for part in ("write_sample", "read_labels", "sides"):
+        monkeypatch.setattr(demo, part, lambda *_, **__: None)
+    monkeypatch.setattr(demo, "Catalog", SimpleNamespace(from_folder=lambda _: None))
+    monkeypatch.setattr(demo, "_report", lambda _, __, own, *___, **____: reported.append(own))
+    demo.run_demo(tmp_path, seed=7)
+    assert reported == [recipe]
+    with pytest.raises(CheckpointError, match="was trained with --seed 7, not 0"):
+        demo.run_demo(tmp_path)
