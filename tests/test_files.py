@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slic.errors import CheckpointError
+from slic.errors import WriteError
 from slic.files import atomic_path, write_atomically
 
 
@@ -51,7 +51,7 @@ def test_the_longest_names_are_written(tmp_path: Path, name: str) -> None:
 
 def test_a_name_that_is_too_long_is_said_before_the_work(tmp_path: Path) -> None:
     with (
-        pytest.raises(CheckpointError, match=r"aa: could not be written \(file name too long\)"),
+        pytest.raises(WriteError, match=r"aa: could not be written \(file name too long\)"),
         atomic_path(tmp_path / "new" / ("a" * 256)),
     ):
         pytest.fail("the work was begun")
@@ -75,7 +75,7 @@ def test_a_body_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) 
 def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
-    refused = pytest.raises(CheckpointError, match=r"file: could not be written \(file too large\)")
+    refused = pytest.raises(WriteError, match=r"file: could not be written \(file too large\)")
     with refused, small_disk(1000):
         write_atomically(path, bytes(1001))
     assert path.read_text() == "old"
@@ -84,5 +84,5 @@ def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "folder").write_text("a file")
-    with pytest.raises(CheckpointError, match="folder"):
+    with pytest.raises(WriteError, match="folder"):
         write_atomically(tmp_path / "folder" / "file", b"")

@@ -1,29 +1,52 @@
-"""The errors a user can mend; the command prints each as one line and exits with 1."""
+"""Errors that a user can fix. The command prints each as one line and exits with code 1."""
 
 
 class SlicError(Exception):
-    """Something the user can mend: the message names the thing, the value and the way out."""
+    """Base class of all errors that a user can fix.
+
+    The message names the thing, the value and the way out.
+    """
 
 
 class VideoError(SlicError):
-    """A file that is no video, or whose frames do not decode."""
+    """A file is not a video, or its frames cannot be decoded."""
 
 
 class CatalogError(SlicError):
-    """A collection of videos that cannot be used: empty, missing, or mostly unreadable."""
+    """A set of videos cannot be used: it is missing, empty, or mostly unreadable."""
 
 
 class RecipeError(SlicError):
-    """A setting that does not exist or has an impossible value."""
+    """A setting does not exist or has an impossible value."""
 
 
 class CheckpointError(SlicError):
-    """Weights or a run folder that do not fit, are damaged, or cannot be written."""
+    """Weights or a run folder are missing, damaged, or do not fit."""
+
+
+class FormatError(SlicError):
+    """A file has another format, or another version of it, than this package reads."""
+
+
+class WriteError(SlicError):
+    """A file or folder cannot be written."""
+
+
+class LabelError(SlicError):
+    """Labels are missing, contradictory, or do not fit the videos."""
+
+
+class EmbeddingsError(SlicError):
+    """A file of embeddings is missing, damaged, or does not fit."""
+
+
+class ProtocolError(SlicError):
+    """An evaluation protocol does not exist or does not fit the encoder."""
 
 
 class TrainingError(SlicError):
-    """A run that cannot go on: losses that are not finite, or a collapsed encoder."""
+    """A run cannot go on: its losses are not finite, or its embeddings cannot be clustered."""
 
 
 class SearchError(SlicError):
-    """An index, a filter or a query that cannot be used, or an index that does not fit."""
+    """An index, a filter or a query cannot be used."""

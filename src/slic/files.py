@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from slic.errors import CatalogError, CheckpointError
+from slic.errors import CatalogError, WriteError
 
 
 def absolute(path: Path) -> Path:
@@ -99,7 +99,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     ``path`` is as it was.
 
     Raises:
-        CheckpointError: An ``OSError`` of the body or of the renaming, such as a full disk.
+        WriteError: An ``OSError`` of the body or of the renaming, such as a full disk.
     """
     temporary = temporary_path(path)
     try:
@@ -111,7 +111,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _flush_to_disk(path.parent)
     except OSError as error:
-        raise CheckpointError(f"{path}: could not be written ({reason_of(error)}).") from error
+        raise WriteError(f"{path}: could not be written ({reason_of(error)}).") from error
     finally:
         with suppress(OSError):
             temporary.unlink()

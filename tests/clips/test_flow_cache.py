@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from slic.clips.flow import FlowMethod, optical_flow
 from slic.clips.flow_cache import RANGE, FlowCache
-from slic.errors import CheckpointError, VideoError
+from slic.errors import VideoError, WriteError
 from slic.videos.decoding import read_frames
 from slic.videos.inspection import probe
 from slic.videos.video import Video
@@ -125,7 +125,7 @@ def test_a_full_disk_leaves_nothing(
 
     monkeypatch.setattr("os.fsync", full)
     cache = cache_in(tmp_path)
-    with pytest.raises(CheckpointError, match=r"a\.mp4\.flow: could not be written \(no space"):
+    with pytest.raises(WriteError, match=r"a\.mp4\.flow: could not be written \(no space"):
         cache.write(video)
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 

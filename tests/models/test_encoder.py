@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from slic import recipe
-from slic.errors import CheckpointError
+from slic.errors import CheckpointError, WriteError
 from slic.models.backbones.motion import FRAMES_FOR_MOTION, motion_of
 from slic.models.encoder import EncoderConfig, VideoEncoder, to_input
 
@@ -75,7 +75,7 @@ def test_a_full_disk_keeps_the_encoder_that_is_there(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
-        with pytest.raises(CheckpointError, match=r"model\.safetensors: could not be written"):
+        with pytest.raises(WriteError, match=r"model\.safetensors: could not be written"):
             small_encoder(seed=1).save_pretrained(tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from slic.errors import CheckpointError
+from slic.errors import WriteError
 from slic.report.embedding_map import EmbeddingMap, embedding_map
 from slic.report.neighbour_rows import NeighbourRow, Tile
 from slic.report.run_report import Figure, write_report
@@ -107,7 +107,7 @@ def test_a_failed_write_keeps_the_old_report(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full_disk)
-    with pytest.raises(CheckpointError, match="no space"):
+    with pytest.raises(WriteError, match="no space"):
         write(tmp_path / "report.html", "other")
     assert [path.read_text() for path in tmp_path.iterdir()] == [old]
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from slic.errors import CatalogError, CheckpointError, VideoError
+from slic.errors import CatalogError, CheckpointError, VideoError, WriteError
 from slic.files import temporary_path
 from slic.videos import motion_jpeg
 from slic.videos.catalog import Catalog
@@ -194,6 +194,6 @@ def test_a_full_disk_leaves_nothing(
     monkeypatch.setattr("os.fsync", full)
     monkeypatch.setattr(Path, "write_text", full)
     for video in (catalog[0], next(v for v in catalog if v.id == "frames")):
-        with pytest.raises(CheckpointError, match=rf"{video.id}: could not be written \(no space"):
+        with pytest.raises(WriteError, match=rf"{video.id}: could not be written \(no space"):
             Copies(tmp_path, short_side=48).write(video)
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []

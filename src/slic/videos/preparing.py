@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from slic.errors import CheckpointError, SlicError, VideoError
+from slic.errors import SlicError, VideoError, WriteError
 from slic.files import temporary_prefix
 from slic.videos.frame_folder import frame_paths
 from slic.videos.scanning import cores
@@ -183,7 +183,7 @@ def _outcome(work: Work, video: Video) -> Outcome:
         return work.write(video)
     except VideoError as error:
         return error
-    except CheckpointError as error:
+    except WriteError as error:
         if getattr(error.__cause__, "errno", None) != ENAMETOOLONG:
             raise
         return VideoError(
