@@ -74,7 +74,7 @@ class FlowCache:
 
         Raises:
             VideoError: A frame does not decode.
-            CheckpointError: The file cannot be written.
+            WriteError: The file cannot be written.
         """
         places = np.zeros(video.frames, np.uint64)  # one more than there are steps
         about = json.dumps(self._about(video)).encode() + b"\n"

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from slic.errors import CatalogError, CheckpointError, VideoError
+from slic.errors import CatalogError, CheckpointError, VideoError, WriteError
 from slic.files import atomic_path, id_of, reason_of, temporary_path
 from slic.videos import motion_jpeg
 from slic.videos.catalog import Catalog
@@ -128,7 +128,7 @@ class Copies:
             shutil.rmtree(path, ignore_errors=True)
             temporary.replace(path)
         except OSError as error:
-            raise CheckpointError(f"{path}: could not be written ({reason_of(error)}).") from error
+            raise WriteError(f"{path}: could not be written ({reason_of(error)}).") from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return written
