@@ -35,8 +35,8 @@ from slic.clips.augmentation import Augmentation, AugmentationParameters, draw_p
 from slic.clips.flow_cache import FlowCache
 from slic.clips.reader import ClipReader, Shown
 from slic.clips.spans import random_pair
-from slic.videos.decoding import read_frames
-from slic.videos.inspection import probe
+from slic.videos.frames import read_frames
+from slic.videos.inspection import inspect_video
 from slic.videos.proxies import Copies
 from slic.videos.video import Video
 from targets import Target
@@ -70,14 +70,14 @@ def make_sources(folder: Path, form: Format, films: list[list[np.ndarray]]) -> l
     for i, film in enumerate(films):
         path = folder / f"{i}{form.suffix}"
         encode(path, film, form)
-        video = probe(path, path.name)
+        video = inspect_video(path, path.name)
         jpegs = [folder / str(i) / f"image_{k:05d}.jpg" for k in range(1, video.frames + 1)]
         jpegs[0].parent.mkdir()
         for file, frame in zip(jpegs, read_frames(video, range(video.frames)), strict=True):
             Image.fromarray(frame).save(file, quality=95)
         copies.write(video)
         cache.write(video)
-        sources.append(Source(video, probe(copies.path(video), video.id), jpegs))
+        sources.append(Source(video, inspect_video(copies.path(video), video.id), jpegs))
     return sources
 
 

@@ -32,7 +32,7 @@ from slic.pretraining.parts import new_encoder
 from slic.pretraining.run import Run
 from slic.recipe import load_recipe
 from slic.videos.catalog import Catalog
-from slic.videos.inspection import probe
+from slic.videos.inspection import inspect_video
 from slic.videos.video import Video
 from targets import Target
 
@@ -63,7 +63,7 @@ def write_video(path: Path, seconds: int) -> Video:
             frame.pts = number
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    return probe(path, path.name)
+    return inspect_video(path, path.name)
 
 
 def collections(folder: Path) -> dict[str, Catalog]:

@@ -20,7 +20,7 @@ from slic.models.encoder import VideoEncoder
 from slic.search import Index, create_index, query_from_clip, search, update_index
 from slic.search.stores.embedded import EmbeddedStore
 from slic.videos.catalog import Catalog
-from slic.videos.decoding import read_frames, stream_frames
+from slic.videos.frames import read_frames, stream_frames
 
 
 def main() -> None:

@@ -21,8 +21,8 @@ from jaxtyping import UInt8
 import targets
 from films import FORMATS, RAW, RESIZED, encode, moving_picture
 from loading import FRAMES
-from slic.videos.decoding import read_frames, stream_frames
-from slic.videos.inspection import probe
+from slic.videos.frames import read_frames, stream_frames
+from slic.videos.inspection import inspect_video
 from slic.videos.video import Video
 from targets import Target
 
@@ -129,7 +129,7 @@ def main() -> None:
             paths = [Path(folder) / f"{i}{form.suffix}" for i in range(len(films))]
             for path, film in zip(paths, films, strict=True):
                 encode(path, film, form)
-            videos = [probe(path, path.name) for path in paths]
+            videos = [inspect_video(path, path.name) for path in paths]
             rate = measure(readers, videos, options.clips)
             right = {name: share_right(read, videos[0]) for name, read in readers.items()}
         print(f"clips a CPU-second from {form.name}")

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from slic.clips.reader import ClipReader
 from slic.files import atomic_path
 from slic.videos.catalog import Catalog, Video
-from slic.videos.decoding import read_frames
+from slic.videos.frames import read_frames
 
 
 class StoredFrames:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from slic.recipe import Recipe, load_recipe
     from slic.sample import write_sample
     from slic.videos.catalog import Catalog, Video
-    from slic.videos.decoding import read_frames
+    from slic.videos.frames import read_frames
 
 __version__ = version("slic-video")
 
@@ -31,7 +31,7 @@ _HOMES = {
     "load_official": "slic.models.official",
     "load_recipe": "slic.recipe",
     "pretrain": "slic.pretraining",
-    "read_frames": "slic.videos.decoding",
+    "read_frames": "slic.videos.frames",
     "write_sample": "slic.sample",
 }
 

@@ -34,7 +34,7 @@ from slic.clips.reader import ClipReader, Modality
 from slic.clips.spans import centre_span, evenly_spaced_spans
 from slic.clustering.base import PseudoLabels
 from slic.videos.catalog import Catalog
-from slic.videos.decoding import read_frames
+from slic.videos.frames import read_frames
 
 SHAPE: dict[str, Any] = {"frames": 4, "stride": 2}  # a clip covers 7 frames
 LABELS = PseudoLabels(np.array([0, 1, 0, 2, 1, 0]))

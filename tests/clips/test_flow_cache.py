@@ -13,8 +13,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from slic.clips.flow import FlowMethod, optical_flow
 from slic.clips.flow_cache import RANGE, FlowCache
 from slic.errors import VideoError, WriteError
-from slic.videos.decoding import read_frames
-from slic.videos.inspection import probe
+from slic.videos.frames import read_frames
+from slic.videos.inspection import inspect_video
 from slic.videos.video import Video
 
 W, H = 43, 32
@@ -25,7 +25,7 @@ HALF_A_LEVEL = RANGE * H / 254
 def video(tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., Path]) -> Video:
     """Return a video of 14 frames."""
     path = make_video(tmp_path_factory.mktemp("cached") / "a.mp4", frames=14, size=(64, 48))
-    return probe(path, "sub/a.mp4")
+    return inspect_video(path, "sub/a.mp4")
 
 
 def cache_in(folder: Path, *, method: FlowMethod = "dis", stride: int = 1) -> FlowCache:
@@ -77,7 +77,7 @@ def test_flow_of_another_method_size_stride_or_video_is_not_taken(
     ):
         assert not other.holds(video)
         assert other.read(video, np.arange(3)) is None
-    changed = probe(make_video(tmp_path / "b.mp4", frames=14, size=(64, 64)), video.id)
+    changed = inspect_video(make_video(tmp_path / "b.mp4", frames=14, size=(64, 64)), video.id)
     assert not cache.holds(changed)
     assert cache.read(changed, np.arange(3)) is None
 
@@ -86,7 +86,7 @@ def test_flow_stays_that_of_a_video_that_was_copied_elsewhere(video: Video, tmp_
     cache = cache_in(tmp_path / "flow")
     cache.write(video)
     (tmp_path / "a.mp4").write_bytes(video.path.read_bytes())
-    assert cache.holds(probe(tmp_path / "a.mp4", video.id))
+    assert cache.holds(inspect_video(tmp_path / "a.mp4", video.id))
 
 
 def test_a_video_outside_the_root_has_its_flow_inside_the_folder(

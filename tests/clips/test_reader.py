@@ -20,7 +20,7 @@ from slic.clips.flow_cache import FlowCache
 from slic.clips.flow_pictures import ExtractedFlow
 from slic.clips.reader import ClipReader, Modality, Shown
 from slic.videos.catalog import Catalog
-from slic.videos.inspection import probe
+from slic.videos.inspection import inspect_video
 from slic.videos.video import Video
 
 FRAMES, SIZE = 4, 48
@@ -51,7 +51,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Video:
         shift = np.array([[1, 0, 2 * U * k - w / 2], [0, 1, 2 * V * k - h / 2]])
         frame = cv2.warpAffine(ground, shift, (w, h), flags=cv2.INTER_CUBIC)
         cv2.imwrite(str(folder / f"{k + 1:04d}.png"), np.clip(np.rint(frame), 0, 255))
-    return probe(folder, "texture")
+    return inspect_video(folder, "texture")
 
 
 @pytest.fixture(scope="module")
@@ -226,11 +226,11 @@ def test_a_round_reads_prepared_flow_only(
 def test_a_changed_video_is_computed_anew(tmp_path: Path, make_video: Callable[..., Path]) -> None:
     cache = FlowCache(tmp_path, method="dis", size=(43, 32), stride=1)
     path = make_video(tmp_path / "video.mp4", frames=20, size=(64, 48))
-    before = probe(path, "video.mp4")
+    before = inspect_video(path, "video.mp4")
     cache.write(before)
     assert cache.holds(before)
     make_video(path, frames=20, size=(64, 48), options={"crf": "40"})
     reader = Counting(cache, frames=FRAMES, stride=1, size=32)
     look = AugmentationParameters(left=0, top=0, width=32, height=32)
-    reader.show([Shown(probe(path, "video.mp4"), SPAN, look, "flow")])
+    reader.show([Shown(inspect_video(path, "video.mp4"), SPAN, look, "flow")])
     assert reader.asked == [[("video.mp4", 3)]]

@@ -12,7 +12,7 @@ from slic.clips.reader import ClipReader
 from slic.clips.spans import sliding_spans
 from slic.clips.windows import stream_clips, window_loader
 from slic.videos.catalog import Catalog
-from slic.videos.decoding import read_frames, stream_frames
+from slic.videos.frames import read_frames, stream_frames
 
 SIZE = (48, 36)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from slic.report.contact_sheet import Results, clock, write_contact_sheet
 from slic.search import Index, Query, search
-from slic.videos.inspection import probe
+from slic.videos.inspection import inspect_video
 
 
 def test_the_page(
@@ -17,7 +17,7 @@ def test_the_page(
 ) -> None:  # fmt: skip
     hostile = "<script>alert(1)</script> \"'&.mp4"
     index = fill({hostile: rows(3), "gone.mp4": rows(3, seed=1)})
-    video = probe(make_video(tmp_path / "q.mp4", frames=100, size=(64, 48)), "q.mp4")
+    video = inspect_video(make_video(tmp_path / "q.mp4", frames=100, size=(64, 48)), "q.mp4")
     with index.database.transaction() as connection:
         connection.execute(
             "UPDATE videos SET root = ?, path = ? WHERE path = ?",

@@ -11,7 +11,7 @@ from slic.clips import windows as clip_windows
 from slic.clips.reader import ClipReader
 from slic.search.moments import ClipShape, clip_indices, windows
 from slic.search.streaming import Job, moment_loader, read_moments
-from slic.videos.inspection import probe
+from slic.videos.inspection import inspect_video
 from slic.videos.video import Video
 
 SHAPE = ClipShape(4, 2, 32)
@@ -25,7 +25,7 @@ def job(video: Video, *, numbers: Sequence[int] | None = None) -> Job:
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., Path]) -> Video:
     path = make_video(tmp_path_factory.mktemp("streamed") / "a.mp4", frames=90, size=(64, 48))
-    return probe(path, "a.mp4")
+    return inspect_video(path, "a.mp4")
 
 
 @pytest.mark.parametrize("numbers", [None, [1], [0, 3, 7]])
@@ -45,7 +45,7 @@ def test_streamed_clips_are_those_read_one_by_one(
 def test_a_video_shorter_than_a_clip_repeats_its_last_frame(
     tmp_path: Path, make_video: Callable[..., Path]
 ) -> None:
-    short = probe(make_video(tmp_path / "short.mp4", frames=3, size=(64, 48)), "short.mp4")
+    short = inspect_video(make_video(tmp_path / "short.mp4", frames=3, size=(64, 48)), "short.mp4")
     ((number, clips),) = read_moments(job(short), SHAPE)
     assert (number, clips.shape) == (0, (1, 4, 32, 32, 3))
     assert (clips[0, 1] == clips[0, 3]).all()

@@ -23,9 +23,9 @@ from slic.errors import CatalogError
 from slic.videos import catalog as catalogs
 from slic.videos import scan_cache, scanning
 from slic.videos.catalog import CACHE_NAME, Catalog, Refused, Video
-from slic.videos.decoding import read_frames
+from slic.videos.frames import read_frames
 from slic.videos.frame_folder import numbered_frames
-from slic.videos.inspection import probe
+from slic.videos.inspection import inspect_video
 
 MakeVideo = Callable[..., Path]
 Nobody = Callable[[], AbstractContextManager[None]]
@@ -48,7 +48,7 @@ def probed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def noted(path: Path, id: str) -> Video:  # noqa: A002
         ids.append(id)
-        return probe(path, id)
+        return inspect_video(path, id)
 
     monkeypatch.setattr(scanning, "probe", noted)
     return ids
@@ -342,7 +342,6 @@ def test_too_many_refused_files_stop_before_any_work(tmp_path: Path) -> None:
                 fps=25.0,
                 width=8,
                 height=8,
-                seekable=True,
             )
             for i in range(good)
         )
@@ -468,7 +467,7 @@ def test_a_file_that_goes_while_it_is_looked_at_is_refused(
     def gone(path: Path, id: str) -> Video:  # noqa: A002
         if id == "b.mp4":
             raise FileNotFoundError(2, "No such file or directory", str(path))
-        return probe(path, id)
+        return inspect_video(path, id)
 
     with monkeypatch.context() as patch:
         patch.setattr(scanning, "probe", gone)

@@ -14,8 +14,8 @@ from slic.errors import CatalogError, CheckpointError, VideoError, WriteError
 from slic.files import temporary_path
 from slic.videos import motion_jpeg
 from slic.videos.catalog import Catalog
-from slic.videos.decoding import read_frames, stream_frames
-from slic.videos.inspection import probe
+from slic.videos.frames import read_frames, stream_frames
+from slic.videos.inspection import inspect_video
 from slic.videos.preparing import remove_leftovers
 from slic.videos.proxies import Copies
 
@@ -96,7 +96,7 @@ def test_what_a_killed_process_was_writing_is_removed(catalog: Catalog, tmp_path
 
 def test_any_player_reads_a_copy(copies: Copies) -> None:
     capture = cv2.VideoCapture(str(copies.folder / "deep" / "h264.mp4"), cv2.CAP_FFMPEG)
-    ours = iter(read_frames(probe(copies.folder / "deep" / "h264.mp4", "copy"), range(FRAMES)))
+    ours = iter(read_frames(inspect_video(copies.folder / "deep" / "h264.mp4", "copy"), range(FRAMES)))
     while (decoded := capture.read())[0]:
         assert np.abs(decoded[1][..., ::-1].astype(int) - next(ours)).mean() < 3
     assert next(ours, None) is None
@@ -113,7 +113,7 @@ def test_the_copy_of_another_size_or_video_is_made_again(
 ) -> None:
     assert not any(replace(copies, short_side=64).holds(video) for video in catalog)
     video = next(v for v in catalog if v.id.endswith("h264.mp4"))
-    changed = probe(make_video(tmp_path / "h264.mp4", frames=FRAMES - 1), video.id)
+    changed = inspect_video(make_video(tmp_path / "h264.mp4", frames=FRAMES - 1), video.id)
     assert not copies.holds(changed)
 
 
@@ -163,7 +163,7 @@ def test_a_damaged_copy_is_named(catalog: Catalog, tmp_path: Path) -> None:
     video = next(v for v in catalog if v.id.endswith("h264.mp4"))
     copies.write(video)
     path = copies.path(video)
-    copy = probe(path, video.id)
+    copy = inspect_video(path, video.id)
     data = bytearray(path.read_bytes())
     start = data.index(b"\xff\xd8", len(data) // 2)
     data[start : start + 200] = bytes(200)

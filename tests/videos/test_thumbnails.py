@@ -21,7 +21,6 @@ def video(frames: int = 90, fps: float = 30.0, width: int = 320, height: int = 2
         fps=fps,
         width=width,
         height=height,
-        seekable=True,
     )
 
 

@@ -146,7 +146,7 @@ def classify(arguments: Namespace) -> None:
     """Say what videos show."""
     from slic.search import Classifier, Index, classify_videos
     from slic.videos.catalog import Catalog
-    from slic.videos.inspection import probe
+    from slic.videos.inspection import inspect_video
     from slic.videos.scanning import VIDEO_SUFFIXES
     from slic.videos.video import Refused
 
@@ -154,7 +154,7 @@ def classify(arguments: Namespace) -> None:
     classifier = Classifier.from_index(index)
     path: Path = arguments.videos
     if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
-        catalog = Catalog(root=path.parent, videos=(probe(path, path.name),))
+        catalog = Catalog(root=path.parent, videos=(inspect_video(path, path.name),))
     else:
         catalog = open_catalog(path, arguments.workers or None)
     print_refused(catalog.refused, file=sys.stderr)

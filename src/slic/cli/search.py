@@ -210,7 +210,7 @@ def _query(
     index: "Index", word: str, start: float | None, end: float | None
 ) -> tuple[str, "Query", dict[str, Any]]:
     from slic.search import query_from_moments, query_from_video
-    from slic.videos.inspection import probe
+    from slic.videos.inspection import inspect_video
 
     if (moment_id := moment_of(index, word)) is not None:
         if (start, end) != (None, None):
@@ -219,7 +219,7 @@ def _query(
         shown = index.video(moment.video_id).as_video()
         between = (moment.start_seconds, moment.end_seconds)
         return word, query_from_moments(index, [moment_id]), _shown(shown, between)
-    video = probe(Path(word), word)
+    video = inspect_video(Path(word), word)
     query = query_from_video(index, video, start_seconds=start, end_seconds=end)
     between = (start or 0.0, video.duration_seconds if end is None else end)
     return word, query, _shown(video, between)

@@ -17,7 +17,7 @@ from jaxtyping import Float32, Int, UInt8
 from slic.clips.flow import FlowMethod, flow_step, to_grey
 from slic.errors import VideoError
 from slic.files import atomic_path
-from slic.videos.decoding import stream_frames
+from slic.videos.frames import stream_frames
 from slic.videos.preparing import fingerprint
 from slic.videos.video import Video
 

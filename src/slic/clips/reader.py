@@ -16,7 +16,7 @@ from slic.clips.augmentation import (
 )
 from slic.clips.flow import FlowOptions, flow_image, optical_flow, without_camera
 from slic.clips.flow_store import FlowStore
-from slic.videos.decoding import read_frames
+from slic.videos.frames import read_frames
 from slic.videos.video import Video
 
 Modality = Literal["rgb", "flow"]

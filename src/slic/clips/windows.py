@@ -12,7 +12,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from slic.clips.loader import WorkerLoader
 from slic.videos.catalog import Catalog
-from slic.videos.decoding import stream_frames
+from slic.videos.frames import stream_frames
 from slic.videos.video import Video
 
 Clip = UInt8[np.ndarray, "t h w 3"]

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from slic.embeddings.cache import cached_rows
-from slic.videos.decoding import read_frames as read_frames_of_file
+from slic.videos.frames import read_frames as read_frames_of_file
 from slic.videos.thumbnails import FrameReader
 from slic.videos.video import Video
 

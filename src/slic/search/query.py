@@ -17,7 +17,7 @@ from slic.search.index import Index
 from slic.search.indexing import embed_moments
 from slic.search.moments import Windows
 from slic.search.streaming import Job, read_moments
-from slic.videos.inspection import probe
+from slic.videos.inspection import inspect_video
 from slic.videos.video import Video
 
 MOST_WINDOWS = 600  # of one query
@@ -55,7 +55,7 @@ def query_from_clip(
         VideoError: The file cannot be decoded.
         SearchError: The part is empty, outside the video, or longer than `MOST_WINDOWS` windows.
     """
-    video = probe(Path(path), Path(path).name)
+    video = inspect_video(Path(path), Path(path).name)
     return query_from_video(index, video, start_seconds=start_seconds, end_seconds=end_seconds)
 
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from slic.errors import VideoError
-from slic.videos.decoding import read_frames
+from slic.videos.frames import read_frames
 from slic.videos.encoding import Encoding, write_video
 from slic.videos.video import Video
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slic.errors import SearchError, VideoError
-from slic.videos.inspection import probe
+from slic.videos.inspection import inspect_video
 from slic.videos.video import Video
 
 MOST_BYTES = 500 << 20
@@ -110,7 +110,7 @@ def look_at(path: Path) -> Video:
         VideoError: It is no video.
     """
     try:
-        return probe(path, "clip")
+        return inspect_video(path, "clip")
     except VideoError as error:
         reason = str(error).removeprefix(f"{path}: ")
         raise VideoError(f"This file is not a video we can read: {reason}.") from None

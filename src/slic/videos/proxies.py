@@ -19,7 +19,7 @@ from slic.errors import CatalogError, CheckpointError, VideoError, WriteError
 from slic.files import atomic_path, id_of, reason_of, temporary_path
 from slic.videos import motion_jpeg
 from slic.videos.catalog import Catalog
-from slic.videos.decoding import stream_frames
+from slic.videos.frames import stream_frames
 from slic.videos.preparing import fingerprint
 from slic.videos.video import Video
 

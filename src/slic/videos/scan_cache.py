@@ -1,4 +1,4 @@
-"""What earlier scans found out, in one Parquet file, so that only changed files are decoded."""
+"""What earlier scans found out, in one Parquet file, so that only changed files are read again."""
 
 import hashlib
 import logging
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -18,6 +17,7 @@ from slic.files import atomic_path
 from slic.videos.scanning import Found, Verdict
 from slic.videos.video import Refused, Video
 
+SCAN_FORMAT = 5
 _SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -28,13 +28,11 @@ _SCHEMA = pa.schema(
         ("fps", pa.float64()),
         ("width", pa.int64()),
         ("height", pa.int64()),
-        ("seekable", pa.bool_()),
-        ("keyframe_gap", pa.int64()),
-        ("stamped", pa.bool_()),
-        ("interlaced", pa.bool_()),
+        ("duration_seconds", pa.float64()),
+        ("timeline", pa.binary()),
     ],
-    # Another decoder may count other frames, so its verdicts are not ours.
-    metadata={"slic_scan": f"4, OpenCV {cv2.__version__}, PyAV {av.__version__}"},
+    # Another version of FFmpeg may read other packets.
+    metadata={"slic_scan": f"{SCAN_FORMAT}, PyAV {av.__version__}"},
 )
 _log = logging.getLogger("slic")
 
@@ -100,8 +98,7 @@ def _key(row: dict[str, Any]) -> tuple[str, int, int]:
 def _verdict(thing: Found, row: dict[str, Any]) -> Verdict:
     if row["reason"] is not None:
         return Verdict(thing, Refused(thing.id, str(row["reason"])))
-    known = {name: row[name] for name in _SCHEMA.names[4:]}
-    return Verdict(thing, Video(id=thing.id, path=thing.path, **known))
+    return Verdict(thing, Video.from_row(row, id=thing.id, path=thing.path))
 
 
 def _row(verdict: Verdict) -> dict[str, Any]:
@@ -109,4 +106,4 @@ def _row(verdict: Verdict) -> dict[str, Any]:
     row: dict[str, Any] = {"id": found.id, "size": found.size, "mtime_ns": found.mtime_ns}
     if isinstance(outcome, Refused):
         return row | {"reason": outcome.reason}
-    return row | {name: getattr(outcome, name) for name in _SCHEMA.names[4:]}
+    return row | outcome.to_row()

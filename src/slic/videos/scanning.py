@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from slic.errors import VideoError
 from slic.files import reason_of
-from slic.videos.capture import is_utf8
+from slic.videos.container import is_utf8
 from slic.videos.frame_folder import frame_paths, numbered_frames
-from slic.videos.inspection import HEAD, is_transport_stream, probe
+from slic.videos.inspection import HEAD_BYTES, inspect_video, is_transport_stream
 from slic.videos.video import Refused, Video
 
 VIDEO_SUFFIXES = frozenset(
@@ -96,7 +96,7 @@ def _may_be(path: Path) -> bool:
     if path.suffix.lower() != ".ts":
         return True
     with suppress(OSError), path.open("rb") as file:
-        return is_transport_stream(file.read(HEAD))
+        return is_transport_stream(file.read(HEAD_BYTES))
     return True
 
 
@@ -117,10 +117,10 @@ def look_at(path: Path, id: str) -> Found:  # noqa: A002 (the word of the whole 
 def scan(
     found: Iterable[Found], *, workers: int | None = None, progress: bool = True
 ) -> Iterator[Verdict]:
-    """Decode each video once, several at a time, and give the verdicts as they come.
+    """Inspect videos, several at a time, and give the verdicts as they come.
 
-    Threads do it: OpenCV decodes without the interpreter's lock, and unlike processes they work
-    in any script and notebook.
+    Threads do it: FFmpeg reads without the interpreter's lock, and unlike processes they work in
+    any script and notebook.
     """
     things = list(found)
     pool = ThreadPoolExecutor(workers or cores())
@@ -145,14 +145,14 @@ def cores() -> int:
 
 
 def _judge(thing: Found) -> Verdict:
-    """Probe one thing; whatever is wrong with it becomes its reason."""
+    """Inspect one thing; whatever is wrong with it becomes its reason."""
     try:
         thing.id.encode()
     except UnicodeEncodeError:
         name = thing.id.encode(errors="backslashreplace").decode()
         return Verdict(thing, Refused(name, "its name is not UTF-8; rename it"), lasting=False)
     try:
-        return Verdict(thing, probe(thing.path, thing.id))
+        return Verdict(thing, inspect_video(thing.path, thing.id))
     except VideoError as error:
         reason = str(error).removeprefix(f"{thing.path}: ")
         from_disk = isinstance(error.__cause__, OSError)

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from slic.videos.decoding import read_frames as read_frames_of_file
+from slic.videos.frames import read_frames as read_frames_of_file
 from slic.videos.video import Video
 
 FRAMES_PER_SECOND = 8.0
-# What ``slic.videos.decoding.read_frames(video, indices, size=(width, height))`` promises.
+# What ``slic.videos.frames.read_frames(video, indices, size=(width, height))`` promises.
 FrameReader = Callable[..., UInt8[np.ndarray, "t h w 3"]]
 
 

@@ -1,28 +1,41 @@
-"""What is known of one video, and of one that was refused."""
+"""The description of one video, and of one that was refused."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from slic.videos.timeline import Timeline, read_timeline, unpack_timeline
+
+ROW_COLUMNS = ("frames", "fps", "width", "height", "duration_seconds", "timeline")
+_ROUNDING_SECONDS = 1e-6  # stamps of a time base are not exact in binary
 
 
 @dataclass(frozen=True, kw_only=True)
 class Video:
-    """One video whose frames decode: a file, or a folder of numbered frames.
+    """One video: a file, or a folder of numbered pictures.
+
+    Frame i is the i-th picture in the order of presentation.
 
     Attributes:
         id: Posix path relative to the catalog's root; it stays when the whole folder moves. Of a
             listed video that lies elsewhere, its absolute path.
-        path: The file, or the folder of frames.
-        frames: Frames that really decode, counted by decoding them all once.
-        fps: Frames per second (the mean when the rate varies; 25 for a folder of frames).
-        width: Pixels of a frame as it is shown, after the rotation flag.
+        path: The file, or the folder of pictures.
+        frames: Number of frames.
+        fps: Frames per second; the mean if the rate varies, 25 for a folder of pictures.
+        width: Pixels of a frame as it is shown, after rotation.
         height: Pixels, likewise.
-        seekable: Jumping to a frame gives the frame that reading from the start gives. Checked
-            when the video was scanned; where it is false, frames are reached from the start.
-        keyframe_gap: Longest distance in frames between key frames: what a jump may cost.
-        stamped: Its time stamps tell PyAV the same frames, bit by bit: checked when it was scanned.
-            Clips are then read by them, which is quicker.
-        interlaced: OpenCV does not convert its frames, so PyAV reads them. None where no scan found
-            out; it is then looked at when the video is read.
+        timeline: Packed presentation times and key frames (`slic.videos.timeline`). Empty for a
+            folder of pictures, and for a file that was not scanned; its packets are then read when
+            a frame is read, and its times follow from ``fps``.
+
+    Example:
+        >>> video.frame_at(12.5), video.time_of(100)
+        (312, 4.0)
     """
 
     id: str
@@ -31,20 +44,93 @@ class Video:
     fps: float
     width: int
     height: int
-    seekable: bool
-    keyframe_gap: int = 32
-    stamped: bool = False
-    interlaced: bool | None = None
+    timeline: bytes = field(default=b"", repr=False)
+
+    @property
+    def times(self) -> Float[np.ndarray, " frames"]:
+        """Presentation time of every frame in seconds, ascending."""
+        return self._edges()[:-1]
 
     @property
     def duration_seconds(self) -> float:
-        """Length of the video at its frame rate."""
-        return self.frames / self.fps
+        """Seconds from the start of the first frame to the end of the last.
+
+        The last frame lasts as long as the median one.
+        """
+        edges = self._edges()
+        return float(edges[-1] - edges[0])
+
+    @property
+    def end_seconds(self) -> float:
+        """The time when the last frame ends; the first one may start later than 0."""
+        return float(self._edges()[-1])
+
+    def time_of(self, frame: int) -> float:
+        """Return the presentation time of a frame in seconds; of frame ``frames``, the end."""
+        return float(self._edges()[frame])
+
+    def frame_at(self, seconds: float) -> int:
+        """Return the frame that is on display at a time; the first or last one outside the video."""
+        place = int(np.searchsorted(self.times, seconds + _ROUNDING_SECONDS, side="right")) - 1
+        return min(max(place, 0), self.frames - 1)
+
+    def frames_between(self, start_seconds: float, end_seconds: float) -> tuple[int, int]:
+        """Return the first frame that starts in ``[start, end)``, and the one after the last.
+
+        They are equal if no frame starts there.
+        """
+        edges = np.array([start_seconds, end_seconds]) - _ROUNDING_SECONDS
+        first, last = np.searchsorted(self.times, edges, side="left").tolist()
+        return first, max(first, last)
+
+    def to_row(self) -> dict[str, Any]:
+        """Return what caches and indexes keep of a video, by `ROW_COLUMNS`."""
+        return {name: getattr(self, name) for name in ROW_COLUMNS}
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any], *, id: str, path: Path) -> "Video":  # noqa: A002
+        """Return the video that `to_row` described.
+
+        Args:
+            row: At least the columns of `ROW_COLUMNS`.
+            id: Its id in the catalog.
+            path: Where the file or folder is now.
+        """
+        known = {name: row[name] for name in ROW_COLUMNS if name != "duration_seconds"}
+        return cls(id=id, path=path, **known)
+
+    def read_timeline(self) -> Timeline:
+        """Return the packets of the file; they are read if the scan's are not there.
+
+        Raises:
+            VideoError: The file cannot be read.
+        """
+        if self.timeline:
+            return unpack_timeline(self.timeline)
+        return _timeline_of(self.path, self.path.stat().st_mtime_ns if self.path.exists() else 0)
+
+    def _edges(self) -> Float[np.ndarray, " edges"]:
+        return _edges_of(self.timeline, self.frames, self.fps)
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A file that was set aside, and why, in plain words."""
+    """A file that was set aside, and its reason."""
 
     id: str
     reason: str
+
+
+@lru_cache(maxsize=512)
+def _edges_of(timeline: bytes, frames: int, fps: float) -> Float[np.ndarray, " edges"]:
+    """Return when every frame starts, and when the last one ends."""
+    if not timeline:
+        return np.arange(frames + 1) / fps
+    seconds = unpack_timeline(timeline).seconds
+    step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 1 / fps
+    return np.append(seconds, seconds[-1] + step)
+
+
+@lru_cache(maxsize=512)
+def _timeline_of(path: Path, changed: int) -> Timeline:  # noqa: ARG001 (a changed file is read again)
+    return read_timeline(path).timeline

@@ -13,7 +13,7 @@ from slic.evaluation.classification.clips import (
     LabelledSampler,
     TrainingClips,
 )
-from slic.videos.decoding import read_frames
+from slic.videos.frames import read_frames
 
 READER = ClipReader(frames=8, stride=2, size=32)
 

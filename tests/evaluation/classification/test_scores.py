@@ -17,7 +17,7 @@ from slic.videos.video import Video
 def problem_of(targets: list[int], *, classes: int) -> Problem:
     """Return a problem whose videos nobody opens."""
     videos = tuple(
-        Video(id=f"{i}", path=Path(), frames=9, fps=25.0, width=8, height=8, seekable=True)
+        Video(id=f"{i}", path=Path(), frames=9, fps=25.0, width=8, height=8)
         for i in range(len(targets))
     )
     catalog = Catalog(Path(), videos)

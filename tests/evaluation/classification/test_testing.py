@@ -22,10 +22,10 @@ from slic.evaluation.classification.folder import ClassificationFolder
 from slic.evaluation.classification.model import Classifier
 from slic.evaluation.classification.testing import predict
 from slic.models.encoder import VideoEncoder
-from slic.videos import decoding
+from slic.videos import frames as frames_module
 from slic.videos.capture import opened
 from slic.videos.catalog import Catalog
-from slic.videos.decoding import read_frames
+from slic.videos.frames import read_frames
 from slic.videos.video import Video
 
 CPU = torch.device("cpu")

@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slic.errors import VideoError
-from slic.videos import decoding, stamped
-from slic.videos.decoding import read_frames, stream_frames
-from slic.videos.inspection import probe
+from slic.videos import frames as frames_module, stamped
+from slic.videos.frames import read_frames, stream_frames
+from slic.videos.inspection import inspect_video
 from slic.videos.video import Video
 
 FRAMES = 100
@@ -99,7 +99,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def plain(folder: Path, make_video: MakeVideo) -> Video:
     path = make_video(folder / "plain.mp4", frames=30, options=B_FRAMES)
-    return probe(path, "plain.mp4")
+    return inspect_video(path, "plain.mp4")
 
 
 def read_from_the_start(path: Path) -> list[np.ndarray]:
@@ -123,7 +123,7 @@ def test_every_format_gives_the_numbered_pictures(
     name: str, folder: Path, make_video: MakeVideo, shown_number: ShownNumber
 ) -> None:
     path = make_video(folder / name, frames=FRAMES, **FORMATS[name])
-    video = probe(path, name)
+    video = inspect_video(path, name)
     truth = read_from_the_start(path)
     upright = [np.rot90(f) if name.endswith("turned.mp4") else f for f in truth]
     assert [shown_number(frame) for frame in upright] == list(range(FRAMES))
@@ -144,7 +144,7 @@ def test_every_format_gives_the_numbered_pictures(
 @pytest.fixture(scope="module")
 def jumps(folder: Path, make_video: MakeVideo) -> tuple[Video, list[np.ndarray]]:
     path = make_video(folder / "jumps.mp4", frames=200, options=B_FRAMES)
-    return probe(path, "jumps.mp4"), read_from_the_start(path)
+    return inspect_video(path, "jumps.mp4"), read_from_the_start(path)
 
 
 @pytest.mark.parametrize("by_stamp", [True, False])
@@ -161,7 +161,7 @@ def test_rotated_video_keeps_the_channels_and_its_right_way_up(
     folder: Path, make_video: MakeVideo
 ) -> None:
     path = make_video(folder / "upright.mp4", frames=2, quarter_turn=True)
-    frame = read_frames(probe(path, "upright.mp4"), [0])[0]
+    frame = read_frames(inspect_video(path, "upright.mp4"), [0])[0]
     assert frame.shape == (160, 120, 3)
     assert np.abs(frame[80, -10].astype(int) - (170, 90, 40)).max() < 4  # its top is at the right
 
@@ -214,7 +214,7 @@ def test_folder_of_frames(
     name: str, tmp_path: Path, make_frames: MakeVideo, shown_number: ShownNumber
 ) -> None:
     folder = make_frames(tmp_path / "video.one", frames=12, name=name)
-    video = probe(folder, "video.one")
+    video = inspect_video(folder, "video.one")
     assert (video.frames, video.width, video.height, video.fps) == (12, 64, 48, 25.0)
     shown = [shown_number(frame) for frame in read_frames(video, [11, 0, 9, 10, 13])]
     assert shown == [11, 0, 9, 10, 11]
@@ -231,7 +231,7 @@ def test_folder_of_frames_with_alpha_grey_and_16_bits(
     cv2.imwrite(str(folder / "2.png"), cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA))
     cv2.imwrite(str(folder / "3.png"), cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))
     cv2.imwrite(str(folder / "4.png"), picture.astype(np.uint16) * 257)
-    frames = read_frames(probe(folder, "mixed"), range(4))
+    frames = read_frames(inspect_video(folder, "mixed"), range(4))
     assert [shown_number(frame) for frame in frames] == [0, 1, 1, 1]
     np.testing.assert_array_equal(frames[1], frames[3])
 
@@ -240,12 +240,12 @@ def test_a_frame_of_a_folder_that_does_not_decode_is_named(
     tmp_path: Path, make_frames: MakeVideo
 ) -> None:
     folder = make_frames(tmp_path / "video", frames=4)
-    video = probe(folder, "video")
+    video = inspect_video(folder, "video")
     (folder / "image_00003.jpg").write_bytes(b"no picture")
     with pytest.raises(VideoError, match="frame 2 does not decode"):
         read_frames(video, [0, 2])
     with pytest.raises(VideoError, match=r"image_00003\.jpg does not decode"):
-        probe(folder, "video")
+        inspect_video(folder, "video")
 
 
 def test_frames_are_read_by_their_time_stamps_where_the_scan_allows_it(
@@ -301,7 +301,7 @@ def test_a_playlist_shows_no_other_files_frames(
     shutil.copy(plain.path, tmp_path / "other.mp4")
     sly.write_text(playlist.format("other.mp4"))
     with pytest.raises(VideoError, match="not a video file, whatever its name says"):
-        probe(sly, sly.name)
+        inspect_video(sly, sly.name)
     with pytest.raises(VideoError, match="a playlist, not a video"):
         read_frames(replace(plain, path=sly), [0])
     with pytest.raises(VideoError, match="a playlist, not a video"):
@@ -312,7 +312,7 @@ def test_a_name_that_is_not_utf_8_is_an_error_and_no_crash(plain: Video, tmp_pat
     strange = tmp_path / "\udcff.mp4"
     shutil.copy(plain.path, strange)
     with pytest.raises(VideoError, match="its name is not UTF-8; rename it"):
-        probe(strange, "strange")
+        inspect_video(strange, "strange")
 
 
 def test_frames_of_a_stream_that_starts_late_and_unevenly_are_the_right_ones(
@@ -323,7 +323,7 @@ def test_frames_of_a_stream_that_starts_late_and_unevenly_are_the_right_ones(
         first, jitter = ((17, 17), (10, 12))[seed % 2]
         times = [first, *(40 * i + int(rng.integers(-jitter, jitter + 1)) for i in range(1, 100))]
         path = make_video(tmp_path / "late.mkv", frames=100, times=times, options=B_FRAMES)
-        video = probe(path, path.name)
+        video = inspect_video(path, path.name)
         for way in {video, replace(video, stamped=False)}:
             for place in range(2, 99, 3):  # each from a new opening
                 assert shown_number(read_frames(way, [place])[0]) == place
@@ -339,14 +339,14 @@ def test_a_title_in_another_encoding_changes_nothing(plain: Video, tmp_path: Pat
                 packet.stream = stream
                 copy.mux(packet)
     title.write_bytes(title.read_bytes().replace(b"Caf_", b"Caf\xe9"))
-    assert probe(title, "title.mkv").stamped
+    assert inspect_video(title, "title.mkv").stamped
 
 
 def test_a_picture_of_a_folder_that_has_become_a_folder_is_named(
     tmp_path: Path, make_frames: MakeVideo
 ) -> None:
     folder = make_frames(tmp_path / "frames", frames=6)
-    video = probe(folder, "frames")
+    video = inspect_video(folder, "frames")
     (folder / "image_00003.jpg").unlink()
     (folder / "image_00003.jpg").mkdir()
     with pytest.raises(VideoError, match=r"image_00003\.jpg: is a directory"):

@@ -1,0 +1,85 @@
+"""Opening a video file with FFmpeg (PyAV) and choosing the stream that is the video."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Discard, Disposition
+from av.video.stream import VideoStream
+
+from slic.errors import VideoError
+
+MAX_PIXELS = 8192 * 8192  # of one picture; a decoder takes several times as many bytes
+DEFAULT_TRACK_PIXELS = 5_000_000  # what FFmpeg adds for a track flagged as the default one
+PLAYLISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"[playlist]")  # how they begin
+_NO_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+
+
+@contextmanager
+def open_container(path: Path) -> Iterator[InputContainer]:
+    """Open a video file and close it at the end.
+
+    The path is made absolute, because FFmpeg takes ``a:b.mp4`` for a protocol.
+
+    Raises:
+        VideoError: FFmpeg cannot read the file, what is done with it fails, its name is not UTF-8,
+            or it is a playlist, which would give the frames of other files.
+    """
+    refuse_playlists(path)
+    try:
+        # Titles and comments may be in any encoding.
+        with av.open(str(path.absolute()), metadata_errors="replace") as container:
+            yield container
+    except (OSError, IndexError, ValueError, av.FFmpegError) as error:
+        raise VideoError(f"{path}: {error}") from error
+
+
+def video_streams(container: InputContainer) -> list[VideoStream]:
+    """Return the streams that may be the video, the best one first.
+
+    The order is the one of the ``ffmpeg`` command: the most pixels, with a bonus for a track that is
+    flagged as default. Cover art, thumbnails and still pictures come last.
+    """
+    return sorted(
+        (stream for stream in container.streams.video if stream.codec_context is not None),
+        key=lambda stream: (bool(stream.disposition & _NO_FILM), stream.frames == 1, -_score(stream)),
+    )
+
+
+def _score(stream: VideoStream) -> int:
+    bonus = DEFAULT_TRACK_PIXELS if stream.disposition & Disposition.default else 0
+    return stream.width * stream.height + bonus
+
+
+def select_stream(container: InputContainer, stream: VideoStream) -> None:
+    """Read only this stream, and decode it in one thread.
+
+    One thread decodes more clips a CPU-second than several; the loader's workers run in parallel.
+    """
+    for other in container.streams:
+        other.discard = Discard.default if other.index == stream.index else Discard.all
+    stream.thread_type, stream.codec_context.thread_count = "NONE", 1
+
+
+def is_utf8(path: Path) -> bool:
+    """Return whether FFmpeg can take the path."""
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def refuse_playlists(path: Path) -> None:
+    """Raise for a file that must not reach FFmpeg.
+
+    Raises:
+        VideoError: Its name is not UTF-8, or it is a playlist.
+    """
+    if not is_utf8(path):
+        raise VideoError(f"{path}: its name is not UTF-8; rename it")
+    with suppress(OSError), path.open("rb") as file:  # opening it reports a missing file
+        if file.read(16).lstrip().startswith(PLAYLISTS):
+            raise VideoError(f"{path}: a playlist, not a video; give the videos it names")

@@ -1,0 +1,226 @@
+"""Decoding chosen frames of a video file with FFmpeg (PyAV).
+
+Every packet is numbered in decoding order, and its number travels through the decoder in place of
+its time stamp. So each decoded picture tells which packet it comes from, and the timeline tells
+which frame that is. Missing, repeated or wrapping time stamps cannot shift a frame.
+
+A frame in the middle is reached by seeking to a key frame. The packet that comes next is compared
+with the ones of the timeline: where it is none of them, the file is read from its start.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from itertools import chain, islice, pairwise
+from pathlib import Path
+
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+from jaxtyping import UInt8
+
+from slic.errors import VideoError
+from slic.videos.container import open_container, select_stream
+from slic.videos.timeline import NO_TIME, Timeline, signature_of
+
+MIN_SEEK_PACKETS = 8  # fewer are decoded for less than a seek costs
+MAX_SEARCHED_PACKETS = 64  # after a seek, until one is known
+ALWAYS_SKIPS = frozenset({"libdav1d"})  # it applies what it is told before its first picture to all
+Picture = UInt8[np.ndarray, "h w 3"]
+
+
+def decode_frames(path: Path, timeline: Timeline, frames: Sequence[int]) -> Iterator[Picture]:
+    """Give the frames with these ascending numbers as RGB, at their coded size and orientation.
+
+    Raises:
+        VideoError: The file cannot be read, or a frame does not decode.
+    """
+    with Decoder(path, timeline) as decoder:
+        for run in decoder.runs(frames):
+            yield from decoder.read(run)
+
+
+class Decoder:
+    """An opened video file."""
+
+    def __init__(self, path: Path, timeline: Timeline) -> None:
+        self.path = path
+        self.timeline = timeline
+        self._colours = VideoReformatter()  # a frame's own would start threads
+        self._files = ExitStack()
+        self._fresh = False
+        self._container: InputContainer
+        self._stream: VideoStream
+
+    def __enter__(self) -> "Decoder":
+        self._open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
+
+    def runs(self, frames: Sequence[int]) -> Iterator[list[int]]:
+        """Split frames into runs; between two of them a seek is quicker than decoding on."""
+        if not len(frames):
+            return
+        packets = self._packets_of(frames)
+        keys = [self.timeline.key_before(packet) for packet in packets]
+        run = [frames[0]]
+        for (_, before, key_before), (frame, packet, key) in pairwise(
+            zip(frames, packets, keys, strict=True)
+        ):
+            if packet - before > MIN_SEEK_PACKETS and key > key_before:
+                yield run
+                run = []
+            run.append(frame)
+        yield run
+
+    def read(self, frames: list[int]) -> Iterator[Picture]:
+        """Give the frames of one run."""
+        key = min(self.timeline.key_before(packet) for packet in self._packets_of(frames))
+        expected, ready = iter(frames), dict[int, VideoFrame]()
+        wanted = next(expected)
+        done = False
+        for frame, picture in self._decoded(frames, key):
+            ready[frame] = picture
+            while not done and wanted in ready:
+                yield self._converted(ready.pop(wanted))
+                following = next(expected, None)
+                done, wanted = following is None, wanted if following is None else following
+        if done:
+            return
+        rest = frames[frames.index(wanted) :]
+        if self.timeline.keys[key] == 0:
+            raise VideoError(f"{self.path}: frame {wanted} does not decode")
+        yield from self._read_from_start(rest)
+
+    def _read_from_start(self, frames: list[int]) -> Iterator[Picture]:
+        pictures = dict(self._decoded(frames, -1))
+        for frame in frames:
+            if frame not in pictures:
+                raise VideoError(f"{self.path}: frame {frame} does not decode")
+            yield self._converted(pictures[frame])
+
+    def _packets_of(self, frames: Sequence[int]) -> list[int]:
+        if frames[-1] >= len(self.timeline.packets):
+            late = next(frame for frame in frames if frame >= len(self.timeline.packets))
+            raise VideoError(f"{self.path}: frame {late} does not decode")
+        packets: list[int] = self.timeline.packets[np.asarray(frames)].tolist()
+        return packets
+
+    def _open(self) -> None:
+        self._files.close()
+        self._container = self._files.enter_context(open_container(self.path))
+        streams = self._container.streams
+        if self.timeline.stream >= len(streams):
+            raise VideoError(f"{self.path}: has changed since it was scanned")
+        stream = streams[self.timeline.stream]
+        if not isinstance(stream, VideoStream):
+            raise VideoError(f"{self.path}: has changed since it was scanned")
+        self._stream = stream
+        select_stream(self._container, stream)
+        self._fresh = True
+
+    def _converted(self, frame: VideoFrame) -> Picture:
+        return self._colours.reformat(
+            frame, format="rgb24", interpolation=Interpolation.BICUBIC, threads=1
+        ).to_ndarray()
+
+    def _decoded(self, frames: list[int], key: int) -> Iterator[tuple[int, VideoFrame]]:
+        """Give pictures with their frame numbers, from a key frame on; -1: from the start."""
+        first, packets = self._packets_from(key)
+        if self.timeline.counted:
+            yield from self._counted(packets, first, frames)
+        else:
+            yield from self._tagged(packets, first, frames)
+
+    def _tagged(
+        self, packets: Iterator[Packet], first: int, frames: list[int]
+    ) -> Iterator[tuple[int, VideoFrame]]:
+        """Decode until all frames came; leave out pictures that neither they nor others need."""
+        context = self._stream.codec_context
+        waiting = dict(zip(self._packets_of(frames), frames, strict=True))
+        unsent = set(waiting)
+        may_skip, skipping = context.name not in ALWAYS_SKIPS, False
+        for number, packet in enumerate(packets, start=first):
+            if may_skip and skipping == (number in unsent):
+                skipping = not skipping
+                context.skip_frame = "NONREF" if skipping else "DEFAULT"
+            packet.pts = number
+            for frame in self._pictures(packet):
+                if (place := waiting.pop(frame.pts, None)) is not None:
+                    yield place, frame
+            unsent.discard(number)
+            if not unsent:  # the decoder gives what it holds back, instead of asking for more
+                break
+        if waiting:
+            for frame in self._pictures(None):
+                if (place := waiting.pop(frame.pts, None)) is not None:
+                    yield place, frame
+        context.skip_frame = "DEFAULT"
+
+    def _counted(
+        self, packets: Iterator[Packet], first: int, frames: list[int]
+    ) -> Iterator[tuple[int, VideoFrame]]:
+        """Decode and count: the timeline does not tell in which order pictures are shown."""
+        number, waiting = int((self.timeline.packets < first).sum()), set(frames)
+        for packet in chain(packets, [None]):
+            for frame in self._pictures(packet):
+                if number in waiting:
+                    waiting.discard(number)
+                    yield number, frame
+                number += 1
+            if not waiting:
+                return
+
+    def _pictures(self, packet: Packet | None) -> list[VideoFrame]:
+        """Return what the decoder gives; like ``ffmpeg``, go on after a damaged packet."""
+        try:
+            return self._stream.codec_context.decode(packet)
+        except (FFmpegError, EOFError):
+            return []
+
+    def _packets_from(self, key: int) -> tuple[int, Iterator[Packet]]:
+        """Return a packet's number, and the packets from it on; it lies at a key frame or before."""
+        if key > 0 and (found := self._sought(key)):
+            return found
+        if not self._fresh:
+            self._open()
+        self._fresh = False
+        return 0, self._demuxed()
+
+    def _sought(self, key: int) -> tuple[int, Iterator[Packet]] | None:
+        self._fresh = False
+        line = self.timeline
+        wanted = int(line.keys[key])
+        for target in self._targets(key):
+            try:
+                if line.by_position:
+                    self._container.seek(target, unsupported_byte_offset=True)
+                else:
+                    self._container.seek(target, stream=self._stream)
+                packets = self._demuxed()
+                for packet in islice(packets, MAX_SEARCHED_PACKETS):
+                    number = line.key_of_signature.get(signature_of(packet))
+                    if number is not None and number <= wanted:
+                        return number, chain([packet], packets)
+                    if number is not None:
+                        break
+            except FFmpegError:
+                continue
+        return None
+
+    def _targets(self, key: int) -> list[int]:
+        """Return where to seek, best first; containers go by presentation or decoding times."""
+        line = self.timeline
+        if line.by_position:
+            places = [int(line.positions[key])]
+            return [place for place in places if place >= 0]
+        stamps = [line.key_pts[key], line.key_dts[key], line.key_dts[key - 1]]
+        return [int(stamp) for stamp in stamps if stamp != NO_TIME]
+
+    def _demuxed(self) -> Iterator[Packet]:
+        return (packet for packet in self._container.demux(self._stream) if packet.size)

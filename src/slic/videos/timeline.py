@@ -1,0 +1,368 @@
+"""What the container says of a video: its packets, key frames and presentation times.
+
+Packets are read, pictures are not decoded (but for the first one, which tells the size and the
+orientation). Frame i is the i-th picture in the order of presentation. Its time is its presentation
+time stamp, counted from the start of the container as the ``ffmpeg`` command does.
+
+Where a stream has no usable presentation times, these rules hold:
+
+* Only decoding times (AVI): the i-th picture has the i-th decoding time. The order of presentation
+  follows from the picture types of MPEG-4, or is the decoding order where a codec does not reorder.
+  For other codecs frames are counted from an IDR picture or from the start (``counted``).
+* A packet without a time takes the time between its neighbours.
+* Times that jump back, or ahead by more than ten seconds in MPEG streams, continue with the last
+  step.
+"""
+
+import json
+import zlib
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from jaxtyping import Bool, Float, Int
+
+from slic.errors import VideoError
+from slic.videos.bitstream import H26xRules, Mpeg4Rules, packet_rules
+from slic.videos.container import MAX_PIXELS, open_container, select_stream, video_streams
+from slic.videos.orientation import Orientation
+
+TIMELINE_FORMAT = 1
+MAX_JUMP_SECONDS = 10.0  # FFmpeg's bound for a discontinuity
+BYTE_SEEKING = frozenset({"mpegts", "mpeg"})  # a seek by time searches and may land anywhere
+NO_TIME = np.iinfo(np.int64).min
+_ARRAYS = ("stamps", "hidden", "keys", "positions", "sizes", "key_pts", "key_dts")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Timeline:
+    """The packets of the chosen stream, in decoding order.
+
+    Attributes:
+        stream: Index of the stream in the container.
+        time_base: Seconds of one unit of a stamp.
+        start: The stamp at 0 s.
+        counted: Frames have numbers in the order in which the decoder gives them; stamps do not tell
+            which packet shows which frame.
+        by_position: Seek by byte position, not by time.
+        orientation: How a decoded picture is turned before it is shown.
+        stamps: Presentation time stamp of each packet.
+        hidden: Packets whose pictures are not shown.
+        keys: Packets where decoding can begin.
+        positions: Byte position of each key packet; -1 if the container does not tell.
+        sizes: Bytes of each key packet.
+        key_pts: Presentation stamp of each key packet as it stands in the file.
+        key_dts: Decoding stamp of each key packet as it stands in the file.
+    """
+
+    stream: int
+    time_base: Fraction
+    start: int
+    counted: bool
+    by_position: bool
+    orientation: Orientation
+    stamps: Int[np.ndarray, " packets"]
+    hidden: Int[np.ndarray, " hidden"]
+    keys: Int[np.ndarray, " keys"]
+    positions: Int[np.ndarray, " keys"]
+    sizes: Int[np.ndarray, " keys"]
+    key_pts: Int[np.ndarray, " keys"]
+    key_dts: Int[np.ndarray, " keys"]
+
+    @cached_property
+    def packets(self) -> Int[np.ndarray, " frames"]:
+        """The packet of each frame, in presentation order (in decoding order if ``counted``)."""
+        shown = np.ones(len(self.stamps), bool)
+        shown[self.hidden] = False
+        ordered = np.argsort(self.stamps, kind="stable")
+        return np.asarray(ordered[shown[ordered]], np.int64)
+
+    @cached_property
+    def frame_of_packet(self) -> Int[np.ndarray, " packets"]:
+        """The frame that each packet shows; -1 for a hidden one."""
+        frames = np.full(len(self.stamps), -1, np.int64)
+        frames[self.packets] = np.arange(len(self.packets))
+        return frames
+
+    @cached_property
+    def seconds(self) -> Float[np.ndarray, " frames"]:
+        """Presentation time of each frame, ascending."""
+        ticks = self.stamps[self.packets] - self.start
+        return np.asarray(ticks * float(self.time_base), np.float64)
+
+    @cached_property
+    def key_of_signature(self) -> dict[tuple[int, ...], int]:
+        """Map what a key packet looks like after a seek to its number."""
+        rows = zip(self.positions, self.sizes, self.key_pts, self.key_dts, self.keys, strict=True)
+        return {_signature(*(int(x) for x in row[:4])): int(row[4]) for row in rows}
+
+    def key_before(self, packet: int) -> int:
+        """Return which key (a place in `keys`) to decode from to get what a packet shows.
+
+        Pictures that are shown before a key frame but follow it in the file need the key frame
+        before.
+        """
+        place = int(np.searchsorted(self.keys, packet, side="right")) - 1
+        while place > 0 and self.stamps[self.keys[place]] > self.stamps[packet]:
+            place -= 1
+        return max(place, 0)
+
+    def packed(self) -> bytes:
+        """Return the timeline as a few bytes, for caches and indexes."""
+        head = {
+            "format": TIMELINE_FORMAT,
+            "stream": self.stream,
+            "time_base": [self.time_base.numerator, self.time_base.denominator],
+            "start": self.start,
+            "counted": self.counted,
+            "by_position": self.by_position,
+            "orientation": list(self.orientation),
+            "lengths": [len(getattr(self, name)) for name in _ARRAYS],
+        }
+        deltas = [np.diff(getattr(self, name), prepend=0) for name in _ARRAYS]
+        body = b"".join(np.asarray(delta, "<i8").tobytes() for delta in deltas)
+        return zlib.compress(json.dumps(head).encode() + b"\n" + body, 6)
+
+
+@lru_cache(maxsize=512)
+def unpack_timeline(data: bytes) -> Timeline:
+    """Return what `Timeline.packed` packed.
+
+    Raises:
+        ValueError: The bytes are of another format, or damaged.
+    """
+    try:
+        head, body = zlib.decompress(data).split(b"\n", 1)
+        fields: dict[str, Any] = json.loads(head)
+    except zlib.error as error:
+        raise ValueError(f"a damaged timeline ({error})") from error
+    if fields.pop("format") != TIMELINE_FORMAT:
+        raise ValueError("a timeline of another format; scan the videos again")
+    ends = np.cumsum(fields.pop("lengths"))
+    parts = np.split(np.frombuffer(body, "<i8"), ends[:-1])
+    fields |= {name: np.cumsum(part) for name, part in zip(_ARRAYS, parts, strict=True)}
+    fields["time_base"] = Fraction(*fields["time_base"])
+    fields["orientation"] = Orientation(*fields["orientation"])
+    return Timeline(**fields)
+
+
+class Reading(NamedTuple):
+    """A timeline with what else is known after reading the packets.
+
+    Attributes:
+        timeline: Times and key frames.
+        width: Pixels of a frame, after rotation.
+        height: Pixels, likewise.
+        fps: The frame rate that the container declares; 0 if it does not.
+        codec: Name of the codec.
+    """
+
+    timeline: Timeline
+    width: int
+    height: int
+    fps: float
+    codec: str
+
+
+def read_timeline(path: Path) -> Reading:
+    """Read all packets of a video file.
+
+    Raises:
+        VideoError: FFmpeg cannot read the file, it has no video track, its pictures are larger than
+            `MAX_PIXELS`, or none of the first packets decodes.
+    """
+    best: Reading | None = None
+    with open_container(path) as container:
+        count = len(video_streams(container))
+    for place in range(count):
+        with open_container(path) as container:
+            stream = video_streams(container)[place]
+            reading = _read_stream(path, container, stream)
+        if len(reading.timeline.packets) > 1:
+            return reading
+        best = best or reading
+    if best is None:
+        raise VideoError(f"{path}: no video track")
+    return best
+
+
+def signature_of(packet: Packet) -> tuple[int, ...]:
+    """Return what identifies a packet after a seek."""
+    return _signature(_or(packet.pos, -1), packet.size, *_stamps_of(packet))
+
+
+def _signature(position: int, size: int, pts: int, dts: int) -> tuple[int, ...]:
+    return (position, size) if position >= 0 else (pts, dts, size)
+
+
+class _Row(NamedTuple):
+    pts: int
+    dts: int
+    position: int
+    size: int
+    shown: bool
+    begins: bool
+    kind: int
+
+
+def _read_stream(path: Path, container: InputContainer, stream: VideoStream) -> Reading:
+    context = stream.codec_context
+    if stream.width * stream.height > MAX_PIXELS:
+        raise VideoError(
+            f"{path}: pictures of {stream.width} x {stream.height} pixels are too large; "
+            f"at most {MAX_PIXELS / 1e6:.0f} million pixels are decoded"
+        )
+    select_stream(container, stream)
+    declared = float(stream.average_rate or stream.base_rate or 0)
+    codec = context.name
+    rows, first = _read_packets(container, stream)
+    if first is None or not rows:
+        raise VideoError(
+            f"{path}: no frame could be decoded: it is damaged, or its codec is not known ({codec})"
+        )
+    stamps, counted = _presentation_stamps(rows, stream, container.format.name)
+    first_packet, picture = first
+    shown = np.array([row.shown for row in rows])
+    if not counted:  # pictures before the first that decodes lack what they are coded from
+        shown &= stamps >= stamps[first_packet]
+    shown[:first_packet] &= stamps[:first_packet] > stamps[first_packet]
+    keys = np.flatnonzero([row.begins and n >= first_packet for n, row in enumerate(rows)])
+    if len(keys) == 0 or keys[0] > first_packet:
+        keys = np.concatenate([[first_packet], keys])
+    table = np.array([row[:4] for row in rows], np.int64)[keys]
+    orientation = Orientation.of_frame(picture)
+    size = orientation.size((picture.width, picture.height))
+    timeline = Timeline(
+        stream=stream.index,
+        time_base=stream.time_base or Fraction(1, 1000),
+        start=_start_stamp(container, stream, int(stamps[shown].min()) if shown.any() else 0),
+        counted=counted,
+        by_position=container.format.name in BYTE_SEEKING,
+        orientation=orientation,
+        stamps=stamps,
+        hidden=np.flatnonzero(~shown),
+        keys=keys,
+        positions=table[:, 2],
+        sizes=table[:, 3],
+        key_pts=table[:, 0],
+        key_dts=table[:, 1],
+    )
+    return Reading(timeline, *size, declared, codec)
+
+
+def _read_packets(
+    container: InputContainer, stream: VideoStream
+) -> tuple[list[_Row], tuple[int, VideoFrame] | None]:
+    """Return a row for each packet, and the first picture with the packet that it comes from."""
+    rules, rows = packet_rules(stream), list[_Row]()
+    kinds = rules if isinstance(rules, Mpeg4Rules) else None
+    instantaneous = container.format.name == "avi" and isinstance(rules, H26xRules)
+    first: tuple[int, VideoFrame] | None = None
+    for packet in container.demux(stream):
+        if packet.size == 0:
+            continue
+        begins = rules.begins(packet)
+        if begins and instantaneous and isinstance(rules, H26xRules):
+            begins = rules.is_instantaneous(packet)
+        shown = rules.shows(packet) and not packet.is_discard
+        kind = kinds.kind(packet) if kinds else -1
+        pts, dts = _stamps_of(packet)
+        rows.append(_Row(pts, dts, _or(packet.pos, -1), packet.size, shown, begins, kind))
+        if first is None:
+            packet.pts = len(rows) - 1
+            first = _first_picture(stream, packet)
+    return rows, first or _first_picture(stream, None)
+
+
+def _first_picture(stream: VideoStream, packet: Packet | None) -> tuple[int, VideoFrame] | None:
+    try:
+        frames = stream.codec_context.decode(packet)
+    except (FFmpegError, ValueError):
+        return None
+    return next(((frame.pts, frame) for frame in frames if frame.pts is not None), None)
+
+
+def _stamps_of(packet: Packet) -> tuple[int, int]:
+    return _or(packet.pts, NO_TIME), _or(packet.dts, NO_TIME)
+
+
+def _or(value: int | None, otherwise: int) -> int:
+    return otherwise if value is None else value
+
+
+def _presentation_stamps(
+    rows: list[_Row], stream: VideoStream, container: str
+) -> tuple[Int[np.ndarray, " packets"], bool]:
+    """Return a presentation stamp for every packet, and whether frames have to be counted."""
+    pts, dts = (np.array([row[column] for row in rows], np.int64) for column in (0, 1))
+    second = 1 / float(stream.time_base or Fraction(1, 1000))
+    has_pts = pts != NO_TIME
+    if has_pts.mean() > 0.5:
+        offsets = _offsets(_filled(dts, pts), second, container)
+        return _filled(pts, dts) + offsets, False
+    decoding = np.sort(_filled(dts, np.full_like(dts, NO_TIME)))
+    kinds = [row.kind for row in rows]
+    if all(kind >= 0 for kind in kinds):
+        return _reordered(decoding, kinds), False
+    if stream.codec_context.has_b_frames == 0:
+        return decoding, False
+    return decoding, True
+
+
+def _reordered(
+    stamps: Int[np.ndarray, " packets"], kinds: list[int]
+) -> Int[np.ndarray, " packets"]:
+    """Give stamps in presentation order to packets: a B-picture is shown before its reference."""
+    order, held = list[int](), -1
+    for packet, kind in enumerate(kinds):
+        if kind == 2:
+            order.append(packet)
+            continue
+        order.extend([held] if held >= 0 else [])
+        held = packet
+    order.append(held)
+    given = np.empty_like(stamps)
+    given[order] = stamps
+    return given
+
+
+def _filled(
+    stamps: Int[np.ndarray, " packets"], others: Int[np.ndarray, " packets"]
+) -> Int[np.ndarray, " packets"]:
+    """Fill missing stamps from ``others``, else from their neighbours."""
+    filled = np.where(stamps == NO_TIME, others, stamps)
+    known = filled != NO_TIME
+    if not known.any():
+        return np.arange(len(filled), dtype=np.int64)
+    places = np.arange(len(filled))
+    between = np.interp(places, places[known], filled[known].astype(np.float64))
+    return np.where(known, filled, np.rint(between).astype(np.int64))
+
+
+def _offsets(
+    decoding: Int[np.ndarray, " packets"], second: float, container: str
+) -> Int[np.ndarray, " packets"]:
+    """Return what to add to stamps so that decoding times go on after a discontinuity."""
+    steps = np.diff(decoding)
+    usual = int(np.median(steps)) if len(steps) else 0
+    jumps: Bool[np.ndarray, " steps"] = np.zeros(len(steps), bool)
+    if container in BYTE_SEEKING:
+        jumps = (steps < 0) | (steps > MAX_JUMP_SECONDS * second)
+    offsets = np.zeros(len(decoding), np.int64)
+    offsets[1:] = np.cumsum(np.where(jumps, usual - steps, 0))
+    return offsets
+
+
+def _start_stamp(container: InputContainer, stream: VideoStream, first: int) -> int:
+    """Return the stamp at 0 s: where the container starts, or the first frame's if it is unknown."""
+    if container.start_time is None or stream.time_base is None:
+        return first
+    return min(first, round(Fraction(container.start_time, 1_000_000) / stream.time_base))
