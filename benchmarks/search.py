@@ -24,7 +24,7 @@ import numpy as np
 
 import targets
 from slic.search import Index
-from slic.search.repository import Settings, next_generation
+from slic.search.repository import IndexSettings, next_generation
 from targets import Target
 
 QUERIES = 1000
@@ -191,7 +191,7 @@ def asked(find: Find, queries: np.ndarray) -> tuple[list[list[int]], list[float]
 
 def fill(folder: Path, x: np.ndarray, store: str) -> None:
     """Write an index of made-up videos of an hour, with these vectors for moments."""
-    settings = Settings(
+    settings = IndexSettings(
         encoder="-", dimension=x.shape[1], window_seconds=2.0, stride_seconds=1.0, store=store
     )
     index = Index.create(folder, settings)
@@ -200,7 +200,7 @@ def fill(folder: Path, x: np.ndarray, store: str) -> None:
         with index.database.transaction() as connection:
             number = next_generation(connection)
             video = connection.execute(
-                "INSERT INTO videos (root, path, size, mtime_ns, fingerprint, frames, fps, width,"
+                "INSERT INTO videos (root, path, size, mtime_ns, content_id, frames, fps, width,"
                 " height, seekable, keyframe_gap) VALUES ('/', ?, 1, 1, ?, 90025, 25, 320, 240, 1,"
                 " 12)",
                 (f"{start}.mp4", str(start)),

@@ -165,7 +165,7 @@ def test_cluster_name_spread_classify_and_undo(
     assert "left out one by one" in listed.err
     ended = slic("classify", index, videos / "0.mp4", "--json").wait()
     (video,) = json.loads(ended.out)["videos"]
-    assert {s["name"] for s in video["stretches"]} <= {"beginning", "end", "middle", None}
+    assert {s["label"] for s in video["segments"]} <= {"beginning", "end", "middle", None}
     export = tmp_path / "names.csv"
     assert "names written" in slic("names", index, "--export", export).wait().out
     for _ in range(4):
@@ -195,7 +195,7 @@ def test_what_cannot_be_done_is_one_line(
         (["search", index, videos / "0.mp4", "--where=1; DROP TABLE videos"], "syntax error"),
         (["name", index, "99999", "x"], "there is no such cluster"),
         (["name", index, "somewhere", "x"], "neither the number of a cluster nor"),
-        (["classify", index, videos], "0 moments are named"),
+        (["classify", index, videos], "0 moments are labelled"),
     ]
     if sqlite3.connect(index / "index.sqlite").execute("SELECT 1 FROM tree").fetchone() is None:
         assert slic("cluster", index).wait().code == 0

@@ -235,6 +235,6 @@ def _table(results: "Results") -> str:
     lines = [f"{results.title}:"]
     for rank, hit in enumerate(results.hits, start=1):
         times = f"{clock(hit.start_seconds):>9} - {clock(hit.end_seconds):<9}"
-        name = f"  [{hit.name}]" if hit.name else ""
+        name = f"  [{hit.label}]" if hit.label else ""
         lines.append(f"{rank:4}  {hit.score:6.3f}  {times}  {printable(hit.path)}{name}")
     return "\n".join(lines if results.hits else [*lines, "  nothing found."])
