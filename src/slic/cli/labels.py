@@ -11,7 +11,7 @@ from slic.cli.common import (
     UsageError,
     Verbs,
     at_least,
-    command,
+    format_command,
     open_catalog,
     print_refused,
     printable,
@@ -120,7 +120,7 @@ def name(arguments: Namespace) -> None:
     else:
         naming = set_label(index, [_moment(index, arguments.what)], arguments.name)
     done = "lost their name" if arguments.name is None else f"are named {arguments.name.strip()!r}"
-    undo = command("names", arguments.index, "--undo")
+    undo = format_command("names", arguments.index, "--undo")
     way_back = f" Take it back with: {undo}" if naming.moments else ""
     print(f"{naming.moments} moments {done}.{way_back}")
 
@@ -209,7 +209,7 @@ def _print_clusters(index: "Index", arguments: Namespace) -> None:
         share = f"{c.label} ({c.label_share:.0%})" if c.label else ""
         print(f"{c.id:7}  {c.size:7}  {c.coherence:9.3f}  {printable(place):30}  {share}")
     if late := index.count - sum(c.size for c in found):
-        again = command("cluster", index.path, "--again")
+        again = format_command("cluster", index.path, "--again")
         print(f"{late} moments came later and are in no cluster: {again}")
 
 
@@ -250,7 +250,7 @@ def _print_names(index: "Index") -> None:
     if sum(name.source == "given" for name in here) > 1:
         print(_honestly(MomentClassifier.from_index(index)), file=sys.stderr)
     elif not found:
-        words = command("name", index.path, "CLUSTER", "NAME")
+        words = format_command("name", index.path, "CLUSTER", "NAME")
         print(f"no names yet: {words}", file=sys.stderr)
 
 
