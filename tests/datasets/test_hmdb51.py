@@ -82,36 +82,6 @@ def test_the_whole_set_passes_the_check(whole: tuple[Path, list[str]]) -> None:
     assert describe_gaps(check, HMDB51) is None
 
 
-def test_the_check_describes_unreadable_missing_and_duplicate_videos(
-    whole: tuple[Path, list[str]],
-) -> None:
-    root, ids = whole
-    check = check_dataset(HMDB51, root=root, ids=ids[1:], unreadable={ids[0]: "the file is empty"})
-    assert check.missing == ()
-    assert sum(count.found for count in check.counts) < 15300
-    assert describe_problem(check, HMDB51, root=root) is None
-    assert describe_gaps(check, HMDB51) == (
-        f"Download {ids[0]} again; until then unreadable files are left out."
-    )
-    check = check_dataset(HMDB51, root=root, ids=ids[2:], unreadable={})
-    assert check.missing == tuple(ids[:2])
-    assert describe_problem(check, HMDB51, root=root) is None
-    assert describe_gaps(check, HMDB51) == (
-        f"Download {ids[0]}, {ids[1]}; until then results are on a part of the data set."
-    )
-    check = check_dataset(
-        HMDB51, root=root, ids=ids[1::2], unreadable=dict.fromkeys(ids[::2], "bad")
-    )
-    problem = describe_problem(check, HMDB51, root=root)
-    assert problem is not None
-    assert problem.startswith(f"50% of the files are unreadable. Download {ids[0]}, ")
-    assert problem.endswith(f" and {51 * 51 - 5} more again.")
-    check = check_dataset(HMDB51, root=root, ids=[*ids, f"copy/{ids[7]}"], unreadable={})
-    assert describe_problem(check, HMDB51, root=root) == (
-        f"{ids[7]!r} and 'copy/{ids[7]}' are the same video. Keep one file for each video."
-    )
-
-
 @pytest.mark.parametrize("suffix", [".avi", ""])
 def test_a_scan_finds_odd_names_of_files_and_folders_of_frames(
     suffix: str,
