@@ -13,7 +13,7 @@ from jaxtyping import Float32, UInt8
 
 from learning.scoring import compared, named, scores
 from learning.tasks import Task
-from slic.clips.datasets import ClipDataset
+from slic.clips.clip_dataset import ClipDataset
 from slic.clips.reader import ClipReader
 from slic.evaluation.mean_frame import LUMA
 from slic.evaluation.scoring import chance, mean_frame_scores

@@ -32,7 +32,7 @@ def scores(
     features = []
     for side in (task.split.queries, task.split.gallery):
         embeddings = embed(
-            encoder, side, clips=_clips(), layer="backbone", view=view, reader=reader,
+            encoder, side, clips=_clips(), layer="backbone", modality=view, reader=reader,
             workers=recipe.train.workers, precision=precision_of(recipe, device), progress=False,
         )  # fmt: skip
         features.append(embeddings.clips)

@@ -87,11 +87,11 @@ def test_embed_killed_and_started_again_goes_on_and_ends_as_in_one_go(
     slowly = """
 import time
 from slic.embeddings import cache, embedding
-plain, cache.FLUSH_SECONDS = embedding._features, 0.0
+plain, cache.FLUSH_SECONDS = embedding._embed_batch, 0.0
 def features(*arguments, **options):
     time.sleep(0.3)
     return plain(*arguments, **options)
-embedding._features = features
+embedding._embed_batch = features
 """
     out, kept = tmp_path / "out.npz", tmp_path / ".out.npz.features"
     running = slic(*words, out, before=slowly)
@@ -104,11 +104,11 @@ embedding._features = features
     assert not out.exists()
     counted = """
 from slic.embeddings import embedding
-plain = embedding._features
+plain = embedding._embed_batch
 def features(*arguments, **options):
     print("embedded")
     return plain(*arguments, **options)
-embedding._features = features
+embedding._embed_batch = features
 """
     ended = slic(*words, out, before=counted).wait()
     assert ended.code == 0, ended.err
