@@ -3,7 +3,7 @@
     python benchmarks/search.py
     python benchmarks/search.py --embeddings INDEX --sizes 100000 1000000
 
-Vectors are those of an index, jittered and multiplied, or drawn ones in clusters. Measured are build
+The vectors are those of an index, jittered and multiplied, or drawn in clusters. Measured are build
 time, disk, memory, recall@10 against exact search, and p50/p99 of single queries. Our stores are
 queried through `Index.nearest`, peers through their library.
 """
