@@ -1,7 +1,6 @@
 """``slic embed`` and ``slic evaluate``, whole: what they print and write, and a kill in between."""
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,7 +79,7 @@ def test_the_map_can_be_left_out_and_an_unknown_protocol_is_named(
 
 
 def test_embed_killed_and_started_again_goes_on_and_ends_as_in_one_go(
-    slic: Slic, videos: Path, encoder: Path, tmp_path: Path
+    slic: Slic, videos: Path, encoder: Path, tmp_path: Path, wait_until: Callable[..., None]
 ) -> None:
     words = ["embed", videos, "--encoder", encoder, "--workers=0", "--clips=64", "--out"]
     assert slic(*words, tmp_path / "whole.npz").wait().code == 0
@@ -95,10 +94,7 @@ embedding._embed_batch = features
 """
     out, kept = tmp_path / "out.npz", tmp_path / ".out.npz.features"
     running = slic(*words, out, before=slowly)
-    deadline = time.monotonic() + 60
-    while len(list(kept.glob("*/*.npz"))) < 3:
-        assert time.monotonic() < deadline, "nothing was kept"
-        time.sleep(0.01)
+    wait_until(lambda: len(list(kept.glob("*/*.npz"))) >= 3, running)
     running.kill()
     assert running.wait().code == -9
     assert not out.exists()
