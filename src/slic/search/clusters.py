@@ -12,7 +12,8 @@ from jaxtyping import Float32, Int64
 
 from slic.clustering.finch import finch
 from slic.errors import SearchError
-from slic.neighbours.rows import mean_directions, nearest_centres
+from slic.neighbours.exact import nearest_rows
+from slic.neighbours.rows import mean_directions
 from slic.search.index import Index
 from slic.search.labels import labels_of_moments
 from slic.search.repository import write_about
@@ -60,7 +61,8 @@ def cluster_index(index: Index, *, most: int = MOST_CLUSTERED, seed: int = 0) ->
     drawn = np.sort(np.random.default_rng(seed).permutation(len(ids))[:most])
     hierarchy = finch(x[drawn])
     finest = hierarchy.partitions[0]
-    leaf = nearest_centres(x, mean_directions(x[drawn], finest, k=int(finest.max()) + 1))[0]
+    means = mean_directions(x[drawn], finest, k=int(finest.max()) + 1)
+    leaf = nearest_rows(x, means, 1).indices[:, 0]
     leaf[drawn] = finest
     first = np.unique(finest, return_index=True)[1]
     tree = [
