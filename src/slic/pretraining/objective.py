@@ -66,7 +66,7 @@ def info_nce_instance(*, temperature: float) -> InstanceLoss:
 
 
 def loss_terms(
-    looks: Float[Tensor, "b looks d"],
+    looks: Float[Tensor, "b views d"],
     pseudo_label: Int[Tensor, " b"],
     *,
     instance: InstanceLoss,

@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from slic.clips.flow import FlowOptions
 from slic.clips.flow_store import missing_flow_advice, open_flow_store
 from slic.clips.reader import ClipReader, read_size
-from slic.devices import quick_precision
+from slic.devices import native_precision
 from slic.embeddings import Precision
 from slic.errors import RecipeError
 from slic.models.encoder import EncoderConfig, VideoEncoder
@@ -29,7 +29,7 @@ _log = logging.getLogger("slic")
 def precision_of(recipe: Recipe, device: torch.device) -> Precision:
     """Return the recipe's precision; ``"auto"`` is the quicker one of the device."""
     named = recipe.train.precision
-    return quick_precision(device) if named == "auto" else named
+    return native_precision(device) if named == "auto" else named
 
 
 def settled(recipe: Recipe, device: torch.device) -> Recipe:
@@ -88,7 +88,7 @@ def clip_reader(recipe: Recipe, catalog: Catalog, *, warn: bool = False) -> Clip
         store = open_flow_store(
             Path(flow.folder) if flow.folder else None,
             catalog,
-            view=view,
+            flow=view,
             size=read_size(clip.size),
             stride=clip.stride,
         )
@@ -174,8 +174,8 @@ def in_parallel(encoder: nn.Module, accelerator: Accelerator) -> nn.Module:
 
 
 def gather_with_gradient(
-    z: Float[Tensor, "b looks d"], accelerator: Accelerator
-) -> Float[Tensor, "all looks d"]:
+    z: Float[Tensor, "b views d"], accelerator: Accelerator
+) -> Float[Tensor, "all views d"]:
     """Return the rows of all processes in their order; gradients flow back into one's own.
 
     Every process then computes the same loss over the global batch. DDP takes the mean of what

@@ -6,12 +6,14 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast, broadcast_object_list, gather_object
 from jaxtyping import Float32
 
-from slic.clips.datasets import ClipDataset, clip_loader
+from slic.clips.clip_dataset import ClipDataset, clip_loader
 from slic.clips.reader import ClipReader
-from slic.clustering.base import Method, PseudoLabels
-from slic.embeddings import Layer, Precision, centred_unit_rows, embed
+from slic.clustering import CLUSTERERS
+from slic.clustering.base import PseudoLabels
+from slic.embeddings import Layer, Precision, embed
 from slic.models.backbones.motion import motion_of
 from slic.models.encoder import VideoEncoder, to_input
+from slic.neighbours.rows import centred_unit_rows
 from slic.recipe import LOOKS, View
 from slic.videos.catalog import Catalog
 
@@ -25,7 +27,7 @@ def cluster_round(
     clips: int,
     layer: Layer,
     centre: bool,
-    method: Method,
+    method: str,
     partition: int,
     clusters: int,
     seed: int,
@@ -57,7 +59,7 @@ def cluster_round(
                 mine,
                 clips=clips,
                 layer=layer,
-                view=look,
+                modality=look,
                 reader=reader,
                 workers=workers,
                 precision=precision,
@@ -65,9 +67,8 @@ def cluster_round(
             ).mean
         parts.append(_gathered(mine, rows, catalog, accelerator))
     x = centred_unit_rows(parts, centre=centre)
-    found = PseudoLabels.from_embeddings(
-        x, method=method, partition=partition, clusters=clusters, seed=seed
-    )
+    arguments = {"partition": partition} if method == "finch" else {"clusters": clusters}
+    found = CLUSTERERS[method](**arguments)(x, seed=seed)
     if accelerator.num_processes == 1:
         return found
     shared = [found]

@@ -12,13 +12,10 @@ from jaxtyping import Float, UInt8
 from torch import Generator, Tensor, nn
 
 from slic.clips.augmentation import Augmentation
-from slic.clips.datasets import (
-    TripletDataset,
-    TripletSample,
-    TripletSampler,
-    batch_loader,
-)
-from slic.clips.spans import extent
+from slic.clips.loader import batch_loader
+from slic.clips.sampler import TripletSampler
+from slic.clips.spans import extent, official_placement, random_placement
+from slic.clips.triplets import TripletDataset, TripletSample
 from slic.clustering.base import PseudoLabels
 from slic.errors import CheckpointError, VideoError
 from slic.models.encoder import load_exactly, to_input
@@ -96,14 +93,14 @@ class Run:
             flow_probability=recipe.sampling.flow_probability,
             second_view=recipe.loss.temporal_weight > 0,
             seed=train.seed,
-            placement="official" if recipe.compat == "official" else "random",
+            place_pair=official_placement if recipe.compat == "official" else random_placement,
         )
         self.batches = TripletSampler(
             len(self.catalog),
             batch_size=train.batch_size,
             same_video_probability=recipe.sampling.same_video_probability,
             seed=train.seed,
-            mutual=recipe.sampling.mutual,
+            reciprocal_positives=recipe.sampling.mutual,
             rank=self.accelerator.process_index,
             world=self.accelerator.num_processes,
         )

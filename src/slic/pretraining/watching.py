@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from slic.devices import Arriving, send_to_host
+from slic.devices import PendingCopy, copy_to_host
 from slic.errors import TrainingError
 from slic.pretraining.objective import LossTerms
 from slic.pretraining.reporting import Reporter, StepAbout
@@ -30,12 +30,12 @@ class Watch:
         self.behind = behind
         self.failures = 0
         self.spread = 1.0
-        self._unread = deque[tuple[StepAbout, Arriving]]()
+        self._unread = deque[tuple[StepAbout, PendingCopy]]()
 
     def stepped(self, about: StepAbout, terms: LossTerms, *, left_out: Bool[Tensor, ""]) -> None:
         """Take the figures of a step, and read those that are due."""
         figures = torch.stack([*terms, left_out]).detach()
-        self._unread.append((about, send_to_host(figures)))
+        self._unread.append((about, copy_to_host(figures)))
         self.read(but=self.behind)
 
     def read(self, *, but: int = 0) -> None:

@@ -1,0 +1,38 @@
+"""A part is found by its name or its import path, and a mistyped name is explained."""
+
+from collections import Counter
+
+import pytest
+
+from slic.errors import ProtocolError, SlicError
+from slic.lookup import look_up
+
+TABLE = {"triplet": int, "info_nce": float}
+
+
+def test_a_name_of_the_table_comes_first() -> None:
+    assert look_up("triplet", TABLE, kind="loss") is int
+
+
+@pytest.mark.parametrize("path", ["collections.Counter", "collections:Counter"])
+def test_an_import_path_is_imported(path: str) -> None:
+    assert look_up(path, TABLE, kind="loss") is Counter
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("triplets", r"unknown loss 'triplets'. Did you mean 'triplet'\? Known: triplet, info_nce"),
+        ("no_module_here.Loss", r"loss 'no_module_here.Loss' cannot be imported \(No module"),
+        ("collections.Contre", r"loss 'collections.Contre' cannot be imported \(module"),
+        ("../x", r"unknown loss '../x'"),
+    ],
+)
+def test_anything_else_is_one_clear_line(name: str, message: str) -> None:
+    with pytest.raises(SlicError, match=message):
+        look_up(name, TABLE, kind="loss")
+
+
+def test_the_caller_chooses_the_error() -> None:
+    with pytest.raises(ProtocolError):
+        look_up("nothing", TABLE, kind="protocol", error=ProtocolError)
