@@ -206,8 +206,8 @@ def fill(folder: Path, x: np.ndarray, store: str) -> None:
             number = next_generation(connection)
             video = connection.execute(
                 "INSERT INTO videos (root, path, size, mtime_ns, content_id, frames, fps, width,"
-                " height, seekable, keyframe_gap) VALUES ('/', ?, 1, 1, ?, 90025, 25, 320, 240, 1,"
-                " 12)",
+                " height, duration_seconds, timeline) VALUES ('/', ?, 1, 1, ?, 90025, 25, 320,"
+                " 240, 3601, x'')",
                 (f"{start}.mp4", str(start)),
             ).lastrowid
             connection.executemany(

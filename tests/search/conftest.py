@@ -36,7 +36,7 @@ def add_video(index: Index, path: str, vectors: np.ndarray, *, root: str = "/v")
         number = next_generation(connection)
         video = connection.execute(
             "INSERT INTO videos (root, path, size, mtime_ns, content_id, frames, fps, width,"
-            " height, seekable, keyframe_gap) VALUES (?, ?, 1, 1, ?, ?, 25, 64, 48, 1, 12)",
+            " height, duration_seconds, timeline) VALUES (?, ?, 1, 1, ?, ?, 25, 64, 48, 4, x'')",
             (root, path, f"content of {path}", 25 * (len(vectors) + 1)),
         ).lastrowid
         return [

@@ -1,5 +1,7 @@
 """Moments cover their video, stand where they should, and are embedded by the mean direction."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from slic.search.moments import (
     mean_direction,
     windows,
 )
+from slic.videos.video import Video
 
 
 @given(
@@ -38,7 +41,8 @@ def test_moments_cover_the_video(
     on_grid = np.arange(len(cut.start) - 1) * step * fps
     if step * fps >= 1:
         assert np.abs(cut.start[:-1] - on_grid).max(initial=0) <= 0.5 + 1e-9
-    seconds = cut.seconds(fps)
+    video = Video(id="a", path=Path("a"), frames=total, fps=fps, width=64, height=48)
+    seconds = cut.seconds(video)
     assert seconds[0, 0] == 0
     assert seconds[-1, 1] == pytest.approx(total / fps)
 

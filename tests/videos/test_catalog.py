@@ -42,15 +42,15 @@ def clip(tmp_path_factory: pytest.TempPathFactory, make_video: MakeVideo) -> Pat
 
 
 @pytest.fixture
-def probed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list that grows by the id of every video that is really decoded."""
+def inspected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that grows by the id of every video that is really read."""
     ids: list[str] = []
 
     def noted(path: Path, id: str) -> Video:  # noqa: A002
         ids.append(id)
         return inspect_video(path, id)
 
-    monkeypatch.setattr(scanning, "probe", noted)
+    monkeypatch.setattr(scanning, "inspect_video", noted)
     return ids
 
 
@@ -157,7 +157,7 @@ def test_an_odd_entry_is_refused_by_name_and_the_rest_is_kept(
     (tmp_path / "device.mp4").symlink_to("/dev/zero")
     make_frames(tmp_path / "frames", frames=3, name="{:06d}.jpg")
     make_frames(tmp_path / "pictures", frames=3, name="{:06d}.png")
-    (tmp_path / "pictures" / "000001.png").write_bytes(oversized_png())
+    (tmp_path / "pictures" / "000001.png").write_bytes(oversized_png())  # the first
     for name in ("loop", "loop.mp4"):
         (tmp_path / name).symlink_to(name)
     catalog = scan(tmp_path)
@@ -187,57 +187,57 @@ def test_a_cut_file_is_kept_with_the_frames_that_decode(
     video = scan(tmp_path)[0]
     assert 30 < video.frames < 90
     if name == "cut.avi":  # it says how many frames there were
-        assert f"only {video.frames} of 100 frames decode" in caplog.text
+        assert f"has only {video.frames} of 100 frames" in caplog.text
     shown = [shown_number(frame) for frame in read_frames(video, range(video.frames - 1))]
     assert shown == list(range(video.frames - 1))  # of the very last a part may be missing
 
 
 def test_a_second_scan_decodes_only_what_changed(
-    tmp_path: Path, clip: Path, probed: list[str], make_frames: MakeVideo, make_video: MakeVideo
+    tmp_path: Path, clip: Path, inspected: list[str], make_frames: MakeVideo, make_video: MakeVideo
 ) -> None:
     put(clip, tmp_path / "a.mp4", tmp_path / "b.mp4")
     (tmp_path / "bad.mp4").write_text("no video")
     make_frames(tmp_path / "frames", frames=3)
     first = scan(tmp_path, cache=True)
-    assert sorted(probed) == ["a.mp4", "b.mp4", "bad.mp4", "frames"]
-    probed.clear()
+    assert sorted(inspected) == ["a.mp4", "b.mp4", "bad.mp4", "frames"]
+    inspected.clear()
     assert scan(tmp_path, cache=True) == first
-    assert probed == []
+    assert inspected == []
     make_video(tmp_path / "b.mp4", frames=10)
     make_frames(tmp_path / "frames", frames=5)
     put(clip, tmp_path / "bad.mp4")
     (tmp_path / "a.mp4").unlink()
     second = scan(tmp_path, cache=True)
-    assert sorted(probed) == ["b.mp4", "bad.mp4", "frames"]
+    assert sorted(inspected) == ["b.mp4", "bad.mp4", "frames"]
     assert second == scan(tmp_path)
     assert [video.frames for video in second] == [10, 20, 5]
 
 
-def test_ids_and_scan_move_with_the_folder(tmp_path: Path, clip: Path, probed: list[str]) -> None:
+def test_ids_and_scan_move_with_the_folder(tmp_path: Path, clip: Path, inspected: list[str]) -> None:
     put(clip, tmp_path / "old/set/a.mp4", tmp_path / "old/b.mp4")
     before = scan(tmp_path / "old", cache=True)
     (tmp_path / "old").rename(tmp_path / "new")
-    probed.clear()
+    inspected.clear()
     after = scan(tmp_path / "new", cache=True)
     assert ids(after) == ids(before) == ["b.mp4", "set/a.mp4"]
     assert after[0].path == tmp_path / "new/b.mp4"
-    assert probed == []
+    assert inspected == []
 
 
 def test_a_folder_without_write_permission_is_cached_elsewhere(
-    tmp_path: Path, clip: Path, probed: list[str]
+    tmp_path: Path, clip: Path, inspected: list[str]
 ) -> None:
     put(clip, tmp_path / "set/a.mp4")
     (tmp_path / "set").chmod(0o555)
     first = scan(tmp_path / "set", cache=True)
     assert [path.name for path in (tmp_path / "set").iterdir()] == ["a.mp4"]
-    probed.clear()
+    inspected.clear()
     assert scan(tmp_path / "set", cache=True) == first
-    assert probed == []
+    assert inspected == []
 
 
 def test_who_cannot_write_in_the_folder_adds_to_what_its_owner_found(
-    clip: Path, probed: list[str], monkeypatch: pytest.MonkeyPatch, nobody: Nobody
+    clip: Path, inspected: list[str], monkeypatch: pytest.MonkeyPatch, nobody: Nobody
 ) -> None:
     with tempfile.TemporaryDirectory() as name:  # pytest's own are closed to others
         root, mine = Path(name) / "set", Path(name) / "cache"
@@ -251,11 +251,11 @@ def test_who_cannot_write_in_the_folder_adds_to_what_its_owner_found(
         (root / CACHE_NAME).chmod(0o644)
         put(clip, root / "c.mp4")
         os.utime(root / "b.mp4", (1, 1))
-        probed.clear()
+        inspected.clear()
         with nobody():
             for _ in range(2):
                 assert ids(scan(root, cache=True)) == ["a.mp4", "b.mp4", "c.mp4"]
-                assert sorted(probed) == ["b.mp4", "c.mp4"]
+                assert sorted(inspected) == ["b.mp4", "c.mp4"]
 
 
 def test_without_a_home_there_is_no_cache_of_the_user(
@@ -369,7 +369,7 @@ def test_subset_keeps_the_order_and_names_what_it_lacks(tmp_path: Path, clip: Pa
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_list_gives_what_the_folder_gives(
-    tmp_path: Path, clip: Path, suffix: str, probed: list[str]
+    tmp_path: Path, clip: Path, suffix: str, inspected: list[str]
 ) -> None:
     put(clip, tmp_path / "set/a.mp4", tmp_path / "set/sub/b, c.mp4", tmp_path / "other/d.mp4")
     rows = [
@@ -390,9 +390,9 @@ def test_a_list_gives_what_the_folder_gives(
     assert ids(catalog) == sorted(["a.mp4", "sub/b, c.mp4", (tmp_path / "other/d.mp4").as_posix()])
     assert catalog.refused == (Refused("gone.mp4", "no such file or directory"),)
     assert catalog.subset(["a.mp4", "sub/b, c.mp4"]).videos == scan(tmp_path / "set").videos
-    probed.clear()
+    inspected.clear()
     assert Catalog.from_list(listing, progress=False) == catalog
-    assert probed == ["gone.mp4"]
+    assert inspected == ["gone.mp4"]
 
 
 def test_blanks_around_what_a_list_says_do_not_count(tmp_path: Path, clip: Path) -> None:
@@ -404,7 +404,7 @@ def test_blanks_around_what_a_list_says_do_not_count(tmp_path: Path, clip: Path)
 
 
 def test_ids_of_listed_videos_do_not_depend_on_the_working_directory(
-    tmp_path: Path, clip: Path, probed: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, clip: Path, inspected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(clip, tmp_path / "v/x.mp4", tmp_path / "lists/sub/y.mp4")
     (tmp_path / "lists/train.csv").write_text("path\n../v/x.mp4\nsub/y.mp4\n")
@@ -420,12 +420,12 @@ def test_ids_of_listed_videos_do_not_depend_on_the_working_directory(
     assert ids(found[0]) == [f"{tmp_path}/v/x.mp4", "sub/y.mp4"]
     assert found[0].root == tmp_path / "lists"
     assert all((found[0].root / video.id).samefile(video.path) for video in found[0])
-    assert len(probed) == 2
+    assert len(inspected) == 2
 
 
 @pytest.mark.parametrize("name", ["abc:videos", "Tag: 1", os.fsdecode(b"caf\xe9")])
 def test_a_folder_may_be_named_in_any_way(
-    tmp_path: Path, clip: Path, probed: list[str], monkeypatch: pytest.MonkeyPatch, name: str
+    tmp_path: Path, clip: Path, inspected: list[str], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     put(clip, tmp_path / name / "a.mp4")
     monkeypatch.chdir(tmp_path)
@@ -434,14 +434,14 @@ def test_a_folder_may_be_named_in_any_way(
         assert refused.reason == "its name is not UTF-8; rename it"
         Path(name).rename("renamed")
         name = "renamed"
-        probed.clear()
+        inspected.clear()
     for _ in range(2):
         assert ids(scan(Path(name), cache=True)) == ["a.mp4"]
-    assert len(probed) == 1  # what was found out is kept
+    assert len(inspected) == 1  # what was found out is kept
 
 
 def test_a_scan_that_is_killed_has_kept_what_it_knew_a_minute_before(
-    tmp_path: Path, clip: Path, probed: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, clip: Path, inspected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(clip, *(tmp_path / f"{number}.mp4" for number in range(3)))
 
@@ -456,7 +456,7 @@ def test_a_scan_that_is_killed_has_kept_what_it_knew_a_minute_before(
         with pytest.raises(MemoryError):
             scan(tmp_path, cache=True)
     scan(tmp_path, cache=True)
-    assert len(probed) in (3, 4)  # the first was kept, the second where saving was quick
+    assert len(inspected) in (3, 4)  # the first was kept, the second where saving was quick
 
 
 def test_a_file_that_goes_while_it_is_looked_at_is_refused(
@@ -470,7 +470,7 @@ def test_a_file_that_goes_while_it_is_looked_at_is_refused(
         return inspect_video(path, id)
 
     with monkeypatch.context() as patch:
-        patch.setattr(scanning, "probe", gone)
+        patch.setattr(scanning, "inspect_video", gone)
         assert scan(tmp_path, cache=True).refused == (
             Refused("b.mp4", "no such file or directory"),
         )

@@ -221,7 +221,7 @@ def _query(
         return word, query_from_moments(index, [moment_id]), _shown(shown, between)
     video = inspect_video(Path(word), word)
     query = query_from_video(index, video, start_seconds=start, end_seconds=end)
-    between = (start or 0.0, video.duration_seconds if end is None else end)
+    between = (start or 0.0, video.end_seconds if end is None else end)
     return word, query, _shown(video, between)
 
 

@@ -75,7 +75,7 @@ def _verdict(job: Job, predictions: Sequence[Prediction]) -> VideoPrediction:
 
 
 def _segments(job: Job, predictions: Sequence[Prediction]) -> Iterator[PredictedSegment]:
-    seconds = job.windows.seconds(job.video.fps)
+    seconds = job.windows.seconds(job.video)
     labels = [prediction.label for prediction in predictions]
     starts = [i for i in range(len(labels)) if i == 0 or labels[i] != labels[i - 1]]
     for first, after in zip(starts, [*starts[1:], len(labels)], strict=True):

@@ -41,7 +41,7 @@ LABEL_OF_MOMENT = f"""
 """
 _SEARCHABLE = f"""
     SELECT m.id AS id, v.path AS path, v.id AS video_id, m.start_seconds AS start_seconds,
-        m.end_seconds AS end_seconds, v.frames / v.fps AS duration,
+        m.end_seconds AS end_seconds, v.duration_seconds AS duration,
         ({LABEL_OF_MOMENT.format(column="label")}) AS label,
         ({LABEL_OF_MOMENT.format(column="confidence")}) AS confidence,
         (SELECT t.cluster FROM tree t WHERE t.leaf = m.leaf AND t.level = :level) AS cluster
@@ -52,7 +52,7 @@ _SEARCHABLE = f"""
 _READABLE = {
     "searchable": {"", *COLUMNS, "id"},
     "moments": {"", "id", "video_id", "start_seconds", "end_seconds", "leaf"},
-    "videos": {"", "id", "path", "frames", "fps", "content_id"},
+    "videos": {"", "id", "path", "duration_seconds", "content_id"},
     "labels": {"", "content_id", "start_seconds", "end_seconds", "label", "confidence"},
     "tree": {"", "leaf", "level", "cluster"},
 }

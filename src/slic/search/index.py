@@ -43,8 +43,8 @@ class IndexedVideo:
     fps: float
     width: int
     height: int
-    seekable: bool
-    keyframe_gap: int
+    duration_seconds: float
+    timeline: bytes
     moments: int
 
     @property
@@ -52,23 +52,9 @@ class IndexedVideo:
         """Where the file, or the folder of frames, was when it was indexed."""
         return Path(self.root) / self.path
 
-    @property
-    def duration_seconds(self) -> float:
-        """Length of the video."""
-        return self.frames / self.fps
-
     def as_video(self) -> Video:
         """Return what `read_frames` takes."""
-        return Video(
-            id=self.path,
-            path=self.file,
-            frames=self.frames,
-            fps=self.fps,
-            width=self.width,
-            height=self.height,
-            seekable=self.seekable,
-            keyframe_gap=self.keyframe_gap,
-        )
+        return Video.from_row(vars(self), id=self.path, path=self.file)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,14 +154,13 @@ class Index:
         chosen = "" if ids is None else f"WHERE v.id IN ({_marks(ids)})"
         rows = self.database.rows(
             "SELECT v.id, v.root, v.path, v.content_id, v.frames, v.fps, v.width, v.height,"
-            " v.seekable, v.keyframe_gap,"
+            " v.duration_seconds, v.timeline,"
             " (SELECT count(*) FROM moments m WHERE m.video_id = v.id)"
             f" FROM videos v {chosen} ORDER BY v.path, v.id",
             list(ids or ()),
         )
         fields = list(IndexedVideo.__dataclass_fields__)
-        told = (dict(zip(fields, row, strict=True)) for row in rows)
-        return [IndexedVideo(**video | {"seekable": bool(video["seekable"])}) for video in told]
+        return [IndexedVideo(**dict(zip(fields, row, strict=True))) for row in rows]
 
     def video(self, video_id: int) -> IndexedVideo:
         """Return one video.

@@ -246,7 +246,7 @@ def _insert(
     vectors: Float32[np.ndarray, "m d"],
 ) -> None:
     number = next_generation(connection)
-    seconds = {id(job): job.windows.seconds(job.video.fps) for job in jobs}
+    seconds = {id(job): job.windows.seconds(job.video) for job in jobs}
     rows = []
     for moment, vector in zip(moments, vectors, strict=True):
         job = jobs[moment.job]

@@ -12,6 +12,7 @@ from jaxtyping import Float, Float32, Int
 
 from slic.clips.spans import evenly_spaced_spans, extent
 from slic.errors import SearchError
+from slic.videos.video import Video
 
 SHORTEST_WINDOW_SECONDS = 2.0
 USUAL_FPS = 25.0
@@ -31,10 +32,10 @@ class MomentWindows(NamedTuple):
     start: Int[np.ndarray, " m"]
     frames: int
 
-    def seconds(self, fps: float) -> Float[np.ndarray, "m 2"]:
-        """Return start and end of every moment in seconds."""
+    def seconds(self, video: Video) -> Float[np.ndarray, "m 2"]:
+        """Return the presentation times of start and end of every moment."""
         edges = np.stack([self.start, self.start + self.frames], axis=1)
-        return np.asarray(edges / fps, dtype=np.float64)
+        return np.asarray(video.edge_seconds[edges], dtype=np.float64)
 
 
 def default_window_seconds(shape: ClipShape) -> float:

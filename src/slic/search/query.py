@@ -4,6 +4,7 @@ A query is a row of embeddings, one for each window of the clip, cut like the mo
 So a long query is found where all of it fits, and not only where some of it does.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ def query_from_video(
     numbers = _on_the_grid(cut, round(settings.stride_seconds * video.fps))
     if len(numbers) > MOST_WINDOWS:
         raise SearchError(
-            f"{video.path}: {(last - first) / video.fps:.0f} s are too long for a query; "
+            f"{video.path}: {video.time_of(last) - video.time_of(first):.0f} s are too long for a query; "
             f"choose at most {MOST_WINDOWS * settings.stride_seconds:.0f} s with --from and --to."
         )
     job = Job(-1, video, MomentWindows(cut.start + first, cut.frames), numbers)
@@ -119,12 +120,13 @@ def refine(
 
 def _frames(video: Video, start: float | None, end: float | None) -> tuple[int, int]:
     """Return the first frame of the part and the one after its last."""
-    first = 0 if start is None else round(start * video.fps)
-    last = video.frames if end is None else min(video.frames, round(end * video.fps))
-    if not 0 <= first < last:
+    first, last = video.frames_between(
+        -math.inf if start is None else start, math.inf if end is None else end
+    )
+    if (start is not None and start < 0) or first == last:
         raise SearchError(
             f"{video.path}: nothing lies from {start or 0:g} to "
-            f"{video.duration_seconds if end is None else end:g} s; "
+            f"{video.end_seconds if end is None else end:g} s; "
             f"the video has {video.duration_seconds:.2f} s."
         )
     return first, last

@@ -18,7 +18,7 @@ from slic.search.contents import content_ids
 from slic.search.repository import Database, next_generation
 from slic.videos.catalog import Catalog
 from slic.videos.scanning import Found, look_at
-from slic.videos.video import Refused, Video
+from slic.videos.video import ROW_COLUMNS, Refused, Video
 
 
 @dataclass
@@ -209,10 +209,9 @@ def _settle(
 def _insert(connection: sqlite3.Connection, thing: _Seen, root: str) -> None:
     video, found = thing.video, thing.found
     connection.execute(
-        "INSERT INTO videos (root, path, size, mtime_ns, content_id, frames, fps, width, height,"
-        " seekable, keyframe_gap) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (root, video.id, found.size, found.mtime_ns, thing.content_id, video.frames, video.fps,
-         video.width, video.height, video.seekable, video.keyframe_gap),
+        "INSERT INTO videos (root, path, size, mtime_ns, content_id, "
+        f"{', '.join(ROW_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (root, video.id, found.size, found.mtime_ns, thing.content_id, *video.to_row().values()),
     )  # fmt: skip
 
 

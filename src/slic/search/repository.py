@@ -17,7 +17,7 @@ from typing import Any
 from slic.errors import SearchError
 
 FILE_NAME = "index.sqlite"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 30.0
 
 Row = tuple[Any, ...]
@@ -47,8 +47,8 @@ CREATE TABLE videos (
     fps REAL NOT NULL,
     width INTEGER NOT NULL,
     height INTEGER NOT NULL,
-    seekable INTEGER NOT NULL,
-    keyframe_gap INTEGER NOT NULL,
+    duration_seconds REAL NOT NULL,
+    timeline BLOB NOT NULL,        -- presentation times and key frames; empty: a folder of pictures
     UNIQUE (root, path)
 );
 CREATE INDEX video_of_content ON videos (content_id);

@@ -130,7 +130,7 @@ def _query(studio: Studio, example: Example) -> Query:
     if example.upload is None:
         raise SearchError("Nothing to look for was given.")
     video = studio.uploads.get(example.upload).video
-    end = min(example.end, video.duration_seconds)
+    end = min(example.end, video.end_seconds)
     key = ("clip", example.upload, example.start, end)
 
     def embedded() -> Float32[np.ndarray, "w d"]:

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from slic.errors import VideoError
-from slic.videos.frames import read_frames
 from slic.videos.encoding import Encoding, write_video
+from slic.videos.frames import read_frames
 from slic.videos.video import Video
 
 WIDTH, HEIGHT = 384, 288  # the box that a preview fits into, pixels
@@ -55,20 +55,22 @@ class PreviewCache:
 def film(video: Video, *, start_seconds: float, end_seconds: float) -> bytes:
     """Return a stretch as a small H.264 film that every browser plays.
 
-    It lasts as long as the stretch; of more than `MOST_FRAMES` frames, every so-many-th is shown.
+    It lasts as long as the stretch; it has at most `MOST_FRAMES` frames.
 
     Raises:
         VideoError: A frame does not decode (any more).
     """
-    first = min(max(0, round(start_seconds * video.fps)), video.frames - 1)
-    last = min(max(first + 1, round(end_seconds * video.fps)), video.frames)
-    step = max(1, -(-(last - first) // MOST_FRAMES), int(video.fps / HIGHEST_FPS))
+    start = min(max(video.time_of(0), start_seconds), video.time_of(video.frames - 1))
+    length = max(min(end_seconds, video.end_seconds) - start, 1e-3)
+    rate = min(video.fps, HIGHEST_FPS, MOST_FRAMES / length)
+    # At a fixed rate, so that the film runs at the pace of the video where its own rate varies.
+    seconds = start + (np.arange(max(1, round(length * rate))) + 0.5) / rate
     size = _fitted(video)
-    frames = read_frames(video, np.arange(first, last, step), size=size)
-    rate = Fraction(video.fps / step).limit_denominator(1001)
+    frames = read_frames(video, seconds=seconds, size=size)
+    fps = Fraction(rate).limit_denominator(1001)
     with tempfile.TemporaryDirectory(prefix="slic-") as folder:
         path = Path(folder) / "film.mp4"
-        write_video(path, frames, fps=rate, size=size, encoding=H264)
+        write_video(path, frames, fps=fps, size=size, encoding=H264)
         return path.read_bytes()
 
 
@@ -78,12 +80,11 @@ def still(video: Video, *, seconds: float) -> bytes:
     Raises:
         VideoError: It does not decode (any more).
     """
-    place = min(max(0, round(seconds * video.fps)), video.frames - 1)
-    picture = read_frames(video, [place], size=_fitted(video))[0]
+    picture = read_frames(video, seconds=[seconds], size=_fitted(video))[0]
     flags = [cv2.IMWRITE_WEBP_QUALITY, 70]
     done, data = cv2.imencode(".webp", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), flags)
     if not done:
-        raise VideoError(f"{video.path}: frame {place} cannot be shown")
+        raise VideoError(f"{video.path}: the picture at {seconds:g} s cannot be encoded")
     return data.tobytes()
 
 

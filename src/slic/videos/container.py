@@ -44,7 +44,11 @@ def video_streams(container: InputContainer) -> list[VideoStream]:
     """
     return sorted(
         (stream for stream in container.streams.video if stream.codec_context is not None),
-        key=lambda stream: (bool(stream.disposition & _NO_FILM), stream.frames == 1, -_score(stream)),
+        key=lambda stream: (
+            bool(stream.disposition & _NO_FILM),
+            stream.frames == 1,
+            -_score(stream),
+        ),
     )
 
 

@@ -40,31 +40,26 @@ def frame_paths(folder: Path) -> list[Path]:
     return [folder / name for name in numbered_frames(entry.name for entry in folder.iterdir())]
 
 
-def read_image(path: Path, *, flags: int = cv2.IMREAD_COLOR) -> UInt8[np.ndarray, "h w 3"] | None:
+def read_image(path: Path) -> UInt8[np.ndarray, "h w 3"] | None:
     """Return an image as BGR (alpha dropped, 16 bits cut to 8, turned as its EXIF says) or None."""
     data = np.frombuffer(path.read_bytes(), np.uint8)
     try:
-        return cv2.imdecode(data, flags) if data.size else None
+        return cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     except cv2.error:  # larger than OpenCV reads, or than the memory
         return None
 
 
 def check_frames(paths: list[Path]) -> tuple[int, int]:
-    """Decode every frame once, coarsely where the format allows, and return (width, height).
+    """Check that every picture is a file, decode the first, and return (width, height).
 
     Raises:
-        VideoError: A frame does not decode, or is no file.
+        VideoError: The first picture does not decode, or one is not a file.
     """
     for path in paths:
-        if not path.is_file():  # to read a pipe would wait for ever
+        if not path.is_file():  # reading a pipe would wait for ever
             raise VideoError(f"{path.parent}: its frame {path.name} is no file")
-        _checked(path, flags=cv2.IMREAD_REDUCED_COLOR_8)
-    height, width, _ = _checked(paths[0]).shape
-    return width, height
-
-
-def _checked(path: Path, *, flags: int = cv2.IMREAD_COLOR) -> UInt8[np.ndarray, "h w 3"]:
-    image = read_image(path, flags=flags)
+    image = read_image(paths[0])
     if image is None:
-        raise VideoError(f"{path.parent}: its frame {path.name} does not decode")
-    return image
+        raise VideoError(f"{paths[0].parent}: its frame {paths[0].name} does not decode")
+    height, width, _ = image.shape
+    return width, height

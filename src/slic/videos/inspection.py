@@ -1,5 +1,6 @@
 """Inspecting one video: its description, or the reason why it cannot be used."""
 
+import logging
 from pathlib import Path
 from stat import S_ISREG
 
@@ -14,6 +15,7 @@ from slic.videos.video import Video
 
 HEAD_BYTES = 256  # at the beginning of a file; they tell what it is
 MAX_FPS = 1000.0  # above it, the header gives the clock of the container and not the rate
+MIN_SHARE = 0.9  # of the declared frames; with fewer the file is cut off
 SAME_RATE = 0.001  # how far a declared rate may be from the measured one
 
 _CONTAINERS = {  # where and how the usual containers begin
@@ -26,6 +28,8 @@ _CONTAINERS = {  # where and how the usual containers begin
     "WMV": (0, b"\x30\x26\xb2\x75"),
     "Ogg": (0, b"OggS"),
 }
+
+_log = logging.getLogger("slic")
 
 
 def inspect_video(path: Path, id: str) -> Video:  # noqa: A002 (the word of the whole package)
@@ -58,6 +62,8 @@ def inspect_video(path: Path, id: str) -> Video:  # noqa: A002 (the word of the 
             raise VideoError(f"{path}: {_reason_unopened(path, head)}") from None
         raise
     frames = len(reading.timeline.packets)
+    if len(reading.timeline.stamps) < MIN_SHARE * reading.declared_frames:
+        _log.warning("%s: has only %d of %d frames", path, frames, reading.declared_frames)
     if frames < 2:
         raise VideoError(f"{path}: only one frame, so no motion")
     return Video(

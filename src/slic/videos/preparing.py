@@ -86,8 +86,8 @@ def fingerprint(video: Video) -> str:
     except (OSError, IndexError) as error:  # IndexError: a folder without frames
         reason = getattr(error, "strerror", None) or "no frames in it"
         raise VideoError(f"{video.path}: {reason.lower()}") from error
-    interlaced = "i" if video.interlaced else ""  # those were once read wrongly
-    return f"{video.frames}x{video.width}x{video.height}{interlaced}-{size}-{ends:08x}"
+
+    return f"{video.frames}x{video.width}x{video.height}-{size}-{ends:08x}"
 
 
 def estimate(work: Work, videos: Sequence[Video]) -> int:

@@ -67,15 +67,15 @@ def middle_indices(
 ) -> Int[np.ndarray, " t"]:
     """Return ``count`` frame numbers around the middle of a video, or of a part of it.
 
-    A short video, or part, gives fewer frames.
+    A short video, or part, gives fewer frames. Where the rate varies, a frame may be repeated.
     """
-    start, end = between_seconds or (0.0, video.duration_seconds)
-    low = min(max(0, round(start * video.fps)), video.frames - 1)
-    high = min(max(low + 1, round(end * video.fps)), video.frames)
-    step = max(1.0, video.fps / FRAMES_PER_SECOND)
-    count = max(1, min(count, int((high - low) / step)))
-    first = (low + high - 1 - (count - 1) * step) / 2
-    indices = (first + step * np.arange(count)).round().clip(low, high - 1)
+    start, end = between_seconds or (-np.inf, np.inf)
+    start = min(max(start, video.time_of(0)), video.time_of(video.frames - 1))
+    end = min(max(end, start), video.end_seconds)
+    step = 1 / min(video.fps, FRAMES_PER_SECOND)
+    count = max(1, min(count, int((end - start) / step + 1e-6)))
+    first = (start + end - (count - 1) * step) / 2
+    indices = [video.frame_at(first + step * place) for place in range(count)]
     return np.asarray(indices, dtype=np.int64)
 
 

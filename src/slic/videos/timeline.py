@@ -162,6 +162,7 @@ class Reading(NamedTuple):
         width: Pixels of a frame, after rotation.
         height: Pixels, likewise.
         fps: The frame rate that the container declares; 0 if it does not.
+        declared_frames: Number of frames that the container declares; 0 if it does not.
         codec: Name of the codec.
     """
 
@@ -169,6 +170,7 @@ class Reading(NamedTuple):
     width: int
     height: int
     fps: float
+    declared_frames: int
     codec: str
 
 
@@ -221,7 +223,7 @@ def _read_stream(path: Path, container: InputContainer, stream: VideoStream) -> 
             f"at most {MAX_PIXELS / 1e6:.0f} million pixels are decoded"
         )
     select_stream(container, stream)
-    declared = float(stream.average_rate or stream.base_rate or 0)
+    declared, frames = float(stream.average_rate or stream.base_rate or 0), stream.frames
     codec = context.name
     rows, first = _read_packets(container, stream)
     if first is None or not rows:
@@ -255,7 +257,7 @@ def _read_stream(path: Path, container: InputContainer, stream: VideoStream) -> 
         key_pts=table[:, 0],
         key_dts=table[:, 1],
     )
-    return Reading(timeline, *size, declared, codec)
+    return Reading(timeline, *size, declared, frames, codec)
 
 
 def _read_packets(

@@ -49,7 +49,7 @@ class Video:
     @property
     def times(self) -> Float[np.ndarray, " frames"]:
         """Presentation time of every frame in seconds, ascending."""
-        return self._edges()[:-1]
+        return self.edge_seconds[:-1]
 
     @property
     def duration_seconds(self) -> float:
@@ -57,17 +57,17 @@ class Video:
 
         The last frame lasts as long as the median one.
         """
-        edges = self._edges()
+        edges = self.edge_seconds
         return float(edges[-1] - edges[0])
 
     @property
     def end_seconds(self) -> float:
         """The time when the last frame ends; the first one may start later than 0."""
-        return float(self._edges()[-1])
+        return float(self.edge_seconds[-1])
 
     def time_of(self, frame: int) -> float:
         """Return the presentation time of a frame in seconds; of frame ``frames``, the end."""
-        return float(self._edges()[frame])
+        return float(self.edge_seconds[frame])
 
     def frame_at(self, seconds: float) -> int:
         """Return the frame that is on display at a time; the first or last one outside the video."""
@@ -109,7 +109,9 @@ class Video:
             return unpack_timeline(self.timeline)
         return _timeline_of(self.path, self.path.stat().st_mtime_ns if self.path.exists() else 0)
 
-    def _edges(self) -> Float[np.ndarray, " edges"]:
+    @property
+    def edge_seconds(self) -> Float[np.ndarray, " edges"]:
+        """Times when frames start, and when the last one ends: one more than frames."""
         return _edges_of(self.timeline, self.frames, self.fps)
 
 

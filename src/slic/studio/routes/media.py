@@ -60,7 +60,7 @@ def film_of_upload(key: str, studio: Here) -> Response:
 
     def make() -> bytes:
         return studio.worker.call(
-            previews.film, video, start_seconds=0.0, end_seconds=video.duration_seconds
+            previews.film, video, start_seconds=0.0, end_seconds=video.end_seconds
         )
 
     return Response(studio.previews.get(("upload", key), make), media_type="video/mp4")
