@@ -11,6 +11,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 MAX_PICTURE_HEADER_BYTES = 4096  # slice headers lie behind metadata of about a kilobyte
+VOP = b"\x00\x00\x01\xb6"  # start code of a picture of MPEG-4
 MAX_NOT_CODED_BYTES = 19  # FFmpeg's bound for the placeholder of a packed B-frame
 INTRA_ONLY_FIRST = frozenset({"gif", "apng", "webp"})  # later pictures are drawn over earlier ones
 
@@ -76,29 +77,41 @@ class H26xRules(PacketRules):
 
 
 class Mpeg4Rules(PacketRules):
-    """MPEG-4 part 2: packed B-frames, and pictures that are not coded (ISO 14496-2, 6.2.5)."""
+    """MPEG-4 part 2: packed B-frames, and pictures that are not coded (ISO 14496-2, 6.2.5).
+
+    A packed packet holds two pictures; the second one waits for the next packet with one picture.
+    That packet then waits in its place, or is an empty placeholder. So each packet shows one
+    picture, as FFmpeg's filter ``mpeg4_unpack_bframes`` deals them out.
+
+    Attributes:
+        kind: Type of the picture that the last packet shows: 0 I, 1 P, 2 B, 3 S; -1 if none.
+        packed: Whether a packet was packed so far.
+    """
 
     def __init__(self, stream: VideoStream) -> None:
+        self.kind = -1
+        self.packed = False
         self._time_bits = _time_bits(stream.codec_context.extradata or b"")
-        self._packed = False
+        self._waiting = -1  # type of the picture that waits
 
     def shows(self, packet: Packet) -> bool:
         data = bytes(packet)
         self._time_bits = _time_bits(data[:256]) or self._time_bits
-        pending, starts = self._packed, _starts(data, b"\x00\x00\x01\xb6")
-        self._packed = len(starts) > 1
-        if pending and len(data) <= MAX_NOT_CODED_BYTES:
-            return True  # it stands for the B-frame that was packed into the packet before
-        return bool(starts) and (len(data) > 64 or self._is_coded(data[starts[0] + 4 :]))
+        starts = [at for at in _starts(data, VOP) if at + 4 < len(data)]
+        kinds = [data[at + 4] >> 6 for at in starts]
+        if len(kinds) > 1:
+            self.packed = True
+            self.kind, self._waiting = kinds[0], kinds[1]
+        elif kinds and self._waiting >= 0:
+            placeholder = len(data) <= MAX_NOT_CODED_BYTES
+            self.kind, self._waiting = self._waiting, -1 if placeholder else kinds[0]
+        else:
+            coded = bool(kinds) and self._is_coded(data[starts[0] + 4 :])
+            self.kind = kinds[0] if coded else -1
+        return self.kind >= 0
 
     def begins(self, packet: Packet) -> bool:
-        return bool(packet.is_keyframe) and self.kind(packet) == 0
-
-    def kind(self, packet: Packet) -> int:
-        """Return the type of the first picture: 0 I, 1 P, 2 B, 3 S; -1 if there is none."""
-        data = _head(packet)
-        at = data.find(b"\x00\x00\x01\xb6")
-        return data[at + 4] >> 6 if 0 <= at < len(data) - 4 else -1
+        return bool(packet.is_keyframe) and self.kind == 0
 
     def _is_coded(self, picture: bytes) -> bool:
         bits = BitReader(picture)

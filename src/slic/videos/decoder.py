@@ -144,7 +144,8 @@ class Decoder:
         context = self._stream.codec_context
         waiting = dict(zip(self._packets_of(frames), frames, strict=True))
         unsent = set(waiting)
-        may_skip, skipping = context.name not in ALWAYS_SKIPS, False
+        skipping = False
+        may_skip = self.timeline.skippable and context.name not in ALWAYS_SKIPS
         for number, packet in enumerate(packets, start=first):
             if may_skip and skipping == (number in unsent):
                 skipping = not skipping

@@ -52,6 +52,8 @@ class Timeline:
         start: The stamp at 0 s.
         counted: Frames have numbers in the order in which the decoder gives them; stamps do not tell
             which packet shows which frame.
+        skippable: Pictures that no other needs may be left out while decoding. In packed streams of
+            MPEG-4 the picture after such a one would be lost.
         by_position: Seek by byte position, not by time.
         orientation: How a decoded picture is turned before it is shown.
         stamps: Presentation time stamp of each packet.
@@ -67,6 +69,7 @@ class Timeline:
     time_base: Fraction
     start: int
     counted: bool
+    skippable: bool
     by_position: bool
     orientation: Orientation
     stamps: Int[np.ndarray, " packets"]
@@ -123,6 +126,7 @@ class Timeline:
             "time_base": [self.time_base.numerator, self.time_base.denominator],
             "start": self.start,
             "counted": self.counted,
+            "skippable": self.skippable,
             "by_position": self.by_position,
             "orientation": list(self.orientation),
             "lengths": [len(getattr(self, name)) for name in _ARRAYS],
@@ -225,7 +229,7 @@ def _read_stream(path: Path, container: InputContainer, stream: VideoStream) -> 
     select_stream(container, stream)
     declared, frames = float(stream.average_rate or stream.base_rate or 0), stream.frames
     codec = context.name
-    rows, first = _read_packets(container, stream)
+    rows, first, packed = _read_packets(container, stream)
     if first is None or not rows:
         raise VideoError(
             f"{path}: no frame could be decoded: it is damaged, or its codec is not known ({codec})"
@@ -237,6 +241,8 @@ def _read_stream(path: Path, container: InputContainer, stream: VideoStream) -> 
         shown &= stamps >= stamps[first_packet]
     shown[:first_packet] &= stamps[:first_packet] > stamps[first_packet]
     keys = np.flatnonzero([row.begins and n >= first_packet for n, row in enumerate(rows)])
+    if counted:
+        keys = keys[[bool(_splits(stamps, key)) for key in keys]]
     if len(keys) == 0 or keys[0] > first_packet:
         keys = np.concatenate([[first_packet], keys])
     table = np.array([row[:4] for row in rows], np.int64)[keys]
@@ -247,6 +253,7 @@ def _read_stream(path: Path, container: InputContainer, stream: VideoStream) -> 
         time_base=stream.time_base or Fraction(1, 1000),
         start=_start_stamp(container, stream, int(stamps[shown].min()) if shown.any() else 0),
         counted=counted,
+        skippable=not packed,
         by_position=container.format.name in BYTE_SEEKING,
         orientation=orientation,
         stamps=stamps,
@@ -260,28 +267,34 @@ def _read_stream(path: Path, container: InputContainer, stream: VideoStream) -> 
     return Reading(timeline, *size, declared, frames, codec)
 
 
+def _splits(stamps: Int[np.ndarray, " packets"], key: int) -> bool:
+    """Return whether all packets before a key frame are shown before it, and all after it later."""
+    before, after = stamps[:key], stamps[key + 1 :]
+    return bool(before.max(initial=NO_TIME) < stamps[key] < after.min(initial=-NO_TIME - 1))
+
+
 def _read_packets(
     container: InputContainer, stream: VideoStream
-) -> tuple[list[_Row], tuple[int, VideoFrame] | None]:
-    """Return a row for each packet, and the first picture with the packet that it comes from."""
+) -> tuple[list[_Row], tuple[int, VideoFrame] | None, bool]:
+    """Return a row for each packet, the first picture and its packet, and whether some are packed."""
     rules, rows = packet_rules(stream), list[_Row]()
-    kinds = rules if isinstance(rules, Mpeg4Rules) else None
     instantaneous = container.format.name == "avi" and isinstance(rules, H26xRules)
     first: tuple[int, VideoFrame] | None = None
     for packet in container.demux(stream):
         if packet.size == 0:
             continue
+        shown = rules.shows(packet) and not packet.is_discard
         begins = rules.begins(packet)
         if begins and instantaneous and isinstance(rules, H26xRules):
             begins = rules.is_instantaneous(packet)
-        shown = rules.shows(packet) and not packet.is_discard
-        kind = kinds.kind(packet) if kinds else -1
+        kind = rules.kind if isinstance(rules, Mpeg4Rules) else -1
         pts, dts = _stamps_of(packet)
         rows.append(_Row(pts, dts, _or(packet.pos, -1), packet.size, shown, begins, kind))
         if first is None:
             packet.pts = len(rows) - 1
             first = _first_picture(stream, packet)
-    return rows, first or _first_picture(stream, None)
+    packed = isinstance(rules, Mpeg4Rules) and rules.packed
+    return rows, first or _first_picture(stream, None), packed
 
 
 def _first_picture(stream: VideoStream, packet: Packet | None) -> tuple[int, VideoFrame] | None:
@@ -306,17 +319,17 @@ def _presentation_stamps(
     """Return a presentation stamp for every packet, and whether frames have to be counted."""
     pts, dts = (np.array([row[column] for row in rows], np.int64) for column in (0, 1))
     second = 1 / float(stream.time_base or Fraction(1, 1000))
-    has_pts = pts != NO_TIME
-    if has_pts.mean() > 0.5:
+    codec = stream.codec_context.name
+    guessed = container == "avi" and codec in {"mpeg4", "h264", "hevc"}
+    if not guessed and (pts != NO_TIME).mean() > 0.5:
         offsets = _offsets(_filled(dts, pts), second, container)
-        return _filled(pts, dts) + offsets, False
+        stamps = _filled(pts, dts) + offsets
+        shown = stamps[[row.shown for row in rows]]
+        return stamps, len(np.unique(shown)) < len(shown)
     decoding = np.sort(_filled(dts, np.full_like(dts, NO_TIME)))
-    kinds = [row.kind for row in rows]
-    if all(kind >= 0 for kind in kinds):
-        return _reordered(decoding, kinds), False
-    if stream.codec_context.has_b_frames == 0:
-        return decoding, False
-    return decoding, True
+    if codec == "mpeg4":
+        return _reordered(decoding, [row.kind for row in rows]), False
+    return decoding, guessed or bool(stream.codec_context.has_b_frames)
 
 
 def _reordered(
@@ -325,12 +338,12 @@ def _reordered(
     """Give stamps in presentation order to packets: a B-picture is shown before its reference."""
     order, held = list[int](), -1
     for packet, kind in enumerate(kinds):
-        if kind == 2:
+        if kind in {-1, 2}:  # nothing is shown, or a B-picture
             order.append(packet)
             continue
         order.extend([held] if held >= 0 else [])
         held = packet
-    order.append(held)
+    order.extend([held] if held >= 0 else [])
     given = np.empty_like(stamps)
     given[order] = stamps
     return given
