@@ -23,8 +23,8 @@ from slic.errors import CatalogError
 from slic.videos import catalog as catalogs
 from slic.videos import scan_cache, scanning
 from slic.videos.catalog import CACHE_NAME, Catalog, Refused, Video
-from slic.videos.frames import read_frames
 from slic.videos.frame_folder import numbered_frames
+from slic.videos.frames import read_frames
 from slic.videos.inspection import inspect_video
 
 MakeVideo = Callable[..., Path]
@@ -213,7 +213,9 @@ def test_a_second_scan_decodes_only_what_changed(
     assert [video.frames for video in second] == [10, 20, 5]
 
 
-def test_ids_and_scan_move_with_the_folder(tmp_path: Path, clip: Path, inspected: list[str]) -> None:
+def test_ids_and_scan_move_with_the_folder(
+    tmp_path: Path, clip: Path, inspected: list[str]
+) -> None:
     put(clip, tmp_path / "old/set/a.mp4", tmp_path / "old/b.mp4")
     before = scan(tmp_path / "old", cache=True)
     (tmp_path / "old").rename(tmp_path / "new")

@@ -95,7 +95,9 @@ def test_what_a_killed_process_was_writing_is_removed(catalog: Catalog, tmp_path
 
 def test_any_player_reads_a_copy(copies: Copies) -> None:
     capture = cv2.VideoCapture(str(copies.folder / "deep" / "h264.mp4"), cv2.CAP_FFMPEG)
-    ours = iter(read_frames(inspect_video(copies.folder / "deep" / "h264.mp4", "copy"), range(FRAMES)))
+    ours = iter(
+        read_frames(inspect_video(copies.folder / "deep" / "h264.mp4", "copy"), range(FRAMES))
+    )
     while (decoded := capture.read())[0]:
         assert np.abs(decoded[1][..., ::-1].astype(int) - next(ours)).mean() < 3
     assert next(ours, None) is None

@@ -59,6 +59,15 @@ class H26xRules(PacketRules):
         verdicts = map(intra, nal_units(_head(packet), self._length_bytes))
         return next((verdict for verdict in verdicts if verdict is not None), False)
 
+    def shows(self, packet: Packet) -> bool:
+        """Return False for the last packet of a file that is cut off inside it."""
+        if not packet.is_corrupt or self._length_bytes == 0:
+            return True
+        data, at = bytes(packet), 0
+        while at + self._length_bytes <= len(data):
+            at += self._length_bytes + int.from_bytes(data[at : at + self._length_bytes], "big")
+        return at == len(data)
+
     def is_instantaneous(self, packet: Packet) -> bool:
         """Return whether the packet is an IDR picture: none after it is shown before it."""
         kinds = [nal[0] & 31 for nal in nal_units(_head(packet), self._length_bytes) if nal]

@@ -36,6 +36,7 @@ from slic.videos.container import MAX_PIXELS, open_container, select_stream, vid
 from slic.videos.orientation import Orientation
 
 TIMELINE_FORMAT = 1
+HEAD_PICTURES = 8  # decoded at the start of a stream with equal stamps
 MAX_JUMP_SECONDS = 10.0  # FFmpeg's bound for a discontinuity
 BYTE_SEEKING = frozenset({"mpegts", "mpeg"})  # a seek by time searches and may land anywhere
 NO_TIME = np.iinfo(np.int64).min
@@ -234,15 +235,17 @@ def _read_stream(path: Path, container: InputContainer, stream: VideoStream) -> 
         raise VideoError(
             f"{path}: no frame could be decoded: it is damaged, or its codec is not known ({codec})"
         )
+    packets = np.arange(len(rows))
     stamps, counted = _presentation_stamps(rows, stream, container.format.name)
     first_packet, picture = first
     shown = np.array([row.shown for row in rows])
-    if not counted:  # pictures before the first that decodes lack what they are coded from
-        shown &= stamps >= stamps[first_packet]
-    shown[:first_packet] &= stamps[:first_packet] > stamps[first_packet]
+    # Pictures before the first that decodes lack what they are coded from.
+    shown &= (stamps >= stamps[first_packet]) if not counted else (packets >= first_packet)
+    if counted:
+        shown[_dropped_at_start(path, stream.index, stamps, first_packet)] = False
     keys = np.flatnonzero([row.begins and n >= first_packet for n, row in enumerate(rows)])
     if counted:
-        keys = keys[[bool(_splits(stamps, key)) for key in keys]]
+        keys = keys[[_splits(stamps, key) for key in keys.tolist()]]
     if len(keys) == 0 or keys[0] > first_packet:
         keys = np.concatenate([[first_packet], keys])
     table = np.array([row[:4] for row in rows], np.int64)[keys]
@@ -265,6 +268,32 @@ def _read_stream(path: Path, container: InputContainer, stream: VideoStream) -> 
         key_dts=table[:, 1],
     )
     return Reading(timeline, *size, declared, frames, codec)
+
+
+def _dropped_at_start(
+    path: Path, stream_index: int, stamps: Int[np.ndarray, " packets"], first: int
+) -> list[int]:
+    """Return packets with the first picture's stamp that the decoder drops.
+
+    Where a stream was cut at an open group of pictures, some writers give the pictures that cannot
+    be decoded the time of the key frame.
+    """
+    tied = set(np.flatnonzero(stamps == stamps[first]).tolist()) - {first}
+    if not tied:
+        return []
+    given = 0
+    with open_container(path) as container:
+        stream = container.streams[stream_index]
+        select_stream(container, stream)
+        packets = (packet for packet in container.demux(stream) if packet.size)
+        for number, packet in enumerate(packets):
+            packet.pts = number
+            pictures = _pictures(stream, packet)
+            tied -= {picture.pts for picture in pictures}
+            given += len(pictures)
+            if given >= HEAD_PICTURES:
+                break
+    return sorted(tied)
 
 
 def _splits(stamps: Int[np.ndarray, " packets"], key: int) -> bool:
@@ -298,11 +327,15 @@ def _read_packets(
 
 
 def _first_picture(stream: VideoStream, packet: Packet | None) -> tuple[int, VideoFrame] | None:
+    pictures = _pictures(stream, packet)
+    return next(((frame.pts, frame) for frame in pictures if frame.pts is not None), None)
+
+
+def _pictures(stream: VideoStream, packet: Packet | None) -> list[VideoFrame]:
     try:
-        frames = stream.codec_context.decode(packet)
+        return stream.codec_context.decode(packet)
     except (FFmpegError, ValueError):
-        return None
-    return next(((frame.pts, frame) for frame in frames if frame.pts is not None), None)
+        return []
 
 
 def _stamps_of(packet: Packet) -> tuple[int, int]:
