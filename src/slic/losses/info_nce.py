@@ -1,17 +1,19 @@
 """InfoNCE with all entries of the same pseudo-label as positives."""
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from slic.arguments import require
 from slic.losses.base import InstanceTerm, cosine_similarities, diagonal
 
 
-class InfoNCELoss(nn.Module):
+@dataclass(frozen=True)
+class InfoNCELoss:
     """Supervised contrastive loss on pseudo-labels (Khosla et al., NeurIPS 2020, ``L_out``).
 
     Args:
@@ -21,12 +23,12 @@ class InfoNCELoss(nn.Module):
         RecipeError: The temperature is not above 0.
     """
 
-    def __init__(self, temperature: float = 0.1) -> None:
-        super().__init__()
-        require(0 < temperature < math.inf, "temperature", temperature, "above 0")
-        self.temperature = temperature
+    temperature: float = 0.1
 
-    def forward(
+    def __post_init__(self) -> None:
+        require(0 < self.temperature < math.inf, "temperature", self.temperature, "above 0")
+
+    def __call__(
         self,
         z: Float[Tensor, "n d"],
         labels: Int[Tensor, " n"],

@@ -1,16 +1,18 @@
 """Temporal discrimination: another view of a moment is nearer than another moment."""
 
 import math
+from dataclasses import dataclass
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cosine_similarity, relu
 
 from slic.arguments import require
 from slic.losses.base import full_precision
 
 
-class TemporalLoss(nn.Module):
+@dataclass(frozen=True)
+class TemporalLoss:
     """Mean of ``max(0, d(a, a') - d(a, p) + margin)``.
 
     a is the anchor, a' another view of the same frames, and p the positive.
@@ -23,14 +25,14 @@ class TemporalLoss(nn.Module):
         RecipeError: An argument is below 0.
     """
 
-    def __init__(self, weight: float = 1.0, margin: float = 0.04) -> None:
-        super().__init__()
-        require(0 <= weight < math.inf, "weight", weight, "at least 0")
-        require(0 <= margin < math.inf, "margin", margin, "at least 0")
-        self.weight = weight
-        self.margin = margin
+    weight: float = 1.0
+    margin: float = 0.04
 
-    def forward(
+    def __post_init__(self) -> None:
+        for name in ("weight", "margin"):
+            require(0 <= getattr(self, name) < math.inf, name, getattr(self, name), "at least 0")
+
+    def __call__(
         self,
         anchor: Float[Tensor, "b d"],
         *,

@@ -1,11 +1,12 @@
 """Triplet loss with one random negative per positive pair, mined inside the batch."""
 
 import math
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 from torch.nn.functional import relu
 
 from slic.arguments import require
@@ -15,7 +16,8 @@ NegativeRule = Literal["violating", "semi-hard"]
 AverageOver = Literal["pairs", "active"]
 
 
-class TripletLoss(nn.Module):
+@dataclass(frozen=True)
+class TripletLoss:
     """Instance loss of the paper: mean of ``max(0, d(a, p) - d(a, n) + margin)``.
 
     For each positive pair (a, p) of the batch, one negative n is drawn at random among the entries
@@ -32,19 +34,14 @@ class TripletLoss(nn.Module):
         RecipeError: The margin is below 0.
     """
 
-    def __init__(
-        self,
-        margin: float = 0.2,
-        negatives: NegativeRule = "violating",
-        average_over: AverageOver = "active",
-    ) -> None:
-        super().__init__()
-        require(0 <= margin < math.inf, "margin", margin, "at least 0")
-        self.margin = margin
-        self.negatives = negatives
-        self.average_over = average_over
+    margin: float = 0.2
+    negatives: NegativeRule = "violating"
+    average_over: AverageOver = "active"
 
-    def forward(
+    def __post_init__(self) -> None:
+        require(0 <= self.margin < math.inf, "margin", self.margin, "at least 0")
+
+    def __call__(
         self, z: Float[Tensor, "n d"], labels: Int[Tensor, " n"], generator: Generator
     ) -> InstanceTerm:
         """Return the loss and the share of positive pairs that have a negative."""

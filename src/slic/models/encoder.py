@@ -86,7 +86,7 @@ class VideoEncoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         build = look_up(config.backbone, BACKBONES, kind="backbone", error=RecipeError)
-        arguments = parse_arguments(build, config.arguments, skip=FILLED_IN)
+        arguments = parse_arguments(build, config.arguments, key="backbone", skip=FILLED_IN)
         self._config = replace(config, arguments=arguments)
         self.backbone: Backbone = build(clip=config.clip, **arguments)
         self.head = ProjectionHead(self.backbone.feature_size, config.head)

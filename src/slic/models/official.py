@@ -81,11 +81,7 @@ def load_official(
     try:
         config = EncoderConfig(
             backbone="r3d",
-            arguments=_backbone_arguments(state, path, has_head=has_head)
-            | {
-                "stem_stride": stem_stride,
-                "max_pool": not has_head if max_pool is None else max_pool,
-            },
+            arguments=_backbone_arguments(state, path, has_head=has_head) | stem,
             head=_head_spec(state) if has_head else HeadSpec(hidden=0, embedding=0),
             clip=ClipSpec(
                 frames=frames,
