@@ -1,11 +1,11 @@
-"""FINCH as it grows: time, peak memory, recall; against exact search and finch-clust.
+"""FINCH by number of points: time, memory and recall, against exact search and finch-clust.
 
-Every case is a process of its own with one thread. Three kinds of points, 128 numbers each:
+Every case is a new process with one thread. Three kinds of points in 128 dimensions:
 
-* ``smooth``: 400 actions in a space of 12 dimensions, seen through a random network, as embeddings
-  are: wide data of few degrees of freedom;
+* ``smooth``: 400 actions in a space of 12 dimensions behind a random network, similar to
+  embeddings;
 * ``bursts``: clusters of 50 whose centres and members differ in all 128 directions;
-* ``noise``: random directions, where nothing but exact search can find a first neighbour.
+* ``noise``: random directions, where only exact search finds first neighbours.
 
 ``python benchmarks/clustering.py --plot docs/clustering_growth.svg`` also draws the growth.
 """
@@ -38,12 +38,12 @@ SIZES = {
 }
 ALLOWED = {240_000: (1.0, 1.5), 1_000_000: (10.0, 4.0)}  # minutes on two cores, GB; Kinetics-400
 COMPARED = 100_000  # exact and approximate search
-PEER = 10_000  # beyond it finch-clust asks for tens of GB, or for another package
-CHECKED = 10_000  # points whose neighbours are searched exactly once more
+PEER = 10_000  # beyond, finch-clust needs tens of GB or another package
+CHECKED = 10_000  # points whose neighbours are also searched exactly
 
 
 def points(kind: str, n: int) -> np.ndarray:
-    """Draw points in blocks, so that making them leaves no peak in memory."""
+    """Draw points in blocks, to keep the peak memory low."""
     rng = np.random.default_rng(0)
     x = np.empty((n, WIDTH), dtype=np.float32)
     draw = {"smooth": smooth, "bursts": bursts, "noise": noise}[kind](rng, n)
@@ -85,7 +85,7 @@ def noise(rng: np.random.Generator, n: int) -> Draw:
 
 
 def cluster(kind: str, n: int) -> dict[str, object]:
-    """Cluster once, as a round does."""
+    """Cluster once, as a round of training does."""
     from slic.clustering.finch import finch
 
     x = points(kind, n)
@@ -106,12 +106,12 @@ def cluster_with_peer(kind: str, n: int) -> dict[str, object]:
 
 
 def compare(kind: str, n: int) -> dict[str, object]:
-    """Cluster exactly, and say how the approximate partitions and neighbours agree with that."""
+    """Cluster exactly, and compare approximate partitions and neighbours with that."""
     from slic.clustering.agreement import adjusted_mutual_information
     from slic.clustering.finch import finch
-    from slic.neighbours.exact import nearest_others_of
+    from slic.neighbours.exact import nearest_rows
     from slic.neighbours.first import first_neighbours
-    from slic.neighbours.rows import directions, paired_distances
+    from slic.neighbours.rows import paired_distances, unit_rows
 
     x = points(kind, n)
     begin = usage()
@@ -121,7 +121,9 @@ def compare(kind: str, n: int) -> dict[str, object]:
     pairs = zip(exact.partitions, approximate.partitions, strict=False)
     checked = np.random.default_rng(1).choice(n, CHECKED, replace=False)
     found = first_neighbours(x).distance[checked]
-    nearest = paired_distances(x, checked, nearest_others_of(checked, directions(x)))
+    unit = unit_rows(x)
+    true = nearest_rows(unit[checked], unit, 1, excluded=checked).indices[:, 0]
+    nearest = paired_distances(x, checked, true)
     return measured | {
         "clusters": exact.clusters,
         "recall": None,
@@ -145,7 +147,7 @@ CASES = {"slic": cluster, "exact": compare, "finch-clust": cluster_with_peer}
 
 
 def measure(who: str, kind: str, n: int) -> dict[str, Any]:
-    """Run a case in a process of its own and print it."""
+    """Run a case in a new process and print it."""
     command = [sys.executable, __file__, "--case", who, kind, str(n)]
     one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=one_thread, check=False)
@@ -170,7 +172,7 @@ def figures(result: dict[str, Any]) -> str:
 
 
 def against_peer() -> Target:
-    """Compare with finch-clust, which holds the whole matrix of distances."""
+    """Compare with finch-clust, which holds the full distance matrix."""
     name = f"clustering {PEER:,}: CPU time of finch-clust over ours"
     ours = measure("slic", "smooth", PEER)
     try:
@@ -189,7 +191,7 @@ def against_peer() -> Target:
 
 
 def against_exact(kind: str, exact: dict[str, Any]) -> list[Target]:
-    """Judge approximate neighbours and partitions by the exact ones."""
+    """Compare approximate neighbours and partitions with the exact ones."""
     levels = ", ".join(f"{ami:.3f}" for ami in exact["agreement"][:4])
     print(
         f"  {kind}: approximate partitions agree with exact ones, finest first: AMI {levels}, ..."
@@ -212,7 +214,7 @@ def against_exact(kind: str, exact: dict[str, Any]) -> list[Target]:
 
 
 def within_limits(n: int, result: dict[str, Any]) -> list[Target]:
-    """Hold one thread's time against what two may take, and the whole peak."""
+    """Compare CPU time and peak memory with their limits."""
     minutes, gigabytes = ALLOWED[n]
     peak = result["peak"] * 2**20 / 1e9
     judged = {
@@ -233,7 +235,7 @@ def within_limits(n: int, result: dict[str, Any]) -> list[Target]:
 
 
 def growth(results: dict[int, dict[str, Any]]) -> Target:
-    """Return the exponent of the growth of the CPU time over the sizes not searched exactly."""
+    """Return the growth exponent of the CPU time over the sizes with approximate search."""
     least, most = COMPARED, max(results)
     ratio = results[most]["cpu"] / results[least]["cpu"]
     return Target(
@@ -247,13 +249,13 @@ def growth(results: dict[int, dict[str, Any]]) -> Target:
 
 
 def draw(file: Path, results: dict[str, dict[int, dict[str, Any]]], exact: dict[str, Any]) -> None:
-    """Plot CPU time over the points; the guides go through the figures at ``COMPARED``."""
+    """Plot CPU time against points; the guides meet the figures at ``COMPARED``."""
     most = max(results["smooth"])
     linear = results["smooth"][COMPARED]["cpu"]
     write_chart(
         file,
         {kind: [(n, one["cpu"]) for n, one in sizes.items()] for kind, sizes in results.items()},
-        title="FINCH of n points, 128 numbers each",
+        title="FINCH of n points in 128 dimensions",
         x_name="points",
         y_name="CPU-seconds",
         guides={
@@ -268,7 +270,7 @@ def draw(file: Path, results: dict[str, dict[int, dict[str, Any]]], exact: dict[
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--targets", type=Path, metavar="FILE")
+    parser.add_argument("--targets", type=Path, metavar="FILE", help="append the targets to FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the growth as SVG")
     parser.add_argument("--case", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()

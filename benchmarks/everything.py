@@ -1,8 +1,8 @@
-"""Run every benchmark, print how each target fared, and write the table of docs/performance.md.
+"""Run every benchmark, print all targets, and write the table of docs/performance.md.
 
-Progress and the tables of the single benchmarks go to stderr, the targets to stdout. It ends with 1
-and the names when a benchmark breaks off or a peer cannot run; the others run all the same, but the
-document stays as it was. A target that is missed is said and is no failure.
+Progress and the tables of the benchmarks go to stderr, the targets to stdout. If a benchmark breaks
+off or a peer cannot run, the others still run, the document stays unchanged, and the exit code is
+1. A missed target is printed and is no failure.
 
     python benchmarks/everything.py [--only losses search]
 """
@@ -29,8 +29,8 @@ BENCHMARKS = (
     "loading", "reading", "augmenting", "training", "losses", "clustering", "retrieval", "search",
     "start", "memory",
 )  # fmt: skip
-LIMIT_SECONDS = 900  # of one benchmark; it has hung
-TOTAL_MINUTES = 25
+MAX_SECONDS = 900  # per benchmark; a longer one hangs
+EXPECTED_MINUTES = 25
 PACKAGES = (
     "torch", "numpy", "opencv-contrib-python-headless", "av", "faiss-cpu", "scikit-learn",
     "finch-clust", "usearch", "pytorch-metric-learning", "torchvision", "kornia", "torchcodec",
@@ -40,7 +40,7 @@ BEGIN, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
 
 
 def run(name: str, folder: Path) -> tuple[list[Target], str | None]:
-    """Run one benchmark; return its targets and, when it broke off, how."""
+    """Run one benchmark; return its targets, and the reason if it broke off."""
     file = folder / f"{name}.jsonl"
     file.touch()
     script = str(HERE / f"{name}.py")
@@ -49,11 +49,11 @@ def run(name: str, folder: Path) -> tuple[list[Target], str | None]:
     print(f"== {name}", file=sys.stderr, flush=True)
     broken = None
     try:
-        subprocess.run(words, check=True, stdout=sys.stderr, timeout=LIMIT_SECONDS)
+        subprocess.run(words, check=True, stdout=sys.stderr, timeout=MAX_SECONDS)
     except subprocess.CalledProcessError as error:
         broken = f"benchmarks/{name}.py ended with {error.returncode}"
     except subprocess.TimeoutExpired:
-        broken = f"benchmarks/{name}.py was stopped after {LIMIT_SECONDS / 60:.0f} minutes"
+        broken = f"benchmarks/{name}.py was stopped after {MAX_SECONDS / 60:.0f} minutes"
     print(f"== {name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     rows = targets.read(file)
     return rows, broken or (None if rows else f"benchmarks/{name}.py reported no target")
@@ -75,7 +75,7 @@ def table(results: dict[str, list[Target]]) -> str:
 
 
 def stamp(minutes: float) -> str:
-    """Say when, where and with what the figures came about."""
+    """Return date, machine and versions of the run."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return (
@@ -86,13 +86,15 @@ def stamp(minutes: float) -> str:
 
 
 def processor() -> str:
-    """Return the name of the processor, and of its kinds of arithmetic those that count here."""
+    """Return the name of the processor and its vector instructions."""
     try:
-        told = Path("/proc/cpuinfo").read_text()
+        cpuinfo = Path("/proc/cpuinfo").read_text()
     except OSError:
         return platform.processor() or platform.machine()
-    name = re.search(r"^model name\s*: (.*)$", told, re.MULTILINE)
-    kinds = [kind for kind in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f" {kind} " in told]
+    name = re.search(r"^model name\s*: (.*)$", cpuinfo, re.MULTILINE)
+    kinds = [
+        kind for kind in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f" {kind} " in cpuinfo
+    ]
     return f"{name[1] if name else platform.machine()} ({', '.join(kinds)})"
 
 
@@ -103,7 +105,7 @@ def revision() -> str:
 
 
 def written(document: str, text: str) -> str:
-    """Return the document with what is between the two marks replaced."""
+    """Return the document with the text between the two marks replaced."""
     before, begin, rest = document.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
@@ -114,10 +116,10 @@ def written(document: str, text: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME",
-                        help="run these and leave the document as it is")  # fmt: skip
+                        help="run these and leave the document unchanged")  # fmt: skip
     options = parser.parse_args()
     if not options.only:
-        written(DOCUMENT.read_text(encoding="utf-8"), "")  # better to hear of it now
+        written(DOCUMENT.read_text(encoding="utf-8"), "")  # fail early if the marks are missing
     started = time.monotonic()
     results, failures = dict[str, list[Target]](), list[str]()
     with tempfile.TemporaryDirectory() as folder:
@@ -129,10 +131,10 @@ def main() -> None:
     rows = [row for of_one in results.values() for row in of_one]
     print(table(results))
     print(f"\n{sum(row.met for row in rows)} of {len(rows)} targets met, in {minutes:.1f} minutes")
-    if minutes > TOTAL_MINUTES:
-        print(f"that is more than {TOTAL_MINUTES}: is the machine busy?", file=sys.stderr)
+    if minutes > EXPECTED_MINUTES:
+        print(f"that is more than {EXPECTED_MINUTES}: is the machine busy?", file=sys.stderr)
     if failures:
-        sys.exit("\n".join(["FAILED", *failures, f"{DOCUMENT.name} was left as it was."]))
+        sys.exit("\n".join(["FAILED", *failures, f"{DOCUMENT.name} was not changed."]))
     if not options.only:
         text = f"{stamp(minutes)}\n\n{table(results)}"
         write_atomically(DOCUMENT, written(DOCUMENT.read_text(encoding="utf-8"), text).encode())

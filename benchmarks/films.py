@@ -1,4 +1,4 @@
-"""Moving pictures for the benchmarks, and the formats they are encoded in."""
+"""Drawn moving pictures for the benchmarks, and formats to encode them."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 
 RAW, RESIZED = (320, 240), (171, 128)  # width, height
-LENGTH = 180  # frames; the mean video of UCF101 has 7.2 s at 25 fps
+LENGTH = 180  # frames; a video of UCF101 has 7.2 s at 25 fps on average
 
 
 class Format(NamedTuple):
-    """One way of encoding the same moving pictures."""
+    """One encoding of the same moving pictures."""
 
     name: str
     suffix: str
@@ -22,7 +22,7 @@ class Format(NamedTuple):
 
 
 FORMATS = (
-    # UCF101's own average is 540 kbit/s.
+    # 540 kbit/s is the average of UCF101.
     Format("XviD AVI (gop 12, 2 B-frames)", ".avi", "mpeg4", {"b": "540k", "g": "12", "bf": "2"}),
     Format("H.264 mp4 (medium, gop 12)", ".mp4", "libx264", {"preset": "medium", "g": "12"}),
     Format("H.264 mp4 (medium, gop 250)", ".mp4", "libx264", {"preset": "medium", "g": "250"}),
@@ -30,7 +30,7 @@ FORMATS = (
 
 
 def moving_picture(rng: np.random.Generator, shape: tuple[int, int]) -> list[np.ndarray]:
-    """Draw textured discs that cross a slowly panning, textured ground, with sensor noise."""
+    """Draw textured discs that move over a slowly panning textured ground, with sensor noise."""
     w, h = shape
     ground, cloth = (
         np.clip(127 + 45 * x / x.std(), 0, 255)

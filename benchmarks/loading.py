@@ -1,17 +1,17 @@
-"""Training samples a CPU-second: straight from video files, against extracted JPEGs and PIL.
+"""Training samples per CPU-second from video files, against extracted JPEGs and PIL.
 
-A sample is what one step of pretraining reads for one video: anchor, positive and a second look
-that shares the anchor's frames; three clips of 16 x 128 x 128, each with its own augmentation.
+A sample is what pretraining reads for one video: anchor, positive and a second view of the anchor's
+frames. These are three clips of 16 x 128 x 128, each with its own augmentation.
 
 * ours: decode from the 320x240 file, resize to 171x128, augment;
-* mutual: ours, two videos each other's positive and decoded once for both (`sampling.mutual`);
-* copies: the same from the small copies of `slic prepare --copies`;
-* flow .25: ours, positive and second look shown as DIS flow in a quarter of the cases each;
+* reciprocal: ours, with two videos as each other's positive, each decoded once;
+* proxies: the same from the proxies of `slic prepare --proxies`;
+* flow .25: ours, with positive and second view as DIS flow in a quarter of the cases each;
 * prepared: the same with the flow of `slic prepare --flow`;
-* the authors' way: every frame was extracted as a 320x240 JPEG beforehand (not timed); load frame
-  by frame with PIL and augment frame by frame with PIL, without a resize on the way.
+* the authors' way: frames were extracted as 320x240 JPEGs beforehand (not timed); load and augment
+  frame by frame with PIL, without a resize in between.
 
-Both ways draw the same spans and looks, take turns within one run, and are timed in CPU seconds of
+All ways draw the same spans and parameters, take turns in one run, and are timed in CPU-seconds of
 the process. Run ``python benchmarks/loading.py``.
 """
 
@@ -33,7 +33,7 @@ import targets
 from films import FORMATS, RAW, RESIZED, Format, encode, moving_picture
 from slic.clips.augmentation import Augmentation, AugmentationParameters, draw_parameters
 from slic.clips.flow_cache import FlowCache
-from slic.clips.reader import ClipReader, Shown
+from slic.clips.reader import ClipReader, ClipRequest
 from slic.clips.spans import random_pair
 from slic.videos.decoding import read_frames
 from slic.videos.inspection import probe
@@ -45,28 +45,26 @@ FRAMES, STRIDE, SIZE = 16, 1, 128
 
 
 class Source(NamedTuple):
-    """One video three times: the file, its small copy, and its extracted frames."""
+    """One video in three forms: the file, its proxy, and its extracted frames."""
 
     video: Video
-    copy: Video
+    proxy: Video
     jpegs: list[Path]
 
 
 class Plan(NamedTuple):
-    """Everything that is random about one sample."""
+    """All random choices of one sample."""
 
     anchor: tuple[int, np.ndarray]  # position of the video, frame numbers
     positive: tuple[int, np.ndarray]
-    looks: dict[
-        tuple[int, int], list[AugmentationParameters]
-    ]  # for frames of this width and height
+    views: dict[tuple[int, int], list[AugmentationParameters]]  # by width and height of the frames
     as_flow: tuple[bool, bool, bool]
 
 
 def make_sources(folder: Path, form: Format, films: list[list[np.ndarray]]) -> list[Source]:
-    """Encode films, and prepare copy, flow and extracted JPEGs of quality 95 of each."""
+    """Encode films, and prepare proxy, flow and extracted JPEGs of quality 95 of each."""
     sources = []
-    copies, cache = Copies(folder / "copies", short_side=SIZE), flow_cache(folder)
+    proxies, cache = Copies(folder / "proxies", short_side=SIZE), flow_cache(folder)
     for i, film in enumerate(films):
         path = folder / f"{i}{form.suffix}"
         encode(path, film, form)
@@ -75,21 +73,21 @@ def make_sources(folder: Path, form: Format, films: list[list[np.ndarray]]) -> l
         jpegs[0].parent.mkdir()
         for file, frame in zip(jpegs, read_frames(video, range(video.frames)), strict=True):
             Image.fromarray(frame).save(file, quality=95)
-        copies.write(video)
+        proxies.write(video)
         cache.write(video)
-        sources.append(Source(video, probe(copies.path(video), video.id), jpegs))
+        sources.append(Source(video, probe(proxies.path(video), video.id), jpegs))
     return sources
 
 
 def flow_cache(folder: Path) -> FlowCache:
-    """Return the cache of DIS flow (reading another method's takes as long)."""
+    """Return the cache of DIS flow. Reading flow of another method takes as long."""
     return FlowCache(folder / "flow", method="dis", size=RESIZED, stride=STRIDE)
 
 
 def draw_plans(
     sources: list[Source], rng: np.random.Generator, kind: "Kind", samples: int
 ) -> list[list[Plan]]:
-    """Draw samples, those together that are loaded together.
+    """Draw samples in the groups that are loaded together.
 
     As in the paper, four of five positives come from another video.
     """
@@ -98,7 +96,7 @@ def draw_plans(
         one, other = (int(i) for i in rng.choice(len(sources), 2, replace=False))
         other = one if rng.random() < 0.2 else other
         pairs = [(one, other)]
-        if kind.mutual and one != other:
+        if kind.reciprocal and one != other:
             pairs.append((other, one))
         groups.append([draw_plan(sources, rng, kind.flow_probability, *pair) for pair in pairs])
     return groups
@@ -107,13 +105,13 @@ def draw_plans(
 def draw_plan(
     sources: list[Source], rng: np.random.Generator, flow_probability: float, one: int, other: int
 ) -> Plan:
-    """Draw one sample of an anchor and a positive of two videos, or of one."""
+    """Draw one sample with anchor and positive from two videos, or from one."""
     pairs = [
         random_pair(sources[i].video.frames, frames=FRAMES, stride=STRIDE, rng=rng)
         for i in (one, other)
     ]
     seeds, augmentation = rng.integers(2**32, size=3), Augmentation()
-    looks = {
+    views = {
         (w, h): [
             draw_parameters(augmentation, width=w, height=h, rng=np.random.default_rng(seed))
             for seed in seeds
@@ -122,20 +120,20 @@ def draw_plan(
     }
     positive, second = (bool(x) for x in rng.random(2) < flow_probability)
     span = pairs[0].positive if one == other else pairs[1].positive
-    return Plan((one, pairs[0].anchor), (other, span), looks, (False, positive, second))
+    return Plan((one, pairs[0].anchor), (other, span), views, (False, positive, second))
 
 
 def ours(
     reader: ClipReader, videos: list[Video], plans: list[Plan]
 ) -> list[UInt8[np.ndarray, "t s s 3"]]:
-    """Load samples together as training does."""
-    return reader.show(
+    """Load samples together, as training does."""
+    return reader.render(
         [
-            Shown(videos[i], span, look, "flow" if as_flow else "rgb")
+            ClipRequest(videos[i], span, parameters, "flow" if as_flow else "rgb")
             for plan in plans
-            for (i, span), look, as_flow in zip(
+            for (i, span), parameters, as_flow in zip(
                 (plan.anchor, plan.positive, plan.anchor),
-                plan.looks[RESIZED],
+                plan.views[RESIZED],
                 plan.as_flow,
                 strict=True,
             )
@@ -144,15 +142,15 @@ def ours(
 
 
 def authors_way(sources: list[Source], plans: list[Plan]) -> list[np.ndarray]:
-    """Load one sample from extracted frames, picture by picture."""
+    """Load one sample from extracted frames, one picture at a time."""
     (plan,) = plans
     anchor, positive = (
         [load_jpeg(sources[i].jpegs[k]) for k in span] for i, span in (plan.anchor, plan.positive)
     )
-    looks = plan.looks[RAW]
+    views = plan.views[RAW]
     return [
-        np.stack([np.asarray(render_pil(image, look)) for image in clip])
-        for clip, look in zip((anchor, positive, anchor), looks, strict=True)
+        np.stack([np.asarray(render_pil(image, parameters)) for image in clip])
+        for clip, parameters in zip((anchor, positive, anchor), views, strict=True)
     ]
 
 
@@ -161,41 +159,50 @@ def load_jpeg(path: Path) -> Image.Image:
         return Image.open(file).convert("RGB")
 
 
-def render_pil(image: Image.Image, look: AugmentationParameters) -> Image.Image:
-    """Render a look of one frame, one operation of PIL after the other."""
-    box = (look.left, look.top, look.left + look.width, look.top + look.height)
+def render_pil(image: Image.Image, parameters: AugmentationParameters) -> Image.Image:
+    """Augment one frame with PIL, one operation after the other."""
+    box = (
+        parameters.left,
+        parameters.top,
+        parameters.left + parameters.width,
+        parameters.top + parameters.height,
+    )
     image = image.crop(box).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
-    image = ImageOps.mirror(image) if look.flip else image
-    if look.brightness != 1.0:
-        image = ImageEnhance.Brightness(image).enhance(look.brightness)
-        image = ImageEnhance.Contrast(image).enhance(look.contrast)
-        image = ImageEnhance.Color(image).enhance(look.saturation)
+    image = ImageOps.mirror(image) if parameters.flip else image
+    if parameters.brightness != 1.0:
+        image = ImageEnhance.Brightness(image).enhance(parameters.brightness)
+        image = ImageEnhance.Contrast(image).enhance(parameters.contrast)
+        image = ImageEnhance.Color(image).enhance(parameters.saturation)
         hue, saturation, value = image.convert("HSV").split()
-        turned = np.asarray(hue) + np.uint8(round(look.hue * 255) % 256)
+        turned = np.asarray(hue) + np.uint8(round(parameters.hue * 255) % 256)
         hsv = Image.merge("HSV", (Image.fromarray(turned), saturation, value))
         image = hsv.convert("RGB")
-    image = image.convert("L").convert("RGB") if look.grey else image
-    return image.filter(ImageFilter.GaussianBlur(look.blur_sigma)) if look.blur_sigma else image
+    image = image.convert("L").convert("RGB") if parameters.grey else image
+    return (
+        image.filter(ImageFilter.GaussianBlur(parameters.blur_sigma))
+        if parameters.blur_sigma
+        else image
+    )
 
 
 class Kind(NamedTuple):
-    """A way of loading, and what it loads."""
+    """A way of loading, and the samples it loads."""
 
     load: Callable[[list[Plan]], object]
     flow_probability: float = 0.0
-    mutual: bool = False
+    reciprocal: bool = False
 
 
 def ways_of_loading(sources: list[Source], folder: Path) -> dict[str, Kind]:
-    """Return every way."""
-    videos, copies = ([s.video for s in sources], [s.copy for s in sources])
+    """Return the ways of loading by name."""
+    videos, proxies = ([s.video for s in sources], [s.proxy for s in sources])
     reader = ClipReader(frames=FRAMES, stride=STRIDE, size=SIZE)
     prepared = ClipReader(frames=FRAMES, stride=STRIDE, size=SIZE, store=flow_cache(folder))
     return {
         "authors": Kind(partial(authors_way, sources)),
         "ours": Kind(partial(ours, reader, videos)),
-        "mutual": Kind(partial(ours, reader, videos), mutual=True),
-        "copies": Kind(partial(ours, reader, copies)),
+        "reciprocal": Kind(partial(ours, reader, videos), reciprocal=True),
+        "proxies": Kind(partial(ours, reader, proxies)),
         "flow": Kind(partial(ours, reader, videos), 0.25),
         "prepared": Kind(partial(ours, prepared, videos), 0.25),
     }
@@ -204,7 +211,7 @@ def ways_of_loading(sources: list[Source], folder: Path) -> dict[str, Kind]:
 def measure(
     sources: list[Source], ways: dict[str, Kind], *, samples: int, repetitions: int
 ) -> dict[str, float]:
-    """Return the median samples a CPU-second of every way; they take turns."""
+    """Return the median samples per CPU-second of every way. They take turns."""
     rates: dict[str, list[float]] = {name: [] for name in ways}
     for repetition in range(repetitions + 1):
         for name, kind in ways.items():
@@ -214,18 +221,20 @@ def measure(
             for plans in groups:
                 kind.load(plans)
             rates[name].append(sum(len(group) for group in groups) / (time.process_time() - start))
-    return {name: statistics.median(rate[1:]) for name, rate in rates.items()}  # first: warming up
+    return {
+        name: statistics.median(rate[1:]) for name, rate in rates.items()
+    }  # the first is a warm-up
 
 
 def judged(form: Format, rate: dict[str, float]) -> list[Target]:
-    """Compare with the authors' way: files as they are, and small copies."""
+    """Compare files and proxies with the authors' way."""
     straight = 4.0 if form.codec == "mpeg4" else 1.5
     said = {
         "ours": "files as they are",
-        "mutual": "mutual positives",
-        "copies": "small copies",
+        "reciprocal": "reciprocal positives",
+        "proxies": "proxies",
     }
-    wanted = dict.fromkeys(said, straight) | {"copies": 8.0}
+    wanted = dict.fromkeys(said, straight) | {"proxies": 8.0}
     return [
         Target(
             name=f"loading {form.name}, {said[way]}",
@@ -244,11 +253,11 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=6, help="videos of each format, at least 2")
     parser.add_argument("--samples", type=int, default=16, help="samples of one repetition")
     parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--targets", type=Path, metavar="FILE")
+    parser.add_argument("--targets", type=Path, metavar="FILE", help="append the targets to FILE")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     films = [moving_picture(np.random.default_rng(i), RAW) for i in range(options.videos)]
-    print(f"samples a CPU-second, 3 clips of {FRAMES}x{SIZE}x{SIZE} each, from {RAW[0]}x{RAW[1]}")
+    print(f"samples per CPU-second, 3 clips of {FRAMES}x{SIZE}x{SIZE} each, from {RAW[0]}x{RAW[1]}")
     for form in FORMATS:
         with tempfile.TemporaryDirectory() as folder:
             sources = make_sources(Path(folder), form, films)

@@ -1,4 +1,4 @@
-"""A chart of lines over two logarithmic axes, as an SVG file of a few kilobytes."""
+"""A line chart with two logarithmic axes, as a small SVG file."""
 
 import html
 import math
@@ -24,7 +24,7 @@ def write_chart(
     y_name: str,
     guides: Mapping[str, Line],
 ) -> None:
-    """Draw measured lines with dots, and guides dashed; names stand at the right ends."""
+    """Draw measured lines with dots and dashed guides; names are at their right ends."""
     every = [point for line in (*lines.values(), *guides.values()) for point in line]
     x_low, x_high = (f(math.log10(x) for x, _ in every) for f in (min, max))
     y_low = math.floor(min(math.log10(y) for _, y in every))

@@ -1,8 +1,8 @@
 """Mining, triplet loss and backward of one batch, against loops and pytorch-metric-learning.
 
 The loops are plain Python over pairs. pytorch-metric-learning's `TripletMarginMiner` takes every
-violating negative of a pair and not one at random, as its users do. They take turns; one thread;
-CPU time, medians of 7. Run ``python benchmarks/losses.py``.
+violating negative of a pair instead of one at random. They take turns on one thread; CPU time,
+medians of 7. Run ``python benchmarks/losses.py``.
 """
 
 import argparse
@@ -31,7 +31,7 @@ Loss = Callable[[Tensor, Tensor, Generator], Tensor]
 
 
 def loops(z: Tensor, label: Tensor, generator: Generator) -> Tensor:
-    """Take the pairs one by one, as it is often written; only the distances are one product."""
+    """Loop over the pairs; only the distances are one matrix product."""
     distance, labels, terms = cosine_distances(z), label.tolist(), []
     for a in range(len(labels)):
         negatives = (label != label[a]).nonzero().squeeze(1)
@@ -65,7 +65,7 @@ BOUNDS = {"loops over pairs": 10.0, "pytorch-metric-learning": 1.0}
 
 
 def milliseconds(losses: dict[str, Loss]) -> dict[str, float]:
-    """Return the median CPU time of each; the first turn warms up."""
+    """Return the median CPU time of each. The first turn is a warm-up."""
     times: dict[str, list[float]] = {name: [] for name in losses}
     for run in range(RUNS + 1):
         for name, loss in losses.items():
@@ -80,9 +80,9 @@ def milliseconds(losses: dict[str, Loss]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--targets", type=Path, metavar="FILE")
+    parser.add_argument("--targets", type=Path, metavar="FILE", help="append the targets to FILE")
     options = parser.parse_args()
-    torch.set_num_threads(1)  # as the loops use; more threads wait for each other on small matrices
+    torch.set_num_threads(1)  # more threads are slower on small matrices
     peers, missing = targets.importable(PEERS)
     took = milliseconds({"slic": ours, **peers})
     print(f"loss, mining and backward at {EMBEDDINGS} embeddings, median of {RUNS} runs:")

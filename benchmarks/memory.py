@@ -26,7 +26,8 @@ import torch
 
 import targets
 from first_round import run_after_first_round
-from slic.clips.datasets import TripletSample, batch_loader
+from slic.clips.loader import batch_loader
+from slic.clips.triplets import TripletSample
 from slic.embeddings import embed
 from slic.pretraining.parts import new_encoder
 from slic.pretraining.run import Run

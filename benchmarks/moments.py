@@ -1,9 +1,10 @@
-"""What search finds; no part of `make bench`, it needs a trained encoder.
+"""Accuracy of search with a trained encoder. It is not part of `make bench`.
 
     python benchmarks/moments.py SAMPLE --long-from VIDEOS --encoder E --scratch FOLDER
 
-Ten seconds cut out of a file of half an hour, made of many videos, re-encoded and searched for in
-an index of that file; and precision@5 of a sample's test among its training videos.
+First, ten-second cuts of a half-hour file are re-encoded and searched in an index of that file,
+which is a concatenation of many videos. Second, precision@5 of the sample's test videos among its
+training videos.
 """
 
 import argparse
@@ -94,12 +95,12 @@ def find_actions(arguments: argparse.Namespace, encoder: VideoEncoder) -> None:
         scores[kind] = np.mean(right)
     own = [label[row[0].partition("/")[2]] for row in rows if row[2] == "train"]
     chance = np.mean([own.count(label[test]) / len(own) for test in tests])
-    told = ", ".join(f"{kind} {score:.3f}" for kind, score in scores.items())
-    print(f"precision@5 of {len(tests)} held-out videos: {told}, chance {chance:.3f}", flush=True)
+    text = ", ".join(f"{kind} {score:.3f}" for kind, score in scores.items())
+    print(f"precision@5 of {len(tests)} held-out videos: {text}, chance {chance:.3f}", flush=True)
 
 
 def write_video(path: Path, frames: Iterable[np.ndarray], *, quality: int) -> None:
-    """Write H.264 of 25 frames a second; a greater ``quality`` number is a coarser picture."""
+    """Write H.264 at 25 frames per second; ``quality`` is the crf."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"crf": str(quality)})
         assert isinstance(stream, VideoStream)
@@ -116,7 +117,7 @@ def updated(path: Path, encoder: VideoEncoder, videos: Path) -> Index:
 
 
 def concatenate(catalog: Catalog, path: Path, minutes: float) -> None:
-    """Write all videos of a catalog, 320 x 240, one after the other into one file."""
+    """Concatenate the videos of a catalog at 320 x 240 into one file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     frames = (
         frame
@@ -124,8 +125,10 @@ def concatenate(catalog: Catalog, path: Path, minutes: float) -> None:
         for frame in stream_frames(video, range(video.frames), size=(320, 240))
     )
     part = path.with_suffix(".part.mp4")
-    most = round(minutes * 60 * 25)
-    write_video(part, (frame for frame, _ in zip(frames, range(most), strict=False)), quality=23)
+    max_frames = round(minutes * 60 * 25)
+    write_video(
+        part, (frame for frame, _ in zip(frames, range(max_frames), strict=False)), quality=23
+    )
     shutil.move(part, path)
 
 

@@ -1,9 +1,9 @@
 """Reading clips: 16 consecutive frames of a 320x240 video, resized to 171x128, at random places.
 
-Ours, plain PyAV and TorchCodec. One thread each; clips a CPU-second, medians of 5; they take turns.
-A clip is right when it looks more like what a plain reading from the start shows at its place than
-like up to three frames before or after: what is compared are right clips a CPU-second. Run
-``python benchmarks/reading.py``.
+Ours, plain PyAV and TorchCodec take turns on one thread each; clips per CPU-second, medians of 5.
+A clip is right if it is nearer to the frames that reading from the start gives at its place than to
+those up to three frames before or after. Right clips per CPU-second are compared.
+Run ``python benchmarks/reading.py``.
 """
 
 import argparse
@@ -37,11 +37,11 @@ def ours() -> Read:
 
 
 def pyav() -> Read:
-    """Return a reader that jumps to the key frame before a clip and decodes on from it."""
+    """Return a reader that seeks to the key frame before a clip and decodes from there."""
     import av
     from av.video.reformatter import VideoReformatter
 
-    colours = VideoReformatter()  # a frame's own makes threads
+    colours = VideoReformatter()  # the one of a frame starts threads
 
     def read(video: Video, first: int) -> Clip:
         with av.open(str(video.path)) as container:
@@ -89,7 +89,7 @@ def resized(frame: np.ndarray) -> np.ndarray:
 
 
 def measure(readers: dict[str, Read], videos: list[Video], clips: int) -> dict[str, float]:
-    """Return the median clips a CPU-second of each; the first turn warms up."""
+    """Return the median clips per CPU-second of each. The first turn is a warm-up."""
     rates: dict[str, list[float]] = {name: [] for name in readers}
     for turn in range(RUNS + 1):
         for name, read in readers.items():
@@ -103,7 +103,7 @@ def measure(readers: dict[str, Read], videos: list[Video], clips: int) -> dict[s
 
 
 def share_right(read: Read, video: Video) -> float:
-    """Return the share of clips that show what a reading from the start shows there."""
+    """Return the share of right clips."""
     truth = np.stack(list(stream_frames(video, range(video.frames), size=RESIZED)))
     shifts = range(-3, 4)
     right = []
@@ -116,9 +116,9 @@ def share_right(read: Read, video: Video) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--videos", type=int, default=3, help="of each format")
+    parser.add_argument("--videos", type=int, default=3, help="videos of each format")
     parser.add_argument("--clips", type=int, default=24)
-    parser.add_argument("--targets", type=Path, metavar="FILE")
+    parser.add_argument("--targets", type=Path, metavar="FILE", help="append the targets to FILE")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     readers, missing = targets.importable(READERS)
@@ -132,7 +132,7 @@ def main() -> None:
             videos = [probe(path, path.name) for path in paths]
             rate = measure(readers, videos, options.clips)
             right = {name: share_right(read, videos[0]) for name, read in readers.items()}
-        print(f"clips a CPU-second from {form.name}")
+        print(f"clips per CPU-second from {form.name}")
         for name in readers:
             print(f"  {name:26}{rate[name]:8.1f}   {right[name]:.0%} of clips right", flush=True)
         rows += compared(form.name, rate, right)
@@ -140,7 +140,7 @@ def main() -> None:
 
 
 def compared(form: str, rate: dict[str, float], right: dict[str, float]) -> list[Target]:
-    """Compare right clips a CPU-second."""
+    """Compare right clips per CPU-second."""
     return [
         Target(
             name=f"reading {form} against {peer}",

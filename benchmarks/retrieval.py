@@ -1,9 +1,9 @@
 """Exact retrieval at scale, against a dense matrix of similarities and against scikit-learn.
 
-Every case is a process of its own, so that its memory is seen; one thread; CPU-seconds are medians
-of 5. The last case searches a gallery of a million videos with 2 % of the 100,000 queries it would
-have in earnest (``--queries 100000``), and with a tenth of those: what it holds does not grow with
-them. Run ``python benchmarks/retrieval.py``.
+Every case is a new process with one thread, to measure its memory; CPU-seconds are medians of 5.
+The last case searches a gallery of a million videos with 2 % of 100,000 queries (all of them with
+``--queries 100000``), and with a tenth of that: its memory must not grow with the queries.
+Run ``python benchmarks/retrieval.py``.
 """
 
 import argparse
@@ -31,12 +31,12 @@ Sides = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def sides(queries: int, gallery: int) -> Sides:
-    """Draw unit vectors around the directions of the labels, and the labels."""
+    """Draw unit vectors around one direction per label, and the labels."""
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((LABELS, WIDTH), dtype=np.float32)
     labels = rng.integers(0, LABELS, queries + gallery)
     x = rng.standard_normal((queries + gallery, WIDTH), dtype=np.float32)
-    for start in range(0, len(x), 4096):  # what is held only while drawing would hide later peaks
+    for start in range(0, len(x), 4096):  # temporary arrays would hide later peaks
         block = slice(start, start + 4096)
         x[block] = 2.0 * x[block] + centres[labels[block]]
         x[block] /= np.linalg.norm(x[block], axis=1, keepdims=True)
@@ -68,7 +68,7 @@ def ours(*, average_precision: bool) -> Callable[[Sides], list[float]]:
 
 
 def dense_recall(drawn: Sides) -> list[float]:
-    """Hold all similarities, take the 50 nearest of each row."""
+    """Hold all similarities and take the 50 nearest of each row."""
     q, q_labels, g, g_labels = drawn
     similarity = q @ g.T
     nearest = np.argpartition(-similarity, 50, axis=1)[:, :50]
@@ -105,7 +105,7 @@ CASES: dict[str, Callable[[], Callable[[Sides], list[float]]]] = {
 
 
 def measure(case: str, queries: int, gallery: int, runs: int) -> None:
-    """Print CPU-seconds, added MiB and the figures as JSON."""
+    """Print CPU-seconds, added MiB and the scores as JSON."""
     score, drawn = CASES[case](), sides(queries, gallery)
     score(sides(20, 200))  # warms up
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -119,7 +119,7 @@ def measure(case: str, queries: int, gallery: int, runs: int) -> None:
 
 
 class Cost(NamedTuple):
-    """What a case took: CPU-seconds, MiB beyond the data, and the figures it found."""
+    """CPU-seconds of a case, MiB beyond the data, and the scores."""
 
     seconds: float
     added: float
@@ -162,7 +162,7 @@ def against_peers() -> list[Target]:
 
 
 def million(queries: int) -> list[Target]:
-    """Measure a few of 100,000 queries; the vectors at length 1 are held beside the given ones."""
+    """Measure a few of 100,000 queries. The unit vectors are held beside the given ones."""
     some, few = (in_process("slic, R@k", n, MILLION, 1) for n in (queries, queries // 10))
     per_query = (some.seconds - few.seconds) / (queries - queries // 10)
     minutes = (few.seconds + (100_000 - queries // 10) * per_query) / 60
@@ -185,7 +185,7 @@ def million(queries: int) -> list[Target]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--queries", type=int, default=SLICE, help="of the million (2,000)")
-    parser.add_argument("--targets", type=Path, metavar="FILE")
+    parser.add_argument("--targets", type=Path, metavar="FILE", help="append the targets to FILE")
     parser.add_argument("--only", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.only:

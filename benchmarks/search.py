@@ -1,11 +1,11 @@
-"""What every store of search costs and finds; a process a case.
+"""Cost and recall of the vector stores; every case is a new process.
 
     python benchmarks/search.py
     python benchmarks/search.py --embeddings INDEX --sizes 100000 1000000
 
-On the embeddings of an index, jittered and made many, or on drawn ones that lie in clusters. Build,
-disk, memory, recall@10 against exact search, and p50/p99 of single queries through `Index.nearest`,
-or through the library alone for the peers that are not in the package.
+The vectors are those of an index, jittered and multiplied, or drawn in clusters. Measured are build
+time, disk, memory, recall@10 against exact search, and p50/p99 of single queries. Our stores are
+queried through `Index.nearest`, peers through their library.
 """
 
 import argparse
@@ -24,18 +24,23 @@ import numpy as np
 
 import targets
 from slic.search import Index
-from slic.search.repository import Settings, next_generation
+from slic.search.repository import IndexSettings, next_generation
 from targets import Target
 
 QUERIES = 1000
 K = 10
-JITTER = 0.3  # length of the random part beside an embedding of length 1
+JITTER = 0.3  # length of the noise added to an embedding of length 1
 STORES = ("ours", "faiss flat", "faiss hnsw", "usearch", "milvus")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--embeddings", type=Path, metavar="INDEX", help="else they are drawn")
+    parser.add_argument(
+        "--embeddings",
+        type=Path,
+        metavar="INDEX",
+        help="use the embeddings of an index; default: drawn ones",
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=[50_000])
     parser.add_argument("--stores", nargs="+", choices=STORES, default=STORES[:4])
     parser.add_argument("--milvus", default="http://127.0.0.1:19530", metavar="ADDRESS")
@@ -48,7 +53,7 @@ def main() -> None:
 
 
 class Cost(NamedTuple):
-    """What one store took: seconds, MiB, the share of the true nearest found, milliseconds."""
+    """Figures of one store: seconds, MiB, recall, milliseconds."""
 
     write: float
     build: float
@@ -80,7 +85,7 @@ def in_process(store: str, size: int, arguments: argparse.Namespace) -> Cost:
 
 
 def judged(size: int, costs: dict[str, Cost]) -> list[Target]:
-    """Compare the latency with exact search, build time and recall with the graphs."""
+    """Compare latency with exact search, and build time and recall with graph indexes."""
     if "ours" not in costs:
         return []
     mine, rows = costs["ours"], []
@@ -105,7 +110,7 @@ def _said(cost: Cost) -> str:
 
 
 def base_vectors(index: Path | None) -> np.ndarray:
-    """Return the vectors of an index, or drawn ones that lie in clusters."""
+    """Return the vectors of an index, or drawn ones in clusters."""
     if index:
         return Index.open(index).all_vectors()[1]
     rng = np.random.default_rng(2)
@@ -115,7 +120,7 @@ def base_vectors(index: Path | None) -> np.ndarray:
 
 
 def jittered(base: np.ndarray, count: int, *, seed: int) -> np.ndarray:
-    """Return ``count`` unit vectors, each beside one of the real ones."""
+    """Return ``count`` unit vectors, each near one of the given ones."""
     rng = np.random.default_rng(seed)
     rows = np.empty((count, base.shape[1]), np.float32)
     for start in range(0, count, 65_536):
@@ -127,7 +132,7 @@ def jittered(base: np.ndarray, count: int, *, seed: int) -> np.ndarray:
 
 
 def measure(store: str, size: int, base: np.ndarray, milvus: str) -> Cost:
-    """Fill one store, ask it, and compare with the truth."""
+    """Fill one store, query it, and compare with exact search."""
     x, queries = jittered(base, size, seed=0), jittered(base, QUERIES, seed=1)
     truth = exact(x, queries)
     with tempfile.TemporaryDirectory() as scratch:
@@ -178,7 +183,7 @@ def exact(x: np.ndarray, queries: np.ndarray) -> list[list[int]]:
 
 
 def asked(find: Find, queries: np.ndarray) -> tuple[list[list[int]], list[float]]:
-    """Ask one query after the other; the first ones warm the caches and are not timed."""
+    """Run queries one by one. The first ones warm the caches and are not timed."""
     for query in queries[:20]:
         find(query[None])
     found, milliseconds = [], []
@@ -190,8 +195,8 @@ def asked(find: Find, queries: np.ndarray) -> tuple[list[list[int]], list[float]
 
 
 def fill(folder: Path, x: np.ndarray, store: str) -> None:
-    """Write an index of made-up videos of an hour, with these vectors for moments."""
-    settings = Settings(
+    """Write an index of made-up videos of an hour, with these vectors as moments."""
+    settings = IndexSettings(
         encoder="-", dimension=x.shape[1], window_seconds=2.0, stride_seconds=1.0, store=store
     )
     index = Index.create(folder, settings)
@@ -200,7 +205,7 @@ def fill(folder: Path, x: np.ndarray, store: str) -> None:
         with index.database.transaction() as connection:
             number = next_generation(connection)
             video = connection.execute(
-                "INSERT INTO videos (root, path, size, mtime_ns, fingerprint, frames, fps, width,"
+                "INSERT INTO videos (root, path, size, mtime_ns, content_id, frames, fps, width,"
                 " height, seekable, keyframe_gap) VALUES ('/', ?, 1, 1, ?, 90025, 25, 320, 240, 1,"
                 " 12)",
                 (f"{start}.mp4", str(start)),
@@ -217,7 +222,7 @@ def fill(folder: Path, x: np.ndarray, store: str) -> None:
 
 
 def opened(folder: Path) -> tuple[Find, Size]:
-    """Open the index and let its store follow, which builds it."""
+    """Open the index and build its store."""
     index = Index.open(folder)
     index.sync_store()
 

@@ -1,8 +1,8 @@
-"""How long the command takes to say its help, the package to import, and a known folder to scan.
+"""Time of ``slic --help``, of importing the package, and of scanning a known folder again.
 
-Every start is a process of its own; medians of 7. The import is of every public name after torch,
-and what ``import torch`` alone takes is subtracted. The folder holds 10,000 links to a few small
-videos of ten frames, so the first scan is as short as it can be.
+Every start is a new process; medians of 7. The import fetches every public name, and the time of
+``import torch`` is subtracted. The folder holds 10,000 links to a few videos of ten frames, so the
+first scan is as short as possible.
 
     python benchmarks/start.py
 """
@@ -37,7 +37,7 @@ def seconds(words: list[str]) -> float:
 
 
 def in_turns(*programs: list[str]) -> list[float]:
-    """Return the median wall time of each; the first turn fills the caches of the disk."""
+    """Return the median wall time of each. The first turn fills the disk cache."""
     turns = [[seconds(program) for program in programs] for _ in range(RUNS + 1)]
     return [statistics.median(times) for times in zip(*turns[1:], strict=True)]
 
@@ -47,11 +47,11 @@ def starts() -> list[Target]:
     torch, whole, package = in_turns(
         [*python, "import torch"], [*python, EVERYTHING], [*python, "import slic"]
     )
-    (told,) = in_turns([sys.executable, "-m", "slic", "--help"])
+    (help_seconds,) = in_turns([sys.executable, "-m", "slic", "--help"])
     return [
         Target(
-            name="slic --help", ours=f"{told:.2f} s", peer="a bound", value=told, bound=0.3,
-            at_least=False,
+            name="slic --help", ours=f"{help_seconds:.2f} s", peer="a bound",
+            value=help_seconds, bound=0.3, at_least=False,
         ),
         Target(
             name="importing every public name, beyond torch",
@@ -98,7 +98,7 @@ def scans() -> list[Target]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--targets", type=Path, metavar="FILE")
+    parser.add_argument("--targets", type=Path, metavar="FILE", help="append the targets to FILE")
     options = parser.parse_args()
     rows = [*starts(), *scans()]
     for row in rows:

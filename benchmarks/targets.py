@@ -1,4 +1,4 @@
-"""What the benchmarks report: a figure beside its peer, and whether it meets its target.
+"""Targets: a figure of ours beside that of a peer, and a verdict.
 
 Every benchmark takes ``--targets FILE`` and appends one line of JSON for each of its targets;
 ``benchmarks/everything.py`` (``make bench``) gathers them into the table of docs/performance.md.
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One target: our figure against a peer, a bound or an earlier version, in the same run.
+    """Our figure against that of a peer, a bound or an earlier version in the same run.
 
     Attributes:
         name: What is measured, such as ``"loading, XviD"``.
@@ -36,24 +36,24 @@ class Target:
 
     @property
     def ran(self) -> bool:
-        """Return whether there is a figure at all."""
+        """Return whether the peer ran."""
         return not math.isnan(self.value)
 
     @property
     def met(self) -> bool:
-        """Return whether the value is on the right side of its bound."""
+        """Return whether the value satisfies its bound."""
         return self.value >= self.bound if self.at_least else self.value <= self.bound
 
     @property
     def verdict(self) -> str:
-        """Return whether it is met, or by how much it is missed."""
+        """Return the verdict, with the relative difference if the bound is missed."""
         if not self.ran:
             return "NOT RUN"
         return "met" if self.met else f"missed by {abs(self.value / self.bound - 1):.0%}"
 
 
 def append(targets: list[Target], file: Path | None) -> None:
-    """Append the targets to a file of JSON lines; None is no file."""
+    """Append the targets to a file of JSON lines. Do nothing without a file."""
     if file is not None:
         with file.open("a") as lines:
             lines.writelines(json.dumps(asdict(target)) + "\n" for target in targets)
@@ -71,7 +71,7 @@ def not_run(name: str, reason: str) -> Target:
 
 
 def importable(peers: Mapping[str, Callable[[], T]]) -> tuple[dict[str, T], dict[str, str]]:
-    """Make those peers whose packages import; of the others return the reason, said on stdout."""
+    """Build the peers whose packages import. Return and print the reason for the others."""
     made, missing = dict[str, T](), dict[str, str]()
     for name, make in peers.items():
         try:

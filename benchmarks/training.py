@@ -32,7 +32,8 @@ from torch import Generator, Tensor
 
 import targets
 from first_round import run_after_first_round
-from slic.clips.datasets import TripletSample, batch_loader
+from slic.clips.loader import batch_loader
+from slic.clips.triplets import TripletSample
 from slic.embeddings import embed
 from slic.models.encoder import to_input
 from slic.pretraining.objective import loss_terms

@@ -23,7 +23,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from slic.sample.studio import make_sample
-from slic.search import Index, assign_name
+from slic.search import Index, set_label
 from slic.studio.app import create_app
 from slic.studio.guard import Access
 from slic.studio.projection import make_map
@@ -61,7 +61,7 @@ def name_some(index: Index, labels: Path) -> None:
     moments = index.moments(index.ids().tolist())
     known = [moment for moment in moments if moment.video_id % 2 and moment.path in label]
     for name in Counter(label.values()):
-        assign_name(index, [m.id for m in known if label[m.path] == name], name)
+        set_label(index, [m.id for m in known if label[m.path] == name], name)
 
 
 def take_all(studio: Studio, sheet: Path) -> None:

@@ -1,4 +1,4 @@
-"""The shared folder, videos made on the spot whose frames tell their number, and the command."""
+"""Fixtures: videos whose frames show their number, programs in a new process, the command."""
 
 import multiprocessing
 import os
@@ -25,7 +25,7 @@ _QUARTER_TURN = np.array([0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30], ">i4"
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Return the folder of reference values beside the repository."""
+    """Return the folder of reference data beside the repository."""
     folder = Path(__file__).resolve().parents[1] / ".." / "shared"
     if not folder.is_dir():
         pytest.skip("there is no shared folder beside this checkout")
@@ -34,7 +34,7 @@ def shared() -> Path:
 
 @contextmanager
 def being_nobody() -> Iterator[None]:
-    """Be a user without rights for a while; a test run by root is refused nothing otherwise."""
+    """Run as a user without rights, because root may read and write everything."""
     if os.geteuid() != 0:
         yield
         return
@@ -53,7 +53,7 @@ def nobody() -> Callable[[], AbstractContextManager[None]]:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """Return a folder that everyone can enter; pytest's own are closed to others."""
+    """Return a folder that every user can enter; those of pytest are closed to others."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -61,17 +61,17 @@ def open_folder() -> Iterator[Path]:
 
 
 def numbered_picture(number: int, *, width: int, height: int) -> np.ndarray:
-    """Return an RGB picture with the number as upright bars, white for 1, lowest bit at left."""
+    """Return an RGB picture that shows a number as vertical bars: white is 1, lowest bit left."""
     bits = [number >> bit & 1 for bit in range(BITS)]
     row = np.repeat(np.array(bits, np.uint8) * 200 + 28, -(-width // BITS))[:width]
     picture = np.empty((height, width, 3), np.uint8)
     picture[...] = row[None, :, None]
-    picture[: height // 4] = (170, 90, 40)  # a colour, to see a swap of channels; also which is up
+    picture[: height // 4] = (170, 90, 40)  # reveals swapped channels and a picture upside down
     return picture
 
 
 def read_number(picture: np.ndarray) -> int:
-    """Return the number that a picture shows."""
+    """Return the number in a picture of `numbered_picture`."""
     height, width = picture.shape[:2]
     bar = width / BITS
     row = picture[height // 2 :].mean(axis=(0, 2))
@@ -114,7 +114,7 @@ def write_video(
 
 
 def _turn(path: Path) -> None:
-    """Put a rotation of 90 degrees into the track header of an MP4 file."""
+    """Set a rotation of 90 degrees in the track header of an MP4 file."""
     data = path.read_bytes()
     place = data.index(_UPRIGHT, data.index(b"tkhd"))
     path.write_bytes(data[:place] + _QUARTER_TURN + data[place + len(_UPRIGHT) :])
@@ -127,7 +127,7 @@ def write_frames(
     size: tuple[int, int] = (64, 48),
     name: str = "image_{:05d}.jpg",
 ) -> Path:
-    """Write a folder of numbered pictures, counted from 1."""
+    """Write a folder of numbered pictures. File names count from 1."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(frames):
         picture = numbered_picture(number, width=size[0], height=size[1])
@@ -155,7 +155,7 @@ def shown_number() -> Callable[[np.ndarray], int]:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended and what it printed; a process ended by signal n has the code -n."""
+    """Exit code and output of a process. The code is -n if signal n ended it."""
 
     code: int | None
     out: str
@@ -163,13 +163,13 @@ class Ended:
 
 
 class Running:
-    """A program in a process of its own, forked from a server that has torch loaded already."""
+    """A program in a new process, forked from a server that has loaded torch."""
 
     def __init__(self, program: str, folder: Path) -> None:
         self.out, self.err = folder / f"{time.time_ns()}.out", folder / f"{time.time_ns()}.err"
         redirect = f"""
 import multiprocessing, os
-multiprocessing.set_start_method("fork", force=True)  # as in a process of the user's
+multiprocessing.set_start_method("fork", force=True)  # as in a normal process
 for path, stream in (({str(self.out)!r}, 1), ({str(self.err)!r}, 2)):
     os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream)
 os.setsid()
@@ -185,11 +185,11 @@ os.setsid()
         os.killpg(self.pid, number)
 
     def kill(self) -> None:
-        """Kill the process, not its children, in a way that it cannot notice."""
+        """Kill the process, but not its children, with a signal that it cannot handle."""
         self.process.kill()
 
     def wait(self, seconds: float = 100) -> Ended:
-        """Wait for the end."""
+        """Wait until the process has ended."""
         self.process.join(seconds)
         if (code := self.process.exitcode) is None:
             os.killpg(self.pid, 9)
@@ -197,12 +197,32 @@ os.setsid()
 
 
 Program = Callable[[str], Running]
+WaitUntil = Callable[[Callable[[], bool], Running], None]
+
+
+def until(reached: Callable[[], bool], running: Running) -> None:
+    """Wait until a condition holds; it must hold before the program ends.
+
+    There is no limit of time here: a busy machine is slow, and pytest ends a test that hangs.
+    """
+    while not reached():
+        if not running.process.is_alive() and not reached():
+            pytest.fail(f"the program ended too early: {running.err.read_text()}")
+        time.sleep(0.002)
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> WaitUntil:
+    """Return :func:`until`."""
+    return until
+
+
 Slic = Callable[..., Running]
 
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
-    """Return a function that starts a program, given as Python text."""
+    """Return a function that starts a program given as Python source."""
     multiprocessing.get_context("forkserver").set_forkserver_preload(["slic.sample.demo"])
     os.environ["OMP_NUM_THREADS"] = "1"
     folder = tmp_path_factory.mktemp("printed")
@@ -211,7 +231,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
 
 @pytest.fixture(scope="session")
 def slic(program: Program) -> Slic:
-    """Return a function that starts ``slic WORDS``; ``before`` is Python text to run first."""
+    """Return a function that starts ``slic WORDS``; ``before`` is Python source to run first."""
 
     def start(*words: object, before: str = "") -> Running:
         main = f"from slic.cli import main\nmain({[str(word) for word in words]!r})"

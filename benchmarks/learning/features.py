@@ -1,7 +1,7 @@
-"""What needs no learning: each gives R@1 and mAP by protocol.
+"""Features without learning; each function returns R@1 and mAP by protocol.
 
-The two descriptors of motion are compared as they are (`plain`), and after each side's mean was
-taken off (`centred`).
+The two motion features are compared as they are (`plain`) and after each side's mean is subtracted
+(`centred`).
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from jaxtyping import Float32, UInt8
 
 from learning.scoring import compared, named, scores
 from learning.tasks import Task
-from slic.clips.datasets import ClipDataset
+from slic.clips.clip_dataset import ClipDataset
 from slic.clips.reader import ClipReader
 from slic.evaluation.mean_frame import LUMA
 from slic.evaluation.scoring import chance, mean_frame_scores
@@ -22,7 +22,7 @@ from slic.pretraining.rounds import motion_layouts
 from slic.recipe import Recipe
 from slic.videos.catalog import Catalog
 
-CLIPS, CELLS = 10, 8  # clips of a video, as the protocols have; rows and columns of the grid
+CLIPS, CELLS = 10, 8  # clips per video, as in the protocols; rows and columns of the grid
 Features = Callable[[Task, Recipe], dict[str, float]]
 Describe = Callable[[Catalog, ClipReader], Float32[np.ndarray, "n d"]]
 
@@ -30,7 +30,7 @@ Describe = Callable[[Catalog, ClipReader], Float32[np.ndarray, "n d"]]
 def frame_differences(
     clips: UInt8[np.ndarray, "clips t s s 3"],
 ) -> Float32[np.ndarray, " d"]:
-    """Return where a video changes: mean absolute differences of grey frames, on an 8 x 8 grid."""
+    """Return mean absolute differences of successive grey frames on an 8 x 8 grid."""
     grey = clips.astype(np.float32) @ LUMA
     change = np.abs(np.diff(grey, axis=1)).mean(axis=(0, 1))
     side = len(change) // CELLS
@@ -43,8 +43,8 @@ def _frame_differences(videos: Catalog, reader: ClipReader) -> Float32[np.ndarra
     return np.stack([frame_differences(clips[i].numpy()) for i in range(len(videos))])
 
 
-def _layouts(videos: Catalog, reader: ClipReader) -> Float32[np.ndarray, "n d"]:
-    """Return what the encoder of `best` is told of motion, before it learns anything."""
+def _motion_descriptors(videos: Catalog, reader: ClipReader) -> Float32[np.ndarray, "n d"]:
+    """Return the motion descriptor that the encoder of `best` computes, without its weights."""
     return motion_layouts(videos, reader, clips=CLIPS, workers=0, device=torch.device("cpu"))
 
 
@@ -83,5 +83,5 @@ UNTRAINED: dict[str, Features] = {
     "random": _random,
     "random-flow": _random_flow,
     "frame-differences": _described(_frame_differences),
-    "layout": _described(_layouts),
+    "motion-descriptor": _described(_motion_descriptors),
 }

@@ -17,7 +17,7 @@ Corner = Float64[np.ndarray, "2"]
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """A puppet's looks; girths are shares of its height."""
+    """Appearance of a puppet; girths are fractions of its height."""
 
     skin: Colour
     shirt: Colour

@@ -1,4 +1,4 @@
-"""A row of the tables: what its words mean, and doing it for one seed."""
+"""One row of the tables: parse its name, and run it for one seed."""
 
 import json
 import shutil
@@ -12,13 +12,10 @@ from typing import Any, NamedTuple
 
 import torch
 
-from learning.coclr import coclr
 from learning.features import UNTRAINED
-from learning.momentum import ByolRun, MocoRun
-from learning.scenes import BackgroundRun, StillRun
 from learning.scoring import curve_of
 from learning.tasks import TRAIN, Task
-from learning.training import GrowingRun, Looped, StoredRun, SupervisedRun, Training
+from learning.training import train, views
 from slic.errors import RecipeError
 from slic.evaluation.cost import TRAINING, gflop_per_clip
 from slic.pretraining.parts import new_encoder, settled
@@ -28,44 +25,32 @@ _ALONE = ("--clustering.method=none", "--sampling.same_video_probability=1")
 _PICTURES = "--sampling.flow_probability=0"
 
 
-class Way(NamedTuple):
-    """A way to learn: the training, its settings beside those of the recipe, its usual recipe.
+class Method(NamedTuple):
+    """A way to learn: settings added to those of the recipe, and the recipe if none is named."""
 
-    The version goes up when the way changes while its settings do not: a record is of one version.
-    """
-
-    training: Training
     settings: Sequence[str] = ()
     recipe: str = "best"
-    version: int = 1
 
 
-WAYS = {
-    "slic": Way(Looped(StoredRun)),
-    "official": Way(Looped(StoredRun), ["--compat=official"], "paper-small"),
-    "instance": Way(Looped(StoredRun), _ALONE),
-    "simclr": Way(Looped(StoredRun), [*_ALONE, _PICTURES]),
-    "moco": Way(Looped(MocoRun), [*_ALONE, _PICTURES], version=2),
-    "byol": Way(Looped(ByolRun), [*_ALONE, _PICTURES], version=2),
-    # one of its encoders is shown flow; so many pictures are what the others' backbones see
-    "coclr": Way(coclr, ["--encoder.motion=false", "--clip.frames=8", "--clip.stride=2"]),
-    "supervised": Way(Looped(SupervisedRun)),
-    "backgrounds": Way(Looped(BackgroundRun)),
-    "still": Way(Looped(StillRun)),
-    "growing": Way(Looped(GrowingRun)),
+METHODS = {
+    "slic": Method(),
+    "official": Method(["--compat=official"], "paper-small"),
+    "instance": Method(_ALONE),
+    "simclr": Method([*_ALONE, _PICTURES]),
+    "supervised": Method(),
 }
-SEEDLESS = {"chance", "mean-frame", "frame-differences", "layout"}
+SEEDLESS = {"chance", "mean-frame", "frame-differences", "motion-descriptor"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One way to get features, for one seed.
+    """One experiment with one seed.
 
     Attributes:
-        name: As the user wrote it.
-        method: A key of ``WAYS`` or ``UNTRAINED``.
-        recipe: All settings, the seed among them.
-        steps: Optimizer steps that were asked for; whole epochs may be a few more or less.
+        name: As given on the command line.
+        method: A key of ``METHODS`` or ``UNTRAINED``.
+        recipe: All settings, including the seed.
+        steps: Requested optimizer steps. Whole epochs may give a few more or fewer.
     """
 
     name: str
@@ -75,31 +60,31 @@ class Row:
 
 
 def read_row(name: str, *, seed: int) -> Row:
-    """Read ``METHOD[:RECIPE]`` or ``RECIPE``, then ``,--setting=value`` ...; a recipe is `slic`."""
+    """Parse ``METHOD[:RECIPE]`` or ``RECIPE`` (method ``slic``), then ``,--setting=value`` ..."""
     head, *words = name.split(",--")
     method, colon, recipe = head.partition(":")
-    if method not in WAYS | UNTRAINED:
+    if method not in METHODS | UNTRAINED:
         if colon:
-            known = ", ".join((*WAYS, *UNTRAINED))
+            known = ", ".join((*METHODS, *UNTRAINED))
             raise RecipeError(f"{name}: no method {method!r}; there are {known}, or a recipe.")
         method, recipe = "slic", method
-    way = WAYS.get(method, WAYS["slic"])
+    usual = METHODS.get(method, METHODS["slic"])
     settings = [
         "--train.workers=0",
-        *way.settings,
+        *usual.settings,
         *(f"--{word}" for word in words),
         f"--train.seed={seed}",
     ]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    read = settled(load_recipe(recipe or way.recipe, settings), device)
+    read = settled(load_recipe(recipe or usual.recipe, settings), device)
     return Row(name=name, method=method, recipe=read)
 
 
 def within(row: Row, *, videos: int, steps: int, curve_every: int) -> Row:
-    """Fit a row's recipe to a budget of optimizer steps, on so many videos.
+    """Adapt a row's recipe to a budget of optimizer steps and a number of videos.
 
-    Everything that a recipe counts in epochs is meant for 400 videos and keeps its steps: rounds
-    of clustering come after as many steps whatever the number of videos.
+    Recipes count epochs of 400 videos. The number of steps between rounds of clustering is kept
+    for other numbers of videos.
     """
     recipe, train = row.recipe, row.recipe.train
     steps_per_epoch = videos // min(train.batch_size, videos)
@@ -117,36 +102,29 @@ def within(row: Row, *, videos: int, steps: int, curve_every: int) -> Row:
 
 
 def steps_for(row: Row, gflop: float) -> int:
-    """Return how many optimizer steps a budget of 10^9 operations pays for, rounds left out."""
+    """Return how many optimizer steps a budget of 10^9 operations allows, without rounds."""
     recipe = row.recipe
-    looks = 3 if recipe.loss.temporal_weight > 0 else 2
-    clips = TRAINING * looks * recipe.train.batch_size
+    clips = TRAINING * views(recipe) * recipe.train.batch_size
     return max(1, round(gflop / (clips * gflop_per_clip(new_encoder(recipe)))))
 
 
 def identity(row: Row, task: Task) -> str:
-    """Return what tells a result from all others; the git revision does not."""
+    """Return the id of a result. It does not depend on the git revision."""
     parts = [task.name, task.draw, len(task.training), len(task.catalog), row.method]
-    if (version := _version(row)) > 1:
-        parts.append(version)
     return sha256(json.dumps([*parts, asdict(row.recipe)]).encode()).hexdigest()[:12]
 
 
-def _version(row: Row) -> int:
-    return WAYS[row.method].version if row.method in WAYS else 1
-
-
 def do(row: Row, task: Task, out: Path, *, start: bool = True) -> dict[str, Any]:
-    """Do a row and return its record, one line of ``results.jsonl``.
+    """Run a row and return its record, one line of ``results.jsonl``.
 
     Args:
-        row: What to do.
-        task: On what.
+        row: The experiment.
+        task: The task.
         out: Folder for the run.
-        start: Whether the curve begins with random weights, which rows of one network share.
+        start: Whether the curve starts with random weights.
     """
     started, worked = time.monotonic(), time.process_time()
-    outcome = _train(row, task, out, start) if row.method in WAYS else _look(row, task)
+    outcome = (_train if row.method in METHODS else _score)(row, task, out, start)
     return {
         "id": identity(row, task),
         "task": task.name,
@@ -158,7 +136,6 @@ def do(row: Row, task: Task, out: Path, *, start: bool = True) -> dict[str, Any]
         "set_videos": len(task.catalog),
         "run": row.name,
         "method": row.method,
-        "version": _version(row),
         "seed": row.recipe.train.seed,
         "asked_steps": row.steps,
         **outcome,
@@ -171,17 +148,17 @@ def do(row: Row, task: Task, out: Path, *, start: bool = True) -> dict[str, Any]
     }
 
 
-def _look(row: Row, task: Task) -> Mapping[str, Any]:
-    """Return what features reach that need no learning."""
+def _score(row: Row, task: Task, _: Path, __: bool) -> Mapping[str, Any]:
+    """Score features without learning."""
     return {"steps": 0, "curve": {"0": UNTRAINED[row.method](task, row.recipe)}}
 
 
 def _train(row: Row, task: Task, out: Path, start: bool) -> Mapping[str, Any]:
-    """Train and return what it cost and what came of it; snapshots and checkpoints go away."""
+    """Train, score, and delete snapshots and checkpoints; return cost and scores."""
     folder = out / "runs" / f"{task.name}-{row.method}-{identity(row, task)}"
     shutil.rmtree(folder, ignore_errors=True)
     started, worked = time.monotonic(), time.process_time()
-    trained = WAYS[row.method].training(row.recipe, task, folder)
+    trained = train(row.recipe, task, folder, supervised=row.method == "supervised")
     seconds, cpu_seconds = time.monotonic() - started, time.process_time() - worked
     untrained = new_encoder(row.recipe)
     curve = curve_of(
@@ -201,7 +178,7 @@ def _train(row: Row, task: Task, out: Path, start: bool) -> Mapping[str, Any]:
 
 
 def revision() -> str:
-    """Return the code's git revision; ``+`` says that files were changed since."""
+    """Return the git revision of the code, with ``+`` if files have changed since."""
 
     def git(*words: str) -> str:
         here = Path(__file__).parent

@@ -5,18 +5,17 @@
 Every row is one of
 
 - a recipe, by name or file: ``best``, ``paper-small``, ``mine.yaml``;
-- another way to learn, on the clips, network and steps of a recipe, ``best`` if none is named:
-  ``instance`` (every video its own cluster), ``simclr`` (the same without flow), ``moco``,
-  ``byol``, ``coclr``, ``supervised`` (given the labels), ``official`` (the oddities of the authors'
-  code; ``paper-small``), ``backgrounds`` (of other videos, mixed into the positives), ``still``
-  (still clips as negatives), ``growing`` (smaller clips in the first half); ``simclr:mine.yaml``;
-- what learns nothing: ``chance``, ``mean-frame``, ``random``, ``random-flow``,
-  ``frame-differences``, ``layout``; ``random:paper-small``;
+- a method, on the recipe ``best`` unless another is named (``simclr:mine.yaml``):
+  ``instance`` (every video is its own cluster), ``simclr`` (the same without flow),
+  ``supervised`` (the true labels are the pseudo-labels), ``official`` (``compat: official``, with
+  ``paper-small``);
+- features without learning: ``chance``, ``mean-frame``, ``random``, ``random-flow``,
+  ``frame-differences``, ``motion-descriptor``; ``random:paper-small``;
 
-each followed by settings if need be: ``best,--loss.temperature=0.2``. One line of JSON a row,
-task and seed goes to ``OUT/results.jsonl``, with the whole recipe, git revision, clips seen,
-operations, seconds and the curve; a row that is there already is not done again. ``tables.py``
-makes tables and plots of them. The tasks are described in tasks.py.
+each followed by settings if need be: ``best,--loss.temperature=0.2``. Every row, task and seed
+adds one JSON line to ``OUT/results.jsonl``, with the whole recipe, git revision, clips,
+operations, seconds and the curve. A row that is already there is skipped. ``tables.py`` makes
+tables and plots of the file. tasks.py describes the tasks.
 """
 
 import argparse
@@ -29,8 +28,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the package `learning` is
 
 from learning.rows import (
+    METHODS,
     SEEDLESS,
-    WAYS,
     Row,
     do,
     identity,
@@ -51,7 +50,7 @@ def main() -> None:
     results = arguments.out / "results.jsonl"
     for name in arguments.tasks:
         if reason := why_missing(name, draw):
-            print(f"{name} is left out: {reason}", file=sys.stderr)
+            print(f"{name} is skipped: {reason}", file=sys.stderr)
             continue
         for videos in arguments.videos or [None]:
             task = open_task(
@@ -64,11 +63,11 @@ def main() -> None:
 
 
 def _rows(arguments: argparse.Namespace, task: Task) -> Iterator[Row]:
-    """Give the rows to do, seed by seed, so that what is there first covers all rows."""
+    """Yield the rows seed by seed, so that early results cover all rows."""
     for seed in arguments.seeds:
         for name in arguments.runs:
             row = read_row(name, seed=seed)
-            if row.method in WAYS:
+            if row.method in METHODS:
                 steps = arguments.steps or row.recipe.train.epochs * (
                     TRAIN // row.recipe.train.batch_size
                 )
@@ -81,7 +80,7 @@ def _rows(arguments: argparse.Namespace, task: Task) -> Iterator[Row]:
 
 
 def _fill(results: Path, task: Task, rows: Iterable[Row], *, start: bool) -> None:
-    """Do the rows that are missing in a file of results."""
+    """Run the rows that the results file lacks."""
     done = {record["id"] for record in read_records([results])}
     for row in rows:
         if identity(row, task) in done:
@@ -102,15 +101,27 @@ def _arguments() -> argparse.Namespace:
     add("tasks", nargs="+", choices=NAMES)
     add("--runs", nargs="+", default=["best", "paper-small"])
     add("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    add("--validation", action="store_true", help="the draw on which settings are chosen")
-    add("--steps", type=int, help="of every row; default: those of its recipe on 400 videos")
-    add("--gflop", type=float, help="instead: 10^9 operations of training, equal for every row")
-    add("--curve-every", type=int, help="steps between points of the curve; default: ends only")
-    add("--trained-only", action="store_true", help="no random weights; rows share them")
-    add("--videos", nargs="+", type=int, help="learn from so many videos (another, larger set)")
-    add("--train-videos", type=int, help="of a set; default 400, or 1600 with --videos")
-    add("--test-videos", type=int, default=TEST, help="of a set")
-    add("--data", type=Path, help="folder of the sets, to share between results; default OUT/tasks")
+    add("--validation", action="store_true", help="use the draw on which settings are chosen")
+    add(
+        "--steps",
+        type=int,
+        help="optimizer steps of every row; default: those of its recipe on 400 videos",
+    )
+    add("--gflop", type=float, help="instead of --steps: 10^9 operations of training for every row")
+    add(
+        "--curve-every",
+        type=int,
+        help="steps between points of the curve; default: only start and end",
+    )
+    add("--trained-only", action="store_true", help="do not score random weights")
+    add("--videos", nargs="+", type=int, help="numbers of training videos, taken from a larger set")
+    add(
+        "--train-videos",
+        type=int,
+        help="training videos of a set; default 400, or 1600 with --videos",
+    )
+    add("--test-videos", type=int, default=TEST, help="test videos of a set")
+    add("--data", type=Path, help="folder of the sets; default OUT/tasks")
     add("--out", type=Path, required=True)
     return parser.parse_args()
 

@@ -1,7 +1,7 @@
 """R@1 and mAP of RGB queries, by the protocols `backbone` and `paper`, from one pass.
 
-Where nearly every first neighbour is right, R@1 says little; the mean average precision still tells
-whether the rest of an action is near too.
+R@1 saturates where nearly every first neighbour is right. Mean average precision also ranks the
+rest of the list.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from slic.pretraining.parts import precision_of
 from slic.recipe import Recipe
 
 Curve = dict[str, dict[str, float]]  # step -> protocol -> R@1, protocol and MAP -> mAP
-MAP = " mAP"  # what follows a name where its mean average precision stands
+MAP = " mAP"  # suffix of a protocol name for its mean average precision
 
 
 @torch.no_grad()
@@ -32,7 +32,7 @@ def scores(
     features = []
     for side in (task.split.queries, task.split.gallery):
         embeddings = embed(
-            encoder, side, clips=_clips(), layer="backbone", view=view, reader=reader,
+            encoder, side, clips=_clips(), layer="backbone", modality=view, reader=reader,
             workers=recipe.train.workers, precision=precision_of(recipe, device), progress=False,
         )  # fmt: skip
         features.append(embeddings.clips)
@@ -54,7 +54,7 @@ def compared(
     *,
     centre: bool = False,
 ) -> RetrievalScores:
-    """AugmentationParameters for the actions of the task's queries in its gallery."""
+    """Score retrieval of the task's queries in its gallery."""
     split = task.split
     return evaluate(
         queries, split.query_labels, gallery, split.gallery_labels, ks=(1,), centre=centre
@@ -62,7 +62,7 @@ def compared(
 
 
 def named(name: str, found: RetrievalScores) -> dict[str, float]:
-    """Return R@1 and mAP under a name, as a record has them."""
+    """Return R@1 and mAP under a protocol name, rounded as in a record."""
     return {
         name: round(found.recall[1], 4),
         name + MAP: round(found.mean_average_precision, 4),
@@ -72,7 +72,7 @@ def named(name: str, found: RetrievalScores) -> dict[str, float]:
 def curve_of(
     folder: Path, task: Task, recipe: Recipe, *, start: VideoEncoder | None, steps: int
 ) -> Curve:
-    """Return the scores of a run's encoder at its start if given, every snapshot, and the end."""
+    """Score the random encoder if given, every snapshot, and the final encoder."""
     curve = {"0": scores(start, task, recipe)} if start else {}
     for snapshot in sorted((folder / "snapshots").glob("step-*")):
         if (step := int(snapshot.name.removeprefix("step-"))) < steps:

@@ -2,9 +2,9 @@
 
     python benchmarks/learning/tables.py results/results.jsonl [MORE ...] --out results
 
-prints Markdown tables of R@1 and mAP, mean and standard deviation over seeds, in percent, in
-brackets how many seeds; docs/results.md has the same numbers, its rows named in words. What random
-weights reach is a row of its own for each network. ``OUT`` gets plots of each against steps
+prints Markdown tables of R@1 and mAP in percent: mean and standard deviation over seeds, and the
+number of seeds in brackets. docs/results.md has the same numbers. Random weights have one row per
+network. ``OUT`` gets plots of each against steps
 (``test-TASK-mAP-steps.svg``) and against the number of videos (``test-TASK-mAP-videos.svg``).
 """
 
@@ -13,7 +13,6 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from statistics import mean, stdev
@@ -24,45 +23,37 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the packag
 from learning.plots import Line, plot
 from learning.scoring import MAP
 from slic.errors import SlicError
-from slic.recipe import Recipe
 
 Record = Mapping[str, Any]
 Score = Literal["R@1", "mAP"]
 SCORES: tuple[Score, ...] = get_args(Score)
-PROTOCOL = "backbone"  # that the plots show
+PROTOCOL = "backbone"  # shown in the plots
 
 
-class Way(NamedTuple):
-    """A row of a table: what was done, at which budget."""
+class TableRow(NamedTuple):
+    """A row of a table: what was run, with how many steps."""
 
     run: str
-    steps: int  # asked for; 0 for what does not learn
-    recipe: str  # a digest: a name may have meant another recipe when another record was made
+    steps: int  # asked for; 0 without learning
+    recipe: str  # a digest, because a recipe may change under its name
 
-    def name(self, among: Collection["Way"]) -> str:
-        """Return its name, with the recipe's digest where the others have one of that name."""
+    def name(self, among: Collection["TableRow"]) -> str:
+        """Return the row's name, with the recipe digest if another row has the same name."""
         short = f"{self.run}, {self.steps} steps" if self.steps else self.run
-        same = [way for way in among if way[:2] == self[:2]]
+        same = [row for row in among if row[:2] == self[:2]]
         return f"{short} [{self.recipe}]" if len(same) > 1 else short
 
 
-def way_of(record: Record) -> Way:
-    """Return the row that a record belongs to: all seeds, tasks and numbers of videos in one."""
-    if "any" in _last(record):  # no clip and no network comes into it
-        return Way(record["run"], 0, "")
-    recipe = {  # a setting younger than the record had its default value then
-        part: default | record["recipe"][part]
-        if isinstance(default, dict)
-        else record["recipe"][part]
-        for part, default in asdict(Recipe()).items()
-    }
+def row_of(record: Record) -> TableRow:
+    """Return the row of a record. Seeds, tasks and numbers of videos share one row."""
+    if "any" in _last(record):  # needs neither clips nor a network
+        return TableRow(record["run"], 0, "")
+    recipe = json.loads(json.dumps(record["recipe"]))
     for key in ("seed", "epochs", "snapshot_every_epochs", "workers", "precision"):
-        recipe["train"].pop(key)  # `precision: auto` is what the machine has
-    recipe["clustering"].pop("every_epochs")
-    if (version := record.get("version", 1)) > 1:
-        recipe["version"] = version
+        recipe["train"].pop(key, None)  # `precision: auto` depends on the machine
+    recipe["clustering"].pop("every_epochs", None)
     digest = sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:4]
-    return Way(record["run"], record["asked_steps"], digest)
+    return TableRow(record["run"], record["asked_steps"], digest)
 
 
 def main() -> None:
@@ -91,11 +82,10 @@ def main() -> None:
 
 
 def read_records(files: Iterable[Path]) -> list[Record]:
-    """Return the records of files of JSON lines, each once; a file that is not there has none.
+    """Return the records of JSON-lines files without duplicates. A missing file has none.
 
     Raises:
-        SlicError: Two records of one row that found different things: of before and after the
-            code changed.
+        SlicError: Two records of one row differ, as when the code has changed in between.
     """
     records: dict[str, Record] = {}
     for file in files:
@@ -114,38 +104,35 @@ def read_records(files: Iterable[Path]) -> list[Record]:
 def table(
     records: Sequence[Record], *, tasks: Sequence[str], draw: str, score: Score = "R@1"
 ) -> Iterator[str]:
-    """Give the lines of a table: a row for each way to learn, a column for each task.
-
-    mAP is of the records that have it: the older ones do not.
-    """
+    """Yield the lines of a table with one row per method and one column per task."""
     shown = [
         r for r in records
         if r["draw"] == draw and r["asked_videos"] is None and _values(_last(r), score)
     ]  # fmt: skip
-    by_way = _starts(shown) | _grouped(shown, way_of)
+    by_row = _starts(shown) | _grouped(shown, row_of)
     yield " | ".join([f"| {score}", *tasks, "clips", "GFLOP", "CPU-min |"])
     yield "|" + "---|" * (len(tasks) + 4)
-    for way, of_way in by_way.items():
-        cells = [_cell([r for r in of_way if r["task"] == task], score) for task in tasks]
-        cost = [_mean_of(of_way, key) for key in ("clips_trained", "gflop")]
-        minutes = mean(record.get("cpu_seconds", 0) for record in of_way) / 60
-        cost.append(f"{minutes:.1f}" if way.steps else "")
-        yield " | ".join([f"| {way.name(by_way)}", *cells, *cost]) + " |"
+    for row, of_row in by_row.items():
+        cells = [_cell([r for r in of_row if r["task"] == task], score) for task in tasks]
+        cost = [_mean_of(of_row, key) for key in ("clips_trained", "gflop")]
+        minutes = mean(record.get("cpu_seconds", 0) for record in of_row) / 60
+        cost.append(f"{minutes:.1f}" if row.steps else "")
+        yield " | ".join([f"| {row.name(by_row)}", *cells, *cost]) + " |"
 
 
-def _starts(records: Iterable[Record]) -> dict[Way, list[Record]]:
-    """Return what random weights reached, of each network under the name of its first way."""
+def _starts(records: Iterable[Record]) -> dict[TableRow, list[Record]]:
+    """Return the scores of random weights, once per network, named after its first row."""
     begun = [r for r in records if r["asked_steps"] and "0" in r["curve"]]
-    starts: dict[Way, list[Record]] = {}
+    starts: dict[TableRow, list[Record]] = {}
     for same in _grouped(begun, _network).values():
-        first = way_of(same[0])
+        first = row_of(same[0])
         once = {
             (r["task"], r["seed"]): {
                 "task": r["task"], "seed": r["seed"], "curve": {"0": r["curve"]["0"]}
             }
             for r in same
         }  # fmt: skip
-        starts[Way(f"random weights of {first.run}", 0, first.recipe)] = list(once.values())
+        starts[TableRow(f"random weights of {first.run}", 0, first.recipe)] = list(once.values())
     return starts
 
 
@@ -154,13 +141,13 @@ def _network(record: Record) -> str:
 
 
 def spread(values: Sequence[float]) -> str:
-    """Return shares as percent, mean and standard deviation."""
+    """Format the mean and standard deviation of fractions in percent."""
     percent = [100 * value for value in values]
     return f"{mean(percent):.1f}" + (f" ± {stdev(percent):.1f}" if len(percent) > 1 else "")
 
 
 def _cell(records: Sequence[Record], score: Score = "R@1") -> str:
-    """Return what a way reached on a task, by each protocol, and with how many seeds."""
+    """Format the scores on one task by protocol, with the number of seeds."""
     if not records:
         return ""
     last = [_values(_last(record), score) for record in records]
@@ -197,20 +184,20 @@ def _grouped(records: Iterable[Record], key: Any) -> dict[Any, list[Record]]:
 
 
 def _against_videos(records: Sequence[Record], task: str, score: Score) -> list[str]:
-    """Return a table by the number of training videos, if there are such runs."""
+    """Return a table by the number of training videos, or no lines without such runs."""
     asked = [
         r for r in records
         if r["task"] == task and r["asked_videos"] is not None and _values(_last(r), score)
     ]  # fmt: skip
     if not asked:
         return []
-    by_way = _grouped(asked, way_of)
+    by_row = _grouped(asked, row_of)
     counts = sorted({record["videos"] for record in asked})
     lines = [f"| {task}, {score}, videos | " + " | ".join(map(str, counts)) + " |"]
     lines.append("|" + "---|" * (len(counts) + 1))
-    for way, of_way in by_way.items():
-        cells = [_cell([r for r in of_way if r["videos"] == count], score) for count in counts]
-        lines.append(f"| {way.name(by_way)} | " + " | ".join(cells) + " |")
+    for row, of_row in by_row.items():
+        cells = [_cell([r for r in of_row if r["videos"] == count], score) for count in counts]
+        lines.append(f"| {row.name(by_row)} | " + " | ".join(cells) + " |")
     return lines
 
 
@@ -218,18 +205,18 @@ def _write_plots(records: Sequence[Record], task: str, score: Score, name: Path)
     protocol = PROTOCOL + (MAP if score == "mAP" else "")
     of_task = [r for r in records if r["task"] == task and protocol in _last(r)]
     learnt = [r for r in of_task if r["asked_steps"]]
-    whole = _grouped([r for r in learnt if r["asked_videos"] is None], way_of)
-    asked = _grouped([r for r in learnt if r["asked_videos"] is not None], way_of)
+    whole = _grouped([r for r in learnt if r["asked_videos"] is None], row_of)
+    asked = _grouped([r for r in learnt if r["asked_videos"] is not None], row_of)
     curves = [
         _line(
-            way.name(whole), [(int(s), c[protocol]) for r in of_way for s, c in r["curve"].items()]
+            row.name(whole), [(int(s), c[protocol]) for r in of_row for s, c in r["curve"].items()]
         )
-        for way, of_way in whole.items()
-        if any(len(r["curve"]) > 1 for r in of_way)
+        for row, of_row in whole.items()
+        if any(len(r["curve"]) > 1 for r in of_row)
     ]
     sizes = [
-        _line(way.name(asked), [(r["videos"], _last(r)[protocol]) for r in of_way])
-        for way, of_way in asked.items()
+        _line(row.name(asked), [(r["videos"], _last(r)[protocol]) for r in of_row])
+        for row, of_row in asked.items()
     ]
     for lines, axis, logarithmic in ((curves, "steps", False), (sizes, "videos", True)):
         if lines:
@@ -239,7 +226,7 @@ def _write_plots(records: Sequence[Record], task: str, score: Score, name: Path)
 
 
 def _line(name: str, points: Sequence[tuple[int, float]]) -> Line:
-    """Return mean and standard deviation, in percent, at every place."""
+    """Return mean and standard deviation in percent at every x."""
     values: defaultdict[int, list[float]] = defaultdict(list)
     for x, y in points:
         values[x].append(100 * y)

@@ -1,36 +1,35 @@
-"""Training in the bench: the product's own loop, on stored frames, with every clip counted."""
+"""Training in the bench: the training loop of the package, on decoded frames kept in a file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from jaxtyping import UInt8
-from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from learning.frames import StoredReader
 from learning.tasks import Task
-from slic.clips.datasets import TripletSample
 from slic.clustering.base import PseudoLabels
 from slic.evaluation.scoring import LabelObserver
 from slic.pretraining import Observer
 from slic.pretraining.folder import RunFolder
-from slic.pretraining.objective import LossTerms
 from slic.pretraining.run import Run
 from slic.recipe import LOOKS, Recipe, save_recipe
 from slic.runs import read_log
 
-SMALL = 2 / 3  # of the rows and columns of a clip, while they grow
-
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What a training cost: optimizer steps, clips of forward and backward passes, and of forward
-    passes alone; and the rounds of clustering, as the log has them."""
+    """The cost of a training run, and its rounds of clustering as the log has them.
+
+    Attributes:
+        steps: Optimizer steps.
+        clips_trained: Clips of forward and backward passes.
+        clips_embedded: Clips of forward passes alone.
+        rounds: One record for each round of clustering.
+    """
 
     steps: int
     clips_trained: int
@@ -38,43 +37,22 @@ class Trained:
     rounds: Sequence[Mapping[str, Any]]
 
 
-class Training(Protocol):
-    """A way to learn. It leaves ``encoder/`` and maybe ``snapshots/`` in the folder."""
-
-    def __call__(self, recipe: Recipe, task: Task, folder: Path) -> Trained: ...
-
-
 @dataclass(kw_only=True)
 class StoredRun(Run):
-    """A run of the product that reads stored frames, and counts its clips."""
+    """A training run that reads stored frames instead of decoding."""
 
     task: Task
-    clips_trained: int = 0
-    clips_embedded: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         stored = self.task.frames(self.recipe.clip)
         self.reader = self.dataset.reader = StoredReader(self.reader, stored)
 
-    def cluster(self, observer: Observer | None) -> None:
-        settings = self.recipe.clustering
-        first = settings.first_view if self.pseudo_labels is None else None
-        views = LOOKS[first or settings.view]
-        if settings.method != "none":
-            looks = settings.clips * sum(view != "motion" for view in views)
-            self.clips_embedded += len(self.catalog) * looks
-        super().cluster(observer)
-
-    def losses(self, model: nn.Module, samples: TripletSample) -> LossTerms:
-        self.clips_trained += samples.clips.shape[0] * samples.clips.shape[1]
-        return super().losses(model, samples)
-
 
 class SupervisedRun(StoredRun):
-    """The same loop with the true labels as pseudo-labels: what knowing them is worth.
+    """The same run with the true labels as pseudo-labels: an upper bound for clustering.
 
-    Only here is a run given labels: the product has no argument for it.
+    Only the bench can do this. The package has no argument for it.
     """
 
     def cluster(self, _: Observer | None) -> None:
@@ -82,46 +60,37 @@ class SupervisedRun(StoredRun):
         self.pseudo_labels = PseudoLabels(np.unique(labels, return_inverse=True)[1])
 
 
-@dataclass(kw_only=True)
-class GrowingRun(StoredRun):
-    """Clips have two thirds of their rows and columns in the first half of the run."""
+def train(recipe: Recipe, task: Task, folder: Path, *, supervised: bool = False) -> Trained:
+    """Train on a task. The folder gets ``encoder/`` and, if the recipe asks, ``snapshots/``."""
+    kind = SupervisedRun if supervised else StoredRun
+    with RunFolder(folder) as files:
+        save_recipe(recipe, files.recipe)
+        accelerator = Accelerator(cpu=not torch.cuda.is_available())
+        run = kind(recipe, task.training, files, accelerator, task=task)
+        run.go(resume=False, observer=LabelObserver(task.labels), progress=True)
+    rounds = [
+        {name: value for name, value in record.items() if name not in ("kind", "time")}
+        for record in read_log(files.log_file)
+        if record["kind"] == "round"
+    ]
+    return Trained(
+        steps=run.step,
+        clips_trained=run.step * run.batches.batch_size * views(recipe),
+        clips_embedded=0 if supervised else clips_embedded(recipe, len(task.training), len(rounds)),
+        rounds=rounds,
+    )
 
-    def losses(self, model: nn.Module, samples: TripletSample) -> LossTerms:
-        if 2 * self.step >= self.total_steps:
-            return super().losses(model, samples)
-        n, looks = samples.clips.shape[:2]
-        self.clips_trained -= round(n * looks * (1 - SMALL**2))  # the rest of their operations
-        return super().losses(model, samples._replace(clips=smaller(samples.clips)))
+
+def views(recipe: Recipe) -> int:
+    """Return how many clips a training sample has: the second view is for the temporal term."""
+    return 3 if recipe.loss.temporal_weight > 0 else 2
 
 
-def smaller(clips: UInt8[Tensor, "n looks t h w 3"]) -> UInt8[Tensor, "n looks t h2 w2 3"]:
-    """Return clips of ``SMALL`` times the rows and columns, each pixel a mean."""
-    pictures = clips.flatten(0, 2).movedim(-1, 1).float()
-    size = [round(side * SMALL) for side in pictures.shape[2:]]
-    made = interpolate(pictures, size, mode="area").round().byte()
-    return made.movedim(1, -1).reshape(*clips.shape[:3], *size, 3)
-
-
-@dataclass(frozen=True)
-class Looped:
-    """Training by a kind of `StoredRun`."""
-
-    kind: type[StoredRun]
-
-    def __call__(self, recipe: Recipe, task: Task, folder: Path) -> Trained:
-        with RunFolder(folder) as files:
-            save_recipe(recipe, files.recipe)
-            accelerator = Accelerator(cpu=not torch.cuda.is_available())
-            run = self.kind(recipe, task.training, files, accelerator, task=task)
-            run.go(resume=False, observer=LabelObserver(task.labels), progress=True)
-        rounds = [
-            {name: value for name, value in record.items() if name not in ("kind", "time")}
-            for record in read_log(files.log_file)
-            if record["kind"] == "round"
-        ]
-        return Trained(
-            steps=run.step,
-            clips_trained=run.clips_trained,
-            clips_embedded=run.clips_embedded,
-            rounds=rounds,
-        )
+def clips_embedded(recipe: Recipe, videos: int, rounds: int) -> int:
+    """Return how many clips the rounds of clustering embed. Motion descriptors need no encoder."""
+    settings = recipe.clustering
+    if settings.method == "none":
+        return 0
+    modalities = [settings.first_view or settings.view, *[settings.view] * (rounds - 1)][:rounds]
+    encoded = sum(m != "motion" for round_view in modalities for m in LOOKS[round_view])
+    return encoded * videos * settings.clips

@@ -1,4 +1,11 @@
-"""Learn from unlabelled videos of human action, then search, group and classify them."""
+"""Learn from unlabelled videos of human actions, then search, group and classify them.
+
+Each public name is imported when it is first used.
+
+Example:
+    >>> catalog = slic.Catalog.from_folder("videos")
+    >>> slic.pretrain(catalog, out="run", recipe=slic.load_recipe("best"))
+"""
 
 from importlib import import_module
 from importlib.metadata import version
@@ -18,8 +25,8 @@ if TYPE_CHECKING:
 
 __version__ = version("slic-video")
 
-# Imported when first used: ``import slic`` and ``slic --help`` should not wait for torch.
-_HOMES = {
+# ``import slic`` and ``slic --help`` do not wait for torch: see ``__getattr__``.
+_MODULE_OF = {
     "Catalog": "slic.videos.catalog",
     "Embeddings": "slic.embeddings",
     "Recipe": "slic.recipe",
@@ -53,6 +60,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'slic' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULE_OF[name]), name)

@@ -1,4 +1,4 @@
-"""``python -m slic`` is the command, also under ``accelerate launch -m slic`` and ``torchrun``."""
+"""Run the command by ``python -m slic``, ``accelerate launch -m slic`` or ``torchrun -m slic``."""
 
 from slic.cli import main
 

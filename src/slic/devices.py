@@ -1,4 +1,4 @@
-"""What a device computes well, and its numbers on their way to the host."""
+"""Precision that suits a device, and copies from a device to the host that do not block."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -7,50 +7,69 @@ from typing import Literal, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-About = TypeVar("About")
+TagT = TypeVar("TagT")
 
 
-def quick_precision(device: torch.device) -> Literal["fp32", "bf16"]:
-    """Return bf16 for a device that computes in it, and fp32 for one that would only imitate it."""
+def native_precision(device: torch.device) -> Literal["fp32", "bf16"]:
+    """Return ``"bf16"`` if the device computes in it natively, else ``"fp32"``.
+
+    A device that emulates bf16 is slower with it than with fp32.
+    """
     if device.type == "cuda":
-        quick = torch.cuda.is_bf16_supported(including_emulation=False)
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        say = getattr(torch.cpu, "get_capabilities", dict)  # an older PyTorch cannot say
-        capabilities: dict[str, bool] = say()
-        quick = any(capabilities.get(kind) for kind in ("avx512_bf16", "amx_bf16"))
-    return "bf16" if quick else "fp32"
+        query = getattr(torch.cpu, "get_capabilities", dict)  # missing in older PyTorch
+        capabilities: dict[str, bool] = query()
+        native = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
+    return "bf16" if native else "fp32"
 
 
-class Arriving(NamedTuple):
-    """A copy to the host. That of a GPU is under way, while the GPU computes on."""
+class PendingCopy(NamedTuple):
+    """A tensor on its way to the host.
 
-    copy: Tensor
-    there: torch.cuda.Event | None
+    Attributes:
+        tensor: The host copy. Its values are undefined until :meth:`wait` returns.
+        event: CUDA event recorded after the copy; None if the copy is complete.
+    """
+
+    tensor: Tensor
+    event: torch.cuda.Event | None
 
     def wait(self) -> Tensor:
-        """Return the numbers, on the host, once they are there."""
-        if self.there is not None:
-            self.there.synchronize()
-        return self.copy
+        """Return the host copy once it is complete."""
+        if self.event is not None:
+            self.event.synchronize()
+        return self.tensor
 
 
-def send_to_host(numbers: Tensor) -> Arriving:
-    """Begin to copy a tensor to the host, and wait for nothing; on a CPU it is there already."""
-    copy = numbers.to("cpu", non_blocking=True)  # from a GPU, into pinned memory
-    there = None
-    if numbers.is_cuda:
-        there = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        there.record(torch.cuda.current_stream(numbers.device))
-    return Arriving(copy, there)
+def copy_to_host(tensor: Tensor) -> PendingCopy:
+    """Start copying a tensor to the host, without waiting for the device.
+
+    The copy of a CUDA tensor goes to pinned memory on the current stream. A CPU tensor is returned
+    as it is.
+    """
+    copy = tensor.to("cpu", non_blocking=True)
+    event = None
+    if tensor.is_cuda:
+        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        event.record(torch.cuda.current_stream(tensor.device))
+    return PendingCopy(copy, event)
 
 
-def arrivals(sent: Iterable[tuple[Arriving, About]]) -> Iterator[tuple[Tensor, About]]:
-    """Give what arrives, in order; a GPU has the next piece of work before one waits for it."""
-    under_way = deque[tuple[Arriving, About]]()
-    for piece in sent:
-        under_way.append(piece)
-        if piece[0].there is None or len(under_way) > 1:
-            arriving, about = under_way.popleft()
-            yield arriving.wait(), about
-    for arriving, about in under_way:
-        yield arriving.wait(), about
+def completed(copies: Iterable[tuple[PendingCopy, TagT]]) -> Iterator[tuple[Tensor, TagT]]:
+    """Yield the completed copies in order, each with its tag.
+
+    On a GPU, the next item of ``copies`` is requested before the previous copy is awaited. So the
+    device always has work queued.
+
+    Args:
+        copies: Pending copies, made one at a time, each with any value that identifies it.
+    """
+    pending = deque[tuple[PendingCopy, TagT]]()
+    for item in copies:
+        pending.append(item)
+        if item[0].event is None or len(pending) > 1:
+            copy, tag = pending.popleft()
+            yield copy.wait(), tag
+    for copy, tag in pending:
+        yield copy.wait(), tag

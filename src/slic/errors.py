@@ -37,7 +37,7 @@ class LabelError(SlicError):
 
 
 class EmbeddingsError(SlicError):
-    """A file of embeddings is missing, damaged, or does not fit."""
+    """Embeddings are not finite, or their file is missing, damaged, or does not fit."""
 
 
 class ProtocolError(SlicError):

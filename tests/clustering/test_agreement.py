@@ -21,7 +21,7 @@ def test_agreement_is_that_of_scikit_learn(seed: int, n: int, p: int, q: int) ->
     assert adjusted_mutual_information(a, a) == pytest.approx(1.0)
 
 
-def test_all_in_one_says_nothing_of_others() -> None:
+def test_a_single_cluster_or_all_singletons_agree_with_others_by_chance_only() -> None:
     one, alone, some = np.zeros(6, dtype=int), np.arange(6), np.array([0, 0, 1, 1, 2, 2])
     assert adjusted_mutual_information(one, some) == 0.0
     assert adjusted_mutual_information(alone, some) == pytest.approx(0.0, abs=1e-9)

@@ -7,10 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slic.clustering import base
-from slic.clustering.base import PseudoLabels
-from slic.clustering.finch import Hierarchy, finch
-from slic.errors import TrainingError
+from slic.clustering import CLUSTERERS
+from slic.clustering.base import Clusterer, PseudoLabels, needs_embeddings
 
 
 @given(labels=st.lists(st.integers(0, 6), min_size=1, max_size=40))
@@ -39,33 +37,6 @@ def test_partners_are_the_others_of_the_cluster_equally_often() -> None:
     assert pseudo.partner(4, rng) == 4
 
 
-def test_methods_and_partitions() -> None:
-    x = np.random.default_rng(0).uniform(size=(300, 8))
-    partitions = finch(x).partitions
-    assert len(partitions) > 2
-    for level in (0, 1, 99):
-        pseudo = PseudoLabels.from_embeddings(x, method="finch", partition=level)
-        assert pseudo.partition == min(level, len(partitions) - 1)
-        assert pseudo.labels.tolist() == partitions[pseudo.partition].tolist()
-    assert PseudoLabels.from_embeddings(x, method="kmeans", clusters=12).clusters == 12
-    alone = PseudoLabels.from_embeddings(x, method="none")
-    assert alone.summary() == {"clusters": 300, "singletons": 300, "largest": 1}
-
-
-def test_the_lowest_recall_of_the_levels_used_is_stated(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, two = np.eye(4), np.array([0, 0, 1, 1])
-    for recalls, partition, stated in (
-        ((None, None), 1, None),
-        ((0.992, None), 1, 0.992),
-        ((0.995, 0.991), 0, 0.995),
-        ((0.995, 0.991), 1, 0.991),
-    ):
-        found = Hierarchy((np.arange(4), two), recalls)
-        monkeypatch.setattr(base, "finch", lambda *_, found=found, **__: found)
-        pseudo = PseudoLabels.from_embeddings(x, method="finch", partition=partition)
-        assert pseudo.neighbour_recall == pseudo.shifted().neighbour_recall == stated
-
-
 def test_agreement_from_round_to_round() -> None:
     before = PseudoLabels(np.array([0, 0, 1, 1, 2, 2]))
     renamed = PseudoLabels(np.array([2, 2, 0, 0, 1, 1]))
@@ -74,13 +45,8 @@ def test_agreement_from_round_to_round() -> None:
     assert other.agreement(before) < 0.1
 
 
-def test_more_clusters_than_videos_are_refused() -> None:
-    with pytest.raises(TrainingError, match="5 clusters of 3 embeddings"):
-        PseudoLabels.from_embeddings(np.eye(3), method="kmeans", clusters=5)
-
-
 @pytest.mark.parametrize("labels", [[], [0, 2], [-1, 0]])
-def test_labels_that_are_not_zero_to_k_are_our_mistake(labels: list[int]) -> None:
+def test_labels_that_are_not_zero_to_k_are_refused(labels: list[int]) -> None:
     with pytest.raises(ValueError, match="pseudo-labels are"):
         PseudoLabels(np.array(labels, dtype=np.int64))
 
@@ -91,3 +57,21 @@ def test_shifted_labels_are_those_read_one_too_early() -> None:
     for _ in labels:  # the index is read before the video is appended: -1 for the first
         taken.append(labels[len(taken) - 1])
     assert PseudoLabels(np.array(labels)).shifted().labels.tolist() == taken
+
+
+def test_every_clusterer_of_the_table_labels_each_row_the_same_way_again() -> None:
+    x = np.random.default_rng(0).normal(size=(120, 6))
+    for name, build in CLUSTERERS.items():
+        clusterer = build()
+        assert isinstance(clusterer, Clusterer)
+        labels = clusterer(x, seed=3).labels
+        assert len(labels) == 120
+        assert labels.tolist() == clusterer(x, seed=3).labels.tolist()
+        assert needs_embeddings(clusterer) == (name != "none")
+
+
+def test_a_function_is_a_clusterer_that_needs_embeddings() -> None:
+    def halves(x: np.ndarray, *, seed: int) -> PseudoLabels:
+        return PseudoLabels(np.arange(len(x)) % 2 + 0 * seed)
+
+    assert needs_embeddings(halves)

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import pairwise_distances
 
-from slic.clustering import finch as module
+import slic.clustering.finch as module
 from slic.clustering.agreement import adjusted_mutual_information
-from slic.clustering.finch import Hierarchy, finch
-from slic.errors import TrainingError
+from slic.clustering.finch import FINCH, Hierarchy, finch
+from slic.errors import EmbeddingsError, RecipeError, SlicError, TrainingError
 from slic.neighbours import forest
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it misses an optional package, which it says on import
-    from finch import FINCH
+    from finch import FINCH as FINCH_PACKAGE
 
 
 def same_partition(a: np.ndarray, b: np.ndarray) -> bool:
@@ -67,7 +67,7 @@ def sample(seed: int) -> np.ndarray:
     return kinds[seed % 3].astype(np.float32)
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(15))
 def test_every_partition_is_that_of_the_definition(seed: int) -> None:
     x = sample(seed)
     ours, slow = finch(x).partitions, slow_finch(x)
@@ -76,7 +76,7 @@ def test_every_partition_is_that_of_the_definition(seed: int) -> None:
 
 
 def test_hubs_of_many_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BLOCK", 3)
+    monkeypatch.setattr(module, "GROUP_BLOCK_POINTS", 3)
     for seed in range(12):
         ours, slow = finch(sample(seed)).partitions, slow_finch(sample(seed))
         assert len(ours) == len(slow)
@@ -84,14 +84,14 @@ def test_hubs_of_many_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_approximate_partitions_are_nearly_the_exact_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forest, "LEAF", 20)
+    monkeypatch.setattr(forest, "MAX_LEAF_POINTS", 20)
     rng = np.random.default_rng(0)
     x = np.repeat(rng.normal(size=(800, 10)), 10, axis=0) + 0.1 * rng.normal(size=(8000, 10))
     exact, approximate = finch(x), finch(x, exact_up_to=500)
     assert set(exact.recalls) == {None}
     measured = [recall for recall in approximate.recalls if recall is not None]
     assert len(measured) > 1  # the means of clusters are searched the same way
-    assert min(measured) >= forest.ENOUGH
+    assert min(measured) >= forest.MIN_SAMPLE_RECALL
     levels = zip(exact.partitions[:2], approximate.partitions[:2], strict=True)
     assert all(adjusted_mutual_information(a, b) > 0.97 for a, b in levels)
 
@@ -105,12 +105,12 @@ def test_every_partition_is_that_of_the_authors_code(name: str, shared: Path) ->
         assert same_partition(labels, expected)
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(15))
 def test_every_partition_is_that_of_the_package(seed: int) -> None:
     """The package cuts no link (it keeps zeros in a sparse matrix, which still link), so neither
     do we here; and it leaves out a last partition that has only one cluster less."""
     x = sample(seed)
-    theirs, clusters, _ = FINCH(x)
+    theirs, clusters, _ = FINCH_PACKAGE(x)
     ours = finch(x, early_exit=False)
     for labels, expected in zip(ours.partitions, theirs.reshape(len(x), -1).T, strict=False):
         assert same_partition(labels, expected)
@@ -146,9 +146,43 @@ def test_one_point_two_points_and_points_all_alike_are_one_cluster(x: np.ndarray
 
 
 @pytest.mark.parametrize(
-    ("x", "message"),
-    [(np.zeros((0, 3)), "no embeddings"), (np.full((1, 3), np.nan), "1 of 1 embeddings")],
+    ("x", "error", "message"),
+    [
+        (np.zeros((0, 3)), TrainingError, "no embeddings"),
+        (np.full((1, 3), np.nan), EmbeddingsError, "1 of 1 embeddings"),
+    ],
 )
-def test_nothing_and_nonsense_are_refused(x: np.ndarray, message: str) -> None:
-    with pytest.raises(TrainingError, match=message):
+def test_no_points_and_values_that_are_not_finite_are_refused(
+    x: np.ndarray, error: type[SlicError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
         finch(x)
+
+
+def test_the_partition_asked_for_or_the_coarsest() -> None:
+    x = np.random.default_rng(0).uniform(size=(300, 8))
+    partitions = finch(x).partitions
+    assert len(partitions) > 2
+    for level in (0, 1, 99):
+        pseudo = FINCH(partition=level)(x, seed=0)
+        assert pseudo.partition == min(level, len(partitions) - 1)
+        assert pseudo.labels.tolist() == partitions[pseudo.partition].tolist()
+
+
+def test_the_lowest_recall_of_the_levels_used_is_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, two = np.eye(4), np.array([0, 0, 1, 1])
+    for recalls, partition, stated in (
+        ((None, None), 1, None),
+        ((0.992, None), 1, 0.992),
+        ((0.995, 0.991), 0, 0.995),
+        ((0.995, 0.991), 1, 0.991),
+    ):
+        found = Hierarchy((np.arange(4), two), recalls)
+        monkeypatch.setattr(module, "finch", lambda *_, found=found, **__: found)
+        pseudo = FINCH(partition=partition)(x, seed=0)
+        assert pseudo.neighbour_recall == pseudo.shifted().neighbour_recall == stated
+
+
+def test_a_negative_partition_is_refused() -> None:
+    with pytest.raises(RecipeError, match="partition is -1, but it must be at least 0"):
+        FINCH(partition=-1)

@@ -1,4 +1,4 @@
-"""Trees of tiny real videos under the official names, and lists as the benchmarks write them."""
+"""Trees of tiny real videos under given names, and a benchmark of two classes."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -6,6 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from slic.datasets.benchmark import (
+    Benchmark,
+    OfficialVideo,
+    numbered_lines,
+    path_aliases,
+    require_unique,
+)
 from slic.videos.catalog import Catalog
 
 MakeTree = Callable[[Path, Iterable[str]], Path]
@@ -39,3 +46,50 @@ def ids_in() -> IdsIn:
         return [video.id for video in catalog]
 
     return scan
+
+
+def read_tiny_lists(folder: Path, split_number: str) -> tuple[OfficialVideo, ...]:
+    """Read lines such as ``run/a.avi train`` from ``split<N>.txt``."""
+    rows = (line.split() for _, line in numbered_lines(folder / f"split{split_number}.txt"))
+    videos = (OfficialVideo(name, name.split("/")[0], split) for name, split in rows)
+    return require_unique(videos, lists=folder)
+
+
+@pytest.fixture
+def tiny() -> Benchmark:
+    """Return a benchmark of two classes; each has ten training and two test videos."""
+    return Benchmark(
+        name="tiny",
+        classes=2,
+        split_numbers=("1",),
+        official_counts={"1": {"train": 20, "test": 4}},
+        origin="",
+        terms="",
+        size="",
+        layout="",
+        lists="",
+        lists_folder="tinyLists",
+        lists_patterns=("split[1].txt",),
+        recipe=None,
+        missing_videos_are_normal=False,
+        read_lists=read_tiny_lists,
+        aliases=path_aliases,
+    )
+
+
+@pytest.fixture
+def tiny_names() -> list[str]:
+    """Return the names of all videos of `tiny`, sorted."""
+    return [
+        f"{label}/{label}_{number:02d}.avi" for label in ("run", "walk") for number in range(12)
+    ]
+
+
+@pytest.fixture
+def tiny_lists(tmp_path: Path, tiny_names: list[str]) -> Path:
+    """Return the folder of the lists of `tiny`."""
+    folder = tmp_path / "tinyLists"
+    folder.mkdir()
+    lines = [f"{name} {'test' if name[-6:-4] >= '10' else 'train'}\n" for name in tiny_names]
+    (folder / "split1.txt").write_text("".join(lines))
+    return folder

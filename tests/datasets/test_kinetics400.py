@@ -1,4 +1,4 @@
-"""Kinetics-400: the official lists, copies with and without class folders, missing videos."""
+"""Kinetics-400: the official lists, folders of classes or none, missing videos."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from slic.datasets import labels_from
-from slic.datasets.check import advise, check_copy
-from slic.datasets.kinetics400 import KINETICS400, read
-from slic.errors import CatalogError
+from slic.datasets.check import check_dataset, describe_gaps, describe_problem
+from slic.datasets.kinetics400 import KINETICS400, read_kinetics400_lists
+from slic.errors import LabelError
 
 MakeTree = Callable[[Path, list[str]], Path]
 IdsIn = Callable[[Path], list[str]]
@@ -38,7 +38,7 @@ def file_name(video: str) -> str:
 
 
 def write_lists(folder: Path) -> Path:
-    """Write the three lists with the columns that they have."""
+    """Write the three lists with their official columns."""
     folder.mkdir(parents=True)
     for part, name in (("train", "train.csv"), ("val", "validate.csv")):
         rows = [
@@ -56,28 +56,38 @@ def write_lists(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def lists(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of lists beside which copies may lie."""
+    """Return a folder of lists beside which videos may lie."""
     return write_lists(tmp_path_factory.mktemp("kinetics") / "annotations")
 
 
-def test_flat_files_with_some_missing(lists: Path, make_tree: MakeTree, ids_in: IdsIn) -> None:
+def test_files_without_class_folders_with_some_missing(lists: Path) -> None:
     there = [video for at, video in enumerate(CLIPS) if at % 10]
-    root = make_tree(lists.parent / "flat", [f"{CLIPS[v][0]}/{file_name(v)}" for v in there])
-    ids = ids_in(root)
+    root = lists.parent / "flat"  # not made: ids and lists are all that labels depend on
+    ids = sorted(f"{CLIPS[video][0]}/{file_name(video)}" for video in there)
     labels = labels_from("kinetics400", root=root)(ids)
     for video, name in ((name.split("/")[1][:11], name) for name in ids):
         assert (labels.split[name], labels.label[name]) == CLIPS[video][:2]
     assert len(ids) == 1440
-    assert "160 of 1600 listed videos are not there or not readable" in str(labels.gaps(ids))
-    copy = check_copy(KINETICS400, root=root, ids=ids, unreadable={})
-    assert Counter({part.part: part.found for part in copy.parts}) == Counter(
+    assert "160 of 1600 listed videos are missing" in str(labels.describe_mismatch(ids))
+    check = check_dataset(KINETICS400, root=root, ids=ids, unreadable={})
+    assert Counter({count.split: count.found for count in check.counts}) == Counter(
         CLIPS[video][0] for video in there
     ) | {"test": 0}
-    assert [part.official for part in copy.parts] == [1200, 400, 1]
-    assert len(copy.missing) == 161
-    usable, step = advise(copy, KINETICS400, root=root)
-    assert usable  # gaps are normal
-    assert step.endswith(f"{root} --recipe paper-kinetics400 --labels kinetics400 --split train")
+    assert [count.official for count in check.counts] == [1200, 400, 1]
+    assert len(check.missing) == 161
+    assert describe_problem(check, KINETICS400, root=root) is None
+    assert describe_gaps(check, KINETICS400) is None  # missing videos are normal
+
+
+def test_a_scan_finds_names_that_begin_with_a_dash(
+    lists: Path, tmp_path: Path, make_tree: MakeTree, ids_in: IdsIn
+) -> None:
+    clips = [(video, *CLIPS[video]) for video in list(CLIPS)[:12]]
+    names = [f"{split}/{label}/{file_name(video)}" for video, split, label, _ in clips]
+    ids = ids_in(make_tree(tmp_path, names))
+    assert ids == sorted(names)
+    labels = labels_from("kinetics400", root=tmp_path, annotations=lists)(ids)
+    assert labels.labels_of(names) == [label for _, _, label, _ in clips]
 
 
 @pytest.mark.parametrize("blank", [" ", "_"])
@@ -92,20 +102,19 @@ def test_class_folders_with_and_without_lists(lists: Path, tmp_path: Path, blank
     assert without.labels_of(ids) == with_lists.labels_of(ids)
     assert [without.split[name] for name in ids] == [part for part, _, _ in CLIPS.values()]
     assert [with_lists.split[name] for name in ids] == [part for part, _, _ in CLIPS.values()]
-    assert with_lists.gaps(ids) is without.gaps(ids) is None
+    assert with_lists.describe_mismatch(ids) is without.describe_mismatch(ids) is None
 
-    copy = check_copy(KINETICS400, root=tmp_path / "copy", ids=ids, unreadable={})
-    assert copy.lists is None
-    assert [(part.part, part.found, part.official) for part in copy.parts] == [
+    check = check_dataset(KINETICS400, root=tmp_path / "copy", ids=ids, unreadable={})
+    assert check.lists is None
+    assert [(count.split, count.found, count.official) for count in check.counts] == [
         ("train", 1200, None),
         ("val", 400, None),
     ]
-    assert advise(copy, KINETICS400, root=tmp_path)[0]
+    assert describe_problem(check, KINETICS400, root=tmp_path) is None
     few = [name for name in ids if "doing" not in name]
-    copy = check_copy(KINETICS400, root=tmp_path / "copy", ids=few, unreadable={})
-    assert advise(copy, KINETICS400, root=tmp_path) == (
-        False,
-        "there are 3 classes, not 400: get the others.",
+    check = check_dataset(KINETICS400, root=tmp_path / "copy", ids=few, unreadable={})
+    assert describe_problem(check, KINETICS400, root=tmp_path) == (
+        f"{tmp_path}: contains 3 of 400 classes. Add the rest."
     )
 
 
@@ -123,7 +132,7 @@ def test_the_test_part_has_no_labels(lists: Path, tmp_path: Path) -> None:
     )
     assert labels.ids("test") == (name,)
     assert name not in labels.label
-    with pytest.raises(CatalogError, match="none of its 1600 labelled videos is in"):
+    with pytest.raises(LabelError, match="none of its 1600 labelled videos is in"):
         labels_from("kinetics400", root=tmp_path, annotations=lists)([name])
 
 
@@ -139,7 +148,7 @@ def test_the_test_part_has_no_labels(lists: Path, tmp_path: Path) -> None:
             "label,youtube_id,time_start,time_end\nrun,abcdefghijk,0,inf\n",
             r"val.csv: line 2: a time is not a number of seconds",
         ),
-        ("label,youtube_id,time_start,time_end\n", r"list no video"),
+        ("label,youtube_id,time_start,time_end\n", r"the official lists are empty"),
         (
             "label,youtube_id,time_start,time_end\nrun,abc,1,9\nrun,abc,1.0,9.0\n",
             r"'abc_000001_000009.mp4' is listed twice",
@@ -148,5 +157,5 @@ def test_the_test_part_has_no_labels(lists: Path, tmp_path: Path) -> None:
 )
 def test_damaged_lists(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "val.csv").write_text(text)
-    with pytest.raises(CatalogError, match=message):
-        read(tmp_path)
+    with pytest.raises(LabelError, match=message):
+        read_kinetics400_lists(tmp_path)

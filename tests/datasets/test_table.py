@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from slic.datasets import Labels, read_labels
-from slic.errors import CatalogError
+from slic.errors import LabelError
 from slic.videos.catalog import Catalog
 
 
@@ -30,16 +30,8 @@ def test_columns_in_any_order_others_ignored(tmp_path: Path) -> None:
 def test_split_is_optional(tmp_path: Path) -> None:
     labels = read_labels(write(tmp_path, "path,label\na.mp4,walk\n"))
     assert labels == Labels({"a.mp4": "walk"}, {})
-    with pytest.raises(CatalogError, match="no column 'split'"):
+    with pytest.raises(LabelError, match="no column 'split'"):
         labels.ids("train")
-
-
-def test_what_is_asked_for_must_be_there() -> None:
-    labels = Labels({"a.mp4": "walk"}, {"a.mp4": "train"})
-    with pytest.raises(CatalogError, match=r"1 of 2 videos have no label, the first is 'b.mp4'"):
-        labels.labels_of(["a.mp4", "b.mp4"])
-    with pytest.raises(CatalogError, match="splits in the file: train"):
-        labels.ids("test")
 
 
 @pytest.mark.parametrize(
@@ -48,18 +40,38 @@ def test_what_is_asked_for_must_be_there() -> None:
         ("", "no column 'path' and no column 'label'; columns there: none"),
         ("file,label\na.mp4,walk\n", "no column 'path'; columns there: file, label"),
         ("path,label\n", "no rows"),
-        ("path,label\na.mp4,walk\n./a.mp4,run\n", "line 3: 'a.mp4' has a row already"),
+        (
+            "path,label\na.mp4,walk\n./a.mp4,run\n",
+            "'a.mp4' has the label 'walk' in line 2 and 'run'",
+        ),
+        (
+            "path,label,split\na.mp4,walk,a\na.mp4,walk,b\n",
+            "has the split 'a' in line 2 and 'b' in",
+        ),
         ("path,label\na.mp4,\n", "line 2: column 'label' is empty"),
         ("path,label,split\na.mp4,walk\n", "line 2: column 'split' is empty"),
-        ("path,label\na.mp4,walk\n../x/../a.mp4,walk\n../a.mp4,run\n", "line 4: '/"),
+        (
+            "path,label\na.mp4,walk\n../x/../a.mp4,walk\n../a.mp4,run\n",
+            "has the label 'walk' in line 3 and 'run' in line 4",
+        ),
     ],
 )
 def test_each_mistake_gets_one_line(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(CatalogError) as raised:
+    with pytest.raises(LabelError) as raised:
         read_labels(write(tmp_path, text))
     assert message in str(raised.value)
     assert "labels.csv" in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_the_labels_of_moments_label_their_videos(tmp_path: Path) -> None:
+    """Such a file has several rows for one video; `slic labels export` writes it."""
+    header = "path,label,start_seconds,end_seconds,confidence,source\n"
+    rows = "a.mp4,walk,0,2,1.0,given\na.mp4,walk,4,6,0.8,spread\nb.mp4,run,0,2,1.0,given\n"
+    labels = read_labels(write(tmp_path, header + rows))
+    assert labels == Labels({"a.mp4": "walk", "b.mp4": "run"}, {})
+    with pytest.raises(LabelError, match=r"'b.mp4' has the label 'run' in line 4 and 'fall' in"):
+        read_labels(write(tmp_path, header + rows + "b.mp4,fall,4,6,1.0,given\n"))
 
 
 def test_columns_without_a_name_are_passed_over(tmp_path: Path) -> None:
@@ -68,23 +80,11 @@ def test_columns_without_a_name_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_unreadable_files(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match=r"none.csv: cannot be read as a CSV file \(no such"):
+    with pytest.raises(LabelError, match=r"none.csv: cannot be read as a CSV file \(no such"):
         read_labels(tmp_path / "none.csv")
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(CatalogError, match="cannot be read as a CSV file"):
+    with pytest.raises(LabelError, match="cannot be read as a CSV file"):
         read_labels(tmp_path / "binary.csv")
-
-
-def test_gaps_are_one_line() -> None:
-    labels = Labels({"a": "walk", "b": "walk", "c": "run"}, {})
-    assert labels.gaps(["c", "a", "b"]) is None
-    assert labels.gaps(["a", "x"]) == (
-        "2 of 3 listed videos are not there or not readable, the first is 'b', and all of run; "
-        "1 of 2 videos have no label and do not count, the first is 'x'."
-    )
-    assert labels.gaps(["a", "c"]) == (
-        "1 of 3 listed videos are not there or not readable, the first is 'b'."
-    )
 
 
 def test_a_list_of_videos_labels_them_from_any_working_directory(

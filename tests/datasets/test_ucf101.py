@@ -1,4 +1,4 @@
-"""UCF101: the official lists, a whole tree of 13,320 videos, and how copies differ."""
+"""UCF101: the official lists and how versions of it on disk differ."""
 
 import shutil
 from collections import Counter
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from slic.datasets import labels_from
-from slic.datasets.check import advise, check_copy
-from slic.datasets.ucf101 import UCF101, read
-from slic.errors import CatalogError
+from slic.datasets.check import check_dataset, describe_gaps, describe_problem
+from slic.datasets.ucf101 import UCF101, read_ucf101_lists
+from slic.errors import LabelError
 
 MakeTree = Callable[[Path, list[str]], Path]
 IdsIn = Callable[[Path], list[str]]
@@ -38,57 +38,70 @@ def lists(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(
-    shared: Path, tmp_path_factory: pytest.TempPathFactory, make_tree: MakeTree, ids_in: IdsIn
-) -> tuple[Path, list[str]]:
-    """Return a tree under all official names and the ids that a scan finds in it."""
+def whole(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """Return a folder of videos beside the official lists, and the ids of all official videos.
+
+    The folder is not made: ids and lists are all that labels depend on. What a scan finds is tested
+    on a smaller tree below.
+    """
     official = shared / "data" / "ucf101_splits"
     if not official.is_dir():
         pytest.skip("the shared folder has no lists of UCF101")
-    root = tmp_path_factory.mktemp("ucf101")
-    shutil.copytree(official, root / "ucfTrainTestlist")
+    folder = tmp_path_factory.mktemp("ucf101")
+    shutil.copytree(official, folder / "ucfTrainTestlist")
     lists = [official / "trainlist01.txt", official / "testlist01.txt"]
     names = [line.split()[0] for path in lists for line in path.read_text().splitlines()]
-    make_tree(root / "UCF-101", names)
-    return root, ids_in(root / "UCF-101")
+    return folder / "UCF-101", sorted(names)
 
 
 @pytest.mark.parametrize(
-    ("split", "train", "test"), [("1", 9537, 3783), ("2", 9586, 3734), ("3", 9624, 3696)]
+    ("split_number", "train", "test"), [("1", 9537, 3783), ("2", 9586, 3734), ("3", 9624, 3696)]
 )
 def test_the_whole_set_has_the_official_counts(
-    whole: tuple[Path, list[str]], split: str, train: int, test: int
+    whole: tuple[Path, list[str]], split_number: str, train: int, test: int
 ) -> None:
     root, ids = whole
-    labels = labels_from(f"ucf101:{split}", root=root / "UCF-101")(ids)
+    labels = labels_from(f"ucf101:{split_number}", root=root)(ids)
     assert Counter(labels.split.values()) == {"train": train, "test": test}
-    assert labels.gaps(ids) is None
+    assert labels.describe_mismatch(ids) is None
+    assert len(ids) == 13320
     assert len(set(labels.label.values())) == 101
     assert all(label == name.split("/")[0] for name, label in labels.label.items())
     groups = {
-        part: {name[:-8] for name, where in labels.split.items() if where == part}
-        for part in ("train", "test")
+        split: {name[:-8] for name, where in labels.split.items() if where == split}
+        for split in ("train", "test")
     }  # the clips of a group show the same people, so no group is on both sides
     assert not groups["train"] & groups["test"]
 
 
 def test_the_whole_set_passes_the_check(whole: tuple[Path, list[str]]) -> None:
     root, ids = whole
-    copy = check_copy(UCF101, root=root / "UCF-101", ids=ids, unreadable={})
-    assert [(part.found, part.official) for part in copy.parts] == [
+    check = check_dataset(UCF101, root=root, ids=ids, unreadable={})
+    assert [(count.found, count.official) for count in check.counts] == [
         (number, number) for number in (9537, 3783, 9586, 3734, 9624, 3696)
     ]
-    assert (copy.videos, len(copy.classes)) == (13320, 101)
-    usable, step = advise(copy, UCF101, root=root / "UCF-101")
-    assert usable
-    assert step.startswith(f"slic pretrain {root}/UCF-101 ")
+    assert (check.videos, len(check.classes)) == (13320, 101)
+    assert describe_problem(check, UCF101, root=root) is None
+    assert describe_gaps(check, UCF101) is None
     some = [name for name in ids if not name.startswith("Archery/")][:-1]
-    copy = check_copy(UCF101, root=root / "UCF-101", ids=some, unreadable={})
-    assert copy.missing_classes == ("Archery",)
-    assert set(copy.missing) == set(ids) - set(some)
-    usable, step = advise(copy, UCF101, root=root)
-    assert not usable
-    assert step == "every video of Archery is missing: unpack them again."
+    check = check_dataset(UCF101, root=root, ids=some, unreadable={})
+    assert check.missing_classes == ("Archery",)
+    assert set(check.missing) == set(ids) - set(some)
+    assert describe_problem(check, UCF101, root=root) == (
+        "every video of Archery is missing. Unpack these classes again."
+    )
+
+
+def test_a_scan_of_a_video_of_each_class_gives_the_official_names(
+    whole: tuple[Path, list[str]], tmp_path: Path, make_tree: MakeTree, ids_in: IdsIn
+) -> None:
+    root, ids = whole
+    one_of_each = {name.split("/")[0]: name for name in ids}
+    names = sorted(one_of_each.values())
+    assert ids_in(make_tree(tmp_path / "UCF-101", names)) == names
+    lists = root.parent / "ucfTrainTestlist"
+    labels = labels_from("ucf101:1", root=tmp_path, annotations=lists)(names)
+    assert labels.labels_of(names) == sorted(one_of_each)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +115,7 @@ def test_the_whole_set_passes_the_check(whole: tuple[Path, list[str]]) -> None:
         lambda name: name.replace("v_Handstand", "v_HandStand"),
     ],
 )
-def test_copies_of_another_layout(lists: Path, change: Callable[[str], str]) -> None:
+def test_other_layouts(lists: Path, change: Callable[[str], str]) -> None:
     ids = [change(name) for name in NAMES]
     labels = labels_from("ucf101:2", root=lists.parent)(ids)
     assert labels.labels_of(ids) == [name.split("/")[0] for name in NAMES]
@@ -122,21 +135,10 @@ def test_files_and_folders_of_frames_on_disk(
         ids = ids_in(root)
         assert ids == [name.removesuffix(".avi") + suffix for name in NAMES]
         labels = labels_from("ucf101:1", root=root)(ids)
-        assert labels.gaps(ids) is None
+        assert labels.describe_mismatch(ids) is None
         assert Counter(labels.split.values()) == {"train": 6, "test": 3}
-    with pytest.raises(CatalogError, match=r"same video \(and 8 more are doubled\): keep one"):
+    with pytest.raises(LabelError, match=r"same video \(and 8 more\)\. Keep one"):
         labels_from("ucf101:1", root=lists.parent)(ids_in(lists.parent))
-
-
-def test_lists_are_found_in_or_beside_the_folder_or_where_told(lists: Path, tmp_path: Path) -> None:
-    for root in (lists.parent, lists, lists.parent / "UCF-101", lists / ".." / "UCF-101"):
-        assert labels_from("ucf101:1", root=root)(NAMES).label
-    elsewhere = lists.rename(tmp_path / "elsewhere")
-    assert labels_from("ucf101:1", root=Path("x"), annotations=elsewhere)(NAMES).label
-    with pytest.raises(CatalogError, match=r"ucf101: no official lists \(ucfTrain.*classInd.txt\)"):
-        labels_from("ucf101:1", root=tmp_path / "UCF-101")
-    with pytest.raises(CatalogError, match=r"in nowhere\. Put them there, or"):
-        labels_from("ucf101:1", root=elsewhere, annotations=Path("nowhere"))
 
 
 @pytest.mark.parametrize(
@@ -150,20 +152,18 @@ def test_lists_are_found_in_or_beside_the_folder_or_where_told(lists: Path, tmp_
 )
 def test_damaged_lists(lists: Path, file: str, text: str, message: str) -> None:
     (lists / file).write_text(text)
-    with pytest.raises(CatalogError, match=message):
-        read(lists, "1")
+    with pytest.raises(LabelError, match=message):
+        read_ucf101_lists(lists, "1")
 
 
 def test_a_missing_list(lists: Path) -> None:
     (lists / "trainlist01.txt").unlink()
-    with pytest.raises(CatalogError, match=r"trainlist01.txt: this official list cannot be read"):
-        read(lists, "1")
+    with pytest.raises(LabelError, match=r"trainlist01.txt: this official list cannot be read"):
+        read_ucf101_lists(lists, "1")
 
 
-def test_lists_that_are_not_the_official_ones_are_no_copy(lists: Path) -> None:
-    copy = check_copy(UCF101, root=lists.parent, ids=NAMES, unreadable={})
-    usable, step = advise(copy, UCF101, root=lists.parent)
-    assert not usable
-    assert step == f"the lists in {lists} have 6 videos in train of split 1, not 9537: " + (
-        "get the official ones."
+def test_lists_that_are_not_the_official_ones_are_a_problem(lists: Path) -> None:
+    check = check_dataset(UCF101, root=lists.parent, ids=NAMES, unreadable={})
+    assert describe_problem(check, UCF101, root=lists.parent) == (
+        f"{lists}: split 1 lists 6 train videos instead of 9537. Download the official lists."
     )

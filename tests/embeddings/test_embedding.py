@@ -9,7 +9,7 @@ import torch
 
 from slic.clips.datasets import ClipDataset
 from slic.clips.reader import ClipReader, Modality
-from slic.embeddings import Layer, centred_unit_rows, embed, embedding
+from slic.embeddings import Layer, embed, embedding
 from slic.errors import CatalogError, SlicError
 from slic.models.encoder import EncoderConfig, VideoEncoder, to_input
 from slic.videos.catalog import Catalog
@@ -102,16 +102,3 @@ def test_flow_looks_are_refused_where_the_encoder_sees_motion_itself(catalog: Ca
 def test_no_video_is_said(catalog: Catalog, encoder: VideoEncoder) -> None:
     with pytest.raises(CatalogError, match="no usable video"):
         embed(encoder, catalog.subset([]), workers=0, progress=False)
-
-
-@pytest.mark.parametrize("centre", [True, False])
-def test_rows_are_put_side_by_side_at_equal_weight(centre: bool) -> None:
-    rng = np.random.default_rng(0)
-    parts = [rng.standard_normal((5, d)).astype(np.float32) * s for d, s in ((3, 1), (2, 100))]
-    rows = centred_unit_rows(parts, centre=centre)
-    for i in range(5):
-        expected = []
-        for part in parts:
-            row = part[i] - (sum(part) / 5 if centre else 0)
-            expected += list(row / (row @ row) ** 0.5)
-        np.testing.assert_allclose(rows[i], expected, rtol=1e-4, atol=1e-6)

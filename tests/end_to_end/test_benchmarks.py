@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from slic.cli import main
+from slic.datasets import DATASETS
 
 Slic = Callable[..., Any]
 Lines = Callable[..., tuple[int, list[str], list[str]]]
@@ -61,9 +62,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
 def test_data_says_where_each_set_is_from_and_its_terms(lines: Lines) -> None:
     code, out, _ = lines("data")
     assert code == 0
-    assert [line.split()[0] for line in out if line[:1].isalpha()][:4] == [
-        "ucf101", "hmdb51", "kinetics400", "tree",
-    ]  # fmt: skip
+    assert [line.split()[0] for line in out if "(--labels " in line] == list(DATASETS)
     for title in ("origin", "terms", "size", "layout", "lists"):
         assert sum(line.startswith(f"  {title} ") for line in out) >= 3
 
@@ -73,7 +72,10 @@ def test_check_names_what_is_wrong_and_exits_with_1(videos: Path, lines: Lines) 
     assert code == 1  # the lists are of two classes
     assert out[0] == f"ucf101 in {videos}: 12 videos, 2 of 101 classes."
     assert "split 1 train: 10 of 9537" in out
-    assert err[-1].startswith(f"slic: the lists in {videos.parent}/ucfTrainTestlist have 10 videos")
+    assert err[-1] == (
+        f"slic: {videos.parent}/ucfTrainTestlist: split 1 lists 10 train videos instead of 9537. "
+        "Download the official lists."
+    )
 
 
 def test_check_as_json_names_all(videos: Path, lines: Lines, tmp_path: Path) -> None:
@@ -86,19 +88,24 @@ def test_check_as_json_names_all(videos: Path, lines: Lines, tmp_path: Path) -> 
     lists = videos.parent / "ucfTrainTestlist"
     words = ("data", "check", "ucf101", root, "--annotations", lists)
     code, out, _ = lines(*words, "--json")
-    told = json.loads("\n".join(out))
-    assert (code, told["usable"], told["videos"], told["lists"]) == (1, False, 4, str(lists))
-    assert told["missing_classes"] == ["HandstandPushups"]
-    assert told["missing"] == NAMES[5:]
-    assert list(told["unreadable"]) == [NAMES[4]]
-    assert told["unlisted"] == ["Archery/extra.avi"]
-    assert {"split": "1", "part": "train", "found": 3, "listed": 10, "official": 9537} in (
-        told["parts"]
+    printed = json.loads("\n".join(out))
+    assert (code, printed["usable"], printed["videos"], printed["lists"]) == (
+        1,
+        False,
+        4,
+        str(lists),
     )
+    assert printed["missing_classes"] == ["HandstandPushups"]
+    assert printed["missing"] == NAMES[5:]
+    assert list(printed["unreadable"]) == [NAMES[4]]
+    assert printed["unlisted"] == ["Archery/extra.avi"]
+    assert printed["counts"][0] == {
+        "split_number": "1", "split": "train", "found": 3, "listed": 10, "official": 9537,
+    }  # fmt: skip
     code, out, _ = lines(*words)
     assert code == 1
     assert "missing: 7" in out
-    assert "  and 2 more; --json names all" in out
+    assert "  and 2 more; --json lists all" in out
     assert any(re.match(rf"  {NAMES[4]}: not a video file", line) for line in out)
 
 
@@ -120,18 +127,18 @@ def test_train_and_score_on_official_lists(slic: Slic, videos: Path, tmp_path: P
     words = ("--labels", "ucf101:1", "--split", "train", "--out", tmp_path / "run", *TINY)
     ended = slic("pretrain", videos, *words).wait()
     assert ended.code == 0, ended.err
-    said = [line for line in ended.err.splitlines() if line.startswith("slic: ucf101:1: ")]
-    assert said == [
-        f"slic: ucf101:1: 1 of 12 listed videos are not there or not readable, the first is "
-        f"{NAMES[-1]!r}; 1 of 12 videos have no label and do not count, the first is "
+    messages = [line for line in ended.err.splitlines() if line.startswith("slic: ucf101:1: ")]
+    assert messages == [
+        f"slic: ucf101:1: 1 of 12 listed videos are missing or unreadable, the first is "
+        f"{NAMES[-1]!r}; 1 of 12 videos have no label and are ignored, the first is "
         "'Archery/unlisted.avi'."
     ]
     figures = tmp_path / "scores.json"
     scoring = ("--labels", "ucf101:1", "--encoder", tmp_path / "run" / "encoder", "--json", figures)
     ended = slic("evaluate", "retrieval", videos, *scoring, "--workers=0").wait()
     assert ended.code == 0, ended.err
-    told = json.loads(figures.read_text())
-    assert (told["queries"], told["gallery"]) == (2, 9)
+    printed = json.loads(figures.read_text())
+    assert (printed["queries"], printed["gallery"]) == (2, 9)
     ended = slic("evaluate", "retrieval", videos, *scoring[2:], "--labels", "ucf101:4").wait()
     assert ended.code == 1
-    assert ended.err.splitlines()[-1].startswith("slic: ucf101: no split '4'; say ucf101:1 or")
+    assert ended.err.splitlines()[-1].startswith("slic: ucf101: no split '4'; use ucf101:1 or")

@@ -4,7 +4,6 @@ import json
 import shlex
 import shutil
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,14 +96,6 @@ def same_run(one: Path, other: Path) -> bool:
     )
 
 
-def wait_until(reached: Callable[[], bool], running: Any) -> None:
-    """Wait for a moment of a run; it must come before the run's end."""
-    deadline = time.monotonic() + 60
-    while not reached() and running.process.is_alive():
-        assert time.monotonic() < deadline, "the moment did not come"
-        time.sleep(0.002)
-
-
 def test_a_whole_run_says_all(undisturbed: Path) -> None:
     told = json.loads((undisturbed / "scores.json").read_text())
     assert told["protocol"].startswith(
@@ -116,8 +107,9 @@ def test_a_whole_run_says_all(undisturbed: Path) -> None:
     assert [record["epoch"] for record in read_log(undisturbed / "log.jsonl")] == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_ends_with_the_same_weights(
-    slic: Slic, words: Words, undisturbed: Path, tmp_path: Path
+    slic: Slic, words: Words, undisturbed: Path, tmp_path: Path, wait_until: Callable[..., None]
 ) -> None:
     out, killed = tmp_path / "run", 0
 
@@ -151,7 +143,12 @@ def test_killed_again_and_again_it_ends_with_the_same_weights(
 
 @pytest.mark.parametrize("phase", ["train", "test"])
 def test_ctrl_c_saves_says_how_to_go_on_and_loses_nothing(
-    slic: Slic, words: Words, undisturbed: Path, tmp_path: Path, phase: str
+    slic: Slic,
+    words: Words,
+    undisturbed: Path,
+    tmp_path: Path,
+    wait_until: Callable[..., None],
+    phase: str,
 ) -> None:
     out = tmp_path / "a run"  # with a space, which the command that is shown must quote
     running = slic(*words("finetune", out), *SETTINGS, "--workers=1", before=SLOW)

@@ -109,7 +109,7 @@ def test_a_loading_process_that_dies_is_one_line(
     slic: Slic, sample: Path, encoder: Path, tmp_path: Path, death: str
 ) -> None:
     die = f"""
-from slic.clips.datasets import ClipDataset
+from slic.clips.clip_dataset import ClipDataset
 def dies(*_): {death}
 ClipDataset.__getitem__ = dies
 """

@@ -1,7 +1,6 @@
 """``slic embed`` and ``slic evaluate``, whole: what they print and write, and a kill in between."""
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,35 +79,32 @@ def test_the_map_can_be_left_out_and_an_unknown_protocol_is_named(
 
 
 def test_embed_killed_and_started_again_goes_on_and_ends_as_in_one_go(
-    slic: Slic, videos: Path, encoder: Path, tmp_path: Path
+    slic: Slic, videos: Path, encoder: Path, tmp_path: Path, wait_until: Callable[..., None]
 ) -> None:
     words = ["embed", videos, "--encoder", encoder, "--workers=0", "--clips=64", "--out"]
     assert slic(*words, tmp_path / "whole.npz").wait().code == 0
     slowly = """
 import time
 from slic.embeddings import cache, embedding
-plain, cache.FLUSH_SECONDS = embedding._features, 0.0
+plain, cache.FLUSH_SECONDS = embedding._embed_batch, 0.0
 def features(*arguments, **options):
     time.sleep(0.3)
     return plain(*arguments, **options)
-embedding._features = features
+embedding._embed_batch = features
 """
     out, kept = tmp_path / "out.npz", tmp_path / ".out.npz.features"
     running = slic(*words, out, before=slowly)
-    deadline = time.monotonic() + 60
-    while len(list(kept.glob("*/*.npz"))) < 3:
-        assert time.monotonic() < deadline, "nothing was kept"
-        time.sleep(0.01)
+    wait_until(lambda: len(list(kept.glob("*/*.npz"))) >= 3, running)
     running.kill()
     assert running.wait().code == -9
     assert not out.exists()
     counted = """
 from slic.embeddings import embedding
-plain = embedding._features
+plain = embedding._embed_batch
 def features(*arguments, **options):
     print("embedded")
     return plain(*arguments, **options)
-embedding._features = features
+embedding._embed_batch = features
 """
     ended = slic(*words, out, before=counted).wait()
     assert ended.code == 0, ended.err

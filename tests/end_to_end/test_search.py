@@ -165,7 +165,7 @@ def test_cluster_name_spread_classify_and_undo(
     assert "left out one by one" in listed.err
     ended = slic("classify", index, videos / "0.mp4", "--json").wait()
     (video,) = json.loads(ended.out)["videos"]
-    assert {s["name"] for s in video["stretches"]} <= {"beginning", "end", "middle", None}
+    assert {s["label"] for s in video["segments"]} <= {"beginning", "end", "middle", None}
     export = tmp_path / "names.csv"
     assert "names written" in slic("names", index, "--export", export).wait().out
     for _ in range(4):
@@ -195,7 +195,7 @@ def test_what_cannot_be_done_is_one_line(
         (["search", index, videos / "0.mp4", "--where=1; DROP TABLE videos"], "syntax error"),
         (["name", index, "99999", "x"], "there is no such cluster"),
         (["name", index, "somewhere", "x"], "neither the number of a cluster nor"),
-        (["classify", index, videos], "0 moments are named"),
+        (["classify", index, videos], "0 moments are labelled"),
     ]
     if sqlite3.connect(index / "index.sqlite").execute("SELECT 1 FROM tree").fetchone() is None:
         assert slic("cluster", index).wait().code == 0
@@ -206,16 +206,14 @@ def test_what_cannot_be_done_is_one_line(
 
 
 def test_a_second_writer_is_refused_and_ctrl_c_keeps_what_was_done(
-    slic: Slic, encoder: Path, videos: Path, tmp_path: Path
+    slic: Slic, encoder: Path, videos: Path, tmp_path: Path, wait_until: Callable[..., None]
 ) -> None:
     out = tmp_path / "index"
     words = ["index", videos, "--encoder", encoder, "--out", out, "--window=1", "--workers=1"]
     slow = "import slic.search.indexing as i, time\ni.BATCH_CLIPS = 8\nc = i._commit\n"
     slow += "i._commit = lambda *w: (time.sleep(0.3), c(*w))[1]"
     running = slic(*words, before=slow)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and committed(out) == 0:
-        time.sleep(0.02)
+    wait_until(lambda: committed(out) > 0, running)
     assert "another run is writing to this folder" in one_line(slic(*words).wait())
     running.signal_group(2)
     ended = running.wait()

@@ -54,7 +54,7 @@ def test_sizes_by_hand() -> None:
         "size_90": pytest.approx(4.4),
         "largest": 5,
     }
-    with pytest.raises(ValueError, match="no videos"):
+    with pytest.raises(ValueError, match="at least one video"):
         cluster_sizes([])
 
 

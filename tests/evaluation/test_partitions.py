@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from slic.clustering.finch import finch
+from slic.clustering.kmeans import KMeans
 from slic.embeddings import Embeddings
-from slic.errors import CatalogError, CheckpointError, TrainingError
+from slic.errors import CatalogError, EmbeddingsError, TrainingError
 from slic.evaluation.partitions import read_partitions
 from slic.pretraining.folder import RunFolder
 
@@ -34,7 +35,7 @@ def embeddings(tmp_path: Path) -> Path:
     centre = np.repeat(rng.normal(size=(5, 8)), 12, axis=0)[:, None]
     clips = (centre + 0.2 * rng.normal(size=(60, 2, 8)) + 3.0).astype(np.float32)
     ids = tuple(f"{i}.mp4" for i in range(60))
-    stored = Embeddings(ids=ids, clips=clips, encoder="0123", layer="head", view="rgb")
+    stored = Embeddings(ids=ids, clips=clips, encoder="0123", layer="head", modality="rgb")
     stored.save(tmp_path / "embeddings.npz")
     return tmp_path / "embeddings.npz"
 
@@ -47,12 +48,13 @@ def test_embeddings_are_clustered_here(embeddings: Path) -> None:
     assert [one.name for one in levels] == [f"FINCH {i}" for i in range(len(expected))]
     for one, labels in zip(levels, expected, strict=True):
         assert np.array_equal(one.clusters, labels)
-    (k_means,) = read_partitions(embeddings, kmeans=5, centre=True, seed=0)
+    (k_means,) = read_partitions(embeddings, clusterer=KMeans(5), centre=True, seed=0)
+    assert k_means.name == "k-means 5"
     groups = {tuple(k_means.clusters[i : i + 12].tolist()) for i in range(0, 60, 12)}
     assert all(len(set(group)) == 1 for group in groups)
     assert len(groups) == 5
     with pytest.raises(TrainingError, match="61 clusters of 60"):
-        read_partitions(embeddings, kmeans=61)
+        read_partitions(embeddings, clusterer=KMeans(61))
 
 
 def test_a_table_of_anybody_s_clusters(tmp_path: Path) -> None:
@@ -89,11 +91,11 @@ def test_what_holds_no_partition_is_named(tmp_path: Path) -> None:
         read_partitions(tmp_path / "nowhere.csv")
     with pytest.raises(CatalogError, match=r"no clusters/epoch-\*.jsonl here; give the folder of"):
         read_partitions(tmp_path)
-    with pytest.raises(CheckpointError, match=r"x.npz: no embeddings of `slic embed`"):
+    with pytest.raises(EmbeddingsError, match=r"x.npz: is not a file of embeddings"):
         read_partitions(tmp_path / "x.npz")
     (tmp_path / "clusters").mkdir()
     (tmp_path / "clusters" / "epoch-0000.jsonl").write_text(json.dumps({"video": "a"}) + "\n")
     with pytest.raises(CatalogError, match=r"epoch-0000.jsonl: not the clusters of a round"):
         read_partitions(tmp_path)
-    with pytest.raises(CatalogError, match=r"k-means and centring are for .npz files"):
-        read_partitions(tmp_path, kmeans=3)
+    with pytest.raises(CatalogError, match=r"a clustering and centring apply only to .npz"):
+        read_partitions(tmp_path, clusterer=KMeans(3))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from slic.cli import _parser, main
+from slic.cli import build_parser, main
 from slic.errors import SlicError
 from slic.evaluation import cost
 from slic.evaluation.cost import (
@@ -32,7 +32,7 @@ SMALL = load_recipe("best", ["--clip.size=32", "--encoder.width=0.25"])
 
 @pytest.mark.parametrize("table", get_args(Table))
 def test_the_command_takes_every_line(table: Table) -> None:
-    parser = _parser()
+    parser = build_parser()
     lines = commands(table, roots=ROOTS, runs="runs", seeds=range(2))
     for line in lines:
         program, *words = shlex.split(line)

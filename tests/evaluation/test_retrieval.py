@@ -10,6 +10,7 @@ import pytest
 
 from slic.evaluation import ranking, retrieval
 from slic.evaluation.retrieval import evaluate
+from slic.neighbours import exact
 
 KS = (1, 2, 5, 1000)
 
@@ -54,7 +55,7 @@ def random_sides(seed: int) -> tuple[np.ndarray, list[str], np.ndarray, list[str
 def test_scores_match_plain_loops_when_no_query_is_dropped(
     seed: int, elements: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranking, "BLOCK_ELEMENTS", elements)
+    monkeypatch.setattr(ranking, "MAX_BLOCK_SIMILARITIES", elements)
     q, q_labels, g, g_labels = random_sides(seed)
     scores = evaluate(q, q_labels, g, g_labels, ks=KS)
     recall, precision, per_class, confusion = slow_scores(q, q_labels, g, g_labels)
@@ -74,8 +75,8 @@ def test_without_average_precision_all_else_is_the_same(
     seed: int, large: bool, ks: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if large:  # then the nearest are kept, and no whole row
-        monkeypatch.setattr(retrieval, "GALLERY_BLOCK", 13)
-        monkeypatch.setattr(ranking, "GALLERY_BLOCK", 13)
+        monkeypatch.setattr(retrieval, "GALLERY_BLOCK_ROWS", 13)
+        monkeypatch.setattr(exact, "GALLERY_BLOCK_ROWS", 13)
     sides = random_sides(seed)
     with_it = evaluate(*sides, ks=ks)
     without = evaluate(*sides, ks=ks, average_precision=False)

@@ -11,7 +11,7 @@ import torch
 
 from slic.datasets import Labels
 from slic.embeddings import AllWindows, Layer, embed
-from slic.errors import CatalogError, RecipeError
+from slic.errors import CatalogError, LabelError, RecipeError
 from slic.evaluation import mean_frame
 from slic.evaluation.retrieval import PROTOCOLS, evaluate
 from slic.evaluation.scoring import (
@@ -61,7 +61,7 @@ def test_sides_are_the_splits_without_what_is_not_there(catalog: Catalog) -> Non
 
 
 def test_an_unknown_split_names_those_there_are(catalog: Catalog) -> None:
-    with pytest.raises(CatalogError, match=r"'val'; splits in the file: test, train"):
+    with pytest.raises(LabelError, match=r"'val'; splits in the file: test, train"):
         sides(catalog, LABELS, queries="val", gallery="train")
 
 

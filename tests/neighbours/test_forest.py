@@ -1,4 +1,4 @@
-"""Approximate neighbours: what is stated about them is so, and where they do not pay."""
+"""Approximate neighbours: the recall stated is true, and exact search where trees are slower."""
 
 import numpy as np
 import pytest
@@ -11,14 +11,14 @@ from slic.neighbours import forest
 from slic.neighbours.exact import nearest_others
 from slic.neighbours.first import first_neighbours
 from slic.neighbours.forest import search_forest
-from slic.neighbours.rows import directions
+from slic.neighbours.rows import unit_rows
 
 
 @pytest.fixture
 def small_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make trees of small data as deep as those of large data."""
-    monkeypatch.setattr(forest, "LEAF", 16)
-    monkeypatch.setattr(forest, "BRANCHES", 12)
+    monkeypatch.setattr(forest, "MAX_LEAF_POINTS", 16)
+    monkeypatch.setattr(forest, "MAX_BRANCHES", 12)
 
 
 def bursts(seed: int, n: int = 3000) -> np.ndarray:
@@ -34,20 +34,20 @@ def bursts(seed: int, n: int = 3000) -> np.ndarray:
 def test_the_recall_stated_is_that_of_a_plain_count(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forest, "SAMPLED", 3000)  # all of them
+    monkeypatch.setattr(forest, "RECALL_SAMPLE_POINTS", 3000)  # all of them
     x = bursts(seed)
     found = first_neighbours(x, exact_up_to=0, seed=seed)
-    similarity = directions(x) @ directions(x).T
+    similarity = unit_rows(x) @ unit_rows(x).T
     np.fill_diagonal(similarity, -1.0)
     true = similarity.argmax(axis=1)
-    assert found.recall == (found.index == true).mean() >= forest.ENOUGH
+    assert found.recall == (found.index == true).mean() >= forest.MIN_SAMPLE_RECALL
     right = found.index == true
     np.testing.assert_allclose(found.distance[right], 1 - similarity.max(axis=1)[right], atol=1e-6)
     assert (found.index != np.arange(len(x))).all()
 
 
-def test_a_sample_tells_the_recall_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forest, "LEAF", 50)
+def test_the_recall_of_the_sample_is_that_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forest, "MAX_LEAF_POINTS", 50)
     x = bursts(0, n=8000)
     found = first_neighbours(x, exact_up_to=0)
     exact = first_neighbours(x, exact_up_to=len(x))
@@ -58,7 +58,7 @@ def test_a_sample_tells_the_recall_of_all(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.usefixtures("small_cells")
 def test_random_directions_are_searched_exactly() -> None:
     x = np.random.default_rng(0).normal(size=(2000, 64))
-    assert search_forest(directions(x), seed=0) is None
+    assert search_forest(unit_rows(x), seed=0) is None
     found, exact = first_neighbours(x, exact_up_to=0), first_neighbours(x)
     assert found.recall is None
     assert found.index.tolist() == exact.index.tolist()
@@ -69,12 +69,12 @@ def test_fewer_points_than_a_tree_is_for_are_searched_exactly(n: int) -> None:
     x = np.random.default_rng(n).normal(size=(n, 4))
     found = first_neighbours(x, exact_up_to=0)
     assert found.recall is None
-    assert found.index.tolist() == nearest_others(directions(x)).tolist()
+    assert found.index.tolist() == nearest_others(unit_rows(x)).tolist()
 
 
 @pytest.mark.usefixtures("small_cells")
 def test_the_seed_decides_everything_and_threads_nothing() -> None:
-    unit = directions(bursts(1, n=1500))
+    unit = unit_rows(bursts(1, n=1500))
     outcomes = []
     before = torch.get_num_threads()
     try:
@@ -107,8 +107,8 @@ def test_every_point_is_in_one_leaf(seed: int, n: int, leaf: int) -> None:
     x = rng.normal(size=(n, 3))
     x[n // 2 :] = [1.0, 0.0, 0.0] + 1e-9 * x[n // 2 :]  # alike in float32
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(forest, "LEAF", leaf)
-        patch.setattr(forest, "BRANCHES", 5)
-        leaves = list(forest._leaves(directions(x), rng))
+        patch.setattr(forest, "MAX_LEAF_POINTS", leaf)
+        patch.setattr(forest, "MAX_BRANCHES", 5)
+        leaves = list(forest._leaves(unit_rows(x), rng))
     assert sorted(np.concatenate(leaves).tolist()) == list(range(n))
     assert all(1 <= len(points) <= leaf for points in leaves)

@@ -66,6 +66,7 @@ import json
 from accelerate import Accelerator
 from slic.clips.reader import ClipReader
 from slic.models.encoder import VideoEncoder
+from slic.clustering.finch import FINCH
 from slic.pretraining import rounds
 from slic.videos.catalog import Catalog
 embedded = []
@@ -76,11 +77,12 @@ def noted(encoder, catalog, **named):
 rounds.embed = noted
 accelerator = Accelerator(cpu=True)
 if {differ}:  # as another processor may cluster
-    found = rounds.PseudoLabels.from_embeddings
-    def shifted(x, **named):
-        labels = found(x, **named)
-        return labels if accelerator.is_main_process else labels.shifted()
-    rounds.PseudoLabels.from_embeddings = shifted
+    def shifted(**arguments):
+        def cluster(x, *, seed):
+            labels = FINCH(**arguments)(x, seed=seed)
+            return labels if accelerator.is_main_process else labels.shifted()
+        return cluster
+    rounds.CLUSTERERS = {{"finch": shifted}}
 labels = rounds.cluster_round(
     VideoEncoder.from_pretrained({encoder!r}), Catalog.from_folder({videos!r}), accelerator,
     reader=ClipReader(frames=4, stride=1, size=32), **{settings!r}

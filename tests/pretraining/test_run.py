@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from slic.clips.datasets import TripletDataset
+from slic.clips.triplets import TripletDataset
 from slic.errors import (
     CatalogError,
     CheckpointError,
@@ -105,7 +105,7 @@ def test_steps_without_a_finite_loss_change_neither_weights_nor_statistics(
 def test_the_precision_that_is_left_open_is_settled_once_and_said(
     quick: str, catalog: Catalog, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "quick_precision", lambda _: quick)
+    monkeypatch.setattr(parts, "native_precision", lambda _: quick)
     left_open = changed(recipe, "train", epochs=1, precision="auto")
     out = tmp_path / "run"
     first = pretrain(catalog, out=out, recipe=left_open, progress=False)
@@ -330,7 +330,7 @@ def test_a_video_that_is_not_there_at_first_changes_no_round(
     views: list[str] = []
 
     def noted(*arguments: Any, **named: Any) -> Any:
-        views.append(named["view"])
+        views.append(named["modality"])
         return cluster_round(*arguments, **named)
 
     def gone(*_: Any) -> Any:

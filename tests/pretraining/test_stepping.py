@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from slic.clips.datasets import batch_loader
+from slic.clips.loader import batch_loader
 from slic.clustering.base import PseudoLabels
 from slic.pretraining.folder import RunFolder
 from slic.pretraining.parts import new_optimizer

@@ -31,7 +31,7 @@ def embeddings_of(catalog: Catalog, seed: int) -> Embeddings:
     clips = np.random.default_rng(seed).normal(size=(len(catalog), 2, 6)) + 1.0
     ids = tuple(video.id for video in catalog)
     return Embeddings(
-        ids=ids, clips=clips.astype(np.float32), encoder="0123", layer="head", view="rgb"
+        ids=ids, clips=clips.astype(np.float32), encoder="0123", layer="head", modality="rgb"
     )
 
 

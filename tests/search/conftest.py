@@ -9,7 +9,7 @@ import torch
 
 from slic.models.encoder import EncoderConfig, VideoEncoder
 from slic.search import Index
-from slic.search.repository import Settings, next_generation
+from slic.search.repository import IndexSettings, next_generation
 
 Fill = Callable[..., Index]
 
@@ -35,7 +35,7 @@ def add_video(index: Index, path: str, vectors: np.ndarray, *, root: str = "/v")
     with index.database.transaction() as connection:
         number = next_generation(connection)
         video = connection.execute(
-            "INSERT INTO videos (root, path, size, mtime_ns, fingerprint, frames, fps, width,"
+            "INSERT INTO videos (root, path, size, mtime_ns, content_id, frames, fps, width,"
             " height, seekable, keyframe_gap) VALUES (?, ?, 1, 1, ?, ?, 25, 64, 48, 1, 12)",
             (root, path, f"content of {path}", 25 * (len(vectors) + 1)),
         ).lastrowid
@@ -56,7 +56,7 @@ def fill(tmp_path: Path) -> Fill:
 
     def make(videos: Mapping[str, np.ndarray], *, name: str = "index") -> Index:
         dimension = next(iter(videos.values())).shape[1]
-        settings = Settings(
+        settings = IndexSettings(
             encoder="0" * 16, dimension=dimension, window_seconds=2.0, stride_seconds=1.0
         )
         index = Index.create(tmp_path / name, settings)

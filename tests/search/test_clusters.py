@@ -15,11 +15,11 @@ from slic.search import (
     cluster_members,
     cluster_of,
     clusters_per_level,
+    label_cluster,
     list_clusters,
-    list_names,
+    list_labels,
     merge,
     move,
-    name_cluster,
     near_duplicates,
     outliers,
     show_level,
@@ -110,10 +110,10 @@ def test_naming_a_cluster_and_showing_another_level(index: Index) -> None:
     cluster_index(index)
     show_level(index, 0)
     largest = list_clusters(index)[0]
-    assert name_cluster(index, largest.id, "wave").moments == largest.size
+    assert label_cluster(index, largest.id, "wave").moments == largest.size
     again = next(cluster for cluster in list_clusters(index) if cluster.id == largest.id)
-    assert (again.name, again.name_share) == ("wave", 1.0)
-    assert len(list_names(index)) == largest.size
+    assert (again.label, again.label_share) == ("wave", 1.0)
+    assert len(list_labels(index)) == largest.size
     assert index.matching(f"cluster = {largest.id}").tolist() == sorted(
         cluster_members(index, largest.id).tolist()
     )
@@ -136,7 +136,7 @@ def test_what_is_not_there_is_one_line(index: Index) -> None:
     with pytest.raises(SearchError, match="has the levels 0 to"):
         show_level(index, 99)
     with pytest.raises(SearchError, match="there is no such cluster on level"):
-        name_cluster(index, 12345, "x")
+        label_cluster(index, 12345, "x")
     with pytest.raises(SearchError, match="at least two clusters"):
         merge(index, [0])
     with pytest.raises(SearchError, match="there is no moment 999"):

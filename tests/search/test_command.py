@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from slic.cli import main
-from slic.search import Index, assign_name, cluster_index, names_of_moments
+from slic.search import Index, cluster_index, labels_of_moments, set_label
 
 Fill = Callable[..., Index]
 Rows = Callable[..., np.ndarray]
@@ -19,7 +19,7 @@ def test_names_of_contents_that_are_not_here_are_listed(
     fill: Fill, rows: Rows, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     elsewhere = fill({"a": rows(4)}, name="elsewhere")
-    assign_name(elsewhere, [1, 3], "wave")
+    set_label(elsewhere, [1, 3], "wave")
     main(["names", str(elsewhere.path), "--export", str(tmp_path / "names.csv")])
     here = fill({"b": rows(4)})
     main(["names", str(here.path), "--import", str(tmp_path / "names.csv")])
@@ -36,7 +36,7 @@ def test_no_way_back_is_offered_from_nothing(
     assert "Take it back with" in capsys.readouterr().out
     main(["name", str(index.path), "a@3"])
     assert capsys.readouterr().out == "0 moments lost their name.\n"
-    assert len(names_of_moments(index)) == 1
+    assert len(labels_of_moments(index)) == 1
 
 
 @pytest.mark.parametrize("what", ["9" * 20, os.fsdecode(b"caf\xe9.mp4@1")])
@@ -51,9 +51,9 @@ def test_what_the_database_cannot_hold_is_one_line(
 @pytest.mark.parametrize(
     ("file", "change"),
     [
-        ("long.csv", {"fingerprint": "f" * 200_000}),
+        ("long.csv", {"content_id": "f" * 200_000}),
         ("huge.json", {"end_seconds": 10**400}),
-        ("surrogate.json", {"fingerprint": "\ud800"}),
+        ("surrogate.json", {"content_id": "\ud800"}),
     ],
 )
 def test_names_that_are_none_are_one_line(
@@ -65,7 +65,7 @@ def test_names_that_are_none_are_one_line(
     change: dict[str, object],
 ) -> None:
     index = fill({"a": rows(4)})
-    row = {"fingerprint": "f", "start_seconds": 0, "end_seconds": 1, "name": "x"}
+    row = {"content_id": "f", "start_seconds": 0, "end_seconds": 1, "label": "x"}
     row |= {"confidence": 1, "source": "given"} | change
     lines = [",".join(row), ",".join(map(str, row.values()))]
     text = json.dumps([row]) if file.endswith("json") else "\n".join(lines)

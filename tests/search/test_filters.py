@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from slic.errors import SearchError
-from slic.search import Index, Moment, assign_name, filters
+from slic.search import Index, Moment, filters, set_label
 
 Rows = Callable[..., np.ndarray]
 
@@ -18,7 +18,7 @@ def index(fill: Callable[..., Index], rows: Rows) -> Index:
 
 def test_filters_find_what_python_finds(index: Index) -> None:
     ids = index.ids()
-    assign_name(index, ids[:2].tolist(), "wave")
+    set_label(index, ids[:2].tolist(), "wave")
     duration = {video.id: video.duration_seconds for video in index.videos()}
     moments = index.moments(ids)
     cases: dict[str, Callable[[Moment], bool]] = {
@@ -26,8 +26,8 @@ def test_filters_find_what_python_finds(index: Index) -> None:
         "path = 'a/two''s.mp4'": lambda m: m.path == "a/two's.mp4",
         "path glob 'b/*' and start_seconds >= 2": lambda m: m.path[0] == "b" and m.number >= 2,
         "duration > 4 or end_seconds = 3": lambda m: duration[m.video_id] > 4 or m.end_seconds == 3,
-        "name = 'wave' and confidence = 1": lambda m: m.id in ids[:2],
-        "name is null": lambda m: m.id not in ids[:2],
+        "label = 'wave' and confidence = 1": lambda m: m.id in ids[:2],
+        "label is null": lambda m: m.id not in ids[:2],
         "upper(path) like 'B/%' -- and a comment": lambda m: m.path[0] == "b",
         "cluster is null": lambda m: m.id > 0,
         "1) or (1": lambda m: m.id > 0,

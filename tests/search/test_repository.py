@@ -12,12 +12,12 @@ from slic.errors import SearchError
 from slic.search import (
     Index,
     Query,
-    assign_name,
     cluster_index,
     list_clusters,
-    list_names,
+    list_labels,
     near_duplicates,
     search,
+    set_label,
 )
 from slic.search.filters import matching_moments
 from slic.search.stores import embedded
@@ -30,7 +30,7 @@ PAGE = 4096
 
 def test_damaged_pages_are_one_line(fill: Fill, rows: Rows) -> None:
     index = fill({"a": rows(500), "b": rows(500, seed=1)})
-    assign_name(index, [1], "wave")
+    set_label(index, [1], "wave")
     index.close()
     file = index.path / "index.sqlite"
     connection = sqlite3.connect(file)
@@ -48,13 +48,13 @@ def test_damaged_pages_are_one_line(fill: Fill, rows: Rows) -> None:
         lambda: matching_moments(damaged.database, "path = 'a'", level=0),
         lambda: cluster_index(damaged),
         lambda: list_clusters(damaged),
-        lambda: list_names(damaged),
+        lambda: list_labels(damaged),
         lambda: near_duplicates(damaged),
         lambda: damaged.videos(),
         lambda: damaged.moments([1]),
         lambda: damaged.moment_at("a", 1.0),
         lambda: damaged.vectors([1]),
-        lambda: assign_name(damaged, [1], "x"),
+        lambda: set_label(damaged, [1], "x"),
     ]
     for call in calls:
         with pytest.raises(SearchError, match=r"index\.sqlite: .*malformed.*; put a backup back"):
@@ -89,7 +89,7 @@ def test_an_index_that_may_only_be_read_is_searched_and_not_changed(
         assert search(index, Query(rows(1)), where="start_seconds >= 0")[0].path == "a"
         assert search(index, Query(rows(1)))[0].score == pytest.approx(1.0)
         with pytest.raises(SearchError, match=r"readonly database; this index can only be read"):
-            assign_name(index, [1], "wave")
+            set_label(index, [1], "wave")
         index.close()
     shared.chmod(0o755)
     assert [path.name for path in shared.iterdir()] == ["index.sqlite"]

@@ -14,7 +14,7 @@ import pytest
 
 from slic.errors import SearchError
 from slic.search import Index
-from slic.search.repository import Settings
+from slic.search.repository import IndexSettings
 from slic.search.stores import Change, VectorStore, embedded, open_store
 from slic.search.stores.embedded import EmbeddedStore
 
@@ -69,7 +69,7 @@ def make_store(request: pytest.FixtureRequest) -> MakeStore:
     if request.param == "milvus":
         address = request.getfixturevalue("milvus")
         identity = f"t{abs(hash(request.node.nodeid)) % 10**12}"
-        settings = Settings(
+        settings = IndexSettings(
             encoder="", dimension=8, window_seconds=1.0, stride_seconds=1.0, store=address,
             identity=identity,
         )  # fmt: skip
@@ -176,7 +176,7 @@ def test_a_store_that_outgrows_its_form_asks_to_be_filled_anew(tmp_path: Path, r
 
 def test_a_server_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     pytest.importorskip("pymilvus")
-    settings = Settings(
+    settings = IndexSettings(
         encoder="", dimension=8, window_seconds=1.0, stride_seconds=1.0, store="http://127.0.0.1:9"
     )
     with pytest.raises(SearchError, match=r"http://127\.0\.0\.1:9: the Milvus server does not"):

@@ -1,6 +1,6 @@
-"""The ``slic`` command: one function per verb, wiring only; the verbs lie here by room.
+"""The ``slic`` command: one function for each verb, which only wires the parts of the library.
 
-The rooms are imported inside the verbs, so that ``slic --help`` does not wait for torch.
+Verbs import the library when they run, so that ``slic --help`` does not wait for torch.
 """
 
 import os
@@ -20,62 +20,75 @@ from slic.cli import (
     studio,
     videos,
 )
-from slic.cli.common import UsageError, said
+from slic.cli.common import UsageError, print_error
 from slic.errors import SlicError
 
-DESCRIPTION = """Learn from unlabelled videos of human action, then search and compare them.
+DESCRIPTION = """Learn from unlabelled videos of human actions, then search, group and label them.
 
-  slic sample videos                        make a sample data set
-  slic pretrain videos/train --out run      learn an encoder without labels
+  slic sample videos                          write a sample data set
+  slic pretrain videos/train --out run        train an encoder without labels
   slic evaluate retrieval videos --labels videos/labels.csv --encoder run/encoder
-  slic index videos --encoder run/encoder --out index     then: slic studio index
+  slic index videos --encoder run/encoder --out index
+  slic studio index                           search and browse on a web page
 """
+
+_DEAD_WORKER = (
+    "a loading process died, probably because memory ran out. Use fewer (--workers, for "
+    "`slic pretrain` --train.workers), then run the same command again, with --resume if the verb "
+    "has it."
+)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command; an error of the user's is one line and exit code 1, wrong usage 2."""
-    parser = _parser()
+    """Run the command.
+
+    It exits with 1 after an error that the user can fix, which is printed as one line, with 2 after
+    wrong arguments, and with 130 after Ctrl-C.
+
+    Args:
+        argv: Words after ``slic``; those of the process by default.
+
+    Example:
+        >>> main(["sample", "videos", "--train", "40"])
+    """
+    if "" not in sys.path:  # so that import paths reach modules in the working directory
+        sys.path.append("")
+    parser = build_parser()
     arguments, rest = parser.parse_known_args(argv)
     if rest and arguments.verb not in (learning.pretrain, prepare.prepare):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     arguments.settings = rest
-    if isinstance(sys.stdout, TextIOWrapper):  # names of files need not be Unicode
+    if isinstance(sys.stdout, TextIOWrapper):  # file names need not be Unicode
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         arguments.verb(arguments)
     except UsageError as error:
         parser.error(str(error))
     except SlicError as error:
-        sys.exit(said(str(error), 1))
+        sys.exit(print_error(str(error), 1))
     except KeyboardInterrupt:
-        sys.exit(said("stopped.", 130))
-    except BrokenPipeError:  # the reader of our output, such as `head`, went away
+        sys.exit(print_error("stopped.", 130))
+    except BrokenPipeError:  # the reader of our output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except RuntimeError as error:  # torch says so wherever we are when a loading process dies
+    except RuntimeError as error:  # torch raises it in any place when a loading process dies
         if not str(error).startswith("DataLoader worker"):
             raise
-        sys.exit(
-            said(
-                "a loading process died, most likely for want of memory. Use fewer "
-                "(--workers, in `slic pretrain` --train.workers), then go on by the same command, "
-                "with --resume where the verb has it.",
-                1,
-            )
-        )
-    except OSError as error:  # a path that cannot be used, such as one in a folder that is closed
+        sys.exit(print_error(_DEAD_WORKER, 1))
+    except OSError as error:  # a path that cannot be used, such as one in a closed folder
         if error.filename is None:
             raise
-        sys.exit(said(f"{os.fsdecode(error.filename)}: {error.strerror}.", 1))
+        sys.exit(print_error(f"{os.fsdecode(error.filename)}: {error.strerror}.", 1))
 
 
-def _parser() -> ArgumentParser:
+def build_parser() -> ArgumentParser:
+    """Return the parser of all verbs; it sets ``verb`` to the function to call."""
     parser = ArgumentParser(
         "slic", description=DESCRIPTION, formatter_class=RawDescriptionHelpFormatter
     )
     parser.add_argument("--version", action="version", version=_version())
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for room in (
+    for module in (
         videos,
         data,
         prepare,
@@ -86,7 +99,7 @@ def _parser() -> ArgumentParser:
         labels,
         studio,
     ):
-        room.add_verbs(verbs)
+        module.add_verbs(verbs)
     return parser
 
 

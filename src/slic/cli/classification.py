@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 from slic.cli.common import (
     Verbs,
     at_least,
-    command,
     encoder_argument,
+    format_command,
     keep_freed_memory,
     labels_argument,
     load_encoder,
     open_labelled,
+    print_error,
     print_refused,
     print_table,
-    refuse_folders,
-    said,
+    require_file_paths,
     videos_argument,
 )
 
@@ -87,7 +87,7 @@ def trained(arguments: Namespace) -> None:
     from slic.evaluation.classification import classify
     from slic.runs import StopRequested
 
-    refuse_folders(arguments.json)
+    require_file_paths(arguments.json)
     settings = _settings(arguments)
     encoder = encoder_of(arguments, seed=settings.seed)
     keep_freed_memory()
@@ -102,7 +102,7 @@ def trained(arguments: Namespace) -> None:
             workers=arguments.workers,
         )
     except StopRequested:
-        sys.exit(said(f"stopped and saved. Go on with: {_resume_words(arguments)}", 130))
+        sys.exit(print_error(f"stopped and saved. Go on with: {_resume_words(arguments)}", 130))
     _tell(scores, encoder, arguments, settings=asdict(settings))
     if arguments.protocol == "finetune":
         print(f"{arguments.out / 'encoder'}: the fine-tuned encoder, without a head")
@@ -112,7 +112,7 @@ def probed(arguments: Namespace) -> None:
     """Score a logistic regression on backbone features."""
     from slic.evaluation.classification import probe
 
-    refuse_folders(arguments.json)
+    require_file_paths(arguments.json)
     encoder = encoder_of(arguments, seed=arguments.seed)
     scores = probe(
         encoder,
@@ -187,4 +187,4 @@ def _resume_words(arguments: Namespace) -> str:
         if value := getattr(arguments, name):
             words += [f"--{name.replace('_', '-')}", value]
     words += ["--from-scratch"] if arguments.from_scratch else []
-    return command(*words, "--resume")
+    return format_command(*words, "--resume")

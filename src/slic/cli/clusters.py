@@ -29,6 +29,7 @@ def add_kind(kinds: Verbs) -> None:
 
 def clusters(arguments: Namespace) -> None:
     """Score every partition that a run, a file of embeddings or a CSV file has."""
+    from slic.clustering.kmeans import KMeans
     from slic.datasets import labels_from
     from slic.evaluation.partitions import read_partitions
     from slic.files import write_atomically
@@ -37,7 +38,10 @@ def clusters(arguments: Namespace) -> None:
     path: Path = arguments.partition
     labeller = labels_from(arguments.labels, root=path.parent, annotations=arguments.annotations)
     partitions = read_partitions(
-        path, kmeans=arguments.kmeans, centre=arguments.centre, seed=arguments.seed
+        path,
+        clusterer=KMeans(arguments.kmeans) if arguments.kmeans else None,
+        centre=arguments.centre,
+        seed=arguments.seed,
     )
     labels = labeller(partitions[0].ids)
     rows = [score_partition(partition, labels) for partition in partitions]

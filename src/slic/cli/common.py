@@ -1,4 +1,4 @@
-"""What several verbs share: arguments, catalogs, memory, and one line to stderr."""
+"""Arguments, inputs and messages that several verbs share."""
 
 import os
 import shlex
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeAlias
 
+from slic.datasets import DATASETS, labels_from, sources_of
 from slic.errors import SlicError
 
 if TYPE_CHECKING:
@@ -22,76 +23,101 @@ if TYPE_CHECKING:
 
 
 class UsageError(Exception):
-    """Arguments that do not go together; the command says so like argparse, with exit code 2."""
+    """Arguments that exclude each other. The command prints the usage and exits with 2."""
 
 
-MOST = 2**31 - 1  # that anybody has of anything
+MAX_COUNT = 2**31 - 1  # largest number that an argument accepts
 Verbs: TypeAlias = "_SubParsersAction[ArgumentParser]"
 
 
 def videos_argument(verb: ArgumentParser) -> None:
-    """Ask for the collection."""
+    """Add the argument ``videos``: a folder or a list."""
     verb.add_argument("videos", type=Path, help="folder of videos, or a CSV or Parquet list")
 
 
 def encoder_argument(verb: ArgumentParser) -> None:
-    """Ask for the encoder and the number of workers that feed it."""
-    verb.add_argument("--encoder", type=Path, required=True, help="folder that a run wrote")
+    """Add ``--encoder`` and ``--workers``."""
+    verb.add_argument(
+        "--encoder", type=Path, required=True, metavar="DIR", help="folder of a trained encoder"
+    )
     workers_argument(verb)
 
 
 def workers_argument(verb: ArgumentParser) -> None:
-    """Ask for the number of workers that feed an encoder."""
+    """Add ``--workers``, the number of processes that decode clips for an encoder."""
     verb.add_argument(
-        "--workers", type=at_least(0), default=2, help="processes that decode (default 2)"
+        "--workers",
+        type=at_least(0),
+        default=2,
+        metavar="N",
+        help="processes that decode (default: 2)",
     )
 
 
 def labels_argument(verb: ArgumentParser, *, required: bool, use: str = "") -> None:
-    """Ask for the labels; ``use`` says what for."""
+    """Add ``--labels`` and ``--annotations``.
+
+    Args:
+        verb: Parser of the verb.
+        required: Whether the verb needs labels.
+        use: Text to append to the help: what the labels are for.
+    """
+    sources = ", ".join(_short_source(name) for name in DATASETS)
     verb.add_argument(
         "--labels",
         required=required,
         metavar="SOURCE",
-        help=f"CSV path,label[,split], ucf101:1, hmdb51:1, kinetics400 or tree{use}",
+        help=f"CSV file with the columns path,label[,split], or one of {sources}, or "
+        f"my_module.MySet[:ARGUMENT]{use}",
     )
     annotations_argument(verb)
 
 
+def _short_source(name: str) -> str:
+    """Return the sources of a data set as one word, such as ``ucf101:1|2|3``."""
+    first, *others = sources_of(name)
+    return "|".join([first, *(source.removeprefix(f"{name}:") for source in others)])
+
+
 def annotations_argument(verb: ArgumentParser) -> None:
-    """Ask for the folder of a benchmark's official lists."""
+    """Add ``--annotations``, the folder of a data set's official lists."""
     verb.add_argument(
         "--annotations",
         type=Path,
         metavar="DIR",
-        help="folder of the official lists, when it is not in or beside the videos' folder",
+        help="folder of the official lists (default: search in and beside the folder of videos)",
     )
 
 
 def cache_argument(verb: ArgumentParser) -> None:
-    """Ask for the folder of features."""
+    """Add ``--cache``, the folder of features; see `feature_cache`."""
     verb.add_argument(
         "--cache",
         type=Path,
         metavar="DIR",
-        help="keep features here, for later commands too (default: beside the output until it is "
-        "written, so that a killed command goes on)",
+        help="keep features here for later commands (default: keep them beside the output until "
+        "it is written, so that an interrupted command can continue)",
     )
 
 
-def at_least(least: int) -> Callable[[str], int]:
-    """Return a converter for whole numbers that are not below ``least``, nor above ``MOST``."""
+def at_least(minimum: int) -> Callable[[str], int]:
+    """Return a converter of words to whole numbers from ``minimum`` to ``MAX_COUNT``."""
 
     def number(word: str) -> int:
-        if not word.isdecimal() or not least <= int(word) <= MOST:
-            raise ArgumentTypeError(f"{word!r} is not a whole number from {least} to {MOST}")
+        if not word.isdecimal() or not minimum <= int(word) <= MAX_COUNT:
+            raise ArgumentTypeError(f"{word!r} is not a whole number from {minimum} to {MAX_COUNT}")
         return int(word)
 
     return number
 
 
 def open_catalog(videos: Path, workers: int | None) -> "Catalog":
-    """Scan a folder, or read a list."""
+    """Scan a folder or the files of a list.
+
+    Args:
+        videos: A folder, or a list in CSV or Parquet format.
+        workers: Number of processes that scan; None for one on each core.
+    """
     from slic.videos.catalog import Catalog
 
     if _is_list(videos):
@@ -102,17 +128,22 @@ def open_catalog(videos: Path, workers: int | None) -> "Catalog":
 def open_labelled(
     videos: Path, *, labels: str, annotations: Path | None, workers: int | None
 ) -> tuple["Catalog", "Labels"]:
-    """Open a collection and its labels; say on stderr what the one has and the other lacks."""
-    from slic.datasets import labels_from
+    """Open videos and their labels, and print to stderr how the two differ.
 
+    Args:
+        videos: A folder or a list.
+        labels: Source of the labels; see `slic.datasets.labels_from`.
+        annotations: Folder of the official lists; None to search in and beside the videos.
+        workers: Number of processes that scan; None for one on each core.
+    """
     root = videos.parent if _is_list(videos) else videos
     labeller = labels_from(labels, root=root, annotations=annotations)
     catalog = open_catalog(videos, workers)
     ids = [video.id for video in catalog]
-    table = labeller(ids)
-    if is_main_process() and (gaps := table.gaps(ids)):
-        print(f"slic: {labels}: {gaps}", file=sys.stderr)
-    return catalog, table
+    found = labeller(ids)
+    if is_main_process() and (mismatch := found.describe_mismatch(ids)):
+        print(f"slic: {labels}: {mismatch}", file=sys.stderr)
+    return catalog, found
 
 
 def _is_list(videos: Path) -> bool:
@@ -120,12 +151,12 @@ def _is_list(videos: Path) -> bool:
 
 
 def is_main_process() -> bool:
-    """Tell whether this process is the one that speaks, of those of a run."""
+    """Return whether this is the process of a distributed run that prints."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 def load_encoder(folder: Path) -> "VideoEncoder":
-    """Read an encoder and put it on the GPU where there is one."""
+    """Load an encoder, onto the GPU if there is one."""
     import torch
 
     from slic.models.encoder import VideoEncoder
@@ -134,23 +165,26 @@ def load_encoder(folder: Path) -> "VideoEncoder":
     return encoder.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def refuse_folders(*outputs: Path | None) -> None:
-    """Raise a SlicError where an output is a folder: said before the work, not after it."""
+def require_file_paths(*outputs: Path | None) -> None:
+    """Raise a SlicError if an output path is a folder, so that it fails before the work."""
     for output in outputs:
         if output and output.is_dir():
             raise SlicError(f"{output}: is a folder; give the name of a file to write.")
 
 
 @contextmanager
-def features_kept(cache: Path | None, output: Path | None) -> Iterator[Path | None]:
-    """Give the folder that features are kept in, so that a killed command goes on where it was.
+def feature_cache(cache: Path | None, output: Path | None) -> Iterator[Path | None]:
+    """Yield the folder in which features are kept, so that an interrupted command can continue.
 
-    That is ``cache``; or one beside the output, removed when the command succeeded; or none.
+    Args:
+        cache: Folder that the user chose; it is kept.
+        output: File that the command writes. Without ``cache``, features are kept in a hidden
+            folder beside it, which is removed when the command succeeds.
 
     Raises:
-        SlicError: See `refuse_folders`.
+        SlicError: ``output`` is a folder.
     """
-    refuse_folders(output)
+    require_file_paths(output)
     if cache or not output:
         yield cache
         return
@@ -160,48 +194,52 @@ def features_kept(cache: Path | None, output: Path | None) -> Iterator[Path | No
 
 
 def print_refused(refusals: "Iterable[Refused]", file: TextIO | None = None) -> None:
-    """Name every file that was set aside, and why."""
+    """Print the id of each refused file and the reason, to stdout or to ``file``."""
     for refused in refusals:
         print(printable(f"refused: {refused.id}: {refused.reason}"), file=file or sys.stdout)
 
 
-def say_next(*words: object) -> None:
-    """Print the command that a user is likely to type next; capitals stand for what is theirs."""
-    print("next:", command(*words))
+def print_next_command(*words: object) -> None:
+    """Print a ``slic`` command that is a likely next step.
+
+    Args:
+        *words: Words of the command; words in capitals are for the user to replace.
+    """
+    print("next:", format_command(*words))
 
 
-def command(*words: object) -> str:
-    """Return a command of ours as a user can type it."""
+def format_command(*words: object) -> str:
+    """Return a ``slic`` command, quoted for a shell."""
     return shlex.join(["slic", *map(str, words)])
 
 
 def printable(text: str) -> str:
-    """Return a file's name without the characters that would steer a terminal."""
+    """Replace characters that could control the terminal, such as those in a file name."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def print_table(table: str) -> None:
-    """Print lines in which labels stand, which may have any characters."""
+    """Print lines with labels or file names; see `printable`."""
     print("\n".join(map(printable, table.splitlines())))
 
 
-def said(message: str, code: int) -> int:
-    """Print one line to stderr; return the exit code, for ``sys.exit``."""
+def print_error(message: str, exit_code: int) -> int:
+    """Print a message to stderr as one line and return ``exit_code``, for ``sys.exit``."""
     print(f"slic: {printable(message)}", file=sys.stderr)
-    return code
+    return exit_code
 
 
 def keep_freed_memory() -> None:
-    """Have the process keep what it frees for what it needs next, where it runs on glibc.
+    """Let the process keep freed memory for later allocations, if it runs on glibc.
 
-    Without it every step asks the system for its tensors again, page by page: 5 to 10 % of the
-    CPU time of training on a CPU (docs/performance.md). For verbs that own their process, not for a
-    library.
+    By default glibc returns large blocks to the system, and each training step faults their pages
+    in again: 5 to 10 % of the CPU time of training on a CPU (docs/performance.md). It changes the
+    whole process, so only the command calls it, not the library.
     """
     import ctypes
 
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
-        mmap_threshold, trim_threshold = -3, -1  # as malloc.h has them
-        mallopt(mmap_threshold, 32 * 2**20)  # bytes; the most that glibc takes
+        mmap_threshold, trim_threshold = -3, -1  # as in malloc.h
+        mallopt(mmap_threshold, 32 * 2**20)  # bytes; the largest value that glibc accepts
         mallopt(trim_threshold, 2**31 - 1)

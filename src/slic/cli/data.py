@@ -1,93 +1,124 @@
-"""Verbs about the benchmarks: what there is, and whether a copy on disk is whole."""
+"""Verbs about data sets: what they are, and whether one on disk is complete."""
 
 import json
+import shlex
 import sys
-from argparse import Namespace
+from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from slic.cli.common import Verbs, annotations_argument, at_least, open_catalog, said
-from slic.datasets.sources import BENCHMARKS
+from slic.cli.common import Verbs, annotations_argument, at_least, open_catalog, print_error
+from slic.datasets import DATASETS, sources_of
+from slic.datasets.benchmark import Benchmark
+from slic.datasets.check import (
+    MAX_NAMED_ITEMS,
+    DatasetCheck,
+    check_dataset,
+    describe_gaps,
+    describe_problem,
+)
 
-if TYPE_CHECKING:
-    from slic.datasets.check import Copy
-
-NAMED = 5  # how many things of a kind are printed by name
+_BENCHMARKS = {name: entry for name, entry in DATASETS.items() if isinstance(entry, Benchmark)}
 
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``data`` and ``data check``."""
-    verb = verbs.add_parser("data", help="the benchmarks: origin, terms, layout; check a copy")
-    verb.set_defaults(verb=overview)
-    kinds = verb.add_subparsers(metavar="check")
-    kind = kinds.add_parser("check", help="compare a copy with the official lists")
-    kind.set_defaults(verb=check)
-    kind.add_argument("name", choices=tuple(BENCHMARKS))
-    kind.add_argument("root", type=Path, help="folder of videos, or of folders of frames")
-    annotations_argument(kind)
-    kind.add_argument("--json", action="store_true", help="print JSON, with all names")
-    kind.add_argument("--workers", type=at_least(1), help="videos at a time (default: all cores)")
+    verb = verbs.add_parser(
+        "data",
+        help="describe the supported data sets; check one on disk",
+        description="Describe the supported data sets: origin, terms of use, layout and lists.",
+    )
+    verb.set_defaults(verb=describe_datasets)
+    subverbs = verb.add_subparsers(metavar="check")
+    subverb = subverbs.add_parser(
+        "check",
+        help="compare a data set on disk with its official lists",
+        description="Compare a data set on disk with its official lists: classes, numbers of "
+        "videos,\nmissing, unreadable and duplicate files. Exit with 1 if it cannot be used.\n\n"
+        "  slic data check ucf101 /data/UCF-101",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    subverb.set_defaults(verb=check)
+    subverb.add_argument("name", choices=tuple(_BENCHMARKS), help="data set")
+    subverb.add_argument("root", type=Path, help="folder of its videos, or of folders of frames")
+    annotations_argument(subverb)
+    subverb.add_argument(
+        "--json", action="store_true", help="print JSON with the names of all files"
+    )
+    subverb.add_argument(
+        "--workers", type=at_least(1), metavar="N", help="processes that scan (default: all cores)"
+    )
 
 
-def overview(arguments: Namespace) -> None:  # noqa: ARG001 (every verb takes them)
-    """Print what is known of each benchmark."""
-    for benchmark in BENCHMARKS.values():
-        print(f"{benchmark.name}  (--labels {', '.join(benchmark.sources())})")
-        for title in ("origin", "terms", "size", "layout", "lists"):
-            print(f"  {title:<7} {getattr(benchmark, title)}")
-    print("tree  (--labels tree)")
-    print("  layout  ROOT/[train|val|test/]<class>/<video>: any set of your own")
-    print("A CSV file with the columns path,label[,split] does too (--labels FILE).")
-    print(f"next: slic data check {next(iter(BENCHMARKS))} ROOT")
+def describe_datasets(arguments: Namespace) -> None:  # noqa: ARG001 (every verb takes them)
+    """Print the facts of each data set."""
+    for name, dataset in DATASETS.items():
+        print(f"{name}  (--labels {', '.join(sources_of(name))})")
+        width = max(map(len, dataset.facts))
+        for title, fact in dataset.facts.items():
+            print(f"  {title:<{width}}  {fact}")
+    print("--labels also takes the path of a CSV file, or my_module.MySet for a class of your own.")
+    print(f"next: slic data check {next(iter(_BENCHMARKS))} ROOT")
 
 
 def check(arguments: Namespace) -> None:
-    """Compare a copy with the official lists; exit with 1 when it cannot be used."""
-    from slic.datasets.check import advise, check_copy
-
-    benchmark, root, annotations = BENCHMARKS[arguments.name], arguments.root, arguments.annotations
+    """Compare a data set with its official lists; exit with 1 if it cannot be used."""
+    benchmark = _BENCHMARKS[arguments.name]
+    root, annotations = arguments.root, arguments.annotations
     benchmark.find_lists(root, annotations)  # fails before the scan, which may take long
     catalog = open_catalog(root, arguments.workers)
-    copy = check_copy(
+    found = check_dataset(
         benchmark,
         root=root,
         ids=[video.id for video in catalog],
         unreadable={refused.id: refused.reason for refused in catalog.refused},
         annotations=annotations,
     )
-    usable, step = advise(copy, benchmark, root=root, annotations=annotations)
+    problem = describe_problem(found, benchmark, root=root)
+    step = problem or describe_gaps(found, benchmark) or _next_command(benchmark, arguments)
     if arguments.json:
-        verdict = {"name": benchmark.name, "root": str(root), "usable": usable, "next": step}
-        print(json.dumps(verdict | asdict(copy), default=str))
+        verdict = {"name": benchmark.name, "root": str(root), "usable": not problem, "next": step}
+        print(json.dumps(verdict | asdict(found), default=str))
     else:
-        _print(copy, f"{benchmark.name} in {root}", classes=benchmark.classes)
-        print(f"next: {step}" if usable else "not usable.")
-    if not usable:
-        sys.exit(said(step, 1))
+        _print_check(found, f"{benchmark.name} in {root}", classes=benchmark.classes)
+        print("not usable." if problem else f"next: {step}")
+    if problem:
+        sys.exit(print_error(problem, 1))
 
 
-def _print(copy: "Copy", title: str, *, classes: int) -> None:
-    print(f"{title}: {copy.videos} videos, {len(copy.classes)} of {classes} classes.")
-    print(f"lists: {copy.lists or 'none found; the class folders tell'}")
-    for part in copy.parts:
-        of = "" if part.official is None else f" of {part.official}"
-        split = f"split {part.split} " if part.split else ""
-        print(f"{split}{part.part}: {part.found}{of}")
-    unreadable = [f"{name}: {reason}" for name, reason in copy.unreadable.items()]
-    _print_some("classes without a video", copy.missing_classes)
-    if copy.lists:
-        _print_some("missing", copy.missing)
+def _next_command(benchmark: Benchmark, arguments: Namespace) -> str:
+    """Return the command that trains on a data set, or the one that evaluates on it."""
+    root, source = shlex.quote(str(arguments.root)), sources_of(benchmark.name)[0]
+    lists = (
+        f" --annotations {shlex.quote(str(arguments.annotations))}" if arguments.annotations else ""
+    )
+    if benchmark.recipe:
+        training = f"--recipe {benchmark.recipe} --labels {source} --split train"
+        return f"slic pretrain {root} {training}{lists}"
+    return f"slic evaluate retrieval {root} --labels {source} --encoder run/encoder{lists}"
+
+
+def _print_check(found: DatasetCheck, title: str, *, classes: int) -> None:
+    print(f"{title}: {found.videos} videos, {len(found.classes)} of {classes} classes.")
+    print(f"lists: {found.lists or 'none found; the class folders are the labels'}")
+    for count in found.counts:
+        of = "" if count.official is None else f" of {count.official}"
+        number = f"split {count.split_number} " if count.split_number else ""
+        print(f"{number}{count.split}: {count.found}{of}")
+    unreadable = [f"{name}: {reason}" for name, reason in found.unreadable.items()]
+    _print_some("classes without a video", found.missing_classes)
+    if found.lists:
+        _print_some("missing", found.missing)
     _print_some("unreadable", unreadable)
-    _print_some("there more than once", [" = ".join(paths) for paths in copy.doubled])
-    _print_some("in no list", copy.unlisted)
+    _print_some("duplicates", [" = ".join(paths) for paths in found.duplicates])
+    _print_some("in no list", found.unlisted)
 
 
-def _print_some(title: str, things: Sequence[str]) -> None:
-    """Print how many there are, and the first few."""
-    print(f"{title}: {len(things) or 'none'}")
-    for thing in things[:NAMED]:
-        print(f"  {thing}")
-    if len(things) > NAMED:
-        print(f"  and {len(things) - NAMED} more; --json names all")
+def _print_some(title: str, items: Sequence[str]) -> None:
+    """Print the number of items and the first of them."""
+    print(f"{title}: {len(items) or 'none'}")
+    for item in items[:MAX_NAMED_ITEMS]:
+        print(f"  {item}")
+    if len(items) > MAX_NAMED_ITEMS:
+        print(f"  and {len(items) - MAX_NAMED_ITEMS} more; --json lists all")

@@ -11,7 +11,7 @@ from slic.cli.common import (
     UsageError,
     Verbs,
     at_least,
-    command,
+    format_command,
     open_catalog,
     print_refused,
     printable,
@@ -22,7 +22,7 @@ from slic.cli.search import index_argument, moment_of
 from slic.errors import SearchError
 
 if TYPE_CHECKING:
-    from slic.search import Classifier, Index
+    from slic.search import Index, MomentClassifier
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -111,16 +111,16 @@ def cluster(arguments: Namespace) -> None:
 
 
 def name(arguments: Namespace) -> None:
-    """Name a cluster or a moment."""
-    from slic.search import Index, assign_name, name_cluster
+    """Label a cluster or a moment."""
+    from slic.search import Index, label_cluster, set_label
 
     index = Index.open(arguments.index)
     if arguments.what.isdecimal():
-        naming = name_cluster(index, int(arguments.what), arguments.name)
+        naming = label_cluster(index, int(arguments.what), arguments.name)
     else:
-        naming = assign_name(index, [_moment(index, arguments.what)], arguments.name)
+        naming = set_label(index, [_moment(index, arguments.what)], arguments.name)
     done = "lost their name" if arguments.name is None else f"are named {arguments.name.strip()!r}"
-    undo = command("names", arguments.index, "--undo")
+    undo = format_command("names", arguments.index, "--undo")
     way_back = f" Take it back with: {undo}" if naming.moments else ""
     print(f"{naming.moments} moments {done}.{way_back}")
 
@@ -131,27 +131,27 @@ def names(arguments: Namespace) -> None:
 
     index = room.Index.open(arguments.index)
     if arguments.undo:
-        print(f"{room.undo(index)} names are as they were before the last change.")
+        print(f"{room.undo_label_change(index)} names are as they were before the last change.")
     if arguments.source:
-        print(f"{room.import_names(index, arguments.source)} names read.")
+        print(f"{room.import_labels(index, arguments.source)} names read.")
     if arguments.spread is not None:
-        print(f"{room.spread_names(index, least_confidence=arguments.spread)} moments named.")
+        print(f"{room.spread_labels(index, least_confidence=arguments.spread)} moments named.")
     if arguments.export:
-        print(f"{arguments.export}: {room.export_names(index, arguments.export)} names written.")
+        print(f"{arguments.export}: {room.export_labels(index, arguments.export)} names written.")
     if not (arguments.undo or arguments.source or arguments.spread is not None or arguments.export):
         _print_names(index)
 
 
 def classify(arguments: Namespace) -> None:
     """Say what videos show."""
-    from slic.search import Classifier, Index, classify_videos
+    from slic.search import Index, MomentClassifier, classify_videos
     from slic.videos.catalog import Catalog
     from slic.videos.inspection import probe
     from slic.videos.scanning import VIDEO_SUFFIXES
     from slic.videos.video import Refused
 
     index = Index.open(arguments.index)
-    classifier = Classifier.from_index(index)
+    classifier = MomentClassifier.from_index(index)
     path: Path = arguments.videos
     if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
         catalog = Catalog(root=path.parent, videos=(probe(path, path.name),))
@@ -168,7 +168,7 @@ def classify(arguments: Namespace) -> None:
         return
     for verdict in known:
         print(
-            f"{verdict.name or 'unknown':24} {verdict.confidence:5.2f}  {printable(verdict.path)}"
+            f"{verdict.label or 'unknown':24} {verdict.confidence:5.2f}  {printable(verdict.path)}"
         )
     print(_honestly(classifier), file=sys.stderr)
 
@@ -206,10 +206,10 @@ def _print_clusters(index: "Index", arguments: Namespace) -> None:
     for c in found:
         medoid = medoids[c.medoid]
         place = f"{medoid.path}@{(medoid.start_seconds + medoid.end_seconds) / 2:.1f}"
-        share = f"{c.name} ({c.name_share:.0%})" if c.name else ""
+        share = f"{c.label} ({c.label_share:.0%})" if c.label else ""
         print(f"{c.id:7}  {c.size:7}  {c.coherence:9.3f}  {printable(place):30}  {share}")
     if late := index.count - sum(c.size for c in found):
-        again = command("cluster", index.path, "--again")
+        again = format_command("cluster", index.path, "--again")
         print(f"{late} moments came later and are in no cluster: {again}")
 
 
@@ -240,21 +240,21 @@ def _print_odd(index: "Index", arguments: Namespace) -> None:
 
 
 def _print_names(index: "Index") -> None:
-    from slic.search import Classifier, list_names, names_of_moments
+    from slic.search import MomentClassifier, labels_of_moments, list_labels
 
-    found = list_names(index)
-    for word in sorted({entry.name for entry in found}):
-        own = [entry.source for entry in found if entry.name == word]
+    found = list_labels(index)
+    for word in sorted({entry.label for entry in found}):
+        own = [entry.source for entry in found if entry.label == word]
         print(f"{word:24} {own.count('given'):7} given  {own.count('spread'):7} spread")
-    here = names_of_moments(index).values()
+    here = labels_of_moments(index).values()
     if sum(name.source == "given" for name in here) > 1:
-        print(_honestly(Classifier.from_index(index)), file=sys.stderr)
+        print(_honestly(MomentClassifier.from_index(index)), file=sys.stderr)
     elif not found:
-        words = command("name", index.path, "CLUSTER", "NAME")
+        words = format_command("name", index.path, "CLUSTER", "NAME")
         print(f"no names yet: {words}", file=sys.stderr)
 
 
-def _honestly(classifier: "Classifier") -> str:
+def _honestly(classifier: "MomentClassifier") -> str:
     check = classifier.check
     return (
         f"Of named moments left out one by one, {check.right:.0%} are classified right, "

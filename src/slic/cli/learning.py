@@ -9,18 +9,18 @@ from slic.cli.common import (
     Verbs,
     at_least,
     cache_argument,
-    command,
     encoder_argument,
-    features_kept,
+    feature_cache,
+    format_command,
     is_main_process,
     keep_freed_memory,
     labels_argument,
     load_encoder,
     open_catalog,
     open_labelled,
+    print_error,
+    print_next_command,
     print_refused,
-    said,
-    say_next,
     videos_argument,
 )
 from slic.errors import CatalogError, CheckpointError
@@ -112,10 +112,10 @@ def pretrain(arguments: Namespace) -> None:
     try:
         result = run(catalog, out=out, recipe=recipe, resume=arguments.resume, observer=observer)
     except StopRequested:
-        sys.exit(said(f"stopped and saved. Go on with: {_resume_words(arguments)}", 130))
+        sys.exit(print_error(f"stopped and saved. Go on with: {_resume_words(arguments)}", 130))
     if is_main_process():
         print(f"{result.encoder}: encoder after {result.steps} steps, {result.seconds:.0f} s.")
-        say_next("index", arguments.videos, "--encoder", result.encoder, "--out", "index")
+        print_next_command("index", arguments.videos, "--encoder", result.encoder, "--out", "index")
 
 
 def embed(arguments: Namespace) -> None:
@@ -125,7 +125,7 @@ def embed(arguments: Namespace) -> None:
     encoder = load_encoder(arguments.encoder)
     catalog = open_catalog(arguments.videos, arguments.workers)
     print_refused(catalog.refused, file=sys.stderr)
-    with features_kept(arguments.cache, arguments.out) as cache:
+    with feature_cache(arguments.cache, arguments.out) as cache:
         embeddings = run(
             encoder,
             catalog,
@@ -163,7 +163,7 @@ def import_official(arguments: Namespace) -> None:
         if config.embedding
         else "head: none in the file; embeddings are the backbone's features."
     )
-    say_next("index", "VIDEOS", "--encoder", arguments.out, "--out", "index")
+    print_next_command("index", "VIDEOS", "--encoder", arguments.out, "--out", "index")
 
 
 def demo(arguments: Namespace) -> None:
@@ -181,7 +181,7 @@ def _resume_words(arguments: Namespace) -> str:
     for option in ("labels", "annotations", "split"):
         if value := getattr(arguments, option):
             words += [f"--{option}", value]
-    return command(*words)
+    return format_command(*words)
 
 
 def _catalog_and_labels(arguments: Namespace) -> tuple["Catalog", "Labels | None"]:

@@ -6,7 +6,14 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slic.cli.common import Verbs, at_least, open_catalog, print_refused, say_next, videos_argument
+from slic.cli.common import (
+    Verbs,
+    at_least,
+    open_catalog,
+    print_next_command,
+    print_refused,
+    videos_argument,
+)
 from slic.errors import CatalogError, CheckpointError, RecipeError
 
 if TYPE_CHECKING:
@@ -76,7 +83,8 @@ def _prepare_flow(arguments: Namespace, catalog: "Catalog") -> None:
     _do(cache, catalog, label=f"flow by {cache.method}", workers=arguments.workers)
     if arguments.out:
         recipe_words = ("--recipe", arguments.recipe, *arguments.settings)
-        say_next("pretrain", arguments.videos, *recipe_words, f"--flow.folder={arguments.out}")
+        words = (*recipe_words, f"--flow.folder={arguments.out}")
+        print_next_command("pretrain", arguments.videos, *words)
 
 
 def _prepare_copies(arguments: Namespace, catalog: "Catalog") -> None:
@@ -91,7 +99,7 @@ def _prepare_copies(arguments: Namespace, catalog: "Catalog") -> None:
     if videos.is_dir() and videos.resolve() in out.resolve().parents:
         raise CatalogError(f"{out}: lies in {videos}, whose scan would find it; choose another.")
     _do(copies, catalog, label="copies", workers=arguments.workers)
-    say_next("pretrain", out)
+    print_next_command("pretrain", out)
 
 
 def _do(work: "Work", catalog: "Catalog", *, label: str, workers: int | None) -> None:

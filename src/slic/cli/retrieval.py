@@ -10,13 +10,13 @@ from slic.cli.common import (
     Verbs,
     cache_argument,
     encoder_argument,
-    features_kept,
+    feature_cache,
     labels_argument,
     load_encoder,
     open_labelled,
     print_refused,
     print_table,
-    refuse_folders,
+    require_file_paths,
     videos_argument,
 )
 
@@ -53,7 +53,7 @@ def retrieval(arguments: Namespace) -> None:
     from slic.evaluation.scoring import mean_frame_scores, named_protocol, score_retrieval, sides
 
     named_protocol(arguments.protocol)  # refused before any work
-    refuse_folders(arguments.json, arguments.pictures)
+    require_file_paths(arguments.json, arguments.pictures)
     encoder = load_encoder(arguments.encoder)
     catalog, labels = open_labelled(
         arguments.videos,
@@ -64,7 +64,7 @@ def retrieval(arguments: Namespace) -> None:
     print_refused(catalog.refused, file=sys.stderr)
     split = sides(catalog, labels, queries=arguments.queries, gallery=arguments.gallery)
     precise = not arguments.skip_map
-    with features_kept(arguments.cache, arguments.json or arguments.pictures) as cache:
+    with feature_cache(arguments.cache, arguments.json or arguments.pictures) as cache:
         scores, query, gallery = score_retrieval(
             encoder,
             split,

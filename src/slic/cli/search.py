@@ -13,12 +13,12 @@ from slic.cli.common import (
     UsageError,
     Verbs,
     at_least,
-    command,
+    format_command,
     open_catalog,
+    print_error,
+    print_next_command,
     print_refused,
     printable,
-    said,
-    say_next,
     videos_argument,
     workers_argument,
 )
@@ -127,8 +127,8 @@ def index(arguments: Namespace) -> None:
     try:
         report = update_index(opened, catalog, workers=arguments.workers)
     except StopRequested:
-        words = command("index", arguments.videos, "--out", out)
-        sys.exit(said(f"stopped; {opened.count} moments are kept. Go on with: {words}", 130))
+        words = format_command("index", arguments.videos, "--out", out)
+        sys.exit(print_error(f"stopped; {opened.count} moments are kept. Go on with: {words}", 130))
     changes = report.changes
     print_refused(changes.refused, file=sys.stderr)
     if kept := changes.unreachable:
@@ -141,7 +141,7 @@ def index(arguments: Namespace) -> None:
     kinds = ("added", "moved", "changed", "removed")
     counts = ", ".join(f"{len(getattr(changes, kind))} {kind}" for kind in kinds)
     print(f"{out}: {counts}, {changes.unchanged} unchanged videos; {report.moments} moments.")
-    say_next("search", out, "CLIP")
+    print_next_command("search", out, "CLIP")
 
 
 def search(arguments: Namespace) -> None:
@@ -235,6 +235,6 @@ def _table(results: "Results") -> str:
     lines = [f"{results.title}:"]
     for rank, hit in enumerate(results.hits, start=1):
         times = f"{clock(hit.start_seconds):>9} - {clock(hit.end_seconds):<9}"
-        name = f"  [{hit.name}]" if hit.name else ""
+        name = f"  [{hit.label}]" if hit.label else ""
         lines.append(f"{rank:4}  {hit.score:6.3f}  {times}  {printable(hit.path)}{name}")
     return "\n".join(lines if results.hits else [*lines, "  nothing found."])

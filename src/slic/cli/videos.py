@@ -1,4 +1,4 @@
-"""Verbs about the videos themselves: make a sample, list what can be read."""
+"""Verbs about videos: write a sample data set, list which files can be read."""
 
 import json
 from argparse import Namespace
@@ -8,30 +8,53 @@ from slic.cli.common import (
     Verbs,
     at_least,
     open_catalog,
+    print_next_command,
     print_refused,
-    say_next,
     videos_argument,
 )
 
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``sample`` and ``scan``."""
-    verb = verbs.add_parser("sample", help="write a sample data set of drawn people in action")
-    verb.set_defaults(verb=sample)
-    verb.add_argument("folder", type=Path)
-    verb.add_argument("--level", choices=("easy", "hard"), default="easy")
-    verb.add_argument(
-        "--train", type=at_least(0), default=400, help="training videos (default 400)"
+    verb = verbs.add_parser(
+        "sample",
+        help="write a sample data set of drawn people in action",
+        description="Write videos of drawn people doing ten actions, in several codecs and "
+        "containers, and their labels (labels.csv). The same arguments give the same files.",
     )
-    verb.add_argument("--test", type=at_least(0), default=120, help="test videos (default 120)")
-    verb.add_argument("--seed", type=at_least(0), default=0)
-    verb.add_argument("--workers", type=at_least(1), help="processes (default: all cores)")
+    verb.set_defaults(verb=sample)
+    verb.add_argument("folder", type=Path, help="new or empty folder to write to")
+    verb.add_argument(
+        "--level",
+        choices=("easy", "hard"),
+        default="easy",
+        help="hard adds all directions of view, small figures and moving backgrounds "
+        "(default: easy)",
+    )
+    verb.add_argument(
+        "--train", type=at_least(0), default=400, metavar="N", help="training videos (default: 400)"
+    )
+    verb.add_argument(
+        "--test", type=at_least(0), default=120, metavar="N", help="test videos (default: 120)"
+    )
+    verb.add_argument(
+        "--seed", type=at_least(0), default=0, metavar="N", help="seed of all draws (default: 0)"
+    )
+    verb.add_argument(
+        "--workers", type=at_least(1), metavar="N", help="processes that draw (default: all cores)"
+    )
 
-    verb = verbs.add_parser("scan", help="list which videos can be read, and why others cannot")
+    verb = verbs.add_parser(
+        "scan",
+        help="list which videos can be read, and why others cannot",
+        description="List the videos that can be read and the refused files with their reasons.",
+    )
     verb.set_defaults(verb=scan)
     videos_argument(verb)
     verb.add_argument("--json", action="store_true", help="print JSON")
-    verb.add_argument("--workers", type=at_least(1))
+    verb.add_argument(
+        "--workers", type=at_least(1), metavar="N", help="processes that scan (default: all cores)"
+    )
 
 
 def sample(arguments: Namespace) -> None:
@@ -47,11 +70,11 @@ def sample(arguments: Namespace) -> None:
         workers=arguments.workers,
     )
     print(f"{arguments.folder}: {arguments.train} training and {arguments.test} test videos.")
-    say_next("pretrain", arguments.folder / "train", "--out", "run")
+    print_next_command("pretrain", arguments.folder / "train", "--out", "run")
 
 
 def scan(arguments: Namespace) -> None:
-    """List what can be read and what cannot."""
+    """Print which files can be read and which are refused."""
     catalog = open_catalog(arguments.videos, arguments.workers)
     hours = sum(video.duration_seconds for video in catalog) / 3600
     if arguments.json:

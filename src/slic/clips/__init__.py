@@ -1,1 +1,1 @@
-"""From a video to what the encoder sees: which frames, which look, and batches of both."""
+"""Turn videos into clips: choose frames, read them, augment them and batch the result."""

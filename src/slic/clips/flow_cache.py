@@ -1,6 +1,7 @@
-"""Flow that `slic prepare --flow` computed ahead of training: one small file a video."""
+"""Optical flow computed ahead of training, one small file per video."""
 
 import json
+import logging
 import os
 import zlib
 from collections import deque
@@ -8,41 +9,45 @@ from collections.abc import Iterator
 from errno import ENAMETOOLONG, ENOENT
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import cv2
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
-from slic.clips.flow import FlowMethod, flow_step, to_grey
+from slic.clips.flow import FlowMethod, make_flow_step, to_grey
 from slic.errors import VideoError
 from slic.files import atomic_path
 from slic.videos.decoding import stream_frames
 from slic.videos.preparing import fingerprint
 from slic.videos.video import Video
 
-RANGE: Final = 0.125
-"""The largest motion that our files keep, in picture heights: a level is 1/127 of it.
+FLOW_CACHE_FORMAT: Final = 1
+"""Version of the files of a :class:`FlowCache`."""
 
-A crop is narrowed by 3/4 at most, so a look draws no more of it up to a bound of `LARGEST_BOUND`.
-The camera's motion counts too, even where it is taken off the flow afterwards.
-"""
-LARGEST_BOUND: Final = RANGE * 3 / 4
+MAX_CACHED_MOTION: Final = 0.125
+"""Largest motion that a cache stores, as a share of the image height. It includes camera motion."""
+
+MAX_CACHED_BOUND: Final = MAX_CACHED_MOTION * 3 / 4
+"""Largest flow bound that cached flow serves: a crop narrows the frame to 3/4 or less."""
+
+_log = logging.getLogger("slic")
 
 
 class FlowCache:
-    """One file a video with the flow of all its frames, written by `slic prepare --flow`.
+    """The optical flow of whole videos, as `slic prepare --flow` writes it.
 
-    A file is a line of JSON, the places of its steps (unsigned 64-bit, one more than steps), and
-    the steps: u and v as bytes, 128 for rest, each step compressed by zlib on its own. Step i goes
-    from frame i to frame i + stride, or to the last. The rounding is at most half a level,
-    ``RANGE * height / 254`` pixels.
+    A file holds one line of JSON, the byte offsets of the steps (uint64, one more than there are
+    steps), and the steps. Step i is the flow from frame i to frame ``i + stride``, or to the last
+    frame. Each step is u and v as bytes, with 128 for zero motion, compressed with zlib. The
+    rounding error is at most ``MAX_CACHED_MOTION * height / 254`` pixels.
 
     Args:
-        folder: Of all caches of a collection; each method, size and stride has its own in it.
-        method: That computes the flow.
-        size: (width, height) of the frames it is computed on.
-        stride: Frames from the first to the second picture of a step.
+        folder: Folder for the caches of a collection. Each method, size and stride has its own
+            folder in it.
+        method: How the flow is estimated, see :func:`slic.clips.flow.optical_flow`.
+        size: (width, height) of the frames, in pixels.
+        stride: Distance between the two frames of a step.
     """
 
     def __init__(
@@ -52,105 +57,139 @@ class FlowCache:
         self.size = size
         self.stride = stride
         self.folder = folder / f"{method}-{size[0]}x{size[1]}-stride{stride}"
-        self._pixels_a_level = RANGE * size[1] / 127
+        self._pixels_per_level = MAX_CACHED_MOTION * size[1] / 127
+        self._warned = False
 
     def __str__(self) -> str:
         return str(self.folder)
 
     def path(self, video: Video) -> Path:
-        """Return where a video's flow lies: in the folder, also of a video outside the root."""
+        """Return the file of a video. It lies in the folder, also if the video's id has ``..``."""
         return self.folder / os.path.normpath(f"/{video.id.lstrip('/')}.flow")[1:]
 
     def holds(self, video: Video) -> bool:
-        """Tell whether the flow of this very video is there."""
+        """Return whether the cache has the flow of the video as it is now."""
         try:
             with self.path(video).open("rb") as file:
-                return bool(json.loads(file.readline()) == self._about(video))
+                return self._header_matches(file, video)
         except (OSError, ValueError, VideoError):
             return False
 
     def write(self, video: Video) -> int:
-        """Compute and keep the flow of a video; return the bytes written.
+        """Compute and store the flow of a video.
+
+        Returns:
+            The size of the file, in bytes.
 
         Raises:
-            VideoError: A frame does not decode.
+            VideoError: A frame cannot be decoded.
             WriteError: The file cannot be written.
         """
-        places = np.zeros(video.frames, np.uint64)  # one more than there are steps
-        about = json.dumps(self._about(video)).encode() + b"\n"
+        offsets = np.zeros(video.frames, np.uint64)  # one more than there are steps
+        header = json.dumps(self._header(video)).encode() + b"\n"
         with atomic_path(self.path(video)) as temporary, temporary.open("wb") as file:
-            file.write(about + places.tobytes())
+            file.write(header + offsets.tobytes())
             for i, step in enumerate(flow_steps(video, self.method, self.size, self.stride)):
-                places[i] = file.tell()
-                file.write(self._packed(step))
-            places[-1] = file.tell()
-            file.seek(len(about))
-            file.write(places.tobytes())
-        return int(places[-1])
+                offsets[i] = file.tell()
+                file.write(self._compress(step))
+            offsets[-1] = file.tell()
+            file.seek(len(header))
+            file.write(offsets.tobytes())
+        return int(offsets[-1])
 
     def bytes_a_frame(self, video: Video, *, steps: int = 3) -> float:
-        """Return about how much a frame's flow takes, from a few steps in the middle."""
+        """Estimate the bytes per frame from a few steps in the middle of the video."""
         first = max(0, (video.frames - steps) // 2)
         frames = stream_frames(
             video, range(first, min(video.frames, first + steps)), size=self.size
         )
-        grey, solver = [to_grey(frame) for frame in frames], flow_step(self.method)
-        sizes = [len(self._packed(solver(*pair))) for pair in pairwise(grey)]
+        grey, step = [to_grey(frame) for frame in frames], make_flow_step(self.method)
+        sizes = [len(self._compress(step(*pair))) for pair in pairwise(grey)]
         return float(np.mean(sizes)) + 8
 
     def read(
         self, video: Video, span: Int[np.ndarray, " t"]
     ) -> Float32[np.ndarray, "t h w 2"] | None:
-        """Return the flow of a clip, its last step repeated as in `optical_flow`."""
-        (w, h), still = self.size, video.frames - 1
+        """Return the flow of a clip, or None if the cache lacks this video as it is now.
+
+        Args:
+            video: The video.
+            span: Frame indices, ``stride`` apart.
+
+        Returns:
+            Flow in pixels, the last step repeated as in :func:`slic.clips.flow.optical_flow`.
+
+        Raises:
+            VideoError: The file is damaged.
+        """
+        (w, h), last_frame = self.size, video.frames - 1
         flow = np.zeros((len(span), h, w, 2), np.float32)
-        wanted = [(k, int(i)) for k, i in enumerate(span[:-1]) if i < still]
+        steps = [(k, int(i)) for k, i in enumerate(span[:-1]) if i < last_frame]
         try:
             with self.path(video).open("rb") as file:
-                if json.loads(file.readline()) != self._about(video):
+                if not self._header_matches(file, video):
                     return None
                 table = file.tell()
-                for k, i in wanted:
+                for k, i in steps:
                     file.seek(table + 8 * i)
                     start, end = np.frombuffer(file.read(16), np.uint64).tolist()
                     file.seek(start)
-                    flow[k] = self._unpacked(file.read(end - start))
+                    flow[k] = self._decompress(file.read(end - start))
         except (OSError, ValueError, zlib.error) as error:
             if getattr(error, "errno", None) in (ENOENT, ENAMETOOLONG):
                 return None
             raise VideoError(
-                f"{self.path(video)}: this flow cannot be read ({error}); delete it and run "
-                "`slic prepare --flow` again."
+                f"{self.path(video)}: this cached flow cannot be read ({error}). Delete the file "
+                "and run `slic prepare --flow` again."
             ) from error
         if len(flow) > 1:
             flow[-1] = flow[-2]
         return flow
 
-    def _about(self, video: Video) -> dict[str, object]:
-        about = {"slic_flow": 1, "method": self.method, "size": [*self.size], "range": RANGE}
-        return about | {"stride": self.stride, "video": fingerprint(video)}
+    def _header(self, video: Video) -> dict[str, object]:
+        return {
+            "slic_flow": FLOW_CACHE_FORMAT,
+            "method": self.method,
+            "size": [*self.size],
+            "range": MAX_CACHED_MOTION,
+            "stride": self.stride,
+            "video": fingerprint(video),
+        }
 
-    def _packed(self, step: Float32[np.ndarray, "h w 2"]) -> bytes:
-        levels = np.rint(step.transpose(2, 0, 1) / self._pixels_a_level).clip(-127, 127) + 128
+    def _header_matches(self, file: BinaryIO, video: Video) -> bool:
+        """Read the header of a file and return whether its flow is that of the video."""
+        header = json.loads(file.readline())
+        version = header.get("slic_flow") if isinstance(header, dict) else None
+        if version != FLOW_CACHE_FORMAT and not self._warned:
+            self._warned = True  # once, not for each of many thousand files
+            _log.warning(
+                "%s: cached flow has format %s, not %s, and is computed again. Replace it with "
+                "`slic prepare --flow`.", self.folder, version, FLOW_CACHE_FORMAT,
+            )  # fmt: skip
+        return bool(header == self._header(video))
+
+    def _compress(self, step: Float32[np.ndarray, "h w 2"]) -> bytes:
+        levels = np.rint(step.transpose(2, 0, 1) / self._pixels_per_level).clip(-127, 127) + 128
         return zlib.compress(levels.astype(np.uint8).tobytes())
 
-    def _unpacked(self, data: bytes) -> Float32[np.ndarray, "h w 2"]:
+    def _decompress(self, data: bytes) -> Float32[np.ndarray, "h w 2"]:
         w, h = self.size
         u, v = np.frombuffer(zlib.decompress(data), np.uint8).reshape(2, h, w)
         both = np.asarray(cv2.merge([u, v]), np.float32)
         both -= 128
-        both *= self._pixels_a_level
+        both *= self._pixels_per_level
         return both
 
 
 def flow_steps(
     video: Video, method: FlowMethod, size: tuple[int, int], stride: int
 ) -> Iterator[Float32[np.ndarray, "h w 2"]]:
-    """Give the flow from every frame but the last to the one ``stride`` later, or to the last.
+    """Yield the flow from every frame but the last to the frame ``stride`` later.
 
-    The video is decoded once and ``stride + 1`` frames are held.
+    Frames near the end have their flow to the last frame. The video is decoded once, and
+    ``stride + 1`` frames are held.
     """
-    step = flow_step(method)
+    step = make_flow_step(method)
     recent: deque[UInt8[np.ndarray, "h w"]] = deque(maxlen=stride + 1)
     for frame in stream_frames(video, range(video.frames), size=size):
         recent.append(to_grey(frame))

@@ -1,4 +1,4 @@
-"""Flow that was computed before, of whichever kind."""
+"""Open precomputed optical flow of either kind."""
 
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -6,9 +6,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, Int
 
+from slic.clips.extracted_flow import ExtractedFlow
 from slic.clips.flow import FlowOptions
-from slic.clips.flow_cache import LARGEST_BOUND, FlowCache
-from slic.clips.flow_pictures import ExtractedFlow
+from slic.clips.flow_cache import MAX_CACHED_BOUND, FlowCache
 from slic.errors import RecipeError
 from slic.videos.catalog import Catalog
 from slic.videos.video import Video
@@ -18,14 +18,14 @@ FLOW_FOLDER = ".slic-flow"  # in the folder of the videos; hidden, so that no sc
 
 @runtime_checkable
 class FlowStore(Protocol):
-    """Where flow of clips is read from."""
+    """Precomputed optical flow of clips."""
 
     def read(
         self, video: Video, span: Int[np.ndarray, " t"]
     ) -> Float32[np.ndarray, "t h w 2"] | None:
-        """Return the flow of a clip in pixels of the size that clips are read at.
+        """Return the flow of a clip, in pixels of the size that clips are read at.
 
-        None when the store has no flow of this video as it is now.
+        Returns None if the store has no flow of this video as it is now.
         """
         ...
 
@@ -34,65 +34,75 @@ def open_flow_store(
     folder: Path | None,
     catalog: Catalog,
     *,
-    view: FlowOptions,
+    flow: FlowOptions,
     size: tuple[int, int],
     stride: int,
 ) -> FlowStore | None:
-    """Return the flow in a folder, of either kind; None where caches do not keep motion enough.
+    """Open the precomputed flow in a folder.
 
     Args:
-        folder: Caches that `slic prepare --flow` wrote, or extracted pictures; None: the caches in
-            the videos' own folder.
+        folder: A folder of caches that `slic prepare --flow` wrote, or of images that another tool
+            extracted (it then has a subfolder ``u``). None opens the caches in the folder of the
+            videos.
         catalog: The videos.
-        view: How motion is estimated and drawn.
-        size: (width, height) that clips are read at.
-        stride: Of the clips.
+        flow: How flow is estimated and drawn.
+        size: (width, height) of the frames that clips are read at, in pixels.
+        stride: Distance between the frames of a clip.
+
+    Returns:
+        The store. None if ``folder`` is None and ``flow.bound`` exceeds what caches store.
 
     Raises:
-        CatalogError: It is extracted flow, and a video has none.
-        RecipeError: There is no such folder, it is extracted flow of another stride, or it is named
-            and keeps less motion than the view draws.
+        CatalogError: Extracted flow lacks a video.
+        RecipeError: ``folder`` does not exist, stores too little motion for ``flow.bound``, or has
+            extracted flow of another stride.
     """
-    if folder is None or not (folder / "u").is_dir():
-        if folder and not folder.is_dir():
-            raise RecipeError(
-                f"flow.folder: {folder} is no folder; make it by `slic prepare --flow --out`, or "
-                "leave the setting out."
-            )
-        if view.bound > LARGEST_BOUND:
-            if folder:
-                raise RecipeError(
-                    f"flow.folder: {folder} keeps motion for flow.bound up to {LARGEST_BOUND:.3f}, "
-                    f"but it is {view.bound}; take such a one, or leave the folder out."
-                )
+    if folder and not folder.is_dir():
+        raise RecipeError(
+            f"flow folder {folder}: is not a folder. Write it with `slic prepare --flow`, or give "
+            "no flow folder."
+        )
+    if folder and (folder / "u").is_dir():
+        return _open_extracted(folder, catalog, flow=flow, size=size, stride=stride)
+    if flow.bound > MAX_CACHED_BOUND:
+        if folder is None:
             return None
-        place = folder or catalog.root / FLOW_FOLDER
-        return FlowCache(place, method=view.method, size=size, stride=stride)
+        raise RecipeError(
+            f"flow folder {folder}: caches store motion for a flow bound of up to "
+            f"{MAX_CACHED_BOUND:.3f}, but the bound is {flow.bound}. Lower it, or give no flow "
+            "folder."
+        )
+    parent = folder or catalog.root / FLOW_FOLDER
+    return FlowCache(parent, method=flow.method, size=size, stride=stride)
+
+
+def _open_extracted(
+    folder: Path, catalog: Catalog, *, flow: FlowOptions, size: tuple[int, int], stride: int
+) -> ExtractedFlow:
     if stride != 1:
         raise RecipeError(
-            f"flow.folder: {folder} has the motion to the next frame, but clip.stride is {stride}; "
-            "use 1, or leave the folder out."
+            f"flow folder {folder}: extracted flow is that to the next frame, but the clip stride "
+            f"is {stride}. Use a stride of 1, or give no flow folder."
         )
-    vertical = view.components == "all"
-    extracted = ExtractedFlow(folder, size=size, vertical=vertical)
+    extracted = ExtractedFlow(folder, size=size, vertical=flow.components == "all")
     extracted.check(catalog)
     return extracted
 
 
 def missing_flow_advice(store: FlowStore, catalog: Catalog, *, named: bool) -> str | None:
-    """Return what to say to someone whose flow is not prepared, where they will miss it.
+    """Return a warning about videos whose flow is not cached, or None.
 
-    That is where it is slow to compute, or where a folder was ``named`` to read it from.
+    A warning is due if the flow is slow to compute (``"tv-l1"``), or if the user ``named`` the
+    folder it should be in.
     """
     if not isinstance(store, FlowCache) or not (named or store.method == "tv-l1"):
         return None
     if not (missing := sum(not store.holds(video) for video in catalog)):
         return None
-    place = f" in {store}" if named else ""
-    pace = ", at about 0.2 s a frame" if store.method == "tv-l1" else ""
-    out = f" --out {store.folder.parent}" if named else ""
+    where = f" in {store}" if named else ""
+    pace = ", at about 0.2 s per frame" if store.method == "tv-l1" else ""
     return (
-        f"flow by {store.method} is not prepared{place} for {missing} of {len(catalog)} videos and "
-        f"is computed while loading{pace}. Prepare it once, with the same settings: "
-        f"slic prepare {catalog.root} --flow{out}"
+        f"flow by {store.method} is not prepared{where} for {missing} of {len(catalog)} videos and "
+        f"is computed while loading{pace}. Run `slic prepare --flow` once, with the same settings, "
+        "to compute it ahead of training."
     )

@@ -1,47 +1,56 @@
-"""Reading clips of one shape and showing them: as pictures or as motion, each in its look."""
+"""Read clips from videos, and render them as RGB or optical flow under given augmentations."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
-from slic.clips.augmentation import (
-    AugmentationParameters,
-    around,
-    centre_crop,
-    render_flow,
-    render_rgb,
-)
-from slic.clips.flow import FlowOptions, flow_image, optical_flow, without_camera
+from slic.clips.augmentation import AugmentationParameters, centre_crop
+from slic.clips.flow import FlowOptions, flow_image, optical_flow, subtract_camera_motion
 from slic.clips.flow_store import FlowStore
+from slic.clips.rendering import crop_with_margin, render_flow, render_rgb
 from slic.videos.decoding import read_frames
 from slic.videos.video import Video
 
 Modality = Literal["rgb", "flow"]
 
-FLOW_MARGIN: Final = 8  # pixels around a crop that its flow is computed with; DIS's patches are 8
+FLOW_MARGIN_PIXELS: Final = 8  # context of a crop that its flow is computed with: one DIS patch
 
 
-class Shown(NamedTuple):
-    """One clip as it is to be shown: its place, its look, and as pictures or as motion."""
+class ClipRequest(NamedTuple):
+    """One view of a clip to render.
+
+    Attributes:
+        video: The video.
+        span: Frame indices.
+        parameters: Augmentation parameters, drawn for frames of the reader's ``read_size``.
+        modality: ``"rgb"`` or ``"flow"``.
+    """
 
     video: Video
     span: Int[np.ndarray, " t"]
-    look: AugmentationParameters
-    view: Modality = "rgb"
+    parameters: AugmentationParameters
+    modality: Modality = "rgb"
 
 
 class ClipReader:
-    """Read clips of one shape and show them.
+    """Read and render clips of one length, stride and size.
+
+    Args:
+        frames: Number of frames of a clip.
+        stride: Distance between the frames of a clip, in frames of the video.
+        size: Side of the square that the encoder sees, in pixels.
+        flow: How optical flow is estimated and drawn.
+        store: Precomputed flow. Flow that it lacks is computed while loading.
 
     Attributes:
-        frames: Length of a clip.
-        stride: Every stride-th frame of the video is taken.
-        size: Pixels of the square that the encoder sees; frames are read at (4/3 size) x size.
-        flow: How motion is estimated and drawn.
-        store: Flow that was computed before; what it lacks is computed while reading.
+        read_size: (width, height) that frames are resized to before augmentation.
+
+    Example:
+        >>> reader = ClipReader(frames=16, stride=1, size=128)
+        >>> (clip,) = reader.render([ClipRequest(video, np.arange(16), centre_crop(171, 128))])
     """
 
     def __init__(
@@ -50,7 +59,7 @@ class ClipReader:
         frames: int,
         stride: int,
         size: int,
-        flow: FlowOptions = FlowOptions(),  # noqa: B008 (it cannot change)
+        flow: FlowOptions = FlowOptions(),  # noqa: B008 (immutable)
         store: FlowStore | None = None,
     ) -> None:
         self.frames = frames
@@ -60,87 +69,103 @@ class ClipReader:
         self.store = store
         self.read_size = read_size(size)
 
-    def about(self) -> dict[str, object]:
-        """Return all that decides what a clip looks like, in words and numbers."""
+    def settings(self) -> dict[str, object]:
+        """Return everything that determines how a clip is rendered, as plain values."""
         shape = {"frames": self.frames, "stride": self.stride, "size": self.size}
         return shape | {"flow": asdict(self.flow), "flow_store": str(self.store or "")}
 
     def read(
         self, video: Video, spans: Sequence[Int[np.ndarray, " t"]]
     ) -> list[UInt8[np.ndarray, "t h w 3"]]:
-        """Read several clips of a video in one pass over it."""
+        """Read several clips of a video in one pass over it.
+
+        Raises:
+            VideoError: A frame cannot be decoded.
+        """
         frames = read_frames(video, np.concatenate(spans), size=self.read_size)
         return np.split(frames, len(spans))
 
-    def show(self, clips: Sequence[Shown]) -> list[UInt8[np.ndarray, "t s s 3"]]:
-        """Return clips as the encoder sees them.
+    def render(self, requests: Sequence[ClipRequest]) -> list[UInt8[np.ndarray, "t s s 3"]]:
+        """Return the requested views, as the encoder sees them.
 
-        Each video is decoded once and each span of it once; a clip that is shown as flow which the
-        store has is not decoded at all.
+        Each video is opened once, and each span of it is decoded once. A flow view whose flow is
+        stored is not decoded at all.
+
+        Raises:
+            VideoError: A frame cannot be decoded, or stored flow cannot be read.
         """
-        stored = [self._stored(clip) for clip in clips]
-        pictures = self._decoded(
-            [clip for clip, flow in zip(clips, stored, strict=True) if flow is None]
-        )
+        flows = [self._read_stored_flow(request) for request in requests]
+        paired = list(zip(requests, flows, strict=True))
+        frames = self._read_spans([request for request, flow in paired if flow is None])
         return [
-            self._as_pictures(pictures[_place(clip)], clip.look, clip.view)
+            self._render_frames(frames[_span_key(request)], request.parameters, request.modality)
             if flow is None
-            else self._as_motion(flow, clip.look)
-            for clip, flow in zip(clips, stored, strict=True)
+            else self._render_flow(flow, request.parameters)
+            for request, flow in paired
         ]
 
     def centred(
-        self, clip: UInt8[np.ndarray, "t h w 3"], view: Modality
+        self, frames: UInt8[np.ndarray, "t h w 3"], modality: Modality
     ) -> UInt8[np.ndarray, "t s s 3"]:
-        """Return the look of evaluation: the centre square, in one of the two views."""
-        return self._as_pictures(clip, centre_crop(*self.read_size), view)
+        """Return the evaluation view of a clip that was read: its centre crop.
 
-    def _stored(self, clip: Shown) -> Float32[np.ndarray, "t h w 2"] | None:
-        wanted = clip.view == "flow" and self.store is not None
-        return self.store.read(clip.video, clip.span) if wanted and self.store else None
+        Args:
+            frames: A clip, of ``read_size``.
+            modality: ``"rgb"`` or ``"flow"``.
+        """
+        return self._render_frames(frames, centre_crop(*self.read_size), modality)
 
-    def _decoded(
-        self, clips: Sequence[Shown]
+    def _read_stored_flow(self, request: ClipRequest) -> Float32[np.ndarray, "t h w 2"] | None:
+        if request.modality == "rgb" or self.store is None:
+            return None
+        return self.store.read(request.video, request.span)
+
+    def _read_spans(
+        self, requests: Sequence[ClipRequest]
     ) -> dict[tuple[str, int], UInt8[np.ndarray, "t h w 3"]]:
+        """Decode every span once, and every video in one pass."""
         spans: dict[Video, dict[tuple[str, int], Int[np.ndarray, " t"]]] = {}
-        for clip in clips:
-            spans.setdefault(clip.video, {})[_place(clip)] = clip.span
+        for request in requests:
+            spans.setdefault(request.video, {})[_span_key(request)] = request.span
         return {
-            place: pictures
-            for video, places in spans.items()
-            for place, pictures in zip(places, self.read(video, [*places.values()]), strict=True)
+            key: frames
+            for video, of_video in spans.items()
+            for key, frames in zip(of_video, self.read(video, [*of_video.values()]), strict=True)
         }
 
-    def _as_pictures(
-        self, pictures: UInt8[np.ndarray, "t h w 3"], look: AugmentationParameters, view: Modality
+    def _render_frames(
+        self,
+        frames: UInt8[np.ndarray, "t h w 3"],
+        parameters: AugmentationParameters,
+        modality: Modality,
     ) -> UInt8[np.ndarray, "t s s 3"]:
-        if view == "rgb":
-            return render_rgb(pictures, look, size=self.size)
-        flow = self.flow
-        if flow.method == "dis" and not (flow.remove_camera or flow.as_picture):
-            # Half the time for what will be seen; the others need, or are defined on, the whole.
-            pictures, look = around(pictures, look, margin=FLOW_MARGIN)
-        return self._as_motion(optical_flow(pictures, method=flow.method), look)
+        if modality == "rgb":
+            return render_rgb(frames, parameters, size=self.size)
+        if self.flow.method == "dis" and not (self.flow.remove_camera or self.flow.as_picture):
+            # Flow of the crop takes half the time of flow of the frame. TV-L1 and the median need
+            # the whole frame, and `as_picture` is defined on it.
+            frames, parameters = crop_with_margin(frames, parameters, margin=FLOW_MARGIN_PIXELS)
+        return self._render_flow(optical_flow(frames, method=self.flow.method), parameters)
 
-    def _as_motion(
-        self, motion: Float32[np.ndarray, "t h w 2"], look: AugmentationParameters
+    def _render_flow(
+        self, flow: Float32[np.ndarray, "t h w 2"], parameters: AugmentationParameters
     ) -> UInt8[np.ndarray, "t s s 3"]:
-        flow = self.flow
-        if flow.remove_camera:
-            motion = without_camera(motion)
-        if flow.as_picture:
-            drawn = flow_image(motion, bound=flow.bound, components=flow.components)
-            return render_rgb(drawn, look, size=self.size)
-        return render_flow(
-            motion, look, size=self.size, bound=flow.bound, components=flow.components
-        )
+        drawing: dict[str, Any] = {"bound": self.flow.bound, "components": self.flow.components}
+        if self.flow.remove_camera:
+            flow = subtract_camera_motion(flow)
+        if self.flow.as_picture:
+            return render_rgb(flow_image(flow, **drawing), parameters, size=self.size)
+        return render_flow(flow, parameters, size=self.size, **drawing)
 
 
 def read_size(size: int) -> tuple[int, int]:
-    """Return the (width, height) that frames are read at for clips of ``size`` pixels."""
+    """Return the (width, height) that frames are resized to, for views of ``size`` pixels.
+
+    The aspect ratio is 4:3, so 128 gives (171, 128) as in the paper.
+    """
     return round(size * 4 / 3), size
 
 
-def _place(clip: Shown) -> tuple[str, int]:
-    """Name the span of a clip; all spans of a reader have one shape."""
-    return clip.video.id, int(clip.span[0])
+def _span_key(request: ClipRequest) -> tuple[str, int]:
+    """Identify a span by its video and first frame; all spans of a reader have one shape."""
+    return request.video.id, int(request.span[0])

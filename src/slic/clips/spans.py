@@ -1,22 +1,23 @@
-"""Which frames make a clip: pure arithmetic on frame numbers, no video is opened.
+"""Choose the frame indices of a clip. Pure arithmetic: no video is opened.
 
-A clip is ``frames`` frames taken every ``stride`` frames. It covers ``extent`` frames of the video,
-``(frames - 1) * stride + 1``. Where a video of ``total`` frames is shorter than that, the indices
-run past its end, and the policy of the reader (`past_end`) says what stands there.
+A clip has ``frames`` frames, one every ``stride`` frames. Its extent is the number of video frames
+from its first to its last, ``(frames - 1) * stride + 1``. If a video is shorter than the extent,
+the indices continue past its end. The reader then repeats the last frame.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Int
 
-Placement = Literal["random", "official"]  # see `random_pair` and `official_pair`
-
 
 class SpanPair(NamedTuple):
-    """Two clips of one video, as frame numbers.
+    """Frame indices of an anchor clip and of its positive clip.
 
-    ``overlap`` is true when the video is too short to hold both side by side; the caller counts it.
+    Attributes:
+        anchor: Frame indices in the anchor's video.
+        positive: Frame indices in the positive's video, which may be the same one.
+        overlap: True if one video is too short for both clips, so they share frames.
     """
 
     anchor: Int[np.ndarray, " t"]
@@ -24,31 +25,68 @@ class SpanPair(NamedTuple):
     overlap: bool
 
 
+class PairPlacement(Protocol):
+    """A function that places the anchor clip and the positive clip in their videos."""
+
+    def __call__(
+        self,
+        *,
+        anchor_video_frames: int,
+        positive_video_frames: int,
+        same_video: bool,
+        frames: int,
+        stride: int,
+        rng: np.random.Generator,
+    ) -> SpanPair:
+        """Draw the frame indices of both clips.
+
+        Args:
+            anchor_video_frames: Number of frames of the anchor's video.
+            positive_video_frames: Number of frames of the positive's video.
+            same_video: Whether both clips come from one video.
+            frames: Number of frames of a clip.
+            stride: Distance between the frames of a clip, in frames of the video.
+            rng: Source of the draws.
+        """
+        ...
+
+
 def extent(frames: int, stride: int) -> int:
-    """Return how many frames of the video a clip covers, from its first to its last."""
+    """Return the number of video frames from the first to the last frame of a clip.
+
+    Raises:
+        ValueError: ``frames`` or ``stride`` is below 1.
+    """
     if frames < 1 or stride < 1:
         raise ValueError(f"a clip of {frames} frames at stride {stride}: both must be at least 1")
     return (frames - 1) * stride + 1
 
 
 def centre_span(total: int, *, frames: int, stride: int) -> Int[np.ndarray, " t"]:
-    """Return the frames of the clip in the middle of a video of ``total`` frames."""
+    """Return the frame indices of the clip in the middle of a video of ``total`` frames."""
     return _span(_last_start(total, frames, stride) // 2, frames, stride)
 
 
 def evenly_spaced_spans(
     total: int, count: int, *, frames: int, stride: int
 ) -> Int[np.ndarray, "count t"]:
-    """Return ``count`` clips from the first to the last that fits (retrieval protocol ``paper``).
+    """Return ``count`` clips, evenly spaced from the start to the end of a video.
 
-    With L the extent and T the total, their centres are ``linspace(L/2, T - L/2, count)`` and their
-    starts are rounded down. A single clip stands in the middle, where linspace has the first.
+    With extent L and T frames in total, the centres are ``linspace(L/2, T - L/2, count)``
+    (retrieval protocol ``paper``). The starts are rounded down. A single clip is the centre clip,
+    where ``linspace`` would give the first one.
+
+    Args:
+        total: Number of frames of the video.
+        count: Number of clips, at least 1.
+        frames: Number of frames of a clip.
+        stride: Distance between the frames of a clip.
     """
     if count < 1:
         raise ValueError(f"{count} clips of a video: at least 1 is needed")
     if count == 1:
         return centre_span(total, frames=frames, stride=stride)[None]
-    # Whole numbers: the floating-point line can fall a hair, hence a frame, short.
+    # Integer arithmetic: in floating point a start can fall just below a whole number.
     start = np.arange(count) * _last_start(total, frames, stride) // (count - 1)
     spans: Int[np.ndarray, "count t"] = start[:, None] + _span(0, frames, stride)
     return spans
@@ -57,8 +95,9 @@ def evenly_spaced_spans(
 def sliding_spans(total: int, *, frames: int, stride: int) -> Int[np.ndarray, "count t"]:
     """Return the half-overlapping windows of a whole video (Han et al., CoCLR, NeurIPS 2020).
 
-    A window spans ``W = frames * stride`` frames; one starts every ``max(1, W // 2 - 1)`` frames,
-    from frame 0, while it ends inside the video. A video of at most W frames has one, at frame 0.
+    A window covers ``W = frames * stride`` frames. Windows start at frame 0 and then every
+    ``max(1, W // 2 - 1)`` frames, as long as they end inside the video. A video of at most W frames
+    has one window.
     """
     window = extent(frames, stride) + stride - 1
     start = np.arange(0, max(0, total - window) + 1, max(1, window // 2 - 1))
@@ -67,11 +106,11 @@ def sliding_spans(total: int, *, frames: int, stride: int) -> Int[np.ndarray, "c
 
 
 def half_overlapping_spans(total: int, *, frames: int, stride: int) -> Int[np.ndarray, "count t"]:
-    """Return windows of a clip's length over a whole video, each sharing half with the next.
+    """Return clips that cover a whole video, each sharing half of its frames with the next.
 
-    One starts every ``stride * (frames // 2)`` frames (at least ``stride``), from frame 0; where
-    those leave frames at the end, a last window that ends with the video is added. So every video
-    has at least one, and every frame that the stride allows is seen.
+    Clips start at frame 0 and then every ``stride * max(1, frames // 2)`` frames. If they leave
+    frames at the end, a last clip that ends with the video is added. So a video has at least one
+    clip, and every frame on the stride is used.
     """
     last = _last_start(total, frames, stride)
     start = np.arange(0, last + 1, stride * max(1, frames // 2))
@@ -84,46 +123,85 @@ def half_overlapping_spans(total: int, *, frames: int, stride: int) -> Int[np.nd
 def random_span(
     total: int, *, frames: int, stride: int, rng: np.random.Generator
 ) -> Int[np.ndarray, " t"]:
-    """Draw one clip, uniformly over the places where it fits."""
+    """Draw one clip, uniformly over all positions where it fits."""
     start = int(rng.integers(_last_start(total, frames, stride) + 1))
     return _span(start, frames, stride)
 
 
 def random_pair(total: int, *, frames: int, stride: int, rng: np.random.Generator) -> SpanPair:
-    """Draw an anchor and a positive that do not overlap, uniformly over all such placements.
+    """Draw an anchor and a positive of one video, uniformly over all pairs without overlap.
 
-    Either may come first. In a video too short for two clips they lie at its two ends, where they
-    share as few frames as possible, in random order, and ``overlap`` is reported.
+    Either may come first. If the video is too short for two clips, they lie at its two ends, in
+    random order. They then share as few frames as possible, and ``overlap`` is true.
+
+    Args:
+        total: Number of frames of the video.
+        frames: Number of frames of a clip.
+        stride: Distance between the frames of a clip.
+        rng: Source of the draws.
     """
     length, last = extent(frames, stride), _last_start(total, frames, stride)
-    room = total - 2 * length
-    if room < 0:
+    spare = total - 2 * length
+    if spare < 0:
         first, second = (0, last) if rng.integers(2) == 0 else (last, 0)
     else:
-        # Taking one clip's length out of the gap between the clips, less one, makes placements in
-        # either order and ordered pairs of different numbers below room + 2 the same thing.
-        one, other = int(rng.integers(room + 2)), int(rng.integers(room + 1))
-        other += other >= one
-        first, second = one, other
-        if one < other:
+        # Remove length - 1 frames of the earlier clip from between the two starts. Pairs without
+        # overlap, in either order, then correspond one to one to ordered pairs of different
+        # numbers in 0 .. spare + 1.
+        first, second = int(rng.integers(spare + 2)), int(rng.integers(spare + 1))
+        second += second >= first
+        if first < second:
             second += length - 1
         else:
             first += length - 1
-    return SpanPair(_span(first, frames, stride), _span(second, frames, stride), room < 0)
+    return SpanPair(_span(first, frames, stride), _span(second, frames, stride), spare < 0)
 
 
-def official_pair(total: int, *, frames: int, stride: int, rng: np.random.Generator) -> SpanPair:
-    """Place a pair as the authors' code does: the anchor first, the positive anywhere after that.
+def random_placement(
+    *,
+    anchor_video_frames: int,
+    positive_video_frames: int,
+    same_video: bool,
+    frames: int,
+    stride: int,
+    rng: np.random.Generator,
+) -> SpanPair:
+    """Place anchor and positive at random (the paper's method).
 
-    The anchor is the first clip of its video. The positive, of a video of ``total`` frames that may
-    be another, is drawn uniformly from the places after its first ``extent`` frames.
+    In one video they do not overlap, see :func:`random_pair`. In two videos they are independent,
+    each uniform over all positions. The arguments are those of :class:`PairPlacement`.
+    """
+    if same_video:
+        return random_pair(anchor_video_frames, frames=frames, stride=stride, rng=rng)
+    anchor = random_span(anchor_video_frames, frames=frames, stride=stride, rng=rng)
+    positive = random_span(positive_video_frames, frames=frames, stride=stride, rng=rng)
+    return SpanPair(anchor, positive, overlap=False)
+
+
+def official_placement(
+    *,
+    anchor_video_frames: int,  # noqa: ARG001 (the anchor always starts at frame 0)
+    positive_video_frames: int,
+    same_video: bool,  # noqa: ARG001 (one rule for both cases)
+    frames: int,
+    stride: int,
+    rng: np.random.Generator,
+) -> SpanPair:
+    """Place anchor and positive as the code of the SLIC authors does.
+
+    The anchor is the first clip of its video. The positive is drawn uniformly from the positions
+    after the first ``extent`` frames of its video. The arguments are those of
+    :class:`PairPlacement`.
 
     Raises:
-        ValueError: The video is too short for two clips; the authors leave such videos out.
+        ValueError: The positive's video is too short for two clips. The authors drop such videos.
     """
-    length, last = extent(frames, stride), _last_start(total, frames, stride)
+    length = extent(frames, stride)
+    last = _last_start(positive_video_frames, frames, stride)
     if last < length:
-        raise ValueError(f"a video of {total} frames holds no two clips of {length}")
+        raise ValueError(
+            f"a video of {positive_video_frames} frames is too short for two clips of {length}"
+        )
     positive = int(rng.integers(length, last + 1))
     return SpanPair(_span(0, frames, stride), _span(positive, frames, stride), overlap=False)
 
@@ -133,7 +211,7 @@ def _span(start: int, frames: int, stride: int) -> Int[np.ndarray, " t"]:
 
 
 def _last_start(total: int, frames: int, stride: int) -> int:
-    """Return the last frame at which a clip may start; 0 in a video shorter than the clip."""
+    """Return the last frame at which a clip can start; 0 if the video is shorter than the clip."""
     if total < 1:
         raise ValueError(f"a video of {total} frames holds no clip")
     return max(0, total - extent(frames, stride))

@@ -1,4 +1,4 @@
-"""Windows of every video, decoded in one pass with few frames held."""
+"""Read overlapping windows of whole videos in one pass, in bounded memory."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -15,11 +15,17 @@ from slic.videos.catalog import Catalog
 from slic.videos.decoding import stream_frames
 from slic.videos.video import Video
 
-Clip = UInt8[np.ndarray, "t h w 3"]
+WindowFrames = UInt8[np.ndarray, "t h w 3"]
 
 
-class Windows(NamedTuple):
-    """Successive windows of one video; ``last`` is true when no more follow."""
+class WindowBatch(NamedTuple):
+    """Successive windows of one video.
+
+    Attributes:
+        video: Position of the video in the catalog.
+        clips: The windows.
+        last: Whether these are the last windows of the video.
+    """
 
     video: int
     clips: UInt8[Tensor, "n t h w 3"]
@@ -31,81 +37,85 @@ def window_loader(
     spans: Callable[[int], Int[np.ndarray, "count t"]],
     *,
     size: tuple[int, int],
-    at_once: int,
-    show: Callable[[Clip], Clip] | None = None,
+    windows_per_batch: int,
+    transform: Callable[[WindowFrames], WindowFrames] | None = None,
     workers: int,
-) -> WorkerLoader[Windows]:
-    """Return a loader of windows of every video.
+) -> WorkerLoader[WindowBatch]:
+    """Return a loader of the windows of every video.
 
-    Those of one video come in order, but videos may be mixed. Memory does not grow with the length
-    of a video.
+    The windows of one video come in order, but batches of several videos may interleave. Memory
+    does not grow with the length of a video.
 
     Args:
         catalog: The videos.
-        spans: Gives the windows of a video of so many frames, see `stream_clips`.
-        size: (width, height) to resize frames to.
-        at_once: Windows handed over together, at most.
-        show: Makes of a window what is handed over; None: as it is.
-        workers: Processes, each with whole videos; 0 loads in this one.
+        spans: Maps the number of frames of a video to its windows, see :func:`stream_clips`.
+        size: (width, height) that frames are resized to, in pixels.
+        windows_per_batch: Largest number of windows in a batch.
+        transform: Applied to every window. None returns the windows as they are.
+        workers: Number of worker processes, each of which reads whole videos. 0 loads in the main
+            process.
     """
-    dataset = _WindowDataset(catalog, spans, size, at_once, show)
+    dataset = _WindowDataset(catalog, spans, size, windows_per_batch, transform)
     return WorkerLoader(dataset, workers=workers, batch_size=None)
 
 
-class _WindowDataset(IterableDataset[Windows]):
-    """Worker w of n takes every n-th video from w on."""
+class _WindowDataset(IterableDataset[WindowBatch]):
+    """Worker w of n reads every n-th video, starting with video w."""
 
     def __init__(
         self,
         catalog: Catalog,
         spans: Callable[[int], Int[np.ndarray, "count t"]],
         size: tuple[int, int],
-        at_once: int,
-        show: Callable[[Clip], Clip] | None,
+        windows_per_batch: int,
+        transform: Callable[[WindowFrames], WindowFrames] | None,
     ) -> None:
         self.catalog = catalog
         self.spans = spans
         self.size = size
-        self.at_once = at_once
-        self.show = show
+        self.windows_per_batch = windows_per_batch
+        self.transform = transform
 
-    def __iter__(self) -> Iterator[Windows]:
+    def __iter__(self) -> Iterator[WindowBatch]:
         worker = get_worker_info()
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
         for index in range(first, len(self.catalog), step):
-            yield from self._windows_of(index)
+            yield from self._batches(index)
 
-    def _windows_of(self, index: int) -> Iterator[Windows]:
+    def _batches(self, index: int) -> Iterator[WindowBatch]:
         video = self.catalog[index]
         spans = self.spans(video.frames)
         clips = stream_clips(video, spans, size=self.size)
-        shown = map(self.show, clips) if self.show else clips
-        for start in range(0, len(spans), self.at_once):
-            block = list(islice(shown, self.at_once))
-            last = start + len(block) == len(spans)
-            yield Windows(index, torch.from_numpy(np.stack(block)), last)
+        transformed = map(self.transform, clips) if self.transform else clips
+        for start in range(0, len(spans), self.windows_per_batch):
+            batch = list(islice(transformed, self.windows_per_batch))
+            last = start + len(batch) == len(spans)
+            yield WindowBatch(index, torch.from_numpy(np.stack(batch)), last)
 
 
 def stream_clips(
     video: Video, spans: Int[np.ndarray, "count t"], *, size: tuple[int, int]
-) -> Iterator[Clip]:
-    """Give clips that start later and later, from one pass over the video.
+) -> Iterator[WindowFrames]:
+    """Read clips one after another in a single pass over a video.
 
-    Held are the frames of one clip. The last frame stands for frames past the end.
+    Only the frames of one clip are held. The last frame of the video replaces frames past its end.
 
     Args:
         video: The video.
-        spans: Frame numbers of each clip, the first the least and the last the greatest; both
-            ascend from clip to clip.
-        size: (width, height) to resize frames to.
+        spans: Frame indices of each clip. The first index of a clip is its smallest, the last its
+            largest, and neither decreases from clip to clip.
+        size: (width, height) that frames are resized to, in pixels.
+
+    Raises:
+        VideoError: A frame cannot be decoded.
     """
     inside = np.minimum(spans, video.frames - 1)
-    places = np.unique(inside).tolist()
-    frames = zip(places, stream_frames(video, places, size=size), strict=True)
+    indices = np.unique(inside).tolist()
+    frames = zip(indices, stream_frames(video, indices, size=size), strict=True)
     held: dict[int, UInt8[np.ndarray, "h w 3"]] = {}
     for span in inside.tolist():
-        held = {place: frame for place, frame in held.items() if place >= span[0]}
+        held = {index: frame for index, frame in held.items() if index >= span[0]}
         while span[-1] not in held:
-            place, frame = next(frames)
-            held[place] = frame
-        yield np.stack([held[place] for place in span])
+            index, frame = next(frames)
+            held[index] = frame
+        yield np.stack([held[index] for index in span])

@@ -1,1 +1,18 @@
-"""Embeddings in, pseudo-labels out."""
+"""Clustering of embeddings into pseudo-labels.
+
+`CLUSTERERS` maps the name in a recipe to the class; the arguments in a recipe are those of its
+constructor. `slic.clustering.base.Clusterer` says what a class outside the package needs.
+"""
+
+from collections.abc import Callable
+
+from slic.clustering.base import Clusterer
+from slic.clustering.finch import FINCH
+from slic.clustering.kmeans import KMeans
+from slic.clustering.one_per_video import OneClusterPerVideo
+
+CLUSTERERS: dict[str, Callable[..., Clusterer]] = {
+    "finch": FINCH,
+    "kmeans": KMeans,
+    "none": OneClusterPerVideo,
+}

@@ -1,28 +1,31 @@
-"""PseudoLabels: which videos share a cluster until the next round."""
+"""What a clustering is, and the pseudo-labels that it returns."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from slic.clustering.agreement import adjusted_mutual_information
-from slic.clustering.finch import finch
-from slic.clustering.kmeans import spherical_kmeans
-
-Method = Literal["finch", "kmeans", "none"]
 
 
 @dataclass(frozen=True, eq=False)
 class PseudoLabels:
     """The cluster of every video, by the video's position in the catalog.
 
-    Attributes:
-        labels: Clusters 0..k-1, all of them in use.
-        partition: The level of FINCH's hierarchy they are, 0 the finest.
-        neighbour_recall: The lowest recall, measured on a sample, of the first neighbours that
-            FINCH made them from; None where all neighbours were searched exactly.
+    Args:
+        labels: Cluster numbers 0..k-1. Every number is used, so no cluster is empty.
+        partition: The level of FINCH's hierarchy, 0 the finest.
+        neighbour_recall: The lowest measured recall of the first neighbours that FINCH used. None
+            if the search was exact.
+
+    Raises:
+        ValueError: ``labels`` is empty, or is not 0..k-1 with every number used.
+
+    Example:
+        >>> PseudoLabels(np.array([0, 1, 0])).members(0)
+        array([0, 2])
     """
 
     labels: Int[np.ndarray, " n"]
@@ -31,44 +34,16 @@ class PseudoLabels:
 
     def __post_init__(self) -> None:
         if len(self.labels) == 0 or self.labels.min() < 0 or not np.bincount(self.labels).all():
-            raise ValueError("pseudo-labels are 0..k-1, every number used, of at least one video")
-
-    @classmethod
-    def from_embeddings(
-        cls,
-        x: Float[np.ndarray, "n d"],
-        *,
-        method: Method,
-        partition: int = 0,
-        clusters: int = 0,
-        seed: int = 0,
-    ) -> "PseudoLabels":
-        """Cluster embeddings, one a video.
-
-        Args:
-            x: Embeddings; only their directions count, but for the means of FINCH.
-            method: ``"finch"``, ``"kmeans"``, or ``"none"``: every video is its own cluster.
-            partition: Which partition of FINCH, 0 the finest; the coarsest when there are fewer,
-                and ``.partition`` says so.
-            clusters: How many clusters k-means makes.
-            seed: Of k-means, and of FINCH's approximate search for the neighbours of many videos.
-
-        Raises:
-            TrainingError: No embeddings, values that are not finite, or more clusters than videos.
-        """
-        if method == "none":
-            return cls(np.arange(len(x)))
-        if method == "kmeans":
-            return cls(spherical_kmeans(x, clusters, seed=seed))
-        hierarchy = finch(x, seed=seed)
-        level = min(partition, len(hierarchy.partitions) - 1)
-        measured = [recall for recall in hierarchy.recalls[: level + 1] if recall is not None]
-        return cls(hierarchy.partitions[level], level, min(measured, default=None))
+            raise ValueError(
+                "pseudo-labels are the numbers 0..k-1, each of at least one video; renumber them "
+                "with np.unique(labels, return_inverse=True)[1]"
+            )
 
     def shifted(self) -> "PseudoLabels":
-        """Give every video the label of the one before it in the catalog, the first the last's.
+        """Return the labels moved by one video; the first video gets the label of the last.
 
-        An oddity of the authors' code, here only to reproduce their figures.
+        This is an oddity of the authors' code, which reads the label of a video before it appends
+        the video. It exists only to reproduce their numbers.
         """
         return replace(self, labels=np.roll(self.labels, 1))
 
@@ -79,31 +54,48 @@ class PseudoLabels:
 
     @property
     def one_cluster(self) -> bool:
-        """Whether several videos are all in one cluster, so that there is no negative."""
+        """Whether two or more videos are all in one cluster. Then no video has a negative."""
         return self.clusters == 1 < len(self.labels)
 
     def members(self, cluster: int) -> Int[np.ndarray, " m"]:
-        """Return the videos of a cluster in ascending order."""
+        """Return the positions of the videos of a cluster, ascending."""
         start = self._starts[cluster]
         return self._by_cluster[start : start + self._sizes[cluster]]
 
     def partner(self, index: int, rng: np.random.Generator) -> int:
-        """Draw another video of the same cluster, each equally likely; itself when it is alone."""
+        """Draw another video of the same cluster, uniformly.
+
+        Args:
+            index: Position of the video.
+            rng: Source of the draw.
+
+        Returns:
+            Position of the other video; ``index`` if the video is alone in its cluster.
+        """
         members = self.members(int(self.labels[index]))
         if len(members) == 1:
             return index
         draw = int(rng.integers(len(members) - 1))
         place = int(np.searchsorted(members, index))
-        return int(members[draw + (draw >= place)])  # steps over the video itself
+        return int(members[draw + (draw >= place)])  # skips the video itself
 
     def agreement(self, previous: "PseudoLabels") -> float:
-        """Return the adjusted mutual information with an earlier round: 1 when nothing changed."""
+        """Return the adjusted mutual information with the labels of an earlier round.
+
+        Args:
+            previous: Labels of the same videos.
+
+        Returns:
+            1 if the partitions are equal, about 0 if they agree only by chance.
+        """
         return adjusted_mutual_information(self.labels, previous.labels)
 
     def summary(self) -> dict[str, int | float]:
-        """Return clusters, singletons (clusters of one video), and the size of the largest.
+        """Return the cluster statistics that a round logs.
 
-        Where their first neighbours were not searched exactly, the recall of these is there too.
+        Returns:
+            ``clusters``, ``singletons`` (clusters of one video) and ``largest`` (videos in the
+            largest cluster). Also ``neighbour_recall`` if the neighbour search was approximate.
         """
         summary: dict[str, int | float] = {
             "clusters": self.clusters,
@@ -126,3 +118,29 @@ class PseudoLabels:
     @cached_property
     def _by_cluster(self) -> Int[np.ndarray, " n"]:
         return np.argsort(self.labels, kind="stable")
+
+
+@runtime_checkable
+class Clusterer(Protocol):
+    """A clustering of embeddings.
+
+    A class may set the class attribute ``needs_embeddings = False`` if it uses only the number of
+    videos; a round then skips the embedding. The attribute is optional and True by default.
+
+    Example:
+        >>> FINCH(partition=0)(x, seed=0).clusters
+        12
+    """
+
+    def __call__(self, x: Float[np.ndarray, "n d"], *, seed: int) -> PseudoLabels:
+        """Return one pseudo-label per row.
+
+        Args:
+            x: Embeddings, one row per video, in catalog order.
+            seed: Seed of every random draw. The same input and seed give the same labels.
+        """
+
+
+def needs_embeddings(clusterer: Clusterer) -> bool:
+    """Return whether a clusterer uses the embeddings, or only their number."""
+    return bool(getattr(clusterer, "needs_embeddings", True))

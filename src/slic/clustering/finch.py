@@ -8,11 +8,51 @@ from jaxtyping import Bool, Float, Float64, Int
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from slic.errors import TrainingError
-from slic.neighbours.first import EXACT_UP_TO, FirstNeighbours, first_neighbours
-from slic.neighbours.rows import directions, paired_distances, sums_by_label
+from slic.clustering.base import PseudoLabels
+from slic.errors import RecipeError, TrainingError
+from slic.neighbours.first import MAX_EXACT_POINTS, FirstNeighbours, first_neighbours
+from slic.neighbours.rows import means_by_label, paired_distances, unit_rows
 
-BLOCK = 2048
+GROUP_BLOCK_POINTS = 2048
+
+
+@dataclass(frozen=True)
+class FINCH:
+    """FINCH clustering; the number of clusters follows from the data.
+
+    Args:
+        partition: Which partition of the hierarchy, 0 the finest. If the hierarchy has fewer, the
+            coarsest is taken, and `PseudoLabels.partition` holds its level.
+
+    Raises:
+        RecipeError: ``partition`` is negative.
+
+    Example:
+        >>> FINCH(partition=1)(np.random.rand(300, 8), seed=0).partition
+        1
+    """
+
+    partition: int = 0
+
+    def __post_init__(self) -> None:
+        if self.partition < 0:
+            raise RecipeError(f"FINCH: partition is {self.partition}, but it must be at least 0.")
+
+    def __call__(self, x: Float[np.ndarray, "n d"], *, seed: int) -> PseudoLabels:
+        """Cluster the rows by cosine distance.
+
+        Args:
+            x: Embeddings. Lengths count too: the second and later levels average the rows as given.
+            seed: Seed of the approximate neighbour search, which large collections need.
+
+        Raises:
+            TrainingError: No embeddings.
+            EmbeddingsError: Values that are not finite.
+        """
+        hierarchy = finch(x, seed=seed)
+        level = min(self.partition, len(hierarchy.partitions) - 1)
+        measured = [recall for recall in hierarchy.recalls[: level + 1] if recall is not None]
+        return PseudoLabels(hierarchy.partitions[level], level, min(measured, default=None))
 
 
 @dataclass(frozen=True)
@@ -21,8 +61,8 @@ class Hierarchy:
 
     Attributes:
         partitions: The labels.
-        recalls: For every partition, the recall of the first neighbours it was made from, measured
-            on a sample; None where they were searched exactly.
+        recalls: For each partition, the measured recall of the first neighbours behind it. None if
+            their search was exact.
     """
 
     partitions: tuple[Int[np.ndarray, " n"], ...]
@@ -38,129 +78,130 @@ def finch(
     x: Float[np.ndarray, "n d"],
     *,
     early_exit: bool = True,
-    exact_up_to: int = EXACT_UP_TO,
+    exact_up_to: int = MAX_EXACT_POINTS,
     seed: int = 0,
 ) -> Hierarchy:
-    """Cluster points by cosine first neighbours, then the clusters' means, and so on.
+    """Return the hierarchy of partitions: cluster the points, then the clusters' means, and so on.
 
-    Two points are linked when one is the first neighbour of the other or both have the same one;
-    the clusters of a level are the connected components of these links. The next level does the
-    same with the means of the clusters' points (of the points as they come, not at length 1). The
-    hierarchy ends before a level of one cluster or without a merge, and after a level with a
-    single merge.
+    Two points are linked if one is the first neighbour of the other, or if both have the same first
+    neighbour. The clusters of a level are the connected components of these links. The next level
+    clusters the means of the clusters (of the rows as given, not at length 1). The hierarchy ends
+    before a level that has one cluster or merges nothing, and after a level with a single merge.
 
-    A first level of one cluster is kept, so there is always a partition: one or two points, or
-    points that are all alike, are one cluster. No cluster is a single point unless there is one
-    point only.
+    There is always a partition: one point, two points, or equal points form one cluster. No cluster
+    is a single point unless there is only one point.
 
     Args:
-        x: One embedding a row.
-        early_exit: Cut links of later levels that are longer than the longest of the first, as in
-            the original code of the method's authors: all three kinds of links above count, and a
-            pair of mutual first neighbours counts as twice as far apart. The first partition does
-            not depend on it.
-        exact_up_to: Points, or means, up to which the neighbours are searched exactly.
-        seed: Of the approximate search for the neighbours of more.
+        x: One embedding per row.
+        early_exit: At later levels, cut links longer than the longest link of the first level, as
+            in the FINCH authors' code. All three kinds of links count, and the length of a link
+            between reciprocal first neighbours counts twice. The first partition is not affected.
+        exact_up_to: Largest number of points, or means, whose neighbours are searched exactly.
+        seed: Seed of the approximate search above that number.
 
     Raises:
-        TrainingError: No points, or values that are not finite.
+        TrainingError: No points.
+        EmbeddingsError: Values that are not finite.
+
+    Example:
+        >>> finch(np.random.rand(300, 8)).clusters
+        (66, 15, 4)
     """
     if len(x) == 0:
         raise TrainingError("There are no embeddings to cluster.")
     if len(x) == 1:
-        directions(x)  # refuses what is not finite
+        unit_rows(x)  # refuses values that are not finite
         return Hierarchy((np.zeros(1, dtype=np.int64),), (None,))
-    neighbors = first_neighbours(x, exact_up_to=exact_up_to, seed=seed)
-    longest = _longest_link(x, neighbors) if early_exit else np.inf
-    labels = _components(neighbors.index, np.ones(len(x), dtype=bool))
-    partitions, recalls = [labels], [neighbors.recall]
+    neighbours = first_neighbours(x, exact_up_to=exact_up_to, seed=seed)
+    longest = _longest_link(x, neighbours) if early_exit else np.inf
+    labels = _components(neighbours.index, np.ones(len(x), dtype=bool))
+    partitions, recalls = [labels], [neighbours.recall]
     clusters, merges = int(labels.max()) + 1, len(x)
     while clusters > 1 and merges > 1:
-        means = _means(x, labels)
-        neighbors = first_neighbours(means, exact_up_to=exact_up_to, seed=seed)
-        merged = _merge_clusters(means, neighbors, longest)
+        means = means_by_label(x, labels, k=clusters)
+        neighbours = first_neighbours(means, exact_up_to=exact_up_to, seed=seed)
+        merged = _merge_clusters(means, neighbours, longest)
         merges = clusters - int(merged.max()) - 1
         clusters -= merges
         if clusters == 1 or merges == 0:
             break
         labels = merged[labels]
         partitions.append(labels)
-        recalls.append(neighbors.recall)
+        recalls.append(neighbours.recall)
     return Hierarchy(tuple(partitions), tuple(recalls))
 
 
 def _merge_clusters(
-    means: Float64[np.ndarray, "k d"], neighbors: FirstNeighbours, longest: float
+    means: Float64[np.ndarray, "k d"], neighbours: FirstNeighbours, longest: float
 ) -> Int[np.ndarray, " k"]:
-    kept = _link_lengths(neighbors) <= longest
-    return _components(neighbors.index, kept | _linked_by_a_third(means, neighbors, longest))
+    kept = _link_lengths(neighbours) <= longest
+    return _components(neighbours.index, kept | _linked_through_third(means, neighbours, longest))
 
 
 def _components(
-    neighbor: Int[np.ndarray, " n"], kept: Bool[np.ndarray, " n"]
+    neighbour: Int[np.ndarray, " n"], kept: Bool[np.ndarray, " n"]
 ) -> Int[np.ndarray, " n"]:
     """Return the connected components when every kept point is linked to its first neighbour.
 
-    Links between points of the same first neighbour change nothing here: both lead to it.
+    Links between points with the same first neighbour add nothing here: both lead to it.
     """
     start = np.flatnonzero(kept)
-    links = csr_array((np.ones(len(start)), (start, neighbor[start])), shape=2 * neighbor.shape)
+    links = csr_array((np.ones(len(start)), (start, neighbour[start])), shape=2 * neighbour.shape)
     labels: Int[np.ndarray, " n"] = connected_components(links, directed=False)[1]
     return labels.astype(np.int64)
 
 
-def _means(
-    x: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"]
-) -> Float64[np.ndarray, "k d"]:
-    sizes = np.bincount(labels)
-    means: Float64[np.ndarray, "k d"] = sums_by_label(x, labels, k=len(sizes)) / sizes[:, None]
-    return means
+def _reciprocal(neighbour: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+    """Return which points are the first neighbour of their own first neighbour."""
+    reciprocal: Bool[np.ndarray, " n"] = neighbour[neighbour] == np.arange(len(neighbour))
+    return reciprocal
 
 
-def _mutual(neighbor: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
-    mutual: Bool[np.ndarray, " n"] = neighbor[neighbor] == np.arange(len(neighbor))
-    return mutual
+def _link_lengths(neighbours: FirstNeighbours) -> Float64[np.ndarray, " n"]:
+    """Return the length that decides the cut, for every point's link to its first neighbour."""
+    return neighbours.distance * np.where(_reciprocal(neighbours.index), 2.0, 1.0)
 
 
-def _link_lengths(neighbors: FirstNeighbours) -> Float64[np.ndarray, " n"]:
-    """Return how long every point's link to its first neighbour counts for the cut."""
-    return neighbors.distance * np.where(_mutual(neighbors.index), 2.0, 1.0)
+def _linked_through_third(
+    means: Float64[np.ndarray, "k d"], neighbours: FirstNeighbours, longest: float
+) -> Bool[np.ndarray, " k"]:
+    """Return which points stay linked to their first neighbour through a third point.
 
-
-def _linked_by_a_third(
-    x: Float64[np.ndarray, "n d"], neighbors: FirstNeighbours, longest: float
-) -> Bool[np.ndarray, " n"]:
-    """Say which points stay linked to their first neighbour through a third point.
-
-    A point j whose neighbour k is mutual with i shares its first neighbour with i. When i-k counts
-    as too long (twice), i-j may not, and then j-k is not either, being shorter: i-j-k. No other
-    shared link can outlive the links to the shared neighbour, which are shorter.
+    Let i and k be reciprocal first neighbours, and k also the first neighbour of j. Then i and j
+    share a first neighbour. The link i-k may be cut, because its length counts twice, while i-j is
+    kept. Then j-k is kept too, being shorter than i-j, and i stays linked as i-j-k. No other shared
+    link can outlive the links to the shared neighbour, which are shorter.
     """
-    j = np.flatnonzero(~_mutual(neighbors.index) & _mutual(neighbors.index)[neighbors.index])
-    i = neighbors.index[neighbors.index[j]]
-    near = paired_distances(x, j, i) <= longest
-    linked = np.zeros(len(x), dtype=bool)
+    index, reciprocal = neighbours.index, _reciprocal(neighbours.index)
+    j = np.flatnonzero(~reciprocal & reciprocal[index])
+    i = index[index[j]]
+    near = paired_distances(means, j, i) <= longest
+    linked = np.zeros(len(means), dtype=bool)
     linked[i[near]] = True
     return linked
 
 
-def _longest_link(x: Float[np.ndarray, "n d"], neighbors: FirstNeighbours) -> float:
+def _longest_link(x: Float[np.ndarray, "n d"], neighbours: FirstNeighbours) -> float:
     """Return the length of the longest link of the first level, of all three kinds."""
-    longest = float(_link_lengths(neighbors).max())
-    by_neighbor = np.argsort(neighbors.index, kind="stable")
-    sizes = np.bincount(neighbors.index)
+    longest = float(_link_lengths(neighbours).max())
+    by_neighbour = np.argsort(neighbours.index, kind="stable")
+    sizes = np.bincount(neighbours.index)
     starts = np.cumsum(sizes) - sizes
     for size in np.unique(sizes[sizes > 1]).tolist():
-        groups = by_neighbor[starts[sizes == size][:, None] + np.arange(size)]
-        together = max(1, BLOCK // size)
-        for start in range(0, len(groups), together):
-            longest = max(longest, _largest_diameter(x, groups[start : start + together]))
+        groups = by_neighbour[starts[sizes == size][:, None] + np.arange(size)]
+        at_once = max(1, GROUP_BLOCK_POINTS // size)
+        for start in range(0, len(groups), at_once):
+            longest = max(longest, _largest_diameter(x, groups[start : start + at_once]))
     return longest
 
 
 def _largest_diameter(x: Float[np.ndarray, "n d"], groups: Int[np.ndarray, "g m"]) -> float:
-    """Return the largest cosine distance of two points of one group, in blocks: of hubs too."""
-    unit = directions(x[groups.ravel()]).reshape(*groups.shape, -1)
-    parts = [unit[:, start : start + BLOCK] for start in range(0, groups.shape[1], BLOCK)]
+    """Return the largest cosine distance of two points of one group.
+
+    It works in blocks, because one point can be the first neighbour of most others.
+    """
+    unit = unit_rows(x[groups.ravel()]).reshape(*groups.shape, -1)
+    starts = range(0, groups.shape[1], GROUP_BLOCK_POINTS)
+    parts = [unit[:, start : start + GROUP_BLOCK_POINTS] for start in starts]
     pairs = combinations_with_replacement(parts, 2)
     return 1.0 - min(float((a @ b.swapaxes(1, 2)).min()) for a, b in pairs)

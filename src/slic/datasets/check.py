@@ -1,51 +1,49 @@
-"""Checking a copy of a benchmark against its official lists."""
+"""Check a data set on disk against its official lists."""
 
-import shlex
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from slic.datasets.base import Benchmark, OfficialVideo, find_videos, told_doubled
-from slic.datasets.sources import labels_of_class_folders
+from slic.datasets.benchmark import Benchmark, OfficialVideo, describe_duplicates, match_videos
 
-PARTS = ("train", "val", "test")
-MAX_UNREADABLE_SHARE = 0.1  # as in `Catalog.require_usable`: with more, no run starts
-NAMED = 5  # how many things a sentence names
+SPLIT_NAMES = ("train", "val", "test")
+MAX_UNREADABLE_SHARE = 0.1  # as in `Catalog.require_usable`, which stops a run above it
+MAX_NAMED_ITEMS = 5  # in one message
 
 
 @dataclass(frozen=True)
-class Part:
-    """The videos of one part of one split.
+class SplitCount:
+    """Number of videos in one split.
 
     Attributes:
-        split: Its number, or an empty word.
-        part: ``train``, ``val`` or ``test``.
-        found: Readable ones in the copy.
-        listed: Those in the lists; None where there are no lists.
-        official: How many there should be; None where neither lists nor publication tell.
+        split_number: Number of the official split; empty if there is only one.
+        split: ``"train"``, ``"val"`` or ``"test"``.
+        found: Readable videos on disk.
+        listed: Videos in the lists; None without lists.
+        official: Published number of videos, or ``listed`` if none is published.
     """
 
+    split_number: str
     split: str
-    part: str
     found: int
     listed: int | None
     official: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Copy:
-    """What a copy of a benchmark has and lacks.
+class DatasetCheck:
+    """What a data set on disk contains and lacks.
 
     Attributes:
-        lists: The folder of the official lists; None where the class folders stand in for them.
-        videos: Listed ones that are there and readable.
+        lists: Folder of the official lists; None if the class folders replace them.
+        videos: Number of official videos that are on disk and readable.
         classes: Classes with such a video.
-        missing_classes: Listed classes without one.
-        parts: Counts by split and part.
-        missing: Official names of videos that are not there.
-        unreadable: Why a file cannot be used, by id.
-        doubled: Ids of readable files that are the same video.
+        missing_classes: Official classes without one.
+        counts: Number of videos by split number and split.
+        missing: Names of official videos that are not on disk.
+        unreadable: Reason by the id of each file that cannot be used.
+        duplicates: Ids of readable files that are the same video, grouped.
         unlisted: Ids of readable videos that are in no list.
     """
 
@@ -53,122 +51,130 @@ class Copy:
     videos: int
     classes: tuple[str, ...]
     missing_classes: tuple[str, ...]
-    parts: tuple[Part, ...]
+    counts: tuple[SplitCount, ...]
     missing: tuple[str, ...]
     unreadable: Mapping[str, str]
-    doubled: tuple[tuple[str, ...], ...]
+    duplicates: tuple[tuple[str, ...], ...]
     unlisted: tuple[str, ...]
 
 
-def check_copy(
+def check_dataset(
     benchmark: Benchmark,
     *,
     root: Path,
     ids: Collection[str],
     unreadable: Mapping[str, str],
     annotations: Path | None = None,
-) -> Copy:
-    """Compare a copy with all official splits.
+) -> DatasetCheck:
+    """Compare the videos of a folder with all official splits of a data set.
 
     Args:
-        benchmark: Of which it is a copy.
-        root: Its folder.
-        ids: The readable videos in it.
-        unreadable: The others, with reasons.
-        annotations: The folder of official lists, where they are not in or beside ``root``.
+        benchmark: The data set.
+        root: Folder of its videos.
+        ids: Ids of the readable videos in the folder.
+        unreadable: Reason by the id of each other video.
+        annotations: Folder of the official lists; None to search in and beside ``root``.
 
     Raises:
-        CatalogError: The lists are missing or damaged.
+        LabelError: The lists are missing or damaged.
     """
-    lists, handles = benchmark.find_lists(root, annotations), benchmark.handles
+    lists, aliases = benchmark.find_lists(root, annotations), benchmark.aliases
     if lists:
-        splits = {split: benchmark.read(lists, split) for split in benchmark.splits}
+        splits = {number: benchmark.read_lists(lists, number) for number in benchmark.split_numbers}
     else:
-        splits, handles = {"": _listed_by_folders(ids)}, _itself
-    videos = {video.name: video for listed in splits.values() for video in listed}
-    found = find_videos(videos.values(), [*ids, *unreadable], handles=handles)
-    readable = {name: [path for path in found[name] if path not in unreadable] for name in found}
-    there = {name for name, paths in readable.items() if paths}
-    classes = {label for name in there if (label := videos[name].label)}
-    known = {path for paths in found.values() for path in paths}
-    return Copy(
+        splits, aliases = {"": _videos_by_folders(benchmark, ids)}, _only_itself
+    official = {video.name: video for videos in splits.values() for video in videos}
+    matches = match_videos(official.values(), [*ids, *unreadable], aliases=aliases)
+    readable = {
+        name: [path for path in matches[name] if path not in unreadable] for name in matches
+    }
+    found = {name for name, paths in readable.items() if paths}
+    classes = {label for name in found if (label := official[name].label)}
+    matched_ids = {path for paths in matches.values() for path in paths}
+    return DatasetCheck(
         lists=lists,
-        videos=len(there),
+        videos=len(found),
         classes=tuple(sorted(classes)),
-        missing_classes=tuple(sorted({v.label for v in videos.values() if v.label} - classes)),
-        parts=tuple(_parts(benchmark, splits, there, from_lists=lists is not None)),
-        missing=tuple(sorted(videos.keys() - found.keys())),
+        missing_classes=tuple(sorted({v.label for v in official.values() if v.label} - classes)),
+        counts=tuple(_count_splits(benchmark, splits, found, from_lists=lists is not None)),
+        missing=tuple(sorted(official.keys() - matches.keys())),
         unreadable=unreadable,
-        doubled=tuple(tuple(paths) for paths in readable.values() if len(paths) > 1),
-        unlisted=tuple(sorted(set(ids) - known)),
+        duplicates=tuple(tuple(paths) for paths in readable.values() if len(paths) > 1),
+        unlisted=tuple(sorted(set(ids) - matched_ids)),
     )
 
 
-def advise(
-    copy: Copy, benchmark: Benchmark, *, root: Path, annotations: Path | None = None
-) -> tuple[bool, str]:
-    """Return whether a copy can be used as it is, and the one thing to do next."""
-    if problem := _problem(copy, benchmark, root):
-        return False, problem
-    if copy.unreadable:
-        again = _names(list(copy.unreadable))
-        return True, f"get {again} again; runs leave out what is unreadable."
-    if copy.missing and not benchmark.gaps_are_normal:
-        return True, f"get {_names(copy.missing)}; until then results are of a part of the set."
-    lists = f" --annotations {shlex.quote(str(annotations))}" if annotations else ""
-    return True, benchmark.next_step.format(root=shlex.quote(str(root))) + lists
-
-
-def _problem(copy: Copy, benchmark: Benchmark, root: Path) -> str | None:
-    """Say in one line what is wrong with an unusable copy and how to mend it."""
-    for part in copy.parts:
-        if part.official and part.listed != part.official:
+def describe_problem(check: DatasetCheck, benchmark: Benchmark, *, root: Path) -> str | None:
+    """Return in one line why a data set cannot be used and how to fix it; None if it can."""
+    for count in check.counts:
+        if count.official and count.listed != count.official:
             return (
-                f"the lists in {copy.lists} have {part.listed} videos in {part.part} of split "
-                f"{part.split}, not {part.official}: get the official ones."
+                f"{check.lists}: split {count.split_number} lists {count.listed} {count.split} "
+                f"videos instead of {count.official}. Download the official lists."
             )
-    if not copy.classes:
-        return f"none of the videos in {root} is one of {benchmark.name}: give its folder."
-    if copy.doubled:
-        return told_doubled(copy.doubled)
-    if copy.missing_classes:
-        return f"every video of {_names(copy.missing_classes)} is missing: unpack them again."
-    if len(copy.classes) < benchmark.classes:
-        return f"there are {len(copy.classes)} classes, not {benchmark.classes}: get the others."
-    share = len(copy.unreadable) / (len(copy.unreadable) + copy.videos)
+    if not check.classes:
+        return f"{root}: contains no video of {benchmark.name}. Give the folder of its videos."
+    if check.duplicates:
+        return describe_duplicates(check.duplicates)
+    if check.missing_classes:
+        classes = _name_some(check.missing_classes)
+        return f"every video of {classes} is missing. Unpack these classes again."
+    if len(check.classes) < benchmark.classes:
+        return (
+            f"{root}: contains {len(check.classes)} of {benchmark.classes} classes. Add the rest."
+        )
+    share = len(check.unreadable) / (len(check.unreadable) + check.videos)
     if share > MAX_UNREADABLE_SHARE:
-        again = _names(list(copy.unreadable))
-        return f"{share:.0%} of the files are unreadable: get {again} again."
+        files = _name_some(list(check.unreadable))
+        return f"{share:.0%} of the files are unreadable. Download {files} again."
     return None
 
 
-def _parts(
+def describe_gaps(check: DatasetCheck, benchmark: Benchmark) -> str | None:
+    """Return in one line which videos a usable data set lacks; None if it lacks none.
+
+    Videos that are missing everywhere, because they are gone at the source, are not reported.
+    """
+    if check.unreadable:
+        files = _name_some(list(check.unreadable))
+        return f"Download {files} again; until then unreadable files are left out."
+    if check.missing and not benchmark.missing_videos_are_normal:
+        names = _name_some(check.missing)
+        return f"Download {names}; until then results are on a part of the data set."
+    return None
+
+
+def _count_splits(
     benchmark: Benchmark,
     splits: Mapping[str, tuple[OfficialVideo, ...]],
-    there: Collection[str],
+    found_names: Collection[str],
     *,
     from_lists: bool,
-) -> Iterator[Part]:
-    for split, videos in splits.items():
+) -> Iterator[SplitCount]:
+    for number, videos in splits.items():
         listed = Counter(video.split for video in videos)
-        found = Counter(video.split for video in videos if video.name in there)
-        official = benchmark.counts.get(split, {})
-        for part in PARTS:
-            if listed[part] or part in official:
-                size = listed[part] if from_lists else None
-                yield Part(split, part, found[part], size, official.get(part, size))
+        found = Counter(video.split for video in videos if video.name in found_names)
+        official = benchmark.official_counts.get(number, {})
+        for split in SPLIT_NAMES:
+            if listed[split] or split in official:
+                size = listed[split] if from_lists else None
+                yield SplitCount(number, split, found[split], size, official.get(split, size))
 
 
-def _listed_by_folders(ids: Collection[str]) -> tuple[OfficialVideo, ...]:
-    tree = labels_of_class_folders(ids)
-    return tuple(OfficialVideo(name, tree.label[name], tree.split.get(name)) for name in tree.label)
+def _videos_by_folders(benchmark: Benchmark, ids: Collection[str]) -> tuple[OfficialVideo, ...]:
+    """Return the videos on disk as if they were the official ones."""
+    assert benchmark.labels_without_lists is not None  # `find_lists` raises otherwise
+    labels = benchmark.labels_without_lists(ids)
+    return tuple(
+        OfficialVideo(name, label, labels.split.get(name)) for name, label in labels.label.items()
+    )
 
 
-def _itself(path: str) -> tuple[str, ...]:
+def _only_itself(path: str) -> tuple[str, ...]:
     return (path,)
 
 
-def _names(things: Sequence[str]) -> str:
-    """Name a few things and count the others."""
-    more = len(things) - NAMED
-    return ", ".join(things[:NAMED]) + (f" and {more} more" if more > 0 else "")
+def _name_some(items: Sequence[str]) -> str:
+    """Name the first items and count the others."""
+    others = len(items) - MAX_NAMED_ITEMS
+    return ", ".join(items[:MAX_NAMED_ITEMS]) + (f" and {others} more" if others > 0 else "")

@@ -1,58 +1,69 @@
-"""HMDB51 and its official lists (``testTrainMulti_7030_splits``)."""
+"""HMDB51 and its official lists (``testTrainMulti_7030_splits``).
+
+Kuehne et al., "HMDB: A Large Video Database for Human Motion Recognition", ICCV 2011.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from slic.datasets.base import (
+from slic.datasets.benchmark import (
     Benchmark,
     OfficialVideo,
-    path_handles,
-    read_lines,
+    numbered_lines,
+    path_aliases,
     require_unique,
 )
-from slic.errors import CatalogError
+from slic.errors import LabelError
 
-PARTS = {"0": None, "1": "train", "2": "test"}
+_SPLIT_OF_CODE = {"0": None, "1": "train", "2": "test"}
 
 
-def read(folder: Path, split: str) -> tuple[OfficialVideo, ...]:
-    """Read ``<class>_test_splitN.txt`` of every class; a video with the code 0 is in no part.
+def read_hmdb51_lists(folder: Path, split_number: str) -> tuple[OfficialVideo, ...]:
+    """Read ``<class>_test_split<N>.txt`` of every class.
+
+    The lists use 70 training and 30 test videos of each class. The others have the code 0: they
+    have a label and no split.
+
+    Args:
+        folder: Folder of the lists.
+        split_number: ``"1"``, ``"2"`` or ``"3"``.
 
     Raises:
-        CatalogError: A list is missing, cannot be read, or lists a video twice.
+        LabelError: A list is missing, cannot be read, or names a video twice.
     """
-    ending = f"_test_split{split}.txt"
-    paths = sorted(folder.glob(f"[!.]*{ending}"))  # a Mac leaves ._ files beside them
+    ending = f"_test_split{split_number}.txt"
+    paths = sorted(folder.glob(f"[!.]*{ending}"))  # macOS adds ._ files
     if not paths:
-        raise CatalogError(f"{folder}: no list of split {split} (<class>{ending}) in it.")
-    videos = (video for path in paths for video in _videos(path, path.name.removesuffix(ending)))
-    return require_unique(videos, source=folder)
+        raise LabelError(f"{folder}: no list of split {split_number} (<class>{ending}).")
+    videos = (
+        video for path in paths for video in _hmdb51_videos(path, path.name.removesuffix(ending))
+    )
+    return require_unique(videos, lists=folder)
 
 
-def _videos(path: Path, label: str) -> Iterator[OfficialVideo]:
-    for line_number, line in read_lines(path):
-        name, _, code = line.rpartition(" ")  # some names have spaces
-        if code not in PARTS or not name.strip():
-            raise CatalogError(f"{path}: line {line_number}: {line!r} is not '<file> <0, 1 or 2>'.")
-        yield OfficialVideo(f"{label}/{name.strip()}", label, PARTS[code])
+def _hmdb51_videos(path: Path, label: str) -> Iterator[OfficialVideo]:
+    for line_number, line in numbered_lines(path):
+        name, _, code = line.rpartition(" ")  # some file names contain spaces
+        if code not in _SPLIT_OF_CODE or not name.strip():
+            raise LabelError(f"{path}: line {line_number}: {line!r} is not '<file> <0, 1 or 2>'.")
+        yield OfficialVideo(f"{label}/{name.strip()}", label, _SPLIT_OF_CODE[code])
 
 
 HMDB51 = Benchmark(
     name="hmdb51",
     classes=51,
-    splits=("1", "2", "3"),
-    counts={split: {"train": 3570, "test": 1530} for split in ("1", "2", "3")},
+    split_numbers=("1", "2", "3"),
+    official_counts={number: {"train": 3570, "test": 1530} for number in ("1", "2", "3")},
     origin="Serre lab, Brown University: 6,766 clips, most from films, 51 classes, 3 splits "
     "(Kuehne et al., ICCV 2011)",
-    terms="CC BY 4.0, say its authors; the clips are from films and the web",
+    terms="CC BY 4.0 according to its authors; the clips are from films and the web",
     size="about 2 GB",
     layout="ROOT/[any folder/]<class>/<name>.avi",
     lists="in ROOT or beside it: testTrainMulti_7030_splits/<class>_test_split<N>.txt",
     lists_folder="testTrainMulti_7030_splits",
-    lists_pattern=("*_test_split[123].txt",),
-    next_step="slic evaluate retrieval {root} --labels hmdb51:1 --encoder run/encoder",
-    folders_tell=False,
-    gaps_are_normal=False,
-    read=read,
-    handles=path_handles,
+    lists_patterns=("*_test_split[123].txt",),
+    recipe=None,
+    missing_videos_are_normal=False,
+    read_lists=read_hmdb51_lists,
+    aliases=path_aliases,
 )

@@ -1,66 +1,75 @@
-"""UCF101 and its official lists (``ucfTrainTestlist``)."""
+"""UCF101 and its official lists (``ucfTrainTestlist``).
+
+Soomro, Zamir and Shah, "UCF101: A Dataset of 101 Human Actions Classes From Videos in The Wild",
+arXiv 1212.0402.
+"""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from slic.datasets.base import (
+from slic.datasets.benchmark import (
     Benchmark,
     OfficialVideo,
-    path_handles,
-    read_lines,
+    numbered_lines,
+    path_aliases,
     require_unique,
 )
-from slic.errors import CatalogError
+from slic.errors import LabelError
 
 
-def read(folder: Path, split: str) -> tuple[OfficialVideo, ...]:
-    """Read ``trainlist0N.txt`` and ``testlist0N.txt``.
+def read_ucf101_lists(folder: Path, split_number: str) -> tuple[OfficialVideo, ...]:
+    """Read ``classInd.txt``, ``trainlist0<N>.txt`` and ``testlist0<N>.txt``.
+
+    Args:
+        folder: Folder of the lists.
+        split_number: ``"1"``, ``"2"`` or ``"3"``.
 
     Raises:
-        CatalogError: A list cannot be read, contradicts ``classInd.txt``, or lists a video twice.
+        LabelError: A list cannot be read, contradicts ``classInd.txt``, or names a video twice.
     """
-    classes = dict(_classes(folder / "classInd.txt"))
+    classes = dict(_ucf101_classes(folder / "classInd.txt"))
     videos = (
         video
-        for part in ("train", "test")
-        for video in _videos(folder / f"{part}list0{split}.txt", part, classes)
+        for split in ("train", "test")
+        for video in _ucf101_videos(folder / f"{split}list0{split_number}.txt", split, classes)
     )
-    return require_unique(videos, source=folder)
+    return require_unique(videos, lists=folder)
 
 
-def handles(path: str) -> tuple[str, ...]:
-    """Return the names without regard to case.
+def ucf101_aliases(path: str) -> tuple[str, ...]:
+    """Return the names of a video without regard to case.
 
-    The videos of ``HandstandPushups`` are called ``v_HandStandPushups_*``, and copies differ.
+    The videos of the class ``HandstandPushups`` are called ``v_HandStandPushups_*``, and versions
+    of the data set spell the folder either way.
     """
-    return path_handles(path.casefold())
+    return path_aliases(path.casefold())
 
 
-def _classes(path: Path) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Give, by its name in small letters, each class's number and name."""
-    for line_number, line in read_lines(path):
+def _ucf101_classes(path: Path) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield the class name without regard to case, and the number and the name of each class."""
+    for line_number, line in numbered_lines(path):
         number, _, name = line.partition(" ")
         if not number.isdecimal() or not name:
-            raise CatalogError(f"{path}: line {line_number}: {line!r} is not '<number> <class>'.")
+            raise LabelError(f"{path}: line {line_number}: {line!r} is not '<number> <class>'.")
         yield name.casefold(), (number, name)
 
 
-def _videos(
-    path: Path, part: str, classes: Mapping[str, tuple[str, str]]
+def _ucf101_videos(
+    path: Path, split: str, classes: Mapping[str, tuple[str, str]]
 ) -> Iterator[OfficialVideo]:
-    for line_number, line in read_lines(path):
-        name, _, told = line.partition(" ")
+    for line_number, line in numbered_lines(path):
+        name, _, listed_number = line.partition(" ")  # test lists have no class numbers
         number, label = classes.get(name.partition("/")[0].casefold(), ("", ""))
-        if not label or told not in ("", number):
-            raise CatalogError(f"{path}: line {line_number}: {line!r} contradicts classInd.txt.")
-        yield OfficialVideo(name, label, part)
+        if not label or listed_number not in ("", number):
+            raise LabelError(f"{path}: line {line_number}: {line!r} contradicts classInd.txt.")
+        yield OfficialVideo(name, label, split)
 
 
 UCF101 = Benchmark(
     name="ucf101",
     classes=101,
-    splits=("1", "2", "3"),
-    counts={
+    split_numbers=("1", "2", "3"),
+    official_counts={
         "1": {"train": 9537, "test": 3783},
         "2": {"train": 9586, "test": 3734},
         "3": {"train": 9624, "test": 3696},
@@ -74,10 +83,9 @@ UCF101 = Benchmark(
     lists="in ROOT or beside it: ucfTrainTestlist/classInd.txt, trainlist0<N>.txt, "
     "testlist0<N>.txt",
     lists_folder="ucfTrainTestlist",
-    lists_pattern=("classInd.txt",),
-    next_step="slic pretrain {root} --recipe paper-ucf101 --labels ucf101:1 --split train",
-    folders_tell=False,
-    gaps_are_normal=False,
-    read=read,
-    handles=handles,
+    lists_patterns=("classInd.txt",),
+    recipe="paper-ucf101",
+    missing_videos_are_normal=False,
+    read_lists=read_ucf101_lists,
+    aliases=ucf101_aliases,
 )

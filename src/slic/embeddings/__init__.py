@@ -1,6 +1,6 @@
-"""Embed a catalog; embeddings know which videos, encoder and protocol they come from."""
+"""Embed the videos of a catalog, and store the embeddings with the settings that made them."""
 
-from slic.embeddings.embedding import AllWindows, Precision, centred_unit_rows, embed
+from slic.embeddings.embedding import AllWindows, Precision, embed
 from slic.embeddings.stored import Embeddings, Layer
 
-__all__ = ["AllWindows", "Embeddings", "Layer", "Precision", "centred_unit_rows", "embed"]
+__all__ = ["AllWindows", "Embeddings", "Layer", "Precision", "embed"]

@@ -1,4 +1,4 @@
-"""What was embedded already, on disk, so that a killed command goes on where it was."""
+"""A cache of video features on disk, so that an interrupted command continues where it stopped."""
 
 import hashlib
 import json
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 from zipfile import BadZipFile
 
 import numpy as np
@@ -20,83 +21,92 @@ from slic.files import atomic_path, write_atomically
 from slic.videos.scanning import look_at
 from slic.videos.video import Video
 
-FLUSH_SECONDS = 20.0  # what a kill can cost
+FEATURE_CACHE_FORMAT: Final = 1
+"""Version of the files of a :class:`FeatureCache`."""
+
+FLUSH_SECONDS = 20.0  # largest amount of work that a killed process loses
+
 _log = logging.getLogger("slic")
 
-Row = Float32[np.ndarray, "c d"]
-Make = Callable[[Sequence[Video]], Iterable[tuple[int, Row]]]
+VideoFeatures = Float32[np.ndarray, "c d"]
+ComputeFeatures = Callable[[Sequence[Video]], Iterable[tuple[int, VideoFeatures]]]
 
 
-def cached_rows(
+def cached_features(
     videos: Sequence[Video],
-    make: Make,
+    compute: ComputeFeatures,
     *,
     cache: Path | None,
-    made_by: Mapping[str, object],
-    bar: str | None,
+    settings: Mapping[str, object],
+    label: str | None,
 ) -> Float32[np.ndarray, "n c d"]:
-    """Return the features of all videos, making those that are not in the cache.
+    """Return the features of all videos, and compute only those that are not cached.
 
     Args:
-        videos: At least one.
-        make: Gives the places and the features, in any order, of the videos it is called with.
-        cache: Folder of caches; None for none.
-        made_by: Everything that decides what the features of a video are.
-        bar: What the bar on stderr says; None for no bar.
+        videos: The videos, at least one.
+        compute: Called with the videos that are not cached. Yields, in any order, the position of
+            each of them and its features.
+        cache: Folder of the caches. None uses no cache.
+        settings: Everything that determines the features of a video, as plain values.
+        label: Text of the progress bar on stderr. None shows no bar.
     """
-    with FeatureCache(cache, made_by) if cache else nullcontext() as kept:
-        return _filled(len(videos), _kept_and_made(videos, make, kept=kept, bar=bar))
+    with FeatureCache(cache, settings) if cache else nullcontext() as opened:
+        return _stack(len(videos), _cached_and_computed(videos, compute, opened, label))
 
 
-def _kept_and_made(
-    videos: Sequence[Video], make: Make, *, kept: "FeatureCache | None", bar: str | None
-) -> Iterator[tuple[int, Row]]:
-    """Give every video's place and features: first those of the cache, then the others."""
+def _cached_and_computed(
+    videos: Sequence[Video],
+    compute: ComputeFeatures,
+    cache: "FeatureCache | None",
+    label: str | None,
+) -> Iterator[tuple[int, VideoFeatures]]:
+    """Yield the position and features of every video, first those that are cached."""
     missing = dict.fromkeys(range(len(videos)))
-    for place, row in kept.rows(videos) if kept else ():
-        missing.pop(place, None)
-        yield place, row
-    places = list(missing)
+    for position, features in cache.load(videos) if cache else ():
+        missing.pop(position, None)
+        yield position, features
+    positions = list(missing)
     with tqdm(
-        total=len(videos), initial=len(videos) - len(places), desc=bar, unit="video",
-        disable=bar is None, file=sys.stderr, leave=False,
-    ) as shown:  # fmt: skip
-        # Before they are read: of a file that is replaced meanwhile, nothing is kept.
-        states = [video_state(videos[place]) if kept else "" for place in places]
-        for index, row in make([videos[place] for place in places]) if places else ():
-            if kept:
-                kept.add(videos[places[index]], states[index], row)
-            yield places[index], row
-            shown.update()
+        total=len(videos), initial=len(videos) - len(positions), desc=label, unit="video",
+        disable=label is None, file=sys.stderr, leave=False,
+    ) as bar:  # fmt: skip
+        # Taken before the files are read. If a file is replaced meanwhile, its new state differs
+        # and these features are never reused.
+        states = [video_state(videos[position]) if cache else "" for position in positions]
+        for index, features in compute([videos[i] for i in positions]) if positions else ():
+            if cache:
+                cache.add(videos[positions[index]], states[index], features)
+            yield positions[index], features
+            bar.update()
 
 
-def _filled(count: int, rows: Iterator[tuple[int, Row]]) -> Float32[np.ndarray, "n c d"]:
-    """Return a table of the rows at their places, which holds each of them once."""
-    place, row = next(rows)
-    table = np.empty((count, *row.shape), row.dtype)
-    table[place] = row
-    for place, row in rows:
-        table[place] = row
-    return table
+def _stack(count: int, items: Iterator[tuple[int, VideoFeatures]]) -> Float32[np.ndarray, "n c d"]:
+    """Return an array of the features at their positions, without a second copy of them."""
+    position, features = next(items)
+    stacked = np.empty((count, *features.shape), features.dtype)
+    stacked[position] = features
+    for position, features in items:
+        stacked[position] = features
+    return stacked
 
 
 class FeatureCache:
-    """Features of videos in chunk files, each written whole; used as a context, none is lost.
+    """Features of videos, in files of some videos each. Use it as a context manager.
 
-    The files lie in a folder of their own for each ``made_by``, so features of another encoder,
-    layer or way of placing clips are never mixed up. A video's features count while its file has
-    the size and time of change that it had. Several processes may add to a cache at a time.
+    Each combination of settings has its own folder, so features of another encoder, layer or clip
+    selection are never mixed up. The features of a video are valid while its file keeps its size
+    and modification time. Several processes may add to one cache.
 
     Args:
-        folder: Where caches lie.
-        made_by: Everything that decides what the features of a video are.
+        folder: Folder of the caches.
+        settings: Everything that determines the features of a video, as plain values.
     """
 
-    def __init__(self, folder: Path, made_by: Mapping[str, object]) -> None:
-        about = json.dumps(made_by, sort_keys=True, indent=2)
-        self.folder = folder / hashlib.sha256(about.encode()).hexdigest()[:16]
-        self._about = about.encode()
-        self._fresh: list[tuple[str, str, Row]] = []
+    def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
+        text = json.dumps(settings, sort_keys=True, indent=2).encode()
+        self.folder = folder / hashlib.sha256(text).hexdigest()[:16]
+        self._settings = text
+        self._unwritten: list[tuple[str, str, VideoFeatures]] = []
         self._flushed = time.monotonic()
 
     def __enter__(self) -> "FeatureCache":
@@ -110,43 +120,65 @@ class FeatureCache:
     ) -> None:
         self._flush()
 
-    def rows(self, videos: Sequence[Video]) -> Iterator[tuple[int, Row]]:
-        """Give the place and the features of every video that has some."""
-        wanted = {video.id: index for index, video in enumerate(videos)}
-        for chunk in sorted(self.folder.glob("*.npz")):
+    def load(self, videos: Sequence[Video]) -> Iterator[tuple[int, VideoFeatures]]:
+        """Yield the position and features of every video that has valid features."""
+        position_of = {video.id: position for position, video in enumerate(videos)}
+        for path in sorted(self.folder.glob("*.npz")):
             try:
-                with chunk.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                    ids, states, rows = (stored[name] for name in ("ids", "states", "rows"))
+                stored = _read_cache_file(path)
             except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-                _log.warning("%s: left out, its videos are embedded again (%s)", chunk, error)
+                _log.warning("%s: skipped, its videos are embedded again (%s)", path, error)
                 continue
-            for video_id, state, row in zip(ids.tolist(), states.tolist(), rows, strict=True):
-                index = wanted.get(video_id)
-                if index is not None and state == video_state(videos[index]):
-                    yield index, row
+            for video_id, state, features in stored:
+                position = position_of.get(video_id)
+                if position is not None and state == video_state(videos[position]):
+                    yield position, features
 
-    def add(self, video: Video, state: str, row: Row) -> None:
-        """Remember the features of a video whose file was in a state (`video_state`) before.
+    def add(self, video: Video, state: str, features: VideoFeatures) -> None:
+        """Add the features of a video. They are on disk after ``FLUSH_SECONDS`` at most.
 
-        They are on disk after 20 seconds at most.
+        Args:
+            video: The video.
+            state: Its :func:`video_state` before it was read.
+            features: Its features.
         """
-        self._fresh.append((video.id, state, row))
+        self._unwritten.append((video.id, state, features))
         if time.monotonic() - self._flushed >= FLUSH_SECONDS:
             self._flush()
 
     def _flush(self) -> None:
         self._flushed = time.monotonic()
-        if not self._fresh:
+        if not self._unwritten:
             return
-        ids, states, rows = zip(*self._fresh, strict=True)
-        write_atomically(self.folder / "about.json", self._about)
-        chunk = self.folder / f"{time.time_ns()}-{secrets.token_hex(4)}.npz"
-        with atomic_path(chunk) as temporary, temporary.open("wb") as file:
-            np.savez(file, ids=np.array(ids), states=np.array(states), rows=np.stack(rows))
-        self._fresh.clear()
+        ids, states, features = zip(*self._unwritten, strict=True)
+        write_atomically(self.folder / "about.json", self._settings)
+        path = self.folder / f"{time.time_ns()}-{secrets.token_hex(4)}.npz"
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.savez(
+                file,
+                format=np.array(FEATURE_CACHE_FORMAT),
+                ids=np.array(ids),
+                states=np.array(states),
+                rows=np.stack(features),
+            )
+        self._unwritten.clear()
+
+
+def _read_cache_file(path: Path) -> list[tuple[str, str, VideoFeatures]]:
+    """Return id, state and features of the videos of one file.
+
+    Raises:
+        ValueError: The file has another format.
+    """
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        version = int(stored["format"]) if "format" in stored else None
+        if version != FEATURE_CACHE_FORMAT:
+            raise ValueError(f"format {version} instead of {FEATURE_CACHE_FORMAT}")
+        ids, states, rows = (stored[name] for name in ("ids", "states", "rows"))
+    return list(zip(ids.tolist(), states.tolist(), rows, strict=True))
 
 
 def video_state(video: Video) -> str:
-    """Return what changes when the video's file does."""
+    """Return a text that changes when the video's file changes: size, time and frame count."""
     found = look_at(video.path, video.id)
     return f"{found.size} {found.mtime_ns} {video.frames}"

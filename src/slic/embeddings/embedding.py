@@ -1,4 +1,4 @@
-"""From videos to their features, one batch after another."""
+"""Embed the videos of a catalog, batch by batch."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -6,30 +6,30 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from slic.clips.datasets import ClipDataset, clip_loader
+from slic.clips.clip_dataset import ClipDataset, clip_loader
 from slic.clips.reader import ClipReader, Modality
 from slic.clips.spans import sliding_spans
-from slic.clips.windows import Windows, window_loader
-from slic.devices import Arriving, arrivals, send_to_host
-from slic.embeddings.cache import Row, cached_rows
+from slic.clips.windows import WindowBatch, window_loader
+from slic.devices import PendingCopy, completed, copy_to_host
+from slic.embeddings.cache import VideoFeatures, cached_features
 from slic.embeddings.stored import Embeddings, Layer
-from slic.errors import CatalogError, SlicError
+from slic.errors import CatalogError, EmbeddingsError
 from slic.models.encoder import VideoEncoder, to_input
 from slic.videos.catalog import Catalog, Video
 
 Precision = Literal["fp32", "bf16"]
 AllWindows = Literal["windows"]
-Features: TypeAlias = Callable[[Tensor], Arriving]  # clips (b t s s 3) of bytes -> (b d)
-AT_ONCE = 32  # windows that pass the encoder together: 25 MB of 16 frames of 128 x 128
-CACHE_FORMAT = 3  # raise it when a change of the code gives the same video other features
+EmbedBatch: TypeAlias = Callable[[Tensor], PendingCopy]  # clips (b t s s 3), uint8 -> (b d)
+
+WINDOWS_PER_BATCH = 32  # 25 MB of 16 frames of 128 x 128
+EMBED_VERSION: Final = 3  # raise it when a change of the code gives a video other embeddings
 
 
 @torch.no_grad()
@@ -39,7 +39,7 @@ def embed(
     *,
     clips: int | AllWindows = 10,
     layer: Layer = "head",
-    view: Modality = "rgb",
+    modality: Modality = "rgb",
     reader: ClipReader | None = None,
     batch_size: int = 32,
     workers: int = 2,
@@ -47,120 +47,125 @@ def embed(
     cache: Path | None = None,
     progress: bool = True,
 ) -> Embeddings:
-    """Embed clips of every video, centre square, in evaluation mode.
+    """Embed centre-crop clips of every video, with the encoder in evaluation mode.
 
-    The encoder is left in the mode it came in.
+    Afterwards the encoder is in the mode it was in before.
 
     Args:
-        encoder: The encoder, on the device that is to do the work.
+        encoder: The encoder, on the device to use.
         catalog: The videos.
-        clips: So many evenly spaced clips, one row each; or ``"windows"``: all half-overlapping
-            windows of the video (`slic.clips.spans.sliding_spans`), whose features are scaled to
-            length 1 and averaged to one row.
-        layer: ``"head"`` (the projection) or ``"backbone"`` (before it); the latter where there is
-            no head.
-        view: ``"rgb"`` or ``"flow"``.
-        reader: How clips are read and motion is drawn; None: as the encoder's config says, with
-            the usual flow.
-        batch_size: Evenly spaced clips that pass the encoder at a time; windows pass by 32. On a
-            CPU, 64 small clips no longer fit into the caches.
-        workers: Processes that decode.
-        precision: ``"bf16"`` autocasts.
-        cache: Folder where features are kept while they are made; those already there are taken,
-            as long as encoder, settings and the video's file are the same.
-        progress: Show a bar on stderr.
+        clips: Number of evenly spaced clips per video, one embedding each. ``"windows"`` embeds all
+            half-overlapping windows (:func:`slic.clips.spans.sliding_spans`), scales each embedding
+            to unit length, and averages them to one.
+        layer: ``"head"`` for the output of the projection head, ``"backbone"`` for its input. An
+            encoder without a head always gives ``"backbone"``.
+        modality: ``"rgb"`` or ``"flow"``.
+        reader: How clips are read and flow is drawn. None takes length, stride and size from the
+            encoder's config, with the default flow.
+        batch_size: Number of evenly spaced clips per batch. Windows use batches of 32. On a CPU,
+            more than 32 small clips no longer fit into the caches.
+        workers: Number of processes that decode.
+        precision: ``"bf16"`` uses autocast.
+        cache: Folder that keeps the embeddings while they are computed. Those already there are
+            reused if the encoder, the settings and the video file are the same.
+        progress: Whether to show a progress bar on stderr.
 
     Raises:
-        CatalogError: There is no video.
-        SlicError: Flow looks for an encoder that sees motion itself.
+        CatalogError: The catalog is empty.
+        EmbeddingsError: Flow was requested for an encoder that computes motion from RGB itself.
+        VideoError: A frame cannot be decoded.
+
+    Example:
+        >>> embeddings = embed(VideoEncoder.from_pretrained("run/encoder"), catalog, clips=10)
+        >>> embeddings.mean.shape  # (number of videos, size of an embedding)
     """
     if not catalog.videos:
         raise CatalogError(f"{catalog.root}: there is no usable video to embed.")
     config, fingerprint = encoder.config, encoder.fingerprint()
     if not config.embedding:
         layer = "backbone"
-    if view == "flow" and config.motion:
-        raise SlicError(
-            "view 'flow': this encoder sees in the pictures themselves how they move, and a flow "
-            "look is no picture. Take view 'rgb'."
+    if modality == "flow" and config.motion:
+        raise EmbeddingsError(
+            "modality 'flow': this encoder computes motion from RGB clips itself, and drawn flow "
+            "has no such motion. Use modality 'rgb'."
         )
     reader = reader or ClipReader(frames=config.frames, stride=config.stride, size=config.size)
-    features = partial(_features, encoder, layer=layer, precision=precision)
+    embed_batch = partial(_embed_batch, encoder, layer=layer, precision=precision)
 
-    def make(videos: Sequence[Video]) -> Iterator[tuple[int, Row]]:
+    def compute(videos: Sequence[Video]) -> Iterator[tuple[int, VideoFeatures]]:
         part = replace(catalog, videos=tuple(videos))
         if clips == "windows":
-            spans = partial(sliding_spans, frames=reader.frames, stride=reader.stride)
-            show = partial(reader.centred, view=view)
             windows = window_loader(
-                part, spans, size=reader.read_size, at_once=AT_ONCE, show=show, workers=workers
+                part,
+                partial(sliding_spans, frames=reader.frames, stride=reader.stride),
+                size=reader.read_size,
+                windows_per_batch=WINDOWS_PER_BATCH,
+                transform=partial(reader.centred, modality=modality),
+                workers=workers,
             )
-            return _window_rows(features, windows)
-        dataset = ClipDataset(part, reader, clips=clips, view=view)
-        return _clip_rows(features, clip_loader(dataset, batch_size=batch_size, workers=workers))
+            return _embed_windows(embed_batch, windows)
+        dataset = ClipDataset(part, reader, clips=clips, modality=modality)
+        loader = clip_loader(dataset, batch_size=batch_size, workers=workers)
+        return _embed_clips(embed_batch, loader)
 
-    made_by = {"format": CACHE_FORMAT, "encoder": fingerprint, "layer": layer, "view": view,
-               "clips": clips, "precision": precision, "reader": reader.about()}  # fmt: skip
-    with _evaluation(encoder):
-        rows = cached_rows(
-            catalog, make, cache=cache, made_by=made_by, bar=f"embed {view}" if progress else None
-        )
+    settings = {
+        "version": EMBED_VERSION, "encoder": fingerprint, "layer": layer, "modality": modality,
+        "clips": clips, "precision": precision, "reader": reader.settings(),
+    }  # fmt: skip
+    label = f"embed {modality}" if progress else None
+    with _evaluation_mode(encoder):
+        features = cached_features(catalog, compute, cache=cache, settings=settings, label=label)
     return Embeddings(
         ids=tuple(video.id for video in catalog),
-        clips=rows,
+        clips=features,
         encoder=fingerprint,
         layer=layer,
-        view=view,
+        modality=modality,
     )
 
 
-def _clip_rows(features: Features, loaded: Iterable[Tensor]) -> Iterator[tuple[int, Row]]:
-    """Give every video's place and the features of its clips."""
-    place = 0
-    sent = ((features(batch.flatten(0, 1)), batch.shape[:2]) for batch in loaded)
-    for z, shape in arrivals(sent):
-        for row in z.reshape(*shape, -1).numpy():
-            yield place, row
-            place += 1
+def _embed_clips(
+    embed_batch: EmbedBatch, batches: Iterable[Tensor]
+) -> Iterator[tuple[int, VideoFeatures]]:
+    """Yield the position of every video and the embeddings of its clips."""
+    position = 0
+    pending = ((embed_batch(batch.flatten(0, 1)), batch.shape[:2]) for batch in batches)
+    for z, shape in completed(pending):
+        for features in z.reshape(*shape, -1).numpy():
+            yield position, features
+            position += 1
 
 
-def _window_rows(features: Features, loaded: Iterable[Windows]) -> Iterator[tuple[int, Row]]:
-    """Give every video's place and the mean of its windows' features, each of length 1."""
+def _embed_windows(
+    embed_batch: EmbedBatch, batches: Iterable[WindowBatch]
+) -> Iterator[tuple[int, VideoFeatures]]:
+    """Yield the position of every video and the mean of the unit embeddings of its windows."""
     sums, counts = defaultdict[int, Tensor](lambda: torch.zeros(())), Counter[int]()
-    sent = ((features(windows.clips), (windows.video, windows.last)) for windows in loaded)
-    for z, (video, last) in arrivals(sent):
+    pending = ((embed_batch(batch.clips), (batch.video, batch.last)) for batch in batches)
+    for z, (video, last) in completed(pending):
         sums[video] = sums[video] + F.normalize(z, dim=1).sum(dim=0, dtype=torch.float64)
         counts[video] += len(z)
         if last:
             yield video, (sums.pop(video) / counts.pop(video)).float().numpy()[None]
 
 
-def _features(
+def _embed_batch(
     encoder: VideoEncoder, clips: UInt8[Tensor, "b t s s 3"], *, layer: Layer, precision: Precision
-) -> Arriving:
+) -> PendingCopy:
     device = next(encoder.parameters()).device
     x = to_input(clips.to(device, non_blocking=True))
     autocast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
     with autocast:
         z: Tensor = encoder.features(x) if layer == "backbone" else encoder(x)
-    return send_to_host(z.float())
+    return copy_to_host(z.float())
 
 
 @contextmanager
-def _evaluation(encoder: VideoEncoder) -> Iterator[None]:
-    """Put the encoder in evaluation mode, and back into the mode it came in."""
+def _evaluation_mode(encoder: VideoEncoder) -> Iterator[None]:
+    """Put the encoder in evaluation mode, and afterwards back in its previous mode."""
     was_training = encoder.training
     encoder.eval()
     try:
         yield
     finally:
         encoder.train(was_training)
-
-
-def centred_unit_rows(parts: Sequence[Float32[np.ndarray, "n _"]], *, centre: bool) -> np.ndarray:
-    """Normalise each matrix's rows (after taking its mean row off) and put them side by side."""
-    scaled = []
-    for part in parts:
-        x = part - part.mean(axis=0, keepdims=True) if centre else part
-        scaled.append(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12))
-    return np.concatenate(scaled, axis=1)

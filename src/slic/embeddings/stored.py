@@ -3,36 +3,43 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal
 from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float32
 
 from slic.clips.reader import Modality
-from slic.errors import CheckpointError
+from slic.errors import EmbeddingsError, FormatError
 from slic.files import atomic_path
 
 Layer = Literal["head", "backbone"]
 
+EMBEDDINGS_FORMAT: Final = 1
+"""Version of the ``.npz`` files that :meth:`Embeddings.save` writes."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Embeddings:
-    """The clip embeddings of a list of videos.
+    """Embeddings of the clips of a list of videos.
 
-    Attributes:
-        ids: Video ids, one a row.
-        clips: One embedding a clip; `mean` is one a video.
-        encoder: Fingerprint of the encoder that made them.
-        layer: ``head`` (the projection) or ``backbone`` (before it).
-        view: ``rgb`` or ``flow``.
+    Args:
+        ids: Ids of the videos.
+        clips: One embedding per clip.
+        encoder: Fingerprint of the encoder.
+        layer: ``"head"`` (output of the projection head) or ``"backbone"`` (its input).
+        modality: ``"rgb"`` or ``"flow"``.
+
+    Example:
+        >>> embeddings = Embeddings.load("embeddings.npz")
+        >>> dict(zip(embeddings.ids, embeddings.mean))
     """
 
     ids: tuple[str, ...]
     clips: Float32[np.ndarray, "n c d"]
     encoder: str
     layer: Layer
-    view: Modality
+    modality: Modality
 
     @property
     def mean(self) -> Float32[np.ndarray, "n d"]:
@@ -40,19 +47,37 @@ class Embeddings:
         return np.asarray(self.clips.mean(axis=1))
 
     def save(self, path: str | Path) -> None:
-        """Write one ``.npz`` file that `load` reads back."""
-        about = asdict(self) | {"clips": None}
+        """Write one ``.npz`` file for :meth:`load`.
+
+        Raises:
+            WriteError: The file cannot be written.
+        """
+        about = {"slic_embeddings": EMBEDDINGS_FORMAT} | asdict(self)
+        del about["clips"]
         with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
             np.savez(file, clips=self.clips, about=np.array(json.dumps(about)))
 
     @classmethod
     def load(cls, path: str | Path) -> "Embeddings":
-        """Read what `save` wrote; raises CheckpointError when the file is something else."""
+        """Read a file that :meth:`save` wrote.
+
+        Raises:
+            EmbeddingsError: The file is missing, damaged, or holds something else.
+            FormatError: The file has another format version.
+        """
         try:
             # numpy does not close a damaged file that it opened itself
             with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                about = json.loads(str(stored["about"]))
-                about.update(clips=stored["clips"], ids=tuple(about["ids"]))
-            return cls(**about)
+                about: dict[str, Any] = json.loads(str(stored["about"]))
+                clips, ids = stored["clips"], tuple(about.pop("ids"))
+            version = about.pop("slic_embeddings", None)
+            if version == EMBEDDINGS_FORMAT:
+                return cls(ids=ids, clips=clips, **about)
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
-            raise CheckpointError(f"{path}: no embeddings of `slic embed` ({error}).") from error
+            raise EmbeddingsError(
+                f"{path}: is not a file of embeddings ({error}). Write one with `slic embed`."
+            ) from error
+        raise FormatError(
+            f"{path}: these embeddings have format {version}; this version of slic reads format "
+            f"{EMBEDDINGS_FORMAT}. Write them again with `slic embed`."
+        )

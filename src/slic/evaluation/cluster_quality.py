@@ -1,4 +1,4 @@
-"""How well a clustering agrees with the true labels, and how large its clusters are."""
+"""Scores of a clustering against the true labels, and the sizes of its clusters."""
 
 from collections.abc import Sequence
 
@@ -6,25 +6,40 @@ import numpy as np
 from jaxtyping import Int
 from sklearn import metrics
 
+from slic.clustering.agreement import adjusted_mutual_information
+
 Clusters = Int[np.ndarray, " n"] | Sequence[int]
 
 
 def cluster_quality(labels: Sequence[str], clusters: Clusters) -> dict[str, float]:
-    """Compare true labels with cluster numbers, video by video; a score of 1 is full agreement.
+    """Compare true labels with cluster numbers, video by video.
 
-    ``nmi`` divides by the arithmetic mean of the entropies, which makes it the V-measure, the
-    harmonic mean of ``homogeneity`` and ``completeness``. NMI and purity rise with the number of
-    clusters even if those are random (n singletons have purity 1); ``ami`` is 0 for chance.
+    NMI and purity rise with the number of clusters even if those are random: n singletons have
+    purity 1. AMI corrects for that.
+
+    Args:
+        labels: True label of each video.
+        clusters: Cluster of each video.
+
+    Returns:
+        ``nmi`` (divided by the arithmetic mean of the entropies, which makes it the V-measure),
+        ``ami`` (0 for chance), ``purity``, ``homogeneity``, ``completeness`` and ``v_measure``
+        (the harmonic mean of both). A score of 1 is full agreement.
+
+    Raises:
+        ValueError: The lengths differ, or there is no video.
+
+    Example:
+        >>> cluster_quality(["run", "run", "walk"], [0, 0, 1])["ami"]
+        1.0
     """
     if len(clusters) != len(labels):
         raise ValueError(f"{len(clusters)} cluster numbers for {len(labels)} labels")
-    true = np.unique(np.asarray(labels, dtype=str), return_inverse=True)[1]
-    homogeneity, completeness, v_measure = metrics.homogeneity_completeness_v_measure(
-        true, clusters
-    )
+    true, found = _numbered(labels), np.asarray(clusters)
+    homogeneity, completeness, v_measure = metrics.homogeneity_completeness_v_measure(true, found)
     return {
-        "nmi": float(metrics.normalized_mutual_info_score(true, clusters)),
-        "ami": float(metrics.adjusted_mutual_info_score(true, clusters)),
+        "nmi": float(metrics.normalized_mutual_info_score(true, found)),
+        "ami": adjusted_mutual_information(true, found),
         "purity": purity(labels, clusters),
         "homogeneity": float(homogeneity),
         "completeness": float(completeness),
@@ -33,22 +48,31 @@ def cluster_quality(labels: Sequence[str], clusters: Clusters) -> dict[str, floa
 
 
 def purity(labels: Sequence[str], clusters: Clusters) -> float:
-    """Return the share of videos that carry the commonest label of their cluster."""
+    """Return the share of videos that have the most frequent label of their cluster, in (0, 1].
+
+    Raises:
+        ValueError: There is no video.
+    """
     if len(clusters) == 0:
-        raise ValueError("purity of no videos at all")
-    true = np.unique(np.asarray(labels, dtype=str), return_inverse=True)[1]
+        raise ValueError("purity needs at least one video")
     found = np.unique(np.asarray(clusters), return_inverse=True)[1]
-    counts = metrics.cluster.contingency_matrix(true, found, sparse=True)  # many small clusters
+    # sparse, because there can be tens of thousands of clusters
+    counts = metrics.cluster.contingency_matrix(_numbered(labels), found, sparse=True)
     return float(counts.max(axis=0).sum() / len(clusters))
 
 
 def cluster_sizes(clusters: Clusters) -> dict[str, int | float]:
-    """Return the spectrum of cluster sizes: counts, quantiles over clusters, and the largest.
+    """Return statistics of the cluster sizes.
 
-    ``size_25``, ``size_50`` (the median), ``size_75`` and ``size_90`` are percentiles.
+    Returns:
+        ``videos``, ``clusters``, ``singletons`` (clusters of one video), the percentiles
+        ``size_25``, ``size_50``, ``size_75`` and ``size_90`` over clusters, and ``largest``.
+
+    Raises:
+        ValueError: There is no video.
     """
     if len(clusters) == 0:
-        raise ValueError("cluster sizes of no videos at all")
+        raise ValueError("cluster sizes need at least one video")
     sizes = np.unique(np.asarray(clusters), return_counts=True)[1]
     quantiles = {f"size_{p}": float(np.percentile(sizes, p)) for p in (25, 50, 75, 90)}
     return {
@@ -58,3 +82,8 @@ def cluster_sizes(clusters: Clusters) -> dict[str, int | float]:
         **quantiles,
         "largest": int(sizes.max()),
     }
+
+
+def _numbered(labels: Sequence[str]) -> Int[np.ndarray, " n"]:
+    """Return the labels as numbers 0..k-1."""
+    return np.unique(np.asarray(labels, dtype=str), return_inverse=True)[1]

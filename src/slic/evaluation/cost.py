@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from slic.clips.flow import flow_step
+from slic.clips.flow import make_flow_step
 from slic.clips.reader import read_size
 from slic.clips.spans import half_overlapping_spans
 from slic.models.encoder import VideoEncoder
@@ -157,7 +157,7 @@ def seconds_per_flow_step(recipe: Recipe, *, repetitions: int = 3) -> float:
     width, height = read_size(recipe.clip.size)
     noise = np.random.default_rng(0).integers(0, 256, (height, width + 1), np.uint8)
     picture = np.asarray(cv2.GaussianBlur(noise, (0, 0), 3), np.uint8)
-    step, seconds = flow_step(recipe.flow.method), []
+    step, seconds = make_flow_step(recipe.flow.method), []
     for _ in range(repetitions):
         start = time.perf_counter()
         step(picture[:, 1:].copy(), picture[:, :-1].copy())

@@ -1,4 +1,4 @@
-"""Reading partitions of videos into clusters, wherever they come from."""
+"""Partitions of videos into clusters: of a run's rounds, of embeddings, or of a CSV file."""
 
 import json
 import re
@@ -8,24 +8,25 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
+from slic.clustering.base import Clusterer
 from slic.clustering.finch import finch
-from slic.clustering.kmeans import spherical_kmeans
-from slic.embeddings import Embeddings, centred_unit_rows
+from slic.embeddings import Embeddings
 from slic.errors import CatalogError
 from slic.files import id_of, read_csv
+from slic.neighbours.rows import centred, unit_rows
 
-_ROUND = re.compile(r"epoch-(\d+)\.jsonl")
+_ROUND_FILE = re.compile(r"epoch-(\d+)\.jsonl")
 
 
 @dataclass(frozen=True, eq=False)
 class Partition:
-    """A cluster number for each of a list of videos.
+    """A cluster number for each video of a list.
 
     Attributes:
-        name: What it is, for a table.
+        name: Name of the partition in tables.
         place: Its epoch, or its level in FINCH's hierarchy, 0 the finest.
         ids: Video ids.
-        clusters: Their clusters.
+        clusters: The cluster of each video.
     """
 
     name: str
@@ -35,44 +36,59 @@ class Partition:
 
 
 def read_partitions(
-    path: Path, *, kmeans: int | None = None, centre: bool = False, seed: int = 0
+    path: Path, *, clusterer: Clusterer | None = None, centre: bool = False, seed: int = 0
 ) -> list[Partition]:
-    """Return every round of a run folder, the clusters of embeddings, or those of a CSV file.
+    """Return the partitions of a run folder, of an embeddings file, or of a CSV file.
 
     Args:
-        path: A run folder; a ``.npz`` file of `Embeddings`, which are averaged over the clips and
-            clustered here by FINCH, all levels of it; or a CSV file with columns ``path,cluster``.
-        kmeans: Make so many clusters of embeddings by spherical k-means instead.
-        centre: Take the mean off the embeddings first.
-        seed: Of k-means.
+        path: A run folder, of which every round is read; a ``.npz`` file of `Embeddings`, which are
+            averaged over the clips and clustered here; or a CSV file with columns
+            ``path,cluster``.
+        clusterer: The clustering of embeddings. None is FINCH with all levels of its hierarchy.
+        centre: Subtract the mean from the embeddings first.
+        seed: Seed of the clusterer.
 
     Raises:
-        CatalogError: There is no partition in it, or one that is there already is to be made.
-        CheckpointError: A ``.npz`` file of something else.
-        TrainingError: Embeddings that are not finite, or fewer than ``kmeans``.
+        CatalogError: ``path`` holds no partition; or it holds partitions already, and ``clusterer``
+            or ``centre`` was given.
+        EmbeddingsError: The embeddings are damaged or not finite.
+        TrainingError: Too few embeddings for the clusterer.
+
+    Example:
+        >>> [one.name for one in read_partitions(Path("embeddings.npz"))]
+        ['FINCH 0', 'FINCH 1', 'FINCH 2']
     """
     if path.suffix.lower() == ".npz":
-        return cluster_embeddings(Embeddings.load(path), kmeans=kmeans, centre=centre, seed=seed)
-    if kmeans is not None or centre:
-        raise CatalogError(f"{path}: k-means and centring are for .npz files of embeddings.")
+        embeddings = Embeddings.load(path)
+        return cluster_embeddings(embeddings, clusterer=clusterer, centre=centre, seed=seed)
+    if clusterer is not None or centre:
+        raise CatalogError(
+            f"{path}: a clustering and centring apply only to .npz files of embeddings."
+        )
     return partitions_of_run(path) if path.is_dir() else [partition_of_csv(path)]
 
 
 def partitions_of_run(folder: Path) -> list[Partition]:
-    """Return the rounds of a pretraining run, first to last; see `read_partitions`."""
+    """Return the partition of every clustering round of a run, first to last.
+
+    Raises:
+        CatalogError: There is none, or its file is damaged.
+    """
     files = sorted((folder / "clusters").glob("*.jsonl"))
     rounds = [
-        _round(file, int(match[1])) for file in files if (match := _ROUND.fullmatch(file.name))
+        _read_round(file, int(match[1]))
+        for file in files
+        if (match := _ROUND_FILE.fullmatch(file.name))
     ]
     if not rounds:
         raise CatalogError(
-            f"{folder}: no clusters/epoch-*.jsonl here; give the folder of a pretraining run, "
+            f"{folder}: no clusters/epoch-*.jsonl here; give the folder of a training run, "
             "a .npz file of embeddings or a CSV file path,cluster."
         )
     return rounds
 
 
-def _round(file: Path, epoch: int) -> Partition:
+def _read_round(file: Path, epoch: int) -> Partition:
     try:
         records = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         ids = tuple(record["video"] for record in records)
@@ -83,13 +99,15 @@ def _round(file: Path, epoch: int) -> Partition:
 
 
 def cluster_embeddings(
-    embeddings: Embeddings, *, kmeans: int | None, centre: bool, seed: int
+    embeddings: Embeddings, *, clusterer: Clusterer | None, centre: bool, seed: int
 ) -> list[Partition]:
-    """Return FINCH's partitions, finest first, or the one of k-means; see `read_partitions`."""
-    x = centred_unit_rows([embeddings.mean], centre=centre)
-    if kmeans is not None:
-        clusters = spherical_kmeans(x, kmeans, seed=seed)
-        return [Partition(f"k-means {kmeans}", 0, embeddings.ids, clusters)]
+    """Return FINCH's partitions, finest first, or the one of ``clusterer``; see `read_partitions`.
+
+    The embeddings are averaged over the clips of a video and scaled to unit length.
+    """
+    x = unit_rows(centred(embeddings.mean) if centre else embeddings.mean)
+    if clusterer is not None:
+        return [Partition(str(clusterer), 0, embeddings.ids, clusterer(x, seed=seed).labels)]
     return [
         Partition(f"FINCH {level}", level, embeddings.ids, clusters)
         for level, clusters in enumerate(finch(x).partitions)
@@ -97,7 +115,11 @@ def cluster_embeddings(
 
 
 def partition_of_csv(path: Path) -> Partition:
-    """Return the partition of a CSV file; see `read_partitions`."""
+    """Return the partition of a CSV file with columns ``path`` and ``cluster``.
+
+    Raises:
+        CatalogError: A column is missing, a cell is empty, or a video has two rows.
+    """
     cluster_of: dict[str, str] = {}
     for line, row in read_csv(path, "path", "cluster"):
         video_id = id_of(row["path"], path.parent)

@@ -1,26 +1,13 @@
-"""Exact nearest neighbours by cosine, some queries at a time.
-
-Memory grows with the vectors and with the answer, never with queries times gallery.
-"""
+"""Ranking of a gallery by cosine similarity to a query, and the ranks of its matches."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from slic.errors import SlicError
-
-BLOCK_ELEMENTS = 2**25  # similarities held at once: 128 MiB, whatever the size of the gallery
-GALLERY_BLOCK = 2**16  # gallery rows a block of `rank`; fewer would make less of it Python
-GROUP = 16  # values of which only the greatest is looked at first
-
-
-class Ranking(NamedTuple):
-    """The k nearest gallery rows of every query, nearest first; equal ones in gallery order."""
-
-    indices: Int[np.ndarray, "q k"]
-    similarities: Float32[np.ndarray, "q k"]
+from slic.errors import EmbeddingsError
+from slic.neighbours.exact import MAX_BLOCK_SIMILARITIES, NearestRows, nearest_rows
+from slic.neighbours.rows import centred, unit_rows
 
 
 def rank(
@@ -29,112 +16,66 @@ def rank(
     k: int,
     *,
     centre: bool = False,
-) -> Ranking:
-    """Return the k gallery videos of greatest cosine similarity for every query (all if k > n).
+) -> NearestRows:
+    """Return the ``k`` gallery videos of greatest cosine similarity for every query.
 
-    Clip features (axes between the first and the last) are averaged first, then each side's mean
-    vector is subtracted if ``centre`` is on.
+    Args:
+        queries: One embedding per video, or one per clip; clips are averaged.
+        gallery: As ``queries``.
+        k: Videos per query; the whole gallery if it has fewer.
+        centre: Subtract the queries' mean from the queries and the gallery's from the gallery.
+
+    Raises:
+        EmbeddingsError: A side is empty, or an embedding is not finite.
+
+    Example:
+        >>> rank(query.clips, gallery.clips, 5).indices[0]
+        array([12,  3, 44,  8, 31])
     """
-    query, other = unit_vectors(queries, centre=centre), unit_vectors(gallery, centre=centre)
-    at_once = max(1, BLOCK_ELEMENTS // min(len(other), GALLERY_BLOCK))
-    parts = [_rank(query[a : a + at_once], other, k) for a in range(0, len(query), at_once)]
-    return Ranking(*(np.concatenate(part) for part in zip(*parts, strict=True)))
-
-
-def _rank(
-    query: Float32[np.ndarray, "q d"], gallery: Float32[np.ndarray, "n d"], k: int
-) -> Ranking:
-    """Keep the k nearest of the gallery's blocks so far: many queries a block make it quick."""
-    held = Ranking(np.empty((len(query), 0), np.int64), np.empty((len(query), 0), np.float32))
-    room = np.empty((len(query), min(len(gallery), GALLERY_BLOCK)), np.float32)
-    for start in range(0, len(gallery), GALLERY_BLOCK):
-        block = gallery[start : start + GALLERY_BLOCK]
-        similarity = np.matmul(query, block.T, out=room[:, : len(block)])
-        merged = [
-            _merged(places, values, row, start=start, k=k)
-            for places, values, row in zip(*held, similarity, strict=True)
-        ]
-        held = Ranking(*(np.stack(part) for part in zip(*merged, strict=True)))
-    return held
-
-
-def _merged(
-    places: Int[np.ndarray, " m"],
-    similarities: Float32[np.ndarray, " m"],
-    row: Float32[np.ndarray, " b"],
-    *,
-    start: int,
-    k: int,
-) -> tuple[Int[np.ndarray, " l"], Float32[np.ndarray, " l"]]:
-    """Return the k nearest of those kept and of one more block, whose first place is ``start``."""
-    least = similarities[-1] if len(similarities) == k else -np.inf
-    nearer = np.flatnonzero(row > least)  # an equal one comes later in the gallery
-    both = np.concatenate([similarities, row[nearer]])
-    order = nearest(both, k)
-    return np.concatenate([places, start + nearer])[order], both[order]
+    query, other = (video_vectors(side, centre=centre) for side in (queries, gallery))
+    return nearest_rows(query, other, k)
 
 
 def similarity_rows(
     queries: Float[np.ndarray, "q ... d"], gallery: Float[np.ndarray, "n ... d"], *, centre: bool
 ) -> Iterator[Float32[np.ndarray, " n"]]:
-    """Give the cosine similarities of one query after another with the whole gallery."""
-    query, other = unit_vectors(queries, centre=centre), unit_vectors(gallery, centre=centre)
-    at_once = max(1, BLOCK_ELEMENTS // len(other))
+    """Yield the cosine similarities to the whole gallery, one query at a time; see `rank`."""
+    query, other = (video_vectors(side, centre=centre) for side in (queries, gallery))
+    at_once = max(1, MAX_BLOCK_SIMILARITIES // len(other))
     for start in range(0, len(query), at_once):
         yield from query[start : start + at_once] @ other.T
 
 
-def unit_vectors(
+def video_vectors(
     embeddings: Float[np.ndarray, "n ... d"], *, centre: bool
 ) -> Float32[np.ndarray, "n d"]:
-    """Average the clips of each video, centre the split if asked, and scale to length 1.
+    """Return one unit vector per video: the mean over its clips, centred if asked.
 
-    A vector of length 0 stays 0. Beside the result, a block of rows is held.
+    Args:
+        embeddings: Axes between the first and the last are clips, which are averaged as they are,
+            before any scaling to unit length.
+        centre: Subtract the mean vector of these videos.
 
     Raises:
-        SlicError: There is no video, or an embedding is not finite.
+        EmbeddingsError: There is no video, or an embedding is not finite.
     """
     if embeddings.size == 0:
-        raise SlicError(f"retrieval needs at least one video on each side, got {embeddings.shape}.")
-    unit = np.empty((len(embeddings), embeddings.shape[-1]), dtype=np.float32)
-    at_once = max(1, BLOCK_ELEMENTS // embeddings[0].size)
-    for start in range(0, len(unit), at_once):
-        rows = embeddings[start : start + at_once].astype(np.float32)
-        mean = rows.reshape(len(rows), -1, unit.shape[1]).mean(axis=1)
-        if len(bad := np.flatnonzero(~np.isfinite(mean).all(axis=1))):
-            raise SlicError(
-                f"the embedding of video {start + bad[0]} is not finite; embed again with fp32."
-            )
-        unit[start : start + at_once] = mean
-    if centre:
-        unit -= unit.mean(axis=0, dtype=np.float64).astype(np.float32)
-    length = np.sqrt(np.einsum("nd,nd->n", unit, unit))
-    unit /= np.maximum(length, 1e-12)[:, None]
-    return unit
-
-
-def nearest(row: Float32[np.ndarray, " n"], k: int) -> Int[np.ndarray, " k"]:
-    """Return the places of the k greatest values, greatest first; equal ones in their order."""
-    candidates = np.flatnonzero(row >= _floor(row, k)) if k < len(row) else np.arange(len(row))
-    order = np.argsort(-row[candidates], kind="stable")[:k]
-    return np.asarray(candidates[order])
-
-
-def _floor(row: Float32[np.ndarray, " n"], k: int) -> np.float32:
-    """Return a number that at least k values reach, and in a long row few more than k.
-
-    The k greatest of the maxima of groups are such values, and cost a tenth of looking for the k-th
-    value of all.
-    """
-    if len(row) >= GROUP * k:
-        row = row[: len(row) // GROUP * GROUP].reshape(GROUP, -1).max(axis=0)
-    return np.float32(np.partition(row, len(row) - k)[len(row) - k])
+        raise EmbeddingsError(
+            f"retrieval needs at least one video on each side, got {embeddings.shape}."
+        )
+    clips = embeddings.reshape(len(embeddings), -1, embeddings.shape[-1])
+    mean = clips.mean(axis=1, dtype=np.float32)
+    return unit_rows(centred(mean) if centre else mean)
 
 
 def first_match_rank(row: Float32[np.ndarray, " n"], matches: Int[np.ndarray, " m"]) -> int:
-    """Return the rank (from 1) of the best match, equal values ranked in their order.
+    """Return the rank of the best match, from 1; equal similarities rank in gallery order.
 
-    Counts what is ahead of it: no sort. ``matches`` are places in ascending order, at least one.
+    It counts the videos ahead of the match, which is faster than a sort.
+
+    Args:
+        row: Similarities of one query to the gallery.
+        matches: Positions of the matches in the gallery, ascending, at least one.
     """
     best = matches[row[matches].argmax()]  # the first of equal ones
     ahead = np.count_nonzero(row > row[best]) + np.count_nonzero(row[:best] == row[best])
@@ -144,10 +85,14 @@ def first_match_rank(row: Float32[np.ndarray, " n"], matches: Int[np.ndarray, " 
 def match_ranks(
     row: Float32[np.ndarray, " n"], matches: Int[np.ndarray, " m"]
 ) -> Int[np.ndarray, " m"]:
-    """Return the ranks (from 1, ascending) of all matches, equal values ranked in their order.
+    """Return the ranks of all matches, from 1, ascending; equal similarities in gallery order.
 
-    Values are sorted without their places, at a third of the time; only where a match has the very
-    value of a video that is none, the places decide and a full ranking is made.
+    Values are sorted without their positions, in a third of the time. Positions matter only if a
+    match has exactly the similarity of a video that is no match; then the full ranking is made.
+
+    Args:
+        row: Similarities of one query to the gallery.
+        matches: Positions of the matches in the gallery, ascending, at least one.
     """
     value = -np.sort(-row[matches])
     ascending = np.sort(row)

@@ -1,49 +1,95 @@
-"""Arithmetic on embeddings, one a row, in blocks: what is held beside them stays small."""
+"""Row arithmetic on embeddings: unit length, centring, sums and means by label, distances.
 
-from collections.abc import Iterator
+An embedding is a row. The functions work in blocks, so that memory beside the result stays small.
+"""
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int
 from scipy.sparse import csr_array
 
-from slic.errors import TrainingError
+from slic.errors import EmbeddingsError
 
-BLOCK = 8192
-CENTRE_BLOCK = 2048
-COLUMNS = 32
+ROWS_PER_BLOCK = 8192
+SUMMED_COLUMNS_PER_BLOCK = 32
 
 
-def directions(x: Float[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:
-    """Return the rows at length 1 (zero rows stay zero).
+def normalise(x: Float[np.ndarray, "*n d"]) -> Float64[np.ndarray, "*n d"]:
+    """Return the rows at length 1, in double precision; a zero row stays zero."""
+    scale = np.abs(x).max(
+        axis=-1, keepdims=True, initial=0.0
+    )  # squares neither overflow nor vanish
+    rows = x.astype(np.float64) / np.where(scale > 0, scale, 1.0)
+    length = np.linalg.norm(rows, axis=-1, keepdims=True)
+    unit: Float64[np.ndarray, "*n d"] = rows / np.where(length > 0, length, 1.0)
+    return unit
+
+
+def unit_rows(x: Float[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:
+    """Return the rows at length 1; a zero row stays zero.
 
     Raises:
-        TrainingError: Values that are not finite.
+        EmbeddingsError: Values that are not finite. The message names the first rows.
+
+    Example:
+        >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]]))
+        array([[0.6, 0.8], [0. , 0. ]], dtype=float32)
     """
     unit = np.empty(x.shape, dtype=np.float32)
     bad: list[int] = []
     for block in _blocks(len(x)):
         bad += (block.start + np.flatnonzero(~np.isfinite(x[block]).all(axis=1))).tolist()
         if not bad:
-            unit[block] = _unit_rows(x[block])
+            unit[block] = normalise(x[block])
     if bad:
         rows = ", ".join(map(str, bad[:3])) + (", ..." if len(bad) > 3 else "")
-        raise TrainingError(
-            f"{len(bad)} of {len(x)} embeddings are not finite (rows {rows}): the encoder has "
-            "diverged. Lower the learning rate or train in fp32."
+        raise EmbeddingsError(
+            f"{len(bad)} of {len(x)} embeddings are not finite (rows {rows}). Embed again in fp32; "
+            "if that gives the same, the encoder has diverged: lower the learning rate or train in "
+            "fp32."
         )
     return unit
+
+
+def centred(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    """Return the rows minus their mean row, in the precision of ``x``.
+
+    The mean is summed in double precision: in single precision, a sum of a million rows is wrong
+    in the fourth digit.
+    """
+    shifted: Float[np.ndarray, "n d"] = x - x.mean(axis=0, dtype=np.float64).astype(x.dtype)
+    return shifted
+
+
+def centred_unit_rows(
+    parts: Sequence[Float[np.ndarray, "n _"]], *, centre: bool
+) -> Float32[np.ndarray, "n d"]:
+    """Scale the rows of each matrix to unit length, and join the matrices side by side.
+
+    Every matrix then has the same weight in a cosine between joined rows.
+
+    Args:
+        parts: Matrices with one row per video.
+        centre: Whether to subtract each matrix's mean row first.
+
+    Raises:
+        EmbeddingsError: Values that are not finite.
+    """
+    return np.concatenate([unit_rows(centred(x) if centre else x) for x in parts], axis=1)
 
 
 def paired_distances(
     x: Float[np.ndarray, "n d"], first: Int[np.ndarray, " m"], second: Int[np.ndarray, " m"]
 ) -> Float64[np.ndarray, " m"]:
-    """Return the cosine distance of rows ``first`` to rows ``second``, pair by pair.
+    """Return the cosine distance of row ``first[i]`` to row ``second[i]``, for every i.
 
-    Two zero rows are at distance 0, a zero row and another at 1.
+    Returns:
+        Distances in [0, 2]. Two zero rows are at distance 0, a zero row and another at 1.
     """
     distance = np.empty(len(first))
     for block in _blocks(len(first)):
-        a, b = _unit_rows(x[first[block]]), _unit_rows(x[second[block]])
+        a, b = normalise(x[first[block]]), normalise(x[second[block]])
         apart = np.clip(1.0 - np.einsum("nd,nd->n", a, b), 0.0, 2.0)
         distance[block] = np.where(a.any(axis=1) | b.any(axis=1), apart, 0.0)
     return distance
@@ -52,43 +98,30 @@ def paired_distances(
 def sums_by_label(
     x: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], *, k: int
 ) -> Float64[np.ndarray, "k d"]:
-    """Return the sum of the rows of each of the labels 0..k-1."""
+    """Return the sum of the rows of each label 0..k-1; zero for a label without rows."""
     members = csr_array((np.ones(len(x)), (labels, np.arange(len(x)))), shape=(k, len(x)))
     sums = np.empty((k, x.shape[1]))
-    for start in range(0, x.shape[1], COLUMNS):  # the product makes float64 copies
-        columns = slice(start, start + COLUMNS)
+    for start in range(0, x.shape[1], SUMMED_COLUMNS_PER_BLOCK):  # the product copies to float64
+        columns = slice(start, start + SUMMED_COLUMNS_PER_BLOCK)
         sums[:, columns] = members @ x[:, columns]
     return sums
 
 
-def nearest_centres(
-    unit: Float32[np.ndarray, "n d"], centres: Float32[np.ndarray, "k d"]
-) -> tuple[Int[np.ndarray, " n"], Float32[np.ndarray, " n"]]:
-    """Return every point's nearest centre and the distance to it."""
-    labels = np.empty(len(unit), dtype=np.int64)
-    distance = np.empty(len(unit), dtype=np.float32)
-    for start in range(0, len(unit), CENTRE_BLOCK):
-        block = slice(start, start + CENTRE_BLOCK)
-        similarity = unit[block] @ centres.T
-        labels[block] = similarity.argmax(axis=1)
-        distance[block] = 1.0 - similarity[np.arange(len(similarity)), labels[block]]
-    return labels, distance
+def means_by_label(
+    x: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], *, k: int
+) -> Float64[np.ndarray, "k d"]:
+    """Return the mean of the rows of each label 0..k-1; every label needs a row."""
+    sizes = np.bincount(labels, minlength=k)
+    means: Float64[np.ndarray, "k d"] = sums_by_label(x, labels, k=k) / sizes[:, None]
+    return means
 
 
 def mean_directions(
     unit: Float32[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], *, k: int
 ) -> Float32[np.ndarray, "k d"]:
-    """Return the direction of the mean of every cluster 0..k-1, zero for an empty one."""
-    return directions(sums_by_label(unit, labels, k=k))
+    """Return the unit mean of the rows of each label 0..k-1; zero for a label without rows."""
+    return unit_rows(sums_by_label(unit, labels, k=k))
 
 
 def _blocks(n: int) -> Iterator[slice]:
-    return (slice(start, start + BLOCK) for start in range(0, n, BLOCK))
-
-
-def _unit_rows(x: Float[np.ndarray, "n d"]) -> Float64[np.ndarray, "n d"]:
-    scale = np.abs(x).max(axis=1, keepdims=True, initial=0.0)  # squares neither overflow nor vanish
-    rows = x.astype(np.float64) / np.where(scale > 0, scale, 1.0)
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: Float64[np.ndarray, "n d"] = rows / np.where(length > 0, length, 1.0)
-    return unit
+    return (slice(start, start + ROWS_PER_BLOCK) for start in range(0, n, ROWS_PER_BLOCK))

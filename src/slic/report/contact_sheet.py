@@ -71,7 +71,7 @@ def _section(results: Results, videos: dict[int, Video], pool: ThreadPoolExecuto
 
 def _tile(hit: Hit, strip: str) -> str:
     times = f"{clock(hit.start_seconds)} to {clock(hit.end_seconds)}"
-    name = f"<b>{html.escape(hit.name)}</b> " if hit.name else ""
+    name = f"<b>{html.escape(hit.label)}</b> " if hit.label else ""
     return (
         f'<figure title="{html.escape(hit.path, quote=True)}">{strip}'
         f"<figcaption><i>{hit.score:.3f}</i><span>{html.escape(hit.path)}</span>"

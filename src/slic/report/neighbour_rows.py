@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from slic.evaluation.ranking import Ranking
+from slic.neighbours.exact import NearestRows
 from slic.videos.thumbnails import Filmstrip
 
 NEIGHBOURS = 6
@@ -46,7 +46,7 @@ class NeighbourRow:
 
 
 def neighbour_rows(
-    ranking: Ranking,
+    ranking: NearestRows,
     *,
     query_names: Sequence[str],
     query_labels: Sequence[str],

@@ -5,9 +5,9 @@ embedding each, clusters and names, changed in transactions. The vector store be
 "which are nearest" and can be made anew from the database at any time.
 """
 
-from slic.search.classifier import Check, Classifier, Prediction, spread_names
-from slic.search.classifying import NamedStretch, VideoVerdict, classify_videos
-from slic.search.cluster_edits import merge, move, name_cluster
+from slic.search.classifier import LeaveOneOutScores, MomentClassifier, Prediction, spread_labels
+from slic.search.classifying import PredictedSegment, VideoPrediction, classify_videos
+from slic.search.cluster_edits import label_cluster, merge, move
 from slic.search.clusters import (
     Cluster,
     cluster_index,
@@ -19,10 +19,17 @@ from slic.search.clusters import (
     show_level,
 )
 from slic.search.duplicates import Duplicate, near_duplicates
-from slic.search.exports import export_names, import_names
+from slic.search.exports import export_labels, import_labels
 from slic.search.index import Index, IndexedVideo, Moment
 from slic.search.indexing import IndexReport, create_index, index_settings, update_index
-from slic.search.labels import Name, Naming, assign_name, list_names, names_of_moments, undo
+from slic.search.labels import (
+    Label,
+    LabelChange,
+    labels_of_moments,
+    list_labels,
+    set_label,
+    undo_label_change,
+)
 from slic.search.query import (
     Query,
     query_from_clip,
@@ -33,37 +40,36 @@ from slic.search.query import (
 from slic.search.results import Hit, search
 
 __all__ = [
-    "Check",
-    "Classifier",
     "Cluster",
     "Duplicate",
     "Hit",
     "Index",
     "IndexReport",
     "IndexedVideo",
+    "Label",
+    "LabelChange",
+    "LeaveOneOutScores",
     "Moment",
-    "Name",
-    "NamedStretch",
-    "Naming",
+    "MomentClassifier",
+    "PredictedSegment",
     "Prediction",
     "Query",
-    "VideoVerdict",
-    "assign_name",
+    "VideoPrediction",
     "classify_videos",
     "cluster_index",
     "cluster_members",
     "cluster_of",
     "clusters_per_level",
     "create_index",
-    "export_names",
-    "import_names",
+    "export_labels",
+    "import_labels",
     "index_settings",
+    "label_cluster",
+    "labels_of_moments",
     "list_clusters",
-    "list_names",
+    "list_labels",
     "merge",
     "move",
-    "name_cluster",
-    "names_of_moments",
     "near_duplicates",
     "outliers",
     "query_from_clip",
@@ -71,8 +77,9 @@ __all__ = [
     "query_from_video",
     "refine",
     "search",
+    "set_label",
     "show_level",
-    "spread_names",
-    "undo",
+    "spread_labels",
+    "undo_label_change",
     "update_index",
 ]

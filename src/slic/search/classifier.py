@@ -1,10 +1,10 @@
-"""A handful of names makes a classifier, one that says "unknown" of what it has not seen.
+"""A handful of labels makes a classifier, one that says "unknown" of what it has not seen.
 
-The nearest named moments vote, each with weight exp(similarity / 0.07) (Wu et al., CVPR 2018).
-What is farther from every named moment than named moments usually are from others of their name is
-unknown. How far that is, and how often the votes are right, is found by leaving out: each named
-moment is judged without its own video where its name has others, else without what overlaps it.
-Copies of a file are one video: they share their names, so each would vouch for the other.
+The nearest labelled moments vote, each with weight exp(similarity / 0.07) (Wu et al., CVPR 2018).
+What is farther from every labelled moment than labelled moments usually are from others of their label is
+unknown. How far that is, and how often the votes are right, is found by leaving out: each labelled
+moment is judged without its own video where its label has others, else without what overlaps it.
+Copies of a file are one video: they share their labels, so each would vouch for the other.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from jaxtyping import Bool, Float32, Int64
 
 from slic.errors import SearchError
 from slic.search.index import Index
-from slic.search.labels import Source, names_of_moments, stretches_of, write_names
+from slic.search.labels import Source, labels_of_moments, segments_of, write_labels
 
 VOTERS = 10
 TEMPERATURE = 0.07
-KNOWN_SHARE = 0.95  # of the named moments that shall count as known when they are left out
+KNOWN_SHARE = 0.95  # of the labelled moments that shall count as known when they are left out
 MOST_LEFT_OUT = 1000
 MOST_SPREAD_CONFIDENCE = 0.99  # only a person is sure
 BLOCK = 1024
@@ -29,21 +29,21 @@ class Prediction:
     """What a moment is.
 
     Attributes:
-        name: The name, or None for unknown.
+        label: The label, or None for unknown.
         confidence: Share of the votes for the guess, 0..1.
-        similarity: Cosine similarity to the nearest named moment.
-        guess: The name with most votes, whether or not it is near enough.
+        similarity: Cosine similarity to the nearest labelled moment.
+        guess: The label with most votes, whether or not it is near enough.
     """
 
-    name: str | None
+    label: str | None
     confidence: float
     similarity: float
     guess: str
 
 
 @dataclass(frozen=True)
-class Check:
-    """How named moments fare when they are left out: shares that add up to 1."""
+class LeaveOneOutScores:
+    """How labelled moments fare when they are left out: shares that add up to 1."""
 
     right: float
     wrong: float
@@ -52,31 +52,31 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """Moments that a person named: their names, unit embeddings, videos, and times in seconds.
+    """Moments that a person labelled: their labels, unit embeddings, videos, and times in seconds.
 
     Copies of a file have the same number in ``videos``.
     """
 
-    names: tuple[str, ...]
+    labels: tuple[str, ...]
     vectors: Float32[np.ndarray, "n d"]
     videos: Int64[np.ndarray, " n"]
     start_seconds: np.ndarray
     end_seconds: np.ndarray
 
 
-class Classifier:
-    """The votes of the nearest named moments.
+class MomentClassifier:
+    """The votes of the nearest labelled moments.
 
     Attributes:
-        names: The names it can give, sorted.
+        labels: The labels it can give, sorted.
         threshold: Cosine similarity below which a moment is unknown.
         check: What leaving out showed.
     """
 
     def __init__(self, examples: Examples, *, seed: int = 0) -> None:
-        self.names = sorted(set(examples.names))
+        self.labels = sorted(set(examples.labels))
         self._vectors = examples.vectors
-        self._labels = np.array([self.names.index(name) for name in examples.names])
+        self._labels = np.array([self.labels.index(label) for label in examples.labels])
         left_out = np.random.default_rng(seed).permutation(len(self._labels))[:MOST_LEFT_OUT]
         similarity = examples.vectors[left_out] @ examples.vectors.T
         similarity[_not_to_be_asked(examples, self._labels, left_out)] = -np.inf
@@ -84,27 +84,29 @@ class Classifier:
         self.check = self._checked(similarity, left_out)
 
     @classmethod
-    def from_index(cls, index: Index, *, seed: int = 0) -> "Classifier":
-        """Learn from the names that a person gave, not from those that were spread.
+    def from_index(cls, index: Index, *, seed: int = 0) -> "MomentClassifier":
+        """Learn from the labels that a person gave, not from those that were spread.
 
         Raises:
-            SearchError: Fewer than two moments were named.
+            SearchError: Fewer than two moments were labelled.
         """
-        named = {i: name for i, name in names_of_moments(index).items() if name.source == "given"}
-        ids = sorted(named)
+        labelled = {
+            i: label for i, label in labels_of_moments(index).items() if label.source == "given"
+        }
+        ids = sorted(labelled)
         if len(ids) < 2:
             raise SearchError(
-                f"{index.path}: {len(ids)} moments are named, at least 2 are needed; "
-                "name some with `slic name` or in the studio."
+                f"{index.path}: {len(ids)} moments are labelled, at least 2 are needed; "
+                "label some with `slic label` or in the studio."
             )
-        stretches = stretches_of(index, ids)
-        contents = [stretch.fingerprint for stretch in stretches]
+        segments = segments_of(index, ids)
+        contents = [segment.content_id for segment in segments]
         examples = Examples(
-            names=tuple(named[i].name for i in ids),
+            labels=tuple(labelled[i].label for i in ids),
             vectors=index.vectors(ids),
             videos=np.unique(contents, return_inverse=True)[1],
-            start_seconds=np.array([stretch.start_seconds for stretch in stretches]),
-            end_seconds=np.array([stretch.end_seconds for stretch in stretches]),
+            start_seconds=np.array([segment.start_seconds for segment in segments]),
+            end_seconds=np.array([segment.end_seconds for segment in segments]),
         )
         return cls(examples, seed=seed)
 
@@ -115,72 +117,72 @@ class Classifier:
             similarity = vectors[start : start + BLOCK] @ self._vectors.T
             shares = self._shares(similarity)
             for row, nearest in zip(shares, similarity.max(axis=1).tolist(), strict=True):
-                guess, confidence = self.names[int(row.argmax())], float(row.max())
-                name = guess if nearest >= self.threshold else None
-                found.append(Prediction(name, confidence, nearest, guess))
+                guess, confidence = self.labels[int(row.argmax())], float(row.max())
+                label = guess if nearest >= self.threshold else None
+                found.append(Prediction(label, confidence, nearest, guess))
         return found
 
-    def _shares(self, similarity: Float32[np.ndarray, "m n"]) -> Float32[np.ndarray, "m names"]:
-        """Return the share of the votes that every name gets."""
+    def _shares(self, similarity: Float32[np.ndarray, "m n"]) -> Float32[np.ndarray, "m labels"]:
+        """Return the share of the votes that every label gets."""
         voters = np.argsort(-similarity, axis=1, kind="stable")[:, :VOTERS]
         near = np.take_along_axis(similarity, voters, axis=1)
         nearest = np.maximum(near[:, :1], -1.0)  # nobody to ask: all weights are 0
         weight = np.exp((near - nearest) / TEMPERATURE)
-        shares = np.zeros((len(similarity), len(self.names)), dtype=np.float32)
+        shares = np.zeros((len(similarity), len(self.labels)), dtype=np.float32)
         np.add.at(shares, (np.arange(len(voters))[:, None], self._labels[voters]), weight)
         total = shares.sum(axis=1, keepdims=True)
-        normed: Float32[np.ndarray, "m names"] = shares / np.where(total > 0, total, 1.0)
+        normed: Float32[np.ndarray, "m labels"] = shares / np.where(total > 0, total, 1.0)
         return normed
 
     def _usual_similarity(
         self, similarity: Float32[np.ndarray, "m n"], left_out: Int64[np.ndarray, " m"]
     ) -> float:
-        """Return how near the left out ones of `KNOWN_SHARE` are to another of their name."""
+        """Return how near the left out ones of `KNOWN_SHARE` are to another of their label."""
         same = self._labels[left_out][:, None] == self._labels
         near = np.where(same, similarity, -np.inf).max(axis=1)
         if np.isfinite(near).any():
             return float(np.quantile(near[np.isfinite(near)], 1.0 - KNOWN_SHARE))
         others = similarity[np.isfinite(similarity)]
-        # One moment a name: nothing tells how much a name varies. Be nearer than other names are.
+        # One moment a label: nothing tells how much a label varies. Be nearer than other labels are.
         return float((1.0 + others.max(initial=0.0)) / 2)
 
     def _checked(
         self, similarity: Float32[np.ndarray, "m n"], left_out: Int64[np.ndarray, " m"]
-    ) -> Check:
+    ) -> LeaveOneOutScores:
         right = self._shares(similarity).argmax(axis=1) == self._labels[left_out]
         known = similarity.max(axis=1) >= self.threshold
-        return Check(
+        return LeaveOneOutScores(
             right=float((known & right).mean()),
             wrong=float((known & ~right).mean()),
             unknown=float((~known).mean()),
         )
 
 
-def spread_names(index: Index, *, least_confidence: float = 0.5) -> int:
-    """Name the unnamed moments that the classifier is sure enough of; return how many.
+def spread_labels(index: Index, *, least_confidence: float = 0.5) -> int:
+    """Label the unlabelled moments that the classifier is sure enough of; return how many.
 
-    Names that were spread before are replaced; `undo` brings them back.
+    Labels that were spread before are replaced; `undo` brings them back.
 
     Raises:
-        SearchError: Fewer than two moments were named.
+        SearchError: Fewer than two moments were labelled.
     """
-    classifier = Classifier.from_index(index)
-    given = [i for i, name in names_of_moments(index).items() if name.source == "given"]
+    classifier = MomentClassifier.from_index(index)
+    given = [i for i, label in labels_of_moments(index).items() if label.source == "given"]
     ids, vectors = index.all_vectors()
-    unnamed = ~np.isin(ids, given)
-    predictions = classifier.predict(vectors[unnamed])
+    unlabelled = ~np.isin(ids, given)
+    predictions = classifier.predict(vectors[unlabelled])
     chosen = [
         (int(moment), prediction)
-        for moment, prediction in zip(ids[unnamed], predictions, strict=True)
-        if prediction.name is not None and prediction.confidence >= least_confidence
+        for moment, prediction in zip(ids[unlabelled], predictions, strict=True)
+        if prediction.label is not None and prediction.confidence >= least_confidence
     ]
-    stretches = stretches_of(index, [moment for moment, _ in chosen])
+    segments = segments_of(index, [moment for moment, _ in chosen])
     source: Source = "spread"
     entries = (
-        (stretch, prediction.guess, min(prediction.confidence, MOST_SPREAD_CONFIDENCE), source)
-        for stretch, (_, prediction) in zip(stretches, chosen, strict=True)
+        (segment, prediction.guess, min(prediction.confidence, MOST_SPREAD_CONFIDENCE), source)
+        for segment, (_, prediction) in zip(segments, chosen, strict=True)
     )
-    return write_names(index, entries, instead_of_spread=True)
+    return write_labels(index, entries, instead_of_spread=True)
 
 
 def _not_to_be_asked(

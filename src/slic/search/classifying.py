@@ -1,4 +1,4 @@
-"""What videos show, by a classifier of names: per moment, merged into stretches, and as a whole."""
+"""What videos show, by a classifier of labels: per moment, merged into segments, and as a whole."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slic.search.classifier import Classifier, Prediction
+from slic.search.classifier import MomentClassifier, Prediction
 from slic.search.index import Index
 from slic.search.indexing import batches, embed_moments
 from slic.search.streaming import Job
@@ -14,33 +14,33 @@ from slic.videos.video import Refused, Video
 
 
 @dataclass(frozen=True)
-class NamedStretch:
-    """Neighbouring moments of the same name; ``confidence`` is their mean, None is unknown."""
+class PredictedSegment:
+    """Neighbouring moments of the same label; ``confidence`` is their mean, None is unknown."""
 
     start_seconds: float
     end_seconds: float
-    name: str | None
+    label: str | None
     confidence: float
 
 
 @dataclass(frozen=True)
-class VideoVerdict:
-    """What a video shows: the name of most of its moments (None: unknown), and all stretches."""
+class VideoPrediction:
+    """What a video shows: the label of most of its moments (None: unknown), and all segments."""
 
     path: str
-    name: str | None
+    label: str | None
     confidence: float
-    stretches: tuple[NamedStretch, ...]
+    segments: tuple[PredictedSegment, ...]
 
 
 def classify_videos(
     index: Index,
-    classifier: Classifier,
+    classifier: MomentClassifier,
     videos: Sequence[Video],
     *,
     workers: int = 2,
     progress: bool = True,
-) -> Iterator[VideoVerdict | Refused]:
+) -> Iterator[VideoPrediction | Refused]:
     """Give the verdict on each video, in their order; they are not added to the index."""
     jobs = []
     for video in videos:
@@ -62,26 +62,26 @@ def classify_videos(
             yield _verdict(job, [found[number][n] for n in job.numbers.tolist()])
 
 
-def _verdict(job: Job, predictions: Sequence[Prediction]) -> VideoVerdict:
-    votes = Counter(prediction.name for prediction in predictions)
-    name = max(votes, key=lambda name: (votes[name], name or ""))
-    confidences = [p.confidence for p in predictions if p.name == name]
-    return VideoVerdict(
+def _verdict(job: Job, predictions: Sequence[Prediction]) -> VideoPrediction:
+    votes = Counter(prediction.label for prediction in predictions)
+    label = max(votes, key=lambda label: (votes[label], label or ""))
+    confidences = [p.confidence for p in predictions if p.label == label]
+    return VideoPrediction(
         path=job.video.id,
-        name=name,
+        label=label,
         confidence=sum(confidences) / len(confidences),
-        stretches=tuple(_stretches(job, predictions)),
+        segments=tuple(_segments(job, predictions)),
     )
 
 
-def _stretches(job: Job, predictions: Sequence[Prediction]) -> Iterator[NamedStretch]:
+def _segments(job: Job, predictions: Sequence[Prediction]) -> Iterator[PredictedSegment]:
     seconds = job.windows.seconds(job.video.fps)
-    names = [prediction.name for prediction in predictions]
-    starts = [i for i in range(len(names)) if i == 0 or names[i] != names[i - 1]]
-    for first, after in zip(starts, [*starts[1:], len(names)], strict=True):
-        yield NamedStretch(
+    labels = [prediction.label for prediction in predictions]
+    starts = [i for i in range(len(labels)) if i == 0 or labels[i] != labels[i - 1]]
+    for first, after in zip(starts, [*starts[1:], len(labels)], strict=True):
+        yield PredictedSegment(
             start_seconds=float(seconds[first, 0]),
             end_seconds=float(seconds[after - 1, 1]),
-            name=names[first],
+            label=labels[first],
             confidence=sum(p.confidence for p in predictions[first:after]) / (after - first),
         )

@@ -1,4 +1,4 @@
-"""Clusters corrected by hand: named, moments moved, and merged, on every level at once."""
+"""Clusters corrected by hand: labelled, moments moved, and merged, on every level at once."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from slic.errors import SearchError
 from slic.search.clusters import cluster_members, level_or_shown, members_of
 from slic.search.index import Index
-from slic.search.labels import Naming, assign_name
+from slic.search.labels import LabelChange, set_label
 
 
-def name_cluster(
-    index: Index, cluster: int, name: str | None, *, level: int | None = None
-) -> Naming:
-    """Name all moments of a cluster, or take their names away (None).
+def label_cluster(
+    index: Index, cluster: int, label: str | None, *, level: int | None = None
+) -> LabelChange:
+    """Label all moments of a cluster, or take their labels away (None).
 
     Raises:
-        SearchError: There is no such cluster, or the name is none.
+        SearchError: There is no such cluster, or the label is none.
     """
-    return assign_name(index, cluster_members(index, cluster, level=level).tolist(), name)
+    return set_label(index, cluster_members(index, cluster, level=level).tolist(), label)
 
 
 def move(

@@ -12,9 +12,10 @@ from jaxtyping import Float32, Int64
 
 from slic.clustering.finch import finch
 from slic.errors import SearchError
-from slic.neighbours.rows import mean_directions, nearest_centres
+from slic.neighbours.exact import nearest_rows
+from slic.neighbours.rows import mean_directions
 from slic.search.index import Index
-from slic.search.labels import names_of_moments
+from slic.search.labels import labels_of_moments
 from slic.search.repository import write_about
 
 MOST_CLUSTERED = 50_000  # time grows with its square; the others join the nearest finest cluster
@@ -31,8 +32,8 @@ class Cluster:
         size: Moments in it.
         coherence: Mean cosine similarity of its moments to their mean direction; 1 is all alike.
         medoid: The moment nearest to that direction.
-        name: The name most of its named moments have, or None.
-        name_share: Share of all its moments that have this name.
+        label: The label most of its labelled moments have, or None.
+        label_share: Share of all its moments that have this label.
     """
 
     id: int
@@ -40,15 +41,15 @@ class Cluster:
     size: int
     coherence: float
     medoid: int
-    name: str | None
-    name_share: float
+    label: str | None
+    label_share: float
 
 
 def cluster_index(index: Index, *, most: int = MOST_CLUSTERED, seed: int = 0) -> tuple[int, ...]:
     """Cluster all moments anew and return the number of clusters of every level, finest first.
 
     Of more than ``most`` moments so many, drawn by ``seed``, are clustered; the others join the
-    finest cluster whose mean direction is nearest. Earlier moves and merges are lost, names stay.
+    finest cluster whose mean direction is nearest. Earlier moves and merges are lost, labels stay.
 
     Raises:
         SearchError: The index has no moments.
@@ -60,7 +61,8 @@ def cluster_index(index: Index, *, most: int = MOST_CLUSTERED, seed: int = 0) ->
     drawn = np.sort(np.random.default_rng(seed).permutation(len(ids))[:most])
     hierarchy = finch(x[drawn])
     finest = hierarchy.partitions[0]
-    leaf = nearest_centres(x, mean_directions(x[drawn], finest, k=int(finest.max()) + 1))[0]
+    means = mean_directions(x[drawn], finest, k=int(finest.max()) + 1)
+    leaf = nearest_rows(x, means, 1).indices[:, 0]
     leaf[drawn] = finest
     first = np.unique(finest, return_index=True)[1]
     tree = [
@@ -119,13 +121,13 @@ def list_clusters(index: Index, *, level: int | None = None) -> list[Cluster]:
     """
     level = level_or_shown(index, level)
     ids, numbers, similarity = _to_own_mean(index, level)
-    named = names_of_moments(index)
+    labelled = labels_of_moments(index)
     order = np.lexsort((ids, -similarity, numbers))
     starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
     found = []
     for members in np.split(order, starts[1:]):
-        names = [named[i].name for i in ids[members].tolist() if i in named]
-        name = max(sorted(set(names)), key=names.count, default=None)
+        labels = [labelled[i].label for i in ids[members].tolist() if i in labelled]
+        label = max(sorted(set(labels)), key=labels.count, default=None)
         found.append(
             Cluster(
                 id=int(numbers[members[0]]),
@@ -133,8 +135,8 @@ def list_clusters(index: Index, *, level: int | None = None) -> list[Cluster]:
                 size=len(members),
                 coherence=float(similarity[members].mean()),
                 medoid=int(ids[members[0]]),
-                name=name,
-                name_share=names.count(name) / len(members) if name is not None else 0.0,
+                label=label,
+                label_share=labels.count(label) / len(members) if label is not None else 0.0,
             )
         )
     return sorted(found, key=lambda cluster: (-cluster.size, cluster.id))

@@ -1,4 +1,4 @@
-"""The fingerprint of a video's content: equal for a file that was moved or copied."""
+"""The content_id of a video's content: equal for a file that was moved or copied."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from slic.videos.frame_folder import frame_paths
 CHUNK = 1 << 20
 
 
-def fingerprint(path: Path) -> str:
+def content_id(path: Path) -> str:
     """Return 32 hex digits of all bytes of a file, or of all frames of a folder in their order.
 
     Raises:
@@ -32,11 +32,11 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
-def fingerprints(paths: Sequence[Path], *, progress: bool) -> Iterator[str | VideoError]:
-    """Give the fingerprint of each path, or why it has none; several are read at a time."""
+def content_ids(paths: Sequence[Path], *, progress: bool) -> Iterator[str | VideoError]:
+    """Give the content_id of each path, or why it has none; several are read at a time."""
     with ThreadPoolExecutor() as pool:  # hashing leaves Python's lock
         bar = tqdm(
-            pool.map(_fingerprint_or_error, paths),
+            pool.map(_content_id_or_error, paths),
             total=len(paths),
             desc="reading",
             unit="file",
@@ -46,8 +46,8 @@ def fingerprints(paths: Sequence[Path], *, progress: bool) -> Iterator[str | Vid
         yield from bar
 
 
-def _fingerprint_or_error(path: Path) -> str | VideoError:
+def _content_id_or_error(path: Path) -> str | VideoError:
     try:
-        return fingerprint(path)
+        return content_id(path)
     except VideoError as error:
         return error

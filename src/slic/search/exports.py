@@ -1,4 +1,4 @@
-"""Names written to files that other tools read, and read back."""
+"""Labels written to files that other tools read, and read back."""
 
 import csv
 import io
@@ -12,13 +12,13 @@ from typing import Any
 from slic.errors import SearchError
 from slic.files import write_atomically
 from slic.search.index import Index
-from slic.search.labels import Name, Stretch, list_names, write_names
+from slic.search.labels import Label, Segment, list_labels, write_labels
 
-COLUMNS = tuple(Name.__dataclass_fields__)
+COLUMNS = tuple(Label.__dataclass_fields__)
 
 
-def export_names(index: Index, path: Path) -> int:
-    """Write names and return how many: a ``.csv``, a ``.json``, or else a FiftyOne folder.
+def export_labels(index: Index, path: Path) -> int:
+    """Write labels and return how many: a ``.csv``, a ``.json``, or else a FiftyOne folder.
 
     The folder holds a ``FiftyOneTemporalDetectionDataset``: ``data.json`` says where the videos
     lie, ``labels.json`` what is in them; videos that are not in the index now are left out.
@@ -26,27 +26,27 @@ def export_names(index: Index, path: Path) -> int:
     Raises:
         CheckpointError: The file cannot be written.
     """
-    names = list_names(index)
+    labels = list_labels(index)
     if path.suffix.lower() == ".csv":
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(name) for name in names)
+        writer.writerows(asdict(label) for label in labels)
         write_atomically(path, text.getvalue().encode())
     elif path.suffix.lower() == ".json":
-        write_atomically(path, json.dumps([asdict(name) for name in names], indent=1).encode())
+        write_atomically(path, json.dumps([asdict(label) for label in labels], indent=1).encode())
     else:
-        return _write_fiftyone(index, names, path)
-    return len(names)
+        return _write_fiftyone(index, labels, path)
+    return len(labels)
 
 
-def import_names(index: Index, path: Path) -> int:
-    """Read what `export_names` wrote to a CSV or JSON file; return how many names.
+def import_labels(index: Index, path: Path) -> int:
+    """Read what `export_labels` wrote to a CSV or JSON file; return how many labels.
 
     They are kept for contents that the index does not have yet, too. `undo` takes them back.
 
     Raises:
-        SearchError: The file cannot be read, or is not one of names.
+        SearchError: The file cannot be read, or is not one of labels.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -57,44 +57,44 @@ def import_names(index: Index, path: Path) -> int:
         )
         entries = [
             (
-                Stretch(row["fingerprint"], float(row["start_seconds"]), float(row["end_seconds"])),
-                row["name"],
+                Segment(row["content_id"], float(row["start_seconds"]), float(row["end_seconds"])),
+                row["label"],
                 float(row["confidence"]),
                 row["source"],
             )
             for row in rows
         ]
         for part, word, confidence, source in entries:
-            if not (isinstance(part.fingerprint, str) and isinstance(word, str)):
-                raise ValueError(f"name {word!r} of {part.fingerprint!r}")
+            if not (isinstance(part.content_id, str) and isinstance(word, str)):
+                raise ValueError(f"label {word!r} of {part.content_id!r}")
             if not all(map(math.isfinite, (part.start_seconds, part.end_seconds, confidence))):
                 raise ValueError(f"{word}: a number that is not finite")
             if source not in ("given", "spread"):
                 raise ValueError(f"source {source!r}")
     except (OSError, ValueError, KeyError, TypeError, OverflowError, csv.Error) as error:
         raise SearchError(
-            f"{path}: these names cannot be read ({error}); a CSV or JSON file that "
-            "`slic names --export` wrote is needed."
+            f"{path}: these labels cannot be read ({error}); a CSV or JSON file that "
+            "`slic labels --export` wrote is needed."
         ) from error
-    return write_names(index, entries)
+    return write_labels(index, entries)
 
 
-def _write_fiftyone(index: Index, names: Sequence[Name], folder: Path) -> int:
-    videos = {video.fingerprint: video for video in index.videos()}
-    there = [name for name in names if name.fingerprint in videos]
-    classes = sorted({name.name for name in there})
-    labels: dict[str, list[dict[str, Any]]] = {}
-    for name in there:
-        labels.setdefault(name.fingerprint, []).append(
+def _write_fiftyone(index: Index, labels: Sequence[Label], folder: Path) -> int:
+    videos = {video.content_id: video for video in index.videos()}
+    there = [label for label in labels if label.content_id in videos]
+    classes = sorted({label.label for label in there})
+    segments: dict[str, list[dict[str, Any]]] = {}
+    for label in there:
+        segments.setdefault(label.content_id, []).append(
             {
-                "label": classes.index(name.name),
-                "timestamps": [name.start_seconds, name.end_seconds],
+                "label": classes.index(label.label),
+                "timestamps": [label.start_seconds, label.end_seconds],
             }
         )
-    data = {mark: str(videos[mark].file) for mark in labels}
+    data = {mark: str(videos[mark].file) for mark in segments}
     write_atomically(folder / "data.json", json.dumps(data, indent=1).encode())
     write_atomically(
         folder / "labels.json",
-        json.dumps({"classes": classes, "labels": labels}, indent=1).encode(),
+        json.dumps({"classes": classes, "labels": segments}, indent=1).encode(),
     )
     return len(there)

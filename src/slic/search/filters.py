@@ -16,7 +16,7 @@ from slic.errors import SearchError
 from slic.search.repository import Database, is_of_the_file, reported
 
 COLUMNS = (
-    "path", "video_id", "start_seconds", "end_seconds", "duration", "name", "confidence", "cluster",
+    "path", "video_id", "start_seconds", "end_seconds", "duration", "label", "confidence", "cluster",
 )  # fmt: skip
 FUNCTIONS = frozenset(
     {"like", "glob", "lower", "upper", "length", "abs", "round", "instr", "min", "max"}
@@ -25,25 +25,25 @@ LONGEST_EXPRESSION = 2000
 LONGEST_SECONDS = 5.0
 STEPS_BETWEEN_LOOKS = 10_000
 
-# The name of a moment is that of the named stretch of its video that lies nearest to it and covers
-# at least so much of it. So names outlive another window or stride, and the moments beside a named
-# one, which share half of it by default, are not named too. See `slic.search.labels`.
-NAME_COVERS = 0.6
-NAME_OF_MOMENT = f"""
+# The label of a moment is that of the labelled segment of its video that lies nearest to it and covers
+# at least so much of it. So labels outlive another window or stride, and the moments beside a labelled
+# one, which share half of it by default, are not labelled too. See `slic.search.labels`.
+MIN_LABEL_COVERAGE = 0.6
+LABEL_OF_MOMENT = f"""
     SELECT {{column}} FROM (
-        SELECT n.{{column}} AS {{column}}, n.start_seconds AS named_from,
+        SELECT n.{{column}} AS {{column}}, n.start_seconds AS labelled_from,
             abs(n.start_seconds - m.start_seconds) + abs(n.end_seconds - m.end_seconds) AS beside
-        FROM names n
-        WHERE n.fingerprint = v.fingerprint
+        FROM labels n
+        WHERE n.content_id = v.content_id
           AND min(n.end_seconds, m.end_seconds) - max(n.start_seconds, m.start_seconds)
-              >= {NAME_COVERS} * (m.end_seconds - m.start_seconds)
-    ) ORDER BY beside, named_from LIMIT 1
+              >= {MIN_LABEL_COVERAGE} * (m.end_seconds - m.start_seconds)
+    ) ORDER BY beside, labelled_from LIMIT 1
 """
 _SEARCHABLE = f"""
     SELECT m.id AS id, v.path AS path, v.id AS video_id, m.start_seconds AS start_seconds,
         m.end_seconds AS end_seconds, v.frames / v.fps AS duration,
-        ({NAME_OF_MOMENT.format(column="name")}) AS name,
-        ({NAME_OF_MOMENT.format(column="confidence")}) AS confidence,
+        ({LABEL_OF_MOMENT.format(column="label")}) AS label,
+        ({LABEL_OF_MOMENT.format(column="confidence")}) AS confidence,
         (SELECT t.cluster FROM tree t WHERE t.leaf = m.leaf AND t.level = :level) AS cluster
     FROM moments m JOIN videos v ON v.id = m.video_id
 """
@@ -52,8 +52,8 @@ _SEARCHABLE = f"""
 _READABLE = {
     "searchable": {"", *COLUMNS, "id"},
     "moments": {"", "id", "video_id", "start_seconds", "end_seconds", "leaf"},
-    "videos": {"", "id", "path", "frames", "fps", "fingerprint"},
-    "names": {"", "fingerprint", "start_seconds", "end_seconds", "name", "confidence"},
+    "videos": {"", "id", "path", "frames", "fps", "content_id"},
+    "labels": {"", "content_id", "start_seconds", "end_seconds", "label", "confidence"},
     "tree": {"", "leaf", "level", "cluster"},
 }
 

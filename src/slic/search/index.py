@@ -12,10 +12,10 @@ from jaxtyping import Float32, Int64
 
 from slic.errors import SearchError
 from slic.models.encoder import EncoderConfig, VideoEncoder
-from slic.search.filters import NAME_OF_MOMENT, matching_moments
-from slic.search.moments import ClipShape, Windows, windows
+from slic.search.filters import LABEL_OF_MOMENT, matching_moments
+from slic.search.moments import ClipShape, MomentWindows, windows
 from slic.search.nearest import nearest_allowed, read_vectors
-from slic.search.repository import Database, Settings
+from slic.search.repository import Database, IndexSettings
 from slic.search.stores import Neighbours, VectorStore, open_store
 from slic.search.stores.following import blocks, follow
 from slic.videos.video import Video
@@ -38,7 +38,7 @@ class IndexedVideo:
     id: int
     root: str
     path: str
-    fingerprint: str
+    content_id: str
     frames: int
     fps: float
     width: int
@@ -73,7 +73,7 @@ class IndexedVideo:
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """A window of a video; ``name`` and ``confidence`` are None where nobody named it.
+    """A window of a video; ``label`` and ``confidence`` are None where nobody labelled it.
 
     ``path`` is relative to the folder that was indexed, or absolute where several have this path.
     """
@@ -84,7 +84,7 @@ class Moment:
     number: int
     start_seconds: float
     end_seconds: float
-    name: str | None
+    label: str | None
     confidence: float | None
 
 
@@ -107,12 +107,12 @@ class Index:
         return cls(Database(Path(path)))
 
     @classmethod
-    def create(cls, path: Path, settings: Settings) -> "Index":
+    def create(cls, path: Path, settings: IndexSettings) -> "Index":
         """Make an empty index; see `slic.search.create_index`, which also keeps the encoder."""
         return cls(Database.create(path, settings))
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> IndexSettings:
         """What the index was made with."""
         return self.database.settings
 
@@ -137,7 +137,7 @@ class Index:
         """The shape of the encoder's clips."""
         return clip_shape(self.encoder.config)
 
-    def windows(self, frames: int, fps: float) -> Windows:
+    def windows(self, frames: int, fps: float) -> MomentWindows:
         """Return how this index cuts a video, or a part of one, into moments."""
         return windows(
             frames,
@@ -167,14 +167,14 @@ class Index:
         """Return all videos, or these, in the order of their paths."""
         chosen = "" if ids is None else f"WHERE v.id IN ({_marks(ids)})"
         rows = self.database.rows(
-            "SELECT v.id, v.root, v.path, v.fingerprint, v.frames, v.fps, v.width, v.height,"
+            "SELECT v.id, v.root, v.path, v.content_id, v.frames, v.fps, v.width, v.height,"
             " v.seekable, v.keyframe_gap,"
             " (SELECT count(*) FROM moments m WHERE m.video_id = v.id)"
             f" FROM videos v {chosen} ORDER BY v.path, v.id",
             list(ids or ()),
         )
-        names = list(IndexedVideo.__dataclass_fields__)
-        told = (dict(zip(names, row, strict=True)) for row in rows)
+        fields = list(IndexedVideo.__dataclass_fields__)
+        told = (dict(zip(fields, row, strict=True)) for row in rows)
         return [IndexedVideo(**video | {"seekable": bool(video["seekable"])}) for video in told]
 
     def video(self, video_id: int) -> IndexedVideo:
@@ -200,14 +200,14 @@ class Index:
             rows = self.database.rows(
                 f"SELECT m.id, m.video_id, {_TELLING_PATH}, m.number,"
                 " m.start_seconds, m.end_seconds,"
-                f" ({NAME_OF_MOMENT.format(column='name')}),"
-                f" ({NAME_OF_MOMENT.format(column='confidence')})"
+                f" ({LABEL_OF_MOMENT.format(column='label')}),"
+                f" ({LABEL_OF_MOMENT.format(column='confidence')})"
                 " FROM moments m JOIN videos v ON v.id = m.video_id"
                 f" WHERE m.id IN ({_marks(part)})",
                 part,
             )
-            names = list(Moment.__dataclass_fields__)
-            found |= {row[0]: Moment(**dict(zip(names, row, strict=True))) for row in rows}
+            fields = list(Moment.__dataclass_fields__)
+            found |= {row[0]: Moment(**dict(zip(fields, row, strict=True))) for row in rows}
         if missing := [i for i in wanted if i not in found]:
             raise self._no_moment(missing[0])
         return [found[i] for i in wanted]

@@ -22,7 +22,7 @@ from slic.search.moments import (
     require_above_zero,
 )
 from slic.search.reconcile import Changes, reconcile, remove_video
-from slic.search.repository import FILE_NAME, Settings, next_generation
+from slic.search.repository import FILE_NAME, IndexSettings, next_generation
 from slic.search.stores import open_store
 from slic.search.streaming import Job, MomentClips, moment_loader
 from slic.videos.catalog import Catalog
@@ -76,7 +76,7 @@ def index_settings(
     window_seconds: float | None = None,
     stride_seconds: float | None = None,
     store: str | None = None,
-) -> Settings:
+) -> IndexSettings:
     """Return the settings that `create_index` would use, and write nothing: what cannot be is told.
 
     Raises:
@@ -93,7 +93,7 @@ def index_settings(
     if stride_seconds is None:
         stride_seconds = window_seconds / 2
     require_above_zero(window_seconds, stride_seconds)
-    settings = Settings(
+    settings = IndexSettings(
         encoder=encoder.fingerprint(),
         dimension=_dimension(encoder),
         window_seconds=float(window_seconds),
@@ -162,7 +162,7 @@ def _require_same(
 def _jobs(index: Index, catalog: Catalog) -> list[Job]:
     """Return what is still to be embedded; of twins only one, the others are given its moments."""
     root = str(catalog.root.resolve())
-    rows = index.database.rows("SELECT path, id, fingerprint FROM videos WHERE root = ?", (root,))
+    rows = index.database.rows("SELECT path, id, content_id FROM videos WHERE root = ?", (root,))
     known = {path: (video_id, mark) for path, video_id, mark in rows}
     jobs, taken = [], set()
     for video in catalog:
@@ -264,7 +264,7 @@ def _copy_from_twins(index: Index) -> None:
     """Give videos the moments that another video of the same content has and they have not."""
     with index.database.transaction() as connection:
         missing = """
-            FROM videos v JOIN videos twin ON twin.fingerprint = v.fingerprint AND twin.id <> v.id
+            FROM videos v JOIN videos twin ON twin.content_id = v.content_id AND twin.id <> v.id
             JOIN moments m ON m.video_id = twin.id
             WHERE NOT EXISTS
                 (SELECT 1 FROM moments own WHERE own.video_id = v.id AND own.number = m.number)

@@ -25,7 +25,7 @@ class ClipShape(NamedTuple):
     size: int
 
 
-class Windows(NamedTuple):
+class MomentWindows(NamedTuple):
     """The moments of one video, in frames of it."""
 
     start: Int[np.ndarray, " m"]
@@ -56,7 +56,7 @@ def require_above_zero(window_seconds: float, stride_seconds: float) -> None:
 
 def windows(
     total: int, fps: float, shape: ClipShape, *, window_seconds: float, stride_seconds: float
-) -> Windows:
+) -> MomentWindows:
     """Return the moments of a video of ``total`` frames.
 
     A window is never shorter than a clip nor longer than the video; a video shorter than a clip
@@ -73,10 +73,10 @@ def windows(
     start = np.unique(start[start <= total - frames])  # a stride under one frame counts as one
     if start[-1] < total - frames:
         start = np.append(start, total - frames)
-    return Windows(start, frames)
+    return MomentWindows(start, frames)
 
 
-def clip_indices(window: Windows, shape: ClipShape, number: int) -> Int[np.ndarray, "c t"]:
+def clip_indices(window: MomentWindows, shape: ClipShape, number: int) -> Int[np.ndarray, "c t"]:
     """Return the frame numbers of the clips of one moment.
 
     In a window shorter than a clip they run past its end, where the last frame is repeated.

@@ -15,7 +15,7 @@ from jaxtyping import Float32, Int64
 from slic.errors import SearchError
 from slic.search.index import Index
 from slic.search.indexing import embed_moments
-from slic.search.moments import Windows
+from slic.search.moments import MomentWindows
 from slic.search.streaming import Job, read_moments
 from slic.videos.inspection import probe
 from slic.videos.video import Video
@@ -76,7 +76,7 @@ def query_from_video(
             f"{video.path}: {(last - first) / video.fps:.0f} s are too long for a query; "
             f"choose at most {MOST_WINDOWS * settings.stride_seconds:.0f} s with --from and --to."
         )
-    job = Job(-1, video, Windows(cut.start + first, cut.frames), numbers)
+    job = Job(-1, video, MomentWindows(cut.start + first, cut.frames), numbers)
     clips = [torch.from_numpy(clips) for _, clips in read_moments(job, shape)]
     parts = [embed_moments(index.encoder, clips[i : i + 8]) for i in range(0, len(clips), 8)]
     return Query(np.concatenate(parts))
@@ -130,7 +130,7 @@ def _frames(video: Video, start: float | None, end: float | None) -> tuple[int, 
     return first, last
 
 
-def _on_the_grid(cut: Windows, stride_frames: int) -> Int64[np.ndarray, " w"]:
+def _on_the_grid(cut: MomentWindows, stride_frames: int) -> Int64[np.ndarray, " w"]:
     """Leave out a last window that does not stand a whole stride after the one before it."""
     count = len(cut.start)
     ragged = count > 1 and cut.start[-1] - cut.start[-2] < stride_frames - 1

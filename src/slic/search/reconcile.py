@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from slic.errors import VideoError
-from slic.search.contents import fingerprints
+from slic.search.contents import content_ids
 from slic.search.repository import Database, next_generation
 from slic.videos.catalog import Catalog
 from slic.videos.scanning import Found, look_at
@@ -45,7 +45,7 @@ class _Known:
     path: str
     size: int
     mtime_ns: int
-    fingerprint: str
+    content_id: str
 
     @property
     def file(self) -> Path:
@@ -59,7 +59,7 @@ _Whereabouts = Literal["there", "gone", "unreachable"]
 class _Seen:
     video: Video
     found: Found
-    fingerprint: str
+    content_id: str
 
 
 def reconcile(database: Database, catalog: Catalog, *, progress: bool) -> Changes:
@@ -69,7 +69,7 @@ def reconcile(database: Database, catalog: Catalog, *, progress: bool) -> Change
     """
     root = str(catalog.root.resolve())
     changes = Changes(refused=list(catalog.refused))
-    rows = database.rows("SELECT id, root, path, size, mtime_ns, fingerprint FROM videos")
+    rows = database.rows("SELECT id, root, path, size, mtime_ns, content_id FROM videos")
     known = {(row.root, row.path): row for row in (_Known(*values) for values in rows)}
     found = {video.id: look_at(video.path, video.id) for video in catalog}
     fresh = [
@@ -78,7 +78,7 @@ def reconcile(database: Database, catalog: Catalog, *, progress: bool) -> Change
         if (row := known.get((root, video.id))) is None or not _same(row, found[video.id])
     ]
     changes.unchanged = len(catalog) - len(fresh)
-    seen = _fingerprinted(fresh, found, changes, progress=progress)
+    seen = _with_content_ids(fresh, found, changes, progress=progress)
     with database.transaction() as connection:
         seen = _touch(connection, seen, known, root, changes)
         homeless, unreachable = _homeless(known, seen, catalog, root)
@@ -92,13 +92,13 @@ def _same(row: _Known, found: Found) -> bool:
     return (row.size, row.mtime_ns) == (found.size, found.mtime_ns)
 
 
-def _fingerprinted(
+def _with_content_ids(
     fresh: Sequence[Video], found: dict[str, Found], changes: Changes, *, progress: bool
 ) -> list[_Seen]:
     """Read the files that are new or look changed; name those that cannot be read."""
     seen = []
     for video, mark in zip(
-        fresh, fingerprints([video.path for video in fresh], progress=progress), strict=True
+        fresh, content_ids([video.path for video in fresh], progress=progress), strict=True
     ):
         if isinstance(mark, VideoError):
             changes.refused.append(Refused(video.id, str(mark).removeprefix(f"{video.path}: ")))
@@ -118,7 +118,7 @@ def _touch(
     others = []
     for thing in seen:
         row = known.get((root, thing.video.id))
-        if row is None or row.fingerprint != thing.fingerprint:
+        if row is None or row.content_id != thing.content_id:
             others.append(thing)
             continue
         connection.execute(
@@ -191,10 +191,10 @@ def _settle(
     for row in homeless.values():  # frees the paths, so that two files may have changed places
         connection.execute("UPDATE videos SET path = ? WHERE id = ?", (f"\n{row.id}", row.id))
     movable = unreachable | homeless
-    by_content = {row.fingerprint: row for row in movable.values()}
+    by_content = {row.content_id: row for row in movable.values()}
     for thing in seen:
         path = thing.video.id
-        if (moved := by_content.pop(thing.fingerprint, None)) is not None:
+        if (moved := by_content.pop(thing.content_id, None)) is not None:
             (homeless if moved.id in homeless else unreachable).pop(moved.id)
             connection.execute(
                 "UPDATE videos SET root = ?, path = ?, size = ?, mtime_ns = ? WHERE id = ?",
@@ -209,9 +209,9 @@ def _settle(
 def _insert(connection: sqlite3.Connection, thing: _Seen, root: str) -> None:
     video, found = thing.video, thing.found
     connection.execute(
-        "INSERT INTO videos (root, path, size, mtime_ns, fingerprint, frames, fps, width, height,"
+        "INSERT INTO videos (root, path, size, mtime_ns, content_id, frames, fps, width, height,"
         " seekable, keyframe_gap) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (root, video.id, found.size, found.mtime_ns, thing.fingerprint, video.frames, video.fps,
+        (root, video.id, found.size, found.mtime_ns, thing.content_id, video.frames, video.fps,
          video.width, video.height, video.seekable, video.keyframe_gap),
     )  # fmt: skip
 

@@ -31,7 +31,7 @@ _WAYS_OUT = {
     sqlite3.SQLITE_READONLY: "this index can only be read; copy its folder to change it",
     sqlite3.SQLITE_CANTOPEN: "open it once as a user who may write to its folder",
     sqlite3.SQLITE_CORRUPT: "put a backup back, or index the videos again with another --out (try "
-    "`slic names --export` first)",
+    "`slic labels --export` first)",
 }
 
 _SCHEMA = """
@@ -42,7 +42,7 @@ CREATE TABLE videos (
     path TEXT NOT NULL,            -- posix path below it
     size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
-    fingerprint TEXT NOT NULL,     -- of the content
+    content_id TEXT NOT NULL,     -- of the content
     frames INTEGER NOT NULL,
     fps REAL NOT NULL,
     width INTEGER NOT NULL,
@@ -51,7 +51,7 @@ CREATE TABLE videos (
     keyframe_gap INTEGER NOT NULL,
     UNIQUE (root, path)
 );
-CREATE INDEX video_of_content ON videos (fingerprint);
+CREATE INDEX video_of_content ON videos (content_id);
 CREATE TABLE moments (
     id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice: a store may still know an old one
     video_id INTEGER NOT NULL REFERENCES videos (id),
@@ -72,29 +72,29 @@ CREATE TABLE tree (                -- the cluster of a finest cluster on every l
     PRIMARY KEY (level, leaf)
 ) WITHOUT ROWID;
 CREATE INDEX leaf_of_cluster ON tree (level, cluster);
-CREATE TABLE names (               -- of content and time, so that they outlive moments
-    fingerprint TEXT NOT NULL,
+CREATE TABLE labels (               -- of content and time, so that they outlive moments
+    content_id TEXT NOT NULL,
     start_seconds REAL NOT NULL,
     end_seconds REAL NOT NULL,
-    name TEXT NOT NULL,
+    label TEXT NOT NULL,
     confidence REAL NOT NULL,
     source TEXT NOT NULL,          -- 'given' by a person, or 'spread' from those
-    PRIMARY KEY (fingerprint, start_seconds, end_seconds)
+    PRIMARY KEY (content_id, start_seconds, end_seconds)
 ) WITHOUT ROWID;
-CREATE TABLE name_changes (        -- what stood before, newest batch undone first
+CREATE TABLE label_changes (        -- what stood before, newest batch undone first
     batch INTEGER NOT NULL,
-    fingerprint TEXT NOT NULL,
+    content_id TEXT NOT NULL,
     start_seconds REAL NOT NULL,
     end_seconds REAL NOT NULL,
-    name TEXT, confidence REAL, source TEXT   -- null: there was no name
+    label TEXT, confidence REAL, source TEXT   -- null: there was no label
 );
-CREATE INDEX change_of_batch ON name_changes (batch);
+CREATE INDEX change_of_batch ON label_changes (batch);
 """
 _NOT_WRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class IndexSettings:
     """What an index was made with; it never changes.
 
     Attributes:
@@ -103,7 +103,7 @@ class Settings:
         window_seconds: Length of a moment.
         stride_seconds: From the start of one moment to the start of the next.
         store: ``"embedded"``, or the address of a Milvus server.
-        identity: Random name of this index, for stores that hold several.
+        identity: Random label of this index, for stores that hold several.
     """
 
     encoder: str
@@ -127,7 +127,7 @@ class Database:
         try:
             about = self._first_look()
             version = int(about["version"])
-            self.settings = Settings(**json.loads(about["settings"]))
+            self.settings = IndexSettings(**json.loads(about["settings"]))
         except sqlite3.Error as error:
             raise _as_search_error(error, self.path) from error
         except (KeyError, TypeError, ValueError) as error:
@@ -139,7 +139,7 @@ class Database:
             )
 
     @classmethod
-    def create(cls, folder: Path, settings: Settings) -> "Database":
+    def create(cls, folder: Path, settings: IndexSettings) -> "Database":
         """Make an empty database; one that is there already is opened as it is."""
         path = folder / FILE_NAME
         with reported(path):
@@ -262,7 +262,7 @@ def next_generation(connection: sqlite3.Connection) -> int:
     return number
 
 
-def _fill(connection: sqlite3.Connection, settings: Settings) -> None:
+def _fill(connection: sqlite3.Connection, settings: IndexSettings) -> None:
     for statement in _SCHEMA.split(";\n"):
         connection.execute(statement)
     values = asdict(settings) | {"identity": secrets.token_hex(8)}

@@ -36,13 +36,13 @@ class Hit:
     Attributes:
         video_id: Of the index.
         path: Of the video, below its root; absolute where several roots have it.
-        start_seconds: Of the merged stretch.
+        start_seconds: Of the merged segment.
         end_seconds: Likewise.
         score: Cosine similarity, -1..1, of the best moment (or the mean along a longer query).
         moment_id: The best moment, the first under a longer query.
         best_start_seconds: Where the best moment, or the longer query, begins.
         best_end_seconds: Where it ends.
-        name: Of the best moment, or None.
+        label: Of the best moment, or None.
     """
 
     video_id: int
@@ -53,7 +53,7 @@ class Hit:
     moment_id: int
     best_start_seconds: float
     best_end_seconds: float
-    name: str | None
+    label: str | None
 
 
 class _Place(NamedTuple):
@@ -184,7 +184,7 @@ def _hit(place: _Place) -> Hit:
         moment_id=first.id,
         best_start_seconds=first.start_seconds,
         best_end_seconds=end,
-        name=first.name,
+        label=first.label,
     )
 
 

@@ -14,7 +14,7 @@ from slic.clips.loader import WorkerLoader
 from slic.clips.reader import ClipReader
 from slic.clips.windows import stream_clips
 from slic.errors import VideoError
-from slic.search.moments import ClipShape, Windows, clip_indices
+from slic.search.moments import ClipShape, MomentWindows, clip_indices
 from slic.videos.video import Video
 
 
@@ -24,7 +24,7 @@ class Job:
 
     video_id: int
     video: Video
-    windows: Windows
+    windows: MomentWindows
     numbers: Int[np.ndarray, " m"]
 
 

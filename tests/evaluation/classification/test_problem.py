@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from slic.datasets import Labels
-from slic.errors import CatalogError
+from slic.errors import CatalogError, LabelError
 from slic.evaluation.classification import Problem, split_videos
 from slic.videos.catalog import Catalog
 
@@ -57,7 +57,7 @@ def test_one_class_is_no_problem(catalog: Catalog, labels: Labels) -> None:
 def test_splits_that_cannot_be(catalog: Catalog, labels: Labels) -> None:
     with pytest.raises(CatalogError, match="'train' cannot be both learnt from and tested on"):
         split_videos(catalog, labels, train="train", test="train")
-    with pytest.raises(CatalogError, match="no video is in split 'val'"):
+    with pytest.raises(LabelError, match="no video is in split 'val'"):
         split_videos(catalog, labels, train="train", test="val")
     to_learn = catalog.subset(labels.ids("train"))
     with pytest.raises(CatalogError, match="none of the 8 videos of split 'test' is usable"):

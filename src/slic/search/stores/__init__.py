@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from slic.errors import SearchError
-from slic.search.repository import Settings
+from slic.search.repository import IndexSettings
 from slic.search.stores.types import Change, Neighbours, VectorStore
 
 __all__ = ["Change", "Neighbours", "VectorStore", "open_store"]
 
 
-def open_store(folder: Path, settings: Settings) -> VectorStore:
+def open_store(folder: Path, settings: IndexSettings) -> VectorStore:
     """Return the store that the settings name.
 
     Raises:
