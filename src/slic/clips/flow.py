@@ -39,6 +39,7 @@ class FlowOptions:
         as_picture: Draw the flow first, and augment the drawing like a photograph: colour jitter
             and blur apply, a flip does not negate the horizontal motion, and a zoom does not scale
             the vectors. This is wrong. It exists only to reproduce the code of the SLIC authors.
+        folder: Folder of precomputed flow. None looks in the folder of the videos.
 
     Raises:
         RecipeError: An argument has an impossible value.
@@ -49,6 +50,7 @@ class FlowOptions:
     bound: float = DEFAULT_FLOW_BOUND
     remove_camera: bool = False
     as_picture: bool = False
+    folder: str | None = None
 
     def __post_init__(self) -> None:
         for name, choices in (("method", FlowMethod), ("components", FlowComponents)):

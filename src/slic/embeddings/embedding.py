@@ -72,7 +72,7 @@ def embed(
 
     Raises:
         CatalogError: The catalog is empty.
-        EmbeddingsError: Flow was requested for an encoder that computes motion from RGB itself.
+        EmbeddingsError: The encoder does not take clips of this modality.
         VideoError: A frame cannot be decoded.
 
     Example:
@@ -81,15 +81,15 @@ def embed(
     """
     if not catalog.videos:
         raise CatalogError(f"{catalog.root}: there is no usable video to embed.")
-    config, fingerprint = encoder.config, encoder.fingerprint()
-    if not config.embedding:
+    clip, fingerprint = encoder.clip, encoder.fingerprint()
+    if not encoder.has_head:
         layer = "backbone"
-    if modality == "flow" and config.motion:
+    if modality not in encoder.backbone.modalities:
         raise EmbeddingsError(
-            "modality 'flow': this encoder computes motion from RGB clips itself, and drawn flow "
-            "has no such motion. Use modality 'rgb'."
+            f"modality {modality!r}: the backbone {encoder.config.backbone!r} takes only clips of "
+            f"{' or '.join(encoder.backbone.modalities)}."
         )
-    reader = reader or ClipReader(frames=config.frames, stride=config.stride, size=config.size)
+    reader = reader or ClipReader(frames=clip.frames, stride=clip.stride, size=clip.size)
     embed_batch = partial(_embed_batch, encoder, layer=layer, precision=precision)
 
     def compute(videos: Sequence[Video]) -> Iterator[tuple[int, VideoFeatures]]:

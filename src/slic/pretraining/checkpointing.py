@@ -41,7 +41,7 @@ class Checkpointer(Callback):
         self.snapshot_every_epochs = snapshot_every_epochs
         self._saved = time.monotonic()
 
-    def on_step_end(self, run: Run, result: StepResult) -> None:
+    def on_step_end(self, run: Run, result: StepResult) -> None:  # noqa: ARG002 (an event)
         """Save if it is time to, or if any process was asked to stop.
 
         Raises:

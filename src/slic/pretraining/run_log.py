@@ -149,11 +149,11 @@ class RunLog(Callback):
             message = "all videos are in one cluster, so there is no negative to learn from."
             self.warn(message, epoch=epoch, step=step)
 
-    def on_epoch_begin(self, run: Run) -> None:
+    def on_epoch_begin(self, run: Run) -> None:  # noqa: ARG002 (an event)
         """Start the clock of the first step."""
         self._lap = time.monotonic()
 
-    def on_step_begin(self, run: Run) -> None:
+    def on_step_begin(self, run: Run) -> None:  # noqa: ARG002 (an event)
         """Note when the batch was loaded."""
         self._loaded = time.monotonic()
 
