@@ -53,7 +53,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--out", type=Path, required=True, help="the .npz file to write")
     verb.add_argument("--clips", type=at_least(1), default=10, help="clips a video (default 10)")
     verb.add_argument("--layer", choices=("head", "backbone"), default="head")
-    verb.add_argument("--view", choices=("rgb", "flow"), default="rgb")
+    verb.add_argument("--modality", choices=("rgb", "flow"), default="rgb")
     cache_argument(verb)
 
     verb = verbs.add_parser(
@@ -131,7 +131,7 @@ def embed(arguments: Namespace) -> None:
             catalog,
             clips=arguments.clips,
             layer=arguments.layer,
-            view=arguments.view,
+            modality=arguments.modality,
             workers=arguments.workers,
             cache=cache,
         )
@@ -171,7 +171,13 @@ def demo(arguments: Namespace) -> None:
     from slic.sample.demo import run_demo
 
     keep_freed_memory()
-    report = run_demo(arguments.out, level=arguments.level, seed=arguments.seed)
+    next_steps = (
+        "slic pretrain YOUR_VIDEOS --out run",
+        "slic embed YOUR_VIDEOS --encoder run/encoder --out embeddings.npz",
+    )
+    report = run_demo(
+        arguments.out, level=arguments.level, seed=arguments.seed, next_steps=next_steps
+    )
     print(f"report: {report}")
 
 
