@@ -138,7 +138,7 @@ class Reporter:
         if self.seconds > ADVISE_AFTER_SECONDS and self.waited > self.seconds / 2:
             self.bar.write(
                 f"note: {self.waited / self.seconds:.0%} of the time goes into waiting for videos. "
-                "Small copies load faster (slic prepare VIDEOS --copies), and so do more processes "
+                "Proxies load faster (slic prepare VIDEOS --proxies), and so do more processes "
                 "(--train.workers) where there are cores for them.",
                 file=sys.stderr,
             )
