@@ -22,7 +22,7 @@ import uvicorn
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from slic.sample.studio import make_sample
+from slic.sample.index import make_sample_index
 from slic.search import Index, set_label
 from slic.studio.app import create_app
 from slic.studio.guard import Access
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--sample", type=Path, help="folder to make the sample in, and keep")
     given = parser.parse_args().sample
     with tempfile.TemporaryDirectory() as temporary:
-        sample = make_sample((given or Path(temporary) / "sample").resolve())
+        sample = make_sample_index((given or Path(temporary) / "sample").resolve())
         index = Index.open(sample.index_folder)
         name_some(index, sample.index_folder.parent / "videos" / "labels.csv")
         make_map(index.path)

@@ -11,12 +11,10 @@ from io import TextIOWrapper
 
 from slic.cli import (
     data,
-    demo,
-    encoders,
     evaluation,
     labels,
+    learning,
     prepare,
-    pretraining,
     reproduction,
     search,
     studio,
@@ -57,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.path.append("")
     parser = build_parser()
     arguments, rest = parser.parse_known_args(argv)
-    if rest and arguments.verb not in (pretraining.pretrain, prepare.prepare):
+    if rest and arguments.verb not in (learning.pretrain, prepare.prepare):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     arguments.settings = rest
     if isinstance(sys.stdout, TextIOWrapper):  # file names need not be Unicode
@@ -94,9 +92,7 @@ def build_parser() -> ArgumentParser:
         videos,
         data,
         prepare,
-        pretraining,
-        encoders,
-        demo,
+        learning,
         evaluation,
         reproduction,
         search,

@@ -99,9 +99,8 @@ def import_official(arguments: Namespace) -> None:
     weights = len(encoder.state_dict())
     print(
         f"{arguments.out}: R3D-{settings['depth']}, width {settings['width']:g}, clips of "
-        f"{clip.frames} x {clip.size} x {clip.size} pixels; all {len(encoder.state_dict())} weights "
-        "of the file are in it"
-        + (f" but the classifier ({', '.join(left_out)})." if left_out else ".")
+        f"{clip.frames} x {clip.size} x {clip.size} pixels; all {weights} weights of the "
+        "file are in it" + (f" but the classifier ({', '.join(left_out)})." if left_out else ".")
     )
     head = encoder.config.head
     print(

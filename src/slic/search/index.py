@@ -324,7 +324,7 @@ class Index:
 
 def clip_shape(config: EncoderConfig) -> ClipShape:
     """Return the shape of an encoder's clips."""
-    return ClipShape(config.clip.frames, config.clip.stride, config.clip.size)
+    return ClipShape(config.frames, config.stride, config.size)
 
 
 def _marks(values: Collection[int]) -> str:

@@ -236,7 +236,7 @@ def embed_moments(
 
 def _dimension(encoder: VideoEncoder) -> int:
     """Return how many numbers an embedding is; without a head it is the features."""
-    return encoder.embedding_size
+    return encoder.config.embedding or encoder.feature_size
 
 
 def _insert(
