@@ -15,8 +15,8 @@ POOL_SIZE = 60  # actors, and backgrounds, of one split
 CONFOUNDED_SHARE = 0.9  # of confounded training videos with a background of their action
 
 Scenes = Literal["any", "confounded", "typical"]
-RandomStream = Literal["cast", "encoding", "take", "order"]
-_STREAM_NUMBERS: dict[RandomStream, int] = {"cast": 0, "encoding": 1, "take": 2, "order": 3}
+SampleStream = Literal["cast", "encoding", "take", "order"]
+_STREAM_NUMBERS: dict[SampleStream, int] = {"cast": 0, "encoding": 1, "take": 2, "order": 3}
 
 
 class SampleSettings(NamedTuple):
@@ -97,7 +97,7 @@ def draw_cast(settings: SampleSettings, split: str, index: int, label: str) -> t
 
 
 def random_stream(
-    settings: SampleSettings, split: str, index: int, stream: RandomStream
+    settings: SampleSettings, split: str, index: int, stream: SampleStream
 ) -> np.random.Generator:
     """Return the random numbers of one video for one purpose.
 

@@ -1,0 +1,25 @@
+"""The command in this process."""
+
+from collections.abc import Callable
+
+import pytest
+
+from slic.cli import main
+
+Lines = Callable[..., tuple[int, list[str], list[str]]]
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
+    """Return a function that runs the command here: exit code, lines on stdout and on stderr."""
+
+    def run(*words: object) -> tuple[int, list[str], list[str]]:
+        code = 0
+        try:
+            main([str(word) for word in words])
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        printed = capsys.readouterr()
+        return code, printed.out.splitlines(), printed.err.splitlines()
+
+    return run
