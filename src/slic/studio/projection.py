@@ -18,7 +18,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from slic.errors import CheckpointError
+from slic.errors import WriteError
 from slic.files import atomic_path
 from slic.search import Index
 
@@ -66,7 +66,7 @@ def make_map(folder: Path, *, sample: int = SAMPLE, seed: int = 0) -> Map:
     index.close()
     made = Map(generation, ids, project(vectors, sample=sample, seed=seed))
     kept = atomic_path(folder / FILE_NAME)
-    with suppress(CheckpointError), kept as path, path.open("wb") as file:
+    with suppress(WriteError), kept as path, path.open("wb") as file:
         np.savez(file, generation=generation, ids=made.ids, places=made.places)
     return made
 
