@@ -13,8 +13,8 @@ from slic.evaluation.retrieval_protocols import RETRIEVAL_PROTOCOLS
 from slic.evaluation.scoring import LabelObserver
 from slic.models.encoder import VideoEncoder
 from slic.pretraining import pretrain
+from slic.pretraining.build import build_encoder
 from slic.pretraining.folder import RunFolder
-from slic.pretraining.parts import new_encoder
 from slic.recipe import Recipe, load_recipe
 from slic.report.embedding_map import embedding_map
 from slic.report.retrieval_page import headline, retrieval_rows
@@ -81,7 +81,7 @@ def _write_demo_report(
     """Evaluate the encoder, untrained weights and mean frames; print and write the results."""
     query, gallery = DEMO_PROTOCOL.embed_split(encoder, split)
     scores = DEMO_PROTOCOL.compare(split, query, gallery)
-    untrained = DEMO_PROTOCOL.score(new_encoder(recipe).eval(), split)
+    untrained = DEMO_PROTOCOL.score(build_encoder(recipe).eval(), split)
     baselines = {"mean frame": score_mean_frames(split), "random weights": untrained}
     figures = headline(scores, baselines, split)
     print(scores.table())
@@ -120,10 +120,10 @@ def _describe_demo(
         ("videos", f"{len(split.train)} for training, {len(split.test)} for the test"),
         ("labels", "not used in training; only for these results and the colours of the map"),
         ("clips", f"{clip.frames} frames, stride {clip.stride}, {clip.size} x {clip.size} pixels"),
-        ("encoder", f"{encoder.config.backbone}, width {encoder.config.width}"),
+        ("encoder", f"backbone {encoder.config.backbone}, {encoder.feature_size} features"),
         ("encoder fingerprint", encoder.fingerprint()),
-        ("clusters", f"{recipe.clustering.method} of {recipe.clustering.view} clips"),
-        ("loss", recipe.loss.kind),
-        ("training", f"{train.epochs} epochs, batch {train.batch_size}, {train.optimizer}"),
+        ("clusters", f"{recipe.clustering.name} on {' and '.join(recipe.rounds.inputs)} clips"),
+        ("loss", recipe.loss.name),
+        ("training", f"{train.epochs} epochs, batch {train.batch_size}, {recipe.optimizer.name}"),
         ("seed", str(train.seed)),
     ]

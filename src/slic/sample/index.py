@@ -12,7 +12,7 @@ from slic.search import cluster_index, clusters_per_level, create_index, update_
 from slic.videos.catalog import Catalog
 
 INDEX_VIDEOS = 64
-INDEX_TRAINING = ("--train.epochs=12", "--train.batch_size=16", "--clustering.every_epochs=6")
+INDEX_TRAINING = ("--train.epochs=12", "--train.batch_size=16", "--rounds.every_epochs=6")
 
 
 class SampleFolders(NamedTuple):
