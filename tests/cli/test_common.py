@@ -21,7 +21,7 @@ from slic.cli.common import (
 )
 from slic.datasets import DATASETS
 from slic.errors import SlicError
-from slic.models.encoder import EncoderConfig, VideoEncoder
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 
 
 def test_characters_that_control_a_terminal_are_replaced() -> None:
@@ -35,7 +35,7 @@ def test_an_encoder_is_on_the_gpu_where_there_is_one(
 ) -> None:
     """The device "meta", which every machine has, replaces it."""
     config = EncoderConfig(
-        backbone="r3d10", width=0.0625, hidden=4, embedding=2, frames=4, stride=1, size=32
+        arguments={"depth": 10, "width": 0.0625}, head=HeadSpec(hidden=4, embedding=2)
     )
     VideoEncoder(config).save_pretrained(tmp_path)
     move = VideoEncoder.to

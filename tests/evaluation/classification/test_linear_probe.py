@@ -1,4 +1,4 @@
-"""The probe finds the optimum of its objective, and its features are plain means."""
+"""The linear probe finds the optimum of its objective, and its features are plain means."""
 
 from pathlib import Path
 
@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from slic.clips.datasets import ClipDataset
+from slic.clips.clip_dataset import ClipDataset
 from slic.clips.reader import ClipReader
-from slic.evaluation.classification import Problem, logistic, probe
-from slic.evaluation.classification.logistic import INVERSE_STRENGTHS, fit
+from slic.errors import ProtocolError
+from slic.evaluation.base import LabelledSplit
+from slic.evaluation.classification import LinearProbe, linear_probe
+from slic.evaluation.classification.linear_probe import INVERSE_STRENGTHS, fit_logistic_regression
 from slic.models.encoder import VideoEncoder, to_input
 
 
@@ -23,7 +25,7 @@ def blobs(*, each: int, classes: int = 3, seed: int = 0) -> tuple[np.ndarray, np
 
 def test_the_fit_is_where_the_gradient_of_the_objective_vanishes() -> None:
     x, y = blobs(each=30)
-    found = fit(x, y, seed=0)
+    found = fit_logistic_regression(x, y, seed=0)
     z = (x.astype(np.float64) - x.mean(0, dtype=np.float64)) / x.std(0, dtype=np.float64)
     p = found.model.predict_proba(x.astype(np.float64))
     weight = found.model[-1].coef_
@@ -36,41 +38,46 @@ def test_the_fit_is_where_the_gradient_of_the_objective_vanishes() -> None:
 
 def test_few_videos_of_a_class_make_fewer_folds() -> None:
     x, y = blobs(each=2)
-    assert fit(x, y, seed=0).folds == 2
+    assert fit_logistic_regression(x, y, seed=0).folds == 2
     x, y = blobs(each=1)
-    alone = fit(x, y, seed=0)
+    alone = fit_logistic_regression(x, y, seed=0)
     assert (alone.folds, alone.inverse_strength) == (0, 1.0)
     assert "not cross-validated" in str(alone)
 
 
 def test_features_are_the_mean_over_evenly_spaced_clips(
-    encoder: VideoEncoder, problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    encoder: VideoEncoder, split: LabelledSplit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[np.ndarray] = []
 
     def spy(x: np.ndarray, targets: np.ndarray, *, seed: int) -> object:
         given.append(x)
-        return fit(x, targets, seed=seed)
+        return fit_logistic_regression(x, targets, seed=seed)
 
-    monkeypatch.setattr(logistic, "fit", spy)
+    monkeypatch.setattr(linear_probe, "fit_logistic_regression", spy)
     before = encoder.fingerprint()
     scores = [
-        probe(encoder, problem, clips=3, cache=tmp_path, workers=0, progress=False)
+        LinearProbe(clips=3).score(encoder, split, cache=tmp_path, workers=0, progress=False)
         for _ in range(2)
     ]
     assert scores[0] == scores[1]  # the second time from the cache
     assert np.array_equal(given[0], given[1])
     assert encoder.fingerprint() == before
     reader = ClipReader(frames=8, stride=1, size=32)
-    dataset = ClipDataset(problem.train, reader, clips=3)
+    dataset = ClipDataset(split.train, reader, clips=3)
     for index, row in enumerate(given[0]):
         with torch.no_grad():
             each = [encoder.features(to_input(clip[None]))[0].numpy() for clip in dataset[index]]
         assert np.abs(row - np.mean(each, axis=0)).max() < 1e-5
 
 
-def test_the_protocol_says_that_it_is_another(encoder: VideoEncoder, problem: Problem) -> None:
-    scores = probe(encoder, problem, clips=2, workers=0, progress=False)
+def test_the_protocol_says_that_it_is_another(encoder: VideoEncoder, split: LabelledSplit) -> None:
+    scores = LinearProbe(clips=2).score(encoder, split, workers=0, progress=False)
     assert scores.protocol.startswith("probe: L2 logistic regression (C = ")
     assert scores.protocol.endswith("another protocol than linear")
     assert scores.videos == 8
+
+
+def test_at_least_one_clip_is_needed() -> None:
+    with pytest.raises(ProtocolError, match="clips is 0, but it must be at least 1"):
+        LinearProbe(clips=0)

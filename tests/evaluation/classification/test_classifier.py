@@ -7,17 +7,21 @@ import pytest
 import torch
 from torch import Generator
 
-from slic.evaluation.classification import ClassifierSettings
-from slic.evaluation.classification.model import Classifier, drop_features, fresh_encoder
+from slic.evaluation.classification import FineTuning, LinearTraining
+from slic.evaluation.classification.classifier import (
+    VideoClassifier,
+    drop_features,
+    random_encoder,
+)
 from slic.models.encoder import VideoEncoder
 
 
-def classifier(encoder: VideoEncoder, *, frozen: bool) -> Classifier:
+def classifier(encoder: VideoEncoder, *, frozen: bool) -> VideoClassifier:
     """Return a classifier of three classes."""
-    return Classifier(encoder, 3, frozen=frozen, dropout=0.5, seed=0)
+    return VideoClassifier(encoder, 3, frozen=frozen, dropout=0.5, seed=0)
 
 
-@pytest.mark.parametrize("overrides", [{}, {"embedding": 0}, {"subtract_mean_frame": True}])
+@pytest.mark.parametrize("overrides", [{}, {"embedding": 0}, {"mean_frame_weight": 0.0}])
 def test_scores_are_the_linear_layer_on_plain_features(
     make_encoder: Callable[..., VideoEncoder], overrides: dict[str, object]
 ) -> None:
@@ -29,8 +33,8 @@ def test_scores_are_the_linear_layer_on_plain_features(
         assert torch.allclose(model(clips), by_hand, atol=1e-6)
 
 
-def test_what_an_encoder_makes_of_motion_is_classified_too(encoder: VideoEncoder) -> None:
-    seeing = fresh_encoder(replace(encoder.config, motion=True), seed=1).eval()
+def test_features_of_motion_are_classified_too(encoder: VideoEncoder) -> None:
+    seeing = random_encoder(replace(encoder.config, backbone="motion"), seed=1).eval()
     model, clips = classifier(seeing, frozen=True), torch.rand(2, 3, 8, 32, 32)
     assert torch.equal(model.encoder.features(clips), seeing.features(clips))
     assert model(clips).shape == (2, 3)
@@ -39,7 +43,7 @@ def test_what_an_encoder_makes_of_motion_is_classified_too(encoder: VideoEncoder
 def test_a_frozen_backbone_stays_bit_for_bit_in_training_mode(encoder: VideoEncoder) -> None:
     model = classifier(encoder, frozen=True).train()
     before = {name: value.clone() for name, value in model.encoder.state_dict().items()}
-    optimizer = model.optimizer(ClassifierSettings())
+    optimizer = LinearTraining().build_optimizer(model)
     clips = torch.rand(4, 3, 8, 32, 32)
     for step in range(3):
         model(clips, Generator().manual_seed(step)).sum().backward()
@@ -56,7 +60,7 @@ def test_fine_tuning_moves_weights_and_statistics_but_not_the_callers(
     fingerprint = encoder.fingerprint()
     model = classifier(encoder, frozen=False).train()
     before = {name: value.clone() for name, value in model.encoder.state_dict().items()}
-    optimizer = model.optimizer(ClassifierSettings())
+    optimizer = FineTuning().build_optimizer(model)
     model(torch.rand(4, 3, 8, 32, 32)).sum().backward()
     optimizer.step()
     after = model.encoder.state_dict()
@@ -66,14 +70,15 @@ def test_fine_tuning_moves_weights_and_statistics_but_not_the_callers(
 
 def test_the_papers_optimizer(encoder: VideoEncoder) -> None:
     model = classifier(encoder, frozen=False)
-    optimizer = model.optimizer(ClassifierSettings())
+    optimizer = FineTuning().build_optimizer(model)
     assert [(g["lr"], g["weight_decay"]) for g in optimizer.param_groups] == [
         (1e-3, 1e-3),
         (1e-4, 1e-3),
     ]
     learnt = [p for group in optimizer.param_groups for p in group["params"]]
     assert {id(p) for p in learnt} == {id(p) for p in model.parameters()}
-    (only,) = classifier(encoder, frozen=True).optimizer(ClassifierSettings()).param_groups
+    frozen = classifier(encoder, frozen=True)
+    (only,) = LinearTraining().build_optimizer(frozen).param_groups
     assert [tuple(p.shape) for p in only["params"]] == [(3, 64), (3,)]
 
 
@@ -90,8 +95,8 @@ def test_fresh_weights_depend_on_the_seed_only(encoder: VideoEncoder) -> None:
     torch.manual_seed(1)
     next_number = torch.rand(1)
     torch.manual_seed(1)
-    first = fresh_encoder(encoder.config, seed=0)
+    first = random_encoder(encoder.config, seed=0)
     assert torch.equal(torch.rand(1), next_number)
-    assert first.fingerprint() == fresh_encoder(encoder.config, seed=0).fingerprint()
-    assert first.fingerprint() != fresh_encoder(encoder.config, seed=1).fingerprint()
+    assert first.fingerprint() == random_encoder(encoder.config, seed=0).fingerprint()
+    assert first.fingerprint() != random_encoder(encoder.config, seed=1).fingerprint()
     assert first.config == encoder.config

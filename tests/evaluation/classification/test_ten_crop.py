@@ -1,4 +1,4 @@
-"""The ten-crop test against plain loops over the definition: windows, crops, softmax, mean."""
+"""The ten-crop test against plain loops over its definition: windows, crops, softmax, mean."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -16,11 +16,16 @@ from hypothesis import strategies as st
 
 from slic.clips import windows as clip_windows
 from slic.clips.spans import half_overlapping_spans
-from slic.clips.windows import Windows, stream_clips, window_loader
-from slic.evaluation.classification import Problem
-from slic.evaluation.classification.folder import ClassificationFolder
-from slic.evaluation.classification.model import Classifier
-from slic.evaluation.classification.testing import predict
+from slic.clips.windows import WindowBatch, stream_clips, window_loader
+from slic.evaluation.classification import ClassificationTask
+from slic.evaluation.classification.classifier import VideoClassifier
+from slic.evaluation.classification.run_folder import ClassificationFolder
+from slic.evaluation.classification.ten_crop import (
+    five_crop_corners,
+    predict_videos,
+    ten_crop_frame_size,
+    ten_crops,
+)
 from slic.models.encoder import VideoEncoder
 from slic.videos import decoding
 from slic.videos.capture import opened
@@ -29,6 +34,37 @@ from slic.videos.decoding import read_frames
 from slic.videos.video import Video
 
 CPU = torch.device("cpu")
+
+
+@given(st.integers(4, 9), st.integers(0, 5), st.integers(0, 5))
+def test_ten_crops_are_plain_slices_and_their_mirrors(size: int, more: int, wider: int) -> None:
+    height, width = size + more, size + wider
+    clips = np.random.default_rng(0).integers(0, 256, (2, 3, height, width, 3), dtype=np.uint8)
+    crops = ten_crops(torch.from_numpy(clips), size=size).numpy()
+    assert crops.shape == (2, 10, 3, size, size, 3)
+    for b in range(2):
+        slices = [
+            clips[b, :, :size, :size],
+            clips[b, :, :size, width - size :],
+            clips[b, :, height - size :, :size],
+            clips[b, :, height - size :, width - size :],
+            clips[b, :, more // 2 : more // 2 + size, wider // 2 : wider // 2 + size],
+        ]
+        for place, expected in enumerate(slices):
+            assert np.array_equal(crops[b, place], expected)
+            assert np.array_equal(crops[b, 5 + place], expected[:, :, ::-1])
+
+
+def test_frames_leave_a_border_of_a_seventh_and_keep_the_shape_of_training() -> None:
+    assert ten_crop_frame_size(224) == (341, 256)
+    assert ten_crop_frame_size(128) == (195, 146)
+    corners = five_crop_corners(width=195, height=146, size=128)
+    assert corners == [(0, 0), (67, 0), (0, 18), (67, 18), (33, 9)]
+
+
+def test_a_crop_larger_than_the_frame_is_refused() -> None:
+    with pytest.raises(ValueError, match="a crop of 9 pixels in frames of 8x9"):
+        five_crop_corners(width=8, height=9, size=9)
 
 
 def slow_windows(total: int, *, frames: int, stride: int) -> list[list[int]]:
@@ -51,21 +87,21 @@ def test_windows_match_plain_loops(total: int, frames: int, stride: int) -> None
     assert spans.tolist() == slow_windows(total, frames=frames, stride=stride)
 
 
-def slow_probabilities(model: Classifier, video: Video) -> np.ndarray:
+def slow_probabilities(model: VideoClassifier, video: Video) -> np.ndarray:
     """Decode, cut, mirror and name clip by clip, as the protocol says it."""
-    config = model.encoder.config
-    height = round(config.size * 8 / 7)
+    shape = model.encoder.clip
+    height = round(shape.size * 8 / 7)
     width = round(height * 4 / 3)
     frames = read_frames(video, range(video.frames), size=(width, height))
     shares = []
-    for window in slow_windows(video.frames, frames=config.frames, stride=config.stride):
+    for window in slow_windows(video.frames, frames=shape.frames, stride=shape.stride):
         clip = np.stack([frames[min(place, video.frames - 1)] for place in window])
-        rest_x, rest_y = width - config.size, height - config.size
+        rest_x, rest_y = width - shape.size, height - shape.size
         corners = [(x, y) for y in (0, rest_y) for x in (0, rest_x)] + [(rest_x // 2, rest_y // 2)]
         for x, y in corners:
-            crop = clip[:, y : y + config.size, x : x + config.size]
-            for look in (crop, crop[:, :, ::-1]):
-                pixels = torch.tensor(look.transpose(3, 0, 1, 2) / 127.5 - 1, dtype=torch.float32)
+            crop = clip[:, y : y + shape.size, x : x + shape.size]
+            for view in (crop, crop[:, :, ::-1]):
+                pixels = torch.tensor(view.transpose(3, 0, 1, 2) / 127.5 - 1, dtype=torch.float32)
                 with torch.no_grad():
                     scores = model.linear(model.encoder.features(pixels[None]))[0].double().numpy()
                 shares.append(np.exp(scores) / np.exp(scores).sum())
@@ -76,16 +112,16 @@ def slow_probabilities(model: Classifier, video: Video) -> np.ndarray:
 @pytest.mark.parametrize("stride", [1, 3])
 def test_a_video_is_the_mean_softmax_of_all_its_windows_and_crops(
     make_encoder: Callable[..., VideoEncoder],
-    problem: Problem,
+    task: ClassificationTask,
     tmp_path: Path,
     stride: int,
     workers: int,
 ) -> None:
-    model = Classifier(make_encoder(stride=stride), 3, frozen=False, dropout=0.9, seed=0)
+    model = VideoClassifier(make_encoder(stride=stride), 3, frozen=False, dropout=0.9, seed=0)
     torch.nn.init.normal_(model.linear.weight, generator=torch.Generator().manual_seed(0))
-    videos = Catalog(problem.test.root, problem.test.videos[:4])
+    videos = Catalog(task.test.root, task.test.videos[:4])
     with ClassificationFolder(tmp_path) as folder:
-        found = predict(
+        found = predict_videos(
             model, videos, folder, device=CPU, precision="fp32", workers=workers, progress=False
         )
     expected = [slow_probabilities(model, video) for video in videos]
@@ -93,15 +129,15 @@ def test_a_video_is_the_mean_softmax_of_all_its_windows_and_crops(
     assert np.ptp(found, axis=0).max() > 1e-4  # the videos do differ
 
 
-def test_blocks_are_all_windows_of_each_video_in_order(problem: Problem) -> None:
+def test_blocks_are_all_windows_of_each_video_in_order(task: ClassificationTask) -> None:
     spans = partial(half_overlapping_spans, frames=4, stride=1)
-    loader = window_loader(problem.test, spans, size=(49, 37), at_once=4, workers=0)
-    blocks: dict[int, list[Windows]] = {}
+    loader = window_loader(task.test, spans, size=(49, 37), windows_per_batch=4, workers=0)
+    blocks: dict[int, list[WindowBatch]] = {}
     for block in loader:
         blocks.setdefault(block.video, []).append(block)
-    assert sorted(blocks) == list(range(len(problem.test)))
+    assert sorted(blocks) == list(range(len(task.test)))
     for index, of_video in blocks.items():
-        video = problem.test[index]
+        video = task.test[index]
         windows = slow_windows(video.frames, frames=4, stride=1)
         frames = read_frames(video, range(video.frames), size=(49, 37))
         assert np.array_equal(np.concatenate([b.clips for b in of_video]), frames[windows])
@@ -110,7 +146,7 @@ def test_blocks_are_all_windows_of_each_video_in_order(problem: Problem) -> None
 
 
 def test_each_video_is_opened_once_and_each_frame_decoded_once(
-    encoder: VideoEncoder, problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    encoder: VideoEncoder, task: ClassificationTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     captures: dict[Path, Mock] = {}
 
@@ -122,26 +158,26 @@ def test_each_video_is_opened_once_and_each_frame_decoded_once(
             yield captures[path]
 
     monkeypatch.setattr(decoding, "opened", counting)
-    model = Classifier(encoder, 2, frozen=True, dropout=0.9, seed=0)
+    model = VideoClassifier(encoder, 2, frozen=True, dropout=0.9, seed=0)
     with ClassificationFolder(tmp_path) as folder:
-        predict(
-            model, problem.test, folder, device=CPU, precision="fp32", workers=0, progress=False
+        predict_videos(
+            model, task.test, folder, device=CPU, precision="fp32", workers=0, progress=False
         )
     grabbed = {path: capture.grab.call_count for path, capture in captures.items()}
-    assert grabbed == {video.path: video.frames for video in problem.test}
+    assert grabbed == {video.path: video.frames for video in task.test}
     assert not any(capture.set.called for capture in captures.values())  # no jump back
 
 
 def test_predictions_that_are_kept_are_not_made_again(
-    encoder: VideoEncoder, problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    encoder: VideoEncoder, task: ClassificationTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = Classifier(encoder, 2, frozen=True, dropout=0.9, seed=0)
+    model = VideoClassifier(encoder, 2, frozen=True, dropout=0.9, seed=0)
 
     def all_of_them() -> np.ndarray:
         with ClassificationFolder(tmp_path) as folder:
-            return predict(
+            return predict_videos(
                 model,
-                problem.test,
+                task.test,
                 folder,
                 device=CPU,
                 precision="fp32",
@@ -160,17 +196,17 @@ def test_predictions_that_are_kept_are_not_made_again(
 
     monkeypatch.setattr(clip_windows, "stream_clips", spy)
     assert np.array_equal(all_of_them(), first)
-    assert read == [video.id for video in problem.test][3:]
+    assert read == [video.id for video in task.test][3:]
     assert path.read_text() == "".join(lines)
-    os.utime(problem.test[1].path, ns=(0, 0))  # another file now, for all that is known
+    os.utime(task.test[1].path, ns=(0, 0))  # another file now, for all that is known
     read.clear()
     all_of_them()
-    assert read == [problem.test[1].id]
+    assert read == [task.test[1].id]
 
 
-def test_small_probabilities_keep_their_order(problem: Problem, tmp_path: Path) -> None:
-    video = problem.test[0]
+def test_small_probabilities_keep_their_order(task: ClassificationTask, tmp_path: Path) -> None:
+    video = task.test[0]
     with ClassificationFolder(tmp_path) as folder:
-        folder.keep_prediction(video, np.array([1 - 3e-9, 1e-9, 2e-9]))
-        _, second, third = folder.predictions([video])[video.id]
+        folder.add_prediction(video, np.array([1 - 3e-9, 1e-9, 2e-9]))
+        _, second, third = folder.read_predictions([video])[video.id]
     assert (second, third) == (1e-9, 2e-9)
