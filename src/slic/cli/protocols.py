@@ -41,7 +41,7 @@ def score_by_protocol(name: str, words: Sequence[str]) -> None:
     from slic.runs import StopRequested
 
     part = find_protocol(name)
-    arguments = _protocol_parser(name, part).parse_args(words)
+    arguments = build_protocol_parser(name, part).parse_args(words)
     require_file_paths(arguments.json)
     protocol = _build_protocol(part, arguments)
     encoder = load_encoder_to_score(arguments, seed=getattr(protocol, "seed", 0))
@@ -153,7 +153,8 @@ def _without_none(annotation: Any) -> Any:
     return others[0] if len(others) == 1 else annotation
 
 
-def _protocol_parser(name: str, part: "AnyProtocol") -> ArgumentParser:
+def build_protocol_parser(name: str, part: "AnyProtocol") -> ArgumentParser:
+    """Return the parser of ``slic evaluate NAME``, with the options of the protocol."""
     parser = ArgumentParser(f"slic evaluate {name}", description=protocol_summary(part))
     add_evaluation_arguments(parser)
     parser.add_argument(

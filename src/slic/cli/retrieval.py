@@ -31,7 +31,7 @@ def score_by_retrieval(name: str, words: Sequence[str]) -> None:
     """
     from slic.evaluation.mean_frame import score_mean_frames
 
-    arguments = _retrieval_parser(name).parse_args(words)
+    arguments = build_retrieval_parser(name).parse_args(words)
     protocol = _retrieval_protocol(arguments.protocol)
     require_file_paths(arguments.json, arguments.pictures)
     encoder = load_encoder(arguments.encoder)
@@ -66,7 +66,8 @@ def score_by_retrieval(name: str, words: Sequence[str]) -> None:
             print(f"{arguments.pictures}: queries with their nearest neighbours")
 
 
-def _retrieval_parser(name: str) -> ArgumentParser:
+def build_retrieval_parser(name: str) -> ArgumentParser:
+    """Return the parser of ``slic evaluate retrieval``, or of a retrieval protocol by its name."""
     parser = ArgumentParser(f"slic evaluate {name}")
     add_evaluation_arguments(parser)
     if name == "retrieval":
