@@ -62,15 +62,24 @@ def test_a_bug_has_a_traceback(error: Exception, monkeypatch: pytest.MonkeyPatch
         cli.main(["scan", "videos"])
 
 
+MY_SETS = """
+from slic.datasets import Labels
+
+class MySet:
+    def labeller(self, argument, **_):
+        return lambda ids: print("found") or Labels({}, {})
+"""
+
+
 def test_modules_in_the_working_directory_can_be_imported(
     tmp_path: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "my_sets.py").write_text("class MySet: labeller = lambda *_, **__: print('found')")
+    (tmp_path / "my_sets.py").write_text(MY_SETS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
 
     def read_labels(*_: object) -> None:
-        labels_from("my_sets.MySet", root=tmp_path)
+        labels_from("my_sets.MySet", root=tmp_path)([])
         raise VideoError("no video.")
 
     monkeypatch.setattr("slic.cli.videos.open_catalog", read_labels)

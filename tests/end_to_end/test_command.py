@@ -1,4 +1,4 @@
-"""The command as a user meets it: from a sample to a score, and what each bad input is printed."""
+"""The command in its own process: from a sample to a score, and an error for each bad input."""
 
 import json
 import os
@@ -17,10 +17,10 @@ TINY = (
     "--clip.frames=4",
     "--clip.stride=2",
     "--clip.size=32",
-    "--encoder.width=0.125",
-    "--encoder.hidden=16",
-    "--encoder.embedding=8",
-    "--clustering.clips=1",
+    "--backbone.width=0.125",
+    "--head.hidden=16",
+    "--head.embedding=8",
+    "--rounds.clips=1",
     "--train.batch_size=4",
     "--train.epochs=1",
     "--train.workers=0",

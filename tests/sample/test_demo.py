@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from slic.errors import CheckpointError
-from slic.models.encoder import EncoderConfig, VideoEncoder
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 from slic.pretraining.folder import RunFolder
 from slic.recipe import Recipe, load_recipe, save_recipe
 from slic.sample import demo
@@ -17,7 +17,7 @@ def test_a_finished_demo_is_reported_with_its_own_recipe(
 ) -> None:
     run = RunFolder(tmp_path / "run")
     config = EncoderConfig(
-        backbone="r3d10", width=0.125, hidden=16, embedding=8, frames=4, stride=2, size=32
+        arguments={"depth": 10, "width": 0.125}, head=HeadSpec(hidden=16, embedding=8)
     )
     VideoEncoder(config).save_pretrained(run.encoder)
     recipe = load_recipe("best", ["--train.seed=7", "--train.epochs=3"])

@@ -11,7 +11,7 @@ from slic.search import Index, clusters_per_level
 @pytest.mark.slow
 def test_a_sample_index_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sample_index, "INDEX_VIDEOS", 6)
-    tiny = "--train.epochs=1 --train.batch_size=4 --clip.size=32 --encoder.width=0.125"
+    tiny = "--train.epochs=1 --train.batch_size=4 --clip.size=32 --backbone.width=0.125"
     monkeypatch.setattr(sample_index, "INDEX_TRAINING", tuple(tiny.split()))
     made = sample_index.make_sample_index(tmp_path, workers=0)
     index = Index.open(made.index_folder)

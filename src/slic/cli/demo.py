@@ -20,5 +20,11 @@ def demo(arguments: Namespace) -> None:
     from slic.sample.demo import run_demo
 
     keep_freed_memory()
-    report = run_demo(arguments.out, level=arguments.level, seed=arguments.seed)
+    next_steps = (
+        "slic pretrain YOUR_VIDEOS --out run",
+        "slic embed YOUR_VIDEOS --encoder run/encoder --out embeddings.npz",
+    )
+    report = run_demo(
+        arguments.out, level=arguments.level, seed=arguments.seed, next_steps=next_steps
+    )
     print(f"report: {report}")
