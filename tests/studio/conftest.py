@@ -11,7 +11,8 @@ import pytest
 import torch
 from starlette.testclient import TestClient
 
-from slic.models.encoder import EncoderConfig, VideoEncoder
+from slic.models.backbones import ClipSpec
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 from slic.search import Index, IndexedVideo, cluster_index, create_index, update_index
 from slic.studio.access import PAGE_TOKEN_HEADER, AccessPolicy
 from slic.studio.app import create_app
@@ -61,7 +62,9 @@ def shared_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_moving_square(folder / "videos" / name, seed)
     torch.manual_seed(0)
     config = EncoderConfig(
-        backbone="r3d10", width=0.125, hidden=16, embedding=8, frames=4, stride=2, size=32
+        arguments={"depth": 10, "width": 0.125},
+        head=HeadSpec(hidden=16, embedding=8),
+        clip=ClipSpec(frames=4, stride=2, size=32),
     )
     index = create_index(folder / "index", VideoEncoder(config).eval(), window_seconds=1.0)
     catalog = Catalog.from_folder(folder / "videos", workers=1)

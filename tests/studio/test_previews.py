@@ -77,6 +77,7 @@ def test_a_long_span_skips_frames_and_keeps_its_duration(
     with av.open(str(tmp_path / "preview.mp4")) as file:
         frames = list(file.decode(video=0))
         assert len(frames) == 19  # every fourth of 75
+        assert file.duration is not None
         assert file.duration / av.time_base == pytest.approx(19 * 4 / 25, abs=0.02)
 
 
@@ -86,7 +87,9 @@ def test_a_thumbnail_is_the_frame_at_the_time(
 ) -> None:
     video = video_of("walk").video
     data = np.frombuffer(encode_thumbnail(video, seconds=seconds), np.uint8)
-    picture = cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert decoded is not None
+    picture = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
     (expected,) = read_frames(video, [min(round(seconds * video.fps), video.frames - 1)])
     assert np.abs(picture.astype(int) - expected).mean() < 6
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from slic.errors import SearchError, VideoError
-from slic.search import Index
+from slic.errors import CatalogError, VideoError
+from slic.files import read_csv
 from slic.studio.worker import Worker
 
 
@@ -33,7 +33,7 @@ def test_a_call_returns_the_result(worker: Worker) -> None:
     ("function", "given", "kind", "message"),
     [
         (bytearray, 2 << 30, VideoError, "needs too much memory"),
-        (Index.open, Path("/nowhere"), SearchError, "^/nowhere: no index here"),
+        (read_csv, Path("/nowhere"), CatalogError, "^/nowhere: cannot be read"),
         (json.loads, "{", VideoError, "cannot be used .Expecting property name"),
         (os._exit, 1, VideoError, "crashed its process"),
     ],

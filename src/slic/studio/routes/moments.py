@@ -47,9 +47,4 @@ async def post_upload(request: Request, studio: CurrentStudio) -> dict[str, Any]
         path.unlink(missing_ok=True)
         raise
     studio.uploads.add(Upload(path.name, video))
-    return {
-        "upload": path.name,
-        "seconds": video.duration_seconds,
-        "width": video.video.width,
-        "height": video.video.height,
-    }
+    return {"upload": path.name, "seconds": video.duration_seconds}
