@@ -24,7 +24,8 @@ import numpy as np
 
 import targets
 from slic.search import Index
-from slic.search.repository import IndexSettings, next_generation
+from slic.search.repository import IndexSettings
+from slic.search.repository.schema import next_generation
 from targets import Target
 
 QUERIES = 1000

@@ -18,10 +18,11 @@ from learning.tasks import Task, balanced, open_task, why_missing
 from slic.clips.reader import ClipReader
 from slic.evaluation.mean_frame import mean_frame_vectors
 from slic.evaluation.retrieval import evaluate
-from slic.recipe import ClipSettings, Recipe
+from slic.models.backbones import ClipSpec
+from slic.recipe import Recipe
 from slic.videos.catalog import Catalog
 
-CLIP = ClipSettings(frames=4, stride=3, size=32)
+CLIP = ClipSpec(frames=4, stride=3, size=32)
 Open = Callable[..., Task]
 
 
@@ -107,9 +108,7 @@ def test_real_clips_are_asked_val_among_train(shared: Path, tmp_path: Path) -> N
         pytest.skip("arid6 is not in the shared folder")
     task = open_task("arid6", "test", data=tmp_path)
     assert (len(task.split.test), len(task.split.train), len(task.training)) == (96, 150, 150)
-    queries, gallery = (
-        mean_frame_vectors(side) for side in (task.split.test, task.split.train)
-    )
+    queries, gallery = (mean_frame_vectors(side) for side in (task.split.test, task.split.train))
     found = evaluate(queries, task.split.test_labels, gallery, task.split.train_labels, ks=(1,))
     assert found.recall[1] < 0.25  # scenes do not carry over; chance is one in six
 
