@@ -6,13 +6,14 @@ package, with its arguments.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from slic.arguments import require
 from slic.errors import RecipeError
 from slic.models.backbones.base import HidesMeanFrame
 
 
+@runtime_checkable
 class RunView(Protocol):
     """What a callback sees of a run.
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 
 import torch
 import yaml
+from torch import nn
 
 from slic.arguments import argument_names, parse_arguments, require, unknown_key
 from slic.callbacks import CALLBACKS
@@ -322,7 +323,7 @@ def _checked_part(section: str, part: Part) -> Part:
     arguments = parse_arguments(build, part.arguments, key=section, skip=skip)
     with _named(section):
         if section == "optimizer":
-            build([torch.zeros(1, requires_grad=True)], **arguments)
+            build([nn.Parameter(torch.zeros(1))], **arguments)
         elif section != "backbone":  # it is large; building it checks its arguments
             build(**arguments)
     return Part(part.name, arguments)

@@ -97,20 +97,25 @@ def train(run: Run) -> None:
             callbacks.on_clustered(run, previous)
         callbacks.on_epoch_begin(run)
         for batch in epoch_batches(run):
-            callbacks.on_step_begin(run)
-            rate = run.optimizer.start_step(state.step, run.total_steps)
-            z = embed_views(run, model, batch.clips)
-            terms = run.objective(
-                run.processes.gather_with_gradient(z),
-                run.processes.gather(labels_of(run, batch.video)),
-                step_generator(run),
-            )
-            skipped = run.optimizer.step(terms.total)
-            state.count_step()
-            callbacks.on_step_end(run, StepResult(terms, skipped, batch, rate))
+            train_step(run, model, batch)
         state.count_epoch()
         callbacks.on_epoch_end(run)
     callbacks.on_end(run)
+
+
+def train_step(run: Run, model: torch.nn.Module, batch: TripletSample) -> None:
+    """Make one step: embed the views, compute the loss over all processes, change the weights."""
+    run.callbacks.on_step_begin(run)
+    learning_rate = run.optimizer.start_step(run.state.step, run.total_steps)
+    z = embed_views(run, model, batch.clips)
+    terms = run.objective(
+        run.processes.gather_with_gradient(z),
+        run.processes.gather(labels_of(run, batch.video)),
+        step_generator(run),
+    )
+    skipped = run.optimizer.step(terms.total)
+    run.state.count_step()
+    run.callbacks.on_step_end(run, StepResult(terms, skipped, batch, learning_rate))
 
 
 def epoch_batches(run: Run) -> WorkerLoader[TripletSample]:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from slic.callbacks import Callback
@@ -39,7 +40,7 @@ class StepRecord:
         step: Number of finished steps, with this one.
         learning_rate: Of the step.
         clips: Number of clips, over all processes.
-        overlapping: Samples of this process whose video is too short for two separate clips.
+        overlap: 1 for each sample of this process whose clips share frames, on the host.
         seconds: Seconds since the end of the step before it.
         waited: Seconds of these before the batch was loaded.
     """
@@ -48,7 +49,7 @@ class StepRecord:
     step: int
     learning_rate: float
     clips: int
-    overlapping: int
+    overlap: Tensor
     seconds: float
     waited: float
 
@@ -89,7 +90,7 @@ class RunLog(Callback):
         self.observer = observer
         self.advice = advice
         self.progress = progress
-        self._lag_steps = _GPU_LAG_STEPS if processes.device.type == "cuda" else 0
+        self._lag = _lag_steps(processes.device)
         self._pending = deque[_PendingFigures]()
         self._clusters = 0
         self._seconds = self._waited = 0.0  # of all steps so far
@@ -170,13 +171,13 @@ class RunLog(Callback):
             step=run.state.step,
             learning_rate=result.learning_rate,
             clips=videos * views * self.processes.count,
-            overlapping=int(result.batch.overlap.sum()),
+            overlap=result.batch.overlap,
             seconds=self._lap - before,
             waited=self._loaded - before,
         )
         figures = torch.stack([*result.terms, result.skipped]).detach()
         self._pending.append(_PendingFigures(record, copy_to_host(figures)))
-        self.flush(run, keep=self._lag_steps)
+        self.flush(run, keep=self._lag)
 
     def on_end(self, run: Run) -> None:
         """Log the last steps, and warn of a collapsed encoder."""
@@ -215,7 +216,7 @@ class RunLog(Callback):
             step=record.step,
             epoch=record.epoch,
             **values,
-            overlapping=record.overlapping,
+            overlapping=int(record.overlap.sum()),
             seconds=round(record.seconds, 4),
             waited=round(record.waited, 4),
             clips_per_second=round(record.clips / record.seconds, 2),
@@ -268,3 +269,8 @@ class RunLog(Callback):
                 "optimizer.learning_rate, or set loss.name to info_nce."
             )
             self.warn(message, epoch=run.state.epoch, step=run.state.step)
+
+
+def _lag_steps(device: torch.device) -> int:
+    """Return how many steps late figures are read."""
+    return _GPU_LAG_STEPS if device.type == "cuda" else 0

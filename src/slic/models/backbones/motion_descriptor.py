@@ -123,7 +123,9 @@ def motion_descriptor(u: FrameBatch, v: FrameBatch) -> Float[Tensor, "b d"]:
     return x * x.square().mean(dim=1, keepdim=True).clamp(min=1e-12).rsqrt()
 
 
-def _inside_box(u: FrameBatch, v: FrameBatch) -> tuple[FrameBatch, FrameBatch]:
+def _inside_box(
+    u: FrameBatch, v: FrameBatch
+) -> tuple[Float[Tensor, "b t h2 w2"], Float[Tensor, "b t h2 w2"]]:
     """Resample flow to the moving box; outside the frame there is no motion."""
     centre_x, centre_y, reach = moving_box(u, v)
     steps = (torch.arange(_BOX_SIZE, device=u.device) + 0.5) * (2 / _BOX_SIZE) - 1

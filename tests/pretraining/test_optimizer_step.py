@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,17 @@ from torch import Generator, Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from slic.clips.loader import batch_loader
 from slic.clustering.base import PseudoLabels
 from slic.pretraining.folder import RunFolder
-from slic.pretraining.parts import new_optimizer
-from slic.pretraining.run import Run
-from slic.pretraining.stepping import step_if_finite
-from slic.recipe import Recipe, TrainSettings, load_recipe
+from slic.optimizers import OPTIMIZERS
+from slic.pretraining import loop, run_log
+from slic.pretraining.build import build_run
+from slic.pretraining.distributed import Processes
+from slic.pretraining.loop import Run
+from slic.pretraining.optimizer_step import SafeOptimizer
+from slic.pretraining.run_log import RunLog
+from slic.recipe import load_recipe
+from slic.schedules import ConstantSchedule
 from slic.runs import read_log
 from slic.videos.catalog import Catalog
 
@@ -61,10 +64,6 @@ def nothing_may_wait() -> Iterator[None]:
         yield
 
 
-def changed(recipe: Recipe, section: str, **values: Any) -> Recipe:
-    return replace(recipe, **{section: replace(getattr(recipe, section), **values)})
-
-
 @pytest.mark.parametrize(
     "wait",
     [
@@ -83,51 +82,57 @@ def test_what_waits_is_caught(wait: Callable[[Tensor], object]) -> None:
         wait(torch.ones(1))
 
 
-@pytest.fixture
-def run(catalog: Catalog, tmp_path: Path) -> Iterator[Callable[[Recipe], Run]]:
-    """Return a function that builds a run whose first round is done."""
-
-    def build(recipe: Recipe) -> Run:
-        run = Run(recipe, catalog, folder, Accelerator(cpu=True))
-        run.pseudo_labels = PseudoLabels(np.arange(len(catalog)) % 3)
-        run.batches.start(0, run.pseudo_labels)
-        run.encoder.train()
-        run.reporter.start(run.total_steps, done=0, progress=False)
-        return run
-
-    with RunFolder(tmp_path) as folder:
-        yield build
-
-
 @pytest.mark.parametrize(
-    ("loss", "rule"),
-    [("info_nce", "violating"), ("triplet", "violating"), ("triplet", "semi-hard")],
-)
+    "loss",
+    [["--loss.name=info_nce"], ["--loss.name=triplet", "--loss.negatives=violating"],
+     ["--loss.name=triplet", "--loss.negatives=semi-hard"]],
+)  # fmt: skip
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-@pytest.mark.parametrize("motion", [False, True])
+@pytest.mark.parametrize("backbone", ["r3d", "motion"])
 def test_no_step_waits_for_the_device(
-    run: Callable[[Recipe], Run], tiny: Path, loss: str, rule: str, optimizer: str, motion: bool
+    catalog: Catalog,
+    tiny: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    loss: list[str],
+    optimizer: str,
+    backbone: str,
 ) -> None:
-    recipe = changed(load_recipe(tiny), "train", optimizer=optimizer)
-    if motion:
-        recipe = changed(recipe, "sampling", flow_probability=0.0)
-        recipe = changed(recipe, "encoder", motion=True)
-    stepping = run(changed(recipe, "loss", kind=loss, negatives=rule))
-    stepping.watch.behind = 100  # the log is read afterwards
-    batches = list(batch_loader(stepping.dataset, stepping.batches, workers=0))
-    with nothing_may_wait():
-        for batch in batches:
-            stepping.train_step(stepping.encoder, batch)
-    assert not read_log(stepping.folder.log_file)
-    stepping.save()
-    assert [r["step"] for r in read_log(stepping.folder.log_file)] == [1, 2, 3]
+    small = ["--backbone.depth=10", "--backbone.width=0.125"]
+    flow = ["--sampling.flow_probability=0"] if backbone == "motion" else []
+    parts = [f"--backbone.name={backbone}", *small, f"--optimizer.name={optimizer}", *flow, *loss]
+    recipe = load_recipe(tiny, parts)
+    run = build_run(recipe, catalog, Processes(Accelerator(cpu=True)), progress=False)
+    run.state.pseudo_labels = PseudoLabels(np.arange(len(catalog)) % 3)
+    run.encoder.train()
+    monkeypatch.setattr(run_log, "_lag_steps", lambda _: 100)  # the log is read afterwards
+    with RunFolder(tmp_path) as folder:
+        log = RunLog(folder, run.processes, ids=[], progress=False)
+        run.callbacks.callbacks += [log, *recipe.build_callbacks()]
+        run.callbacks.on_start(run)
+        run.callbacks.on_epoch_begin(run)
+        batches = list(loop.epoch_batches(run))
+        with nothing_may_wait():
+            for batch in batches:
+                loop.train_step(run, run.encoder, batch)
+        assert not read_log(folder.log_file)
+        log.flush(run)
+        assert [r["step"] for r in read_log(folder.log_file)] == [1, 2, 3]
 
 
-SETTINGS = {
-    "adamw": TrainSettings(optimizer="adamw", learning_rate=0.01, weight_decay=0.1),
-    "sgd": TrainSettings(learning_rate=0.1, momentum=0.0),
-    "sgd with momentum": TrainSettings(learning_rate=0.1, momentum=0.5, weight_decay=0.1),
+OPTIMIZER_ARGUMENTS: dict[str, tuple[str, dict[str, float]]] = {
+    "adamw": ("adamw", {"learning_rate": 0.01, "weight_decay": 0.1}),
+    "sgd": ("sgd", {"learning_rate": 0.1, "momentum": 0.0}),
+    "sgd with momentum": ("sgd", {"learning_rate": 0.1, "momentum": 0.5, "weight_decay": 0.1}),
+    "one that is not fused": ("rmsprop", {"lr": 0.01, "momentum": 0.5}),
 }
+
+
+def make_optimizer(network: nn.Module, kind: str) -> torch.optim.Optimizer:
+    name, arguments = OPTIMIZER_ARGUMENTS[kind]
+    build: Any = OPTIMIZERS.get(name, torch.optim.RMSprop)
+    optimizer: torch.optim.Optimizer = build(list(network.parameters()), **arguments)
+    return optimizer
 
 
 def toy() -> nn.Module:
@@ -135,36 +140,43 @@ def toy() -> nn.Module:
     return nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2))
 
 
-def forward_backward(network: nn.Module, step: int, spoil: str) -> Tensor:
+def forward(network: nn.Module, step: int, spoil: str) -> Tensor:
     x = torch.randn(16, 4, generator=Generator().manual_seed(step))
     if spoil == "input":
         x[0] = torch.inf
-    network.zero_grad()
-    loss: Tensor = network(x).square().mean()
-    loss.backward()  # type: ignore[no-untyped-call]
+    y = network(x)
     if spoil == "one number of the gradient":
-        next(iter(network.parameters())).grad.view(-1)[5] = torch.nan  # type: ignore[union-attr]
+        y.register_hook(spoil_one)
+    loss: Tensor = y.square().mean()
     return loss * torch.nan if spoil == "loss" else loss
 
 
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+def spoil_one(gradient: Tensor) -> Tensor:
+    spoiled = gradient.clone()
+    spoiled.view(-1)[5] = torch.nan
+    return spoiled
+
+
+@pytest.mark.parametrize("kind", OPTIMIZER_ARGUMENTS)
 @pytest.mark.parametrize("spoil", ["loss", "one number of the gradient", "input"])
 @pytest.mark.parametrize("bad", [{0}, {1, 2, 5}, {0, 1, 7}])
-def test_steps_left_out_are_as_if_they_had_not_been_tried(
-    settings: TrainSettings, spoil: str, bad: set[int]
+def test_skipped_steps_are_as_if_they_had_not_been_tried(
+    kind: str, spoil: str, bad: set[int]
 ) -> None:
     guarded = toy()
-    optimizer = new_optimizer(guarded, settings)
+    rate = OPTIMIZER_ARGUMENTS[kind][1].get("learning_rate", 0.01)
+    optimizer = make_optimizer(guarded, kind)
+    safe = SafeOptimizer(guarded, optimizer, learning_rate=rate, schedule=ConstantSchedule())
     for step in range(8):
-        before = [buffer.clone() for buffer in guarded.buffers()]
-        loss = forward_backward(guarded, step, spoil if step in bad else "")
-        statistics = zip(guarded.buffers(), before, strict=True)
-        assert step_if_finite(optimizer, loss, statistics=statistics).item() == (step in bad)
+        assert safe.start_step(step, 8) == rate
+        loss = forward(guarded, step, spoil if step in bad else "")
+        assert safe.step(loss).item() == (step in bad)
 
     plain = toy()
-    truth = new_optimizer(plain, settings)
+    truth = make_optimizer(plain, kind)
     for step in sorted(set(range(8)) - bad):
-        forward_backward(plain, step, "")
+        plain.zero_grad()
+        forward(plain, step, "").backward()  # type: ignore[no-untyped-call]
         truth.step()
     for (name, value), expected in zip(
         guarded.state_dict().items(), plain.state_dict().values(), strict=True
@@ -178,11 +190,12 @@ def test_steps_left_out_are_as_if_they_had_not_been_tried(
 
 def test_momentum_that_starts_from_zeros_changes_no_step() -> None:
     ours, plain = toy(), toy()
-    optimizer = new_optimizer(ours, TrainSettings(learning_rate=0.1, momentum=0.5))
+    optimizer = OPTIMIZERS["sgd"](ours.parameters(), learning_rate=0.1, momentum=0.5)
     truth = torch.optim.SGD(plain.parameters(), lr=0.1, momentum=0.5)
     for step in range(5):
         for network, steps in ((ours, optimizer), (plain, truth)):
-            forward_backward(network, step, "")
+            network.zero_grad()
+            forward(network, step, "").backward()  # type: ignore[no-untyped-call]
             steps.step()
     for value, expected in zip(ours.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(value, expected)

@@ -18,17 +18,15 @@ from slic.errors import (
     TrainingError,
     VideoError,
 )
-from slic.pretraining import parts, pretrain, reporting, run, watching
+from slic.models.encoder import VideoEncoder
+from slic.pretraining import build, pretrain, rounds, run_log
+from slic.pretraining.build import build_encoder
 from slic.pretraining.folder import RunFolder
-from slic.pretraining.objective import LossTerms, loss_terms
-from slic.pretraining.parts import new_encoder
-from slic.pretraining.rounds import cluster_round
-from slic.pretraining.watching import Watch
-from slic.recipe import Recipe, load_recipe
+from slic.pretraining.objective import LossTerms, Objective
+from slic.recipe import Part, Recipe, load_recipe
 from slic.runs import read_log
 from slic.videos.catalog import Catalog, Refused
 
-Terms = Callable[..., LossTerms]
 OF_THE_CLOCK = {"time", "seconds", "waited", "clips_per_second"}
 
 
@@ -41,11 +39,17 @@ def recipe(tiny: Path) -> Recipe:
 @pytest.fixture(params=[0, 2], ids=["at once", "two steps late"])
 def figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read the figures of a step at once, as on a CPU, or later, as on a GPU."""
-    monkeypatch.setattr(run, "Watch", lambda reporter, **_: Watch(reporter, behind=request.param))
+    monkeypatch.setattr(run_log, "_lag_steps", lambda _: request.param)
 
 
 def changed(recipe: Recipe, section: str, **values: Any) -> Recipe:
-    return replace(recipe, **{section: replace(getattr(recipe, section), **values)})
+    """Return the recipe with other arguments in a section; ``name`` is that of a part."""
+    before = getattr(recipe, section)
+    if not isinstance(before, Part):
+        return replace(recipe, **{section: replace(before, **values)})
+    name = values.pop("name", before.name)
+    arguments = values if name != before.name else before.arguments | values
+    return replace(recipe, **{section: Part(name, arguments)})
 
 
 def warnings_of(out: Path) -> list[str]:
@@ -57,16 +61,16 @@ def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], bool]], 
     """Return a function that makes the loss of those steps (from 0) not a number."""
 
     def spoil_steps(bad: Callable[[int], bool]) -> None:
-        plain: Terms = loss_terms
+        plain = Objective.__call__
         calls = 0
 
-        def terms(*arguments: Any, **named: Any) -> LossTerms:
+        def terms(*arguments: Any) -> LossTerms:
             nonlocal calls
             calls += 1
-            result = plain(*arguments, **named)
+            result = plain(*arguments)
             return result._replace(total=result.total * torch.nan) if bad(calls - 1) else result
 
-        monkeypatch.setattr(run, "loss_terms", terms)
+        monkeypatch.setattr(Objective, "__call__", terms)
 
     return spoil_steps
 
@@ -94,10 +98,10 @@ def test_steps_without_a_finite_loss_change_neither_weights_nor_statistics(
     spoil(lambda _: True)
     out = tmp_path / "run"
     result = pretrain(catalog, out=out, recipe=changed(recipe, "train", epochs=1), progress=False)
-    trained = nn.Module.state_dict(run_encoder(result.encoder))
-    for name, value in new_encoder(recipe).state_dict().items():
+    trained = VideoEncoder.from_pretrained(result.encoder).state_dict()
+    for name, value in build_encoder(recipe).state_dict().items():
         assert torch.equal(trained[name], value), name
-    assert warnings_of(out) == ["step 1: loss or gradient not finite; the step was left out."]
+    assert warnings_of(out) == ["step 1: loss or gradient is not finite; the step was skipped."]
     assert result.steps == 3
 
 
@@ -105,7 +109,7 @@ def test_steps_without_a_finite_loss_change_neither_weights_nor_statistics(
 def test_the_precision_that_is_left_open_is_settled_once_and_said(
     quick: str, catalog: Catalog, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "native_precision", lambda _: quick)
+    monkeypatch.setattr(build, "native_precision", lambda _: quick)
     left_open = changed(recipe, "train", epochs=1, precision="auto")
     out = tmp_path / "run"
     first = pretrain(catalog, out=out, recipe=left_open, progress=False)
@@ -117,12 +121,6 @@ def test_the_precision_that_is_left_open_is_settled_once_and_said(
     pretrain(catalog, out=out, recipe=left_open, resume=True, progress=False)  # the same run
 
 
-def run_encoder(folder: Path) -> nn.Module:
-    from slic.models.encoder import VideoEncoder
-
-    return VideoEncoder.from_pretrained(folder)
-
-
 @pytest.mark.usefixtures("figures")
 def test_one_bad_step_is_left_out_and_the_run_goes_on(
     catalog: Catalog, recipe: Recipe, tmp_path: Path, spoil: Callable[..., None]
@@ -131,7 +129,7 @@ def test_one_bad_step_is_left_out_and_the_run_goes_on(
     out = tmp_path / "run"
     pretrain(catalog, out=out, recipe=recipe, progress=False)
     assert [message.split(":")[0] for message in warnings_of(out)] == ["step 2", "step 5"]
-    weights = run_encoder(out / "encoder").state_dict().values()
+    weights = VideoEncoder.from_pretrained(out / "encoder").state_dict().values()
     assert all(value.isfinite().all() for value in weights)
 
 
@@ -143,28 +141,28 @@ def test_a_run_gives_up_after_many_bad_steps_in_a_row(
     spoil: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(watching, "PATIENCE", 3)
+    monkeypatch.setattr(run_log, "MAX_SKIPPED_STEPS", 3)
     spoil(lambda step: step != 2)  # 0, 1, then 3, 4, 5
-    with pytest.raises(TrainingError, match=r"3 steps in a row up to step 6 .* Lower --train.lear"):
+    with pytest.raises(TrainingError, match=r"3 steps in a row, up to step 6, .* Lower optimizer\.learn"):
         pretrain(catalog, out=tmp_path / "run", recipe=recipe, progress=False)
 
 
 def test_a_collapse_is_said_at_the_next_round_and_at_the_end(
     catalog: Catalog, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def collapsed(recipe: Recipe) -> nn.Module:
-        encoder = new_encoder(recipe)
-        last = encoder.projection[-1]
+    def collapsed(recipe: Recipe) -> VideoEncoder:
+        encoder = build_encoder(recipe)
+        last = encoder.head[-1]
         assert isinstance(last, nn.Linear)
         nn.init.zeros_(last.weight)
         nn.init.ones_(last.bias)
         return encoder
 
-    monkeypatch.setattr(run, "new_encoder", collapsed)
-    slow = changed(recipe, "train", learning_rate=1e-12)
+    monkeypatch.setattr(build, "build_encoder", collapsed)
+    slow = changed(recipe, "optimizer", learning_rate=1e-12)
     # with the head's embeddings all alike, FINCH would make one cluster of them
     pretrain(
-        catalog, out=tmp_path / "run", recipe=changed(slow, "clustering", layer="backbone"),
+        catalog, out=tmp_path / "run", recipe=changed(slow, "rounds", layer="backbone"),
         progress=False,
     )  # fmt: skip
     said = warnings_of(tmp_path / "run")
@@ -173,10 +171,11 @@ def test_a_collapse_is_said_at_the_next_round_and_at_the_end(
 
 
 def test_one_cluster_is_said(catalog: Catalog, recipe: Recipe, tmp_path: Path) -> None:
-    one = changed(recipe, "clustering", method="kmeans", clusters=1, every_epochs=3)
+    one = changed(recipe, "clustering", name="kmeans", clusters=1)
+    one = changed(one, "rounds", every_epochs=3)
     pretrain(catalog, out=tmp_path / "run", recipe=one, progress=False)
     assert warnings_of(tmp_path / "run") == [
-        "all videos fell into one cluster, so there is no negative to learn from."
+        "all videos are in one cluster, so there is no negative to learn from."
     ]
 
 
@@ -208,14 +207,15 @@ def test_an_observer_sees_every_round_and_changes_nothing(
 @pytest.mark.parametrize(
     ("section", "values"),
     [
-        ("loss", {"kind": "triplet"}),
-        ("loss", {"kind": "triplet", "negatives": "semi-hard", "average_over": "pairs"}),
-        ("loss", {"temporal_weight": 0.0}),
-        ("clustering", {"view": "both", "centre": True, "layer": "backbone", "clips": 2}),
-        ("clustering", {"view": "flow"}),
-        ("clustering", {"method": "none"}),
-        ("train", {"optimizer": "sgd", "schedule": "constant"}),
-        ("clip", {"remove_camera": True}),
+        ("loss", {"name": "triplet"}),
+        ("loss", {"name": "triplet", "negatives": "semi-hard", "average_over": "pairs"}),
+        ("temporal", {"weight": 0.0}),
+        ("rounds", {"inputs": ("rgb", "flow"), "centre": True, "layer": "backbone", "clips": 2}),
+        ("rounds", {"inputs": ("flow",)}),
+        ("clustering", {"name": "none"}),
+        ("optimizer", {"name": "sgd"}),
+        ("schedule", {"name": "constant"}),
+        ("flow", {"remove_camera": True}),
         ("flow", {"components": "horizontal", "bound": 0.05}),
     ],
 )
@@ -227,14 +227,14 @@ def test_every_kind_of_recipe_runs(
     steps = [r for r in read_log(result.folder / "log.jsonl") if r["kind"] == "step"]
     assert len(steps) == 3
     assert all(r["loss"] == r["loss"] and 0 <= r["active"] <= 1 for r in steps)
-    assert any(r["temporal"] > 0 for r in steps) == (kind.loss.temporal_weight > 0)
+    assert any(r["temporal"] > 0 for r in steps) == (kind.temporal.weight > 0)
 
 
 def test_a_recipe_that_cannot_be_built_leaves_the_folder_free(
     catalog: Catalog, recipe: Recipe, tmp_path: Path
 ) -> None:
-    bad = changed(recipe, "augmentation", area=(0.9, 0.1))
-    with pytest.raises(RecipeError, match="area"):
+    bad = changed(recipe, "backbone", width=0.001)
+    with pytest.raises(RecipeError, match="width"):
         pretrain(catalog, out=tmp_path / "run", recipe=bad, progress=False)
     assert not (tmp_path / "run" / "recipe.yaml").exists()
 
@@ -266,7 +266,7 @@ def test_official_compatibility_shifts_the_labels_and_leaves_out_short_videos(
     (ids, labels), (their_ids, their_labels) = ours.seen[0], theirs.seen[0]
     assert their_ids == ids == [v.id for v in there]
     assert list(their_labels) == [labels[-1], *labels[:-1]]
-    assert f"{len(catalog) - len(there)} videos of fewer than 16 frames are left out" in caplog.text
+    assert f"{len(catalog) - len(there)} videos with fewer than 16 frames are left out" in caplog.text
 
 
 @pytest.mark.parametrize("slow", ["loading", "learning"])
@@ -285,13 +285,13 @@ def test_a_run_that_mostly_waits_for_videos_says_what_would_help(
 
         return call
 
-    monkeypatch.setattr(reporting, "ADVISE_AFTER_SECONDS", 0.0)
-    owner: Any = TripletDataset if slow == "loading" else run.Run
-    name = "__getitems__" if slow == "loading" else "losses"
+    monkeypatch.setattr(run_log, "ADVICE_SECONDS", 0.0)
+    owner: Any = TripletDataset if slow == "loading" else Objective
+    name = "__getitems__" if slow == "loading" else "__call__"
     monkeypatch.setattr(owner, name, slowed(getattr(owner, name)))
     alone = changed(recipe, "train", epochs=1, workers=0)
     pretrain(catalog, out=tmp_path / "run", recipe=alone, progress=False)
-    assert ("slic prepare VIDEOS --proxies" in capsys.readouterr().err) == (slow == "loading")
+    assert ("slic prepare --proxies" in capsys.readouterr().err) == (slow == "loading")
     steps = [r for r in read_log(tmp_path / "run" / "log.jsonl") if r["kind"] == "step"]
     assert all(0 <= step["waited"] <= step["seconds"] for step in steps)
     assert all((step["waited"] >= 0.3) == (slow == "loading") for step in steps)
@@ -326,42 +326,42 @@ def test_a_video_that_is_not_there_at_first_changes_no_round(
     catalog: Catalog, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A round is made again when nothing of its epoch was done, and is then the same one."""
-    recipe = changed(recipe, "clustering", first_view="flow")
-    views: list[str] = []
+    recipe = changed(recipe, "rounds", first_inputs=("flow",))
+    modalities: list[str] = []
+    plain = rounds.embed
 
     def noted(*arguments: Any, **named: Any) -> Any:
-        views.append(named["modality"])
-        return cluster_round(*arguments, **named)
+        modalities.append(named["modality"])
+        return plain(*arguments, **named)
 
     def gone(*_: Any) -> Any:
         raise VideoError("07.mp4: there is no such file.")
 
-    monkeypatch.setattr(run, "cluster_round", noted)
+    monkeypatch.setattr(rounds, "embed", noted)
     with monkeypatch.context() as patch:
         patch.setattr(TripletDataset, "__getitems__", gone)
         with pytest.raises(VideoError, match=r"07\.mp4"):
             pretrain(catalog, out=tmp_path / "run", recipe=recipe, progress=False)
     pretrain(catalog, out=tmp_path / "run", recipe=recipe, resume=True, progress=False)
-    assert views == ["flow", "flow", "rgb"]
+    assert modalities == ["flow", "flow", "rgb"]
 
 
-def test_a_recipe_made_in_python_is_checked_too(
-    catalog: Catalog, recipe: Recipe, tmp_path: Path
-) -> None:
-    wrong = changed(recipe, "train", batch_size=1)
-    with pytest.raises(RecipeError, match=r"train\.batch_size is 1"):
-        pretrain(catalog, out=tmp_path / "run", recipe=wrong, progress=False)
-    assert not (tmp_path / "run").exists()
+def test_a_recipe_made_in_python_is_checked_too(recipe: Recipe) -> None:
+    with pytest.raises(RecipeError, match=r"batch_size is 1"):
+        changed(recipe, "train", batch_size=1)
+    with pytest.raises(RecipeError, match=r"loss\.temperature is 0"):
+        changed(recipe, "loss", temperature=0.0)
 
 
 def test_videos_shorter_than_a_clip_and_a_run_of_warm_up_are_said(
     catalog: Catalog, recipe: Recipe, tmp_path: Path
 ) -> None:
-    long = changed(changed(recipe, "clip", stride=5), "train", epochs=1, warmup_steps=3)
+    long = changed(changed(recipe, "clip", stride=5), "train", epochs=1)
+    long = changed(long, "schedule", warmup_steps=3)
     pretrain(catalog, out=tmp_path / "run", recipe=long, progress=False)
     short, warm_up = warnings_of(tmp_path / "run")
     assert short.startswith("2 of 12 videos have fewer than the 16 frames of a clip")
-    assert warm_up.startswith("the whole run is 3 steps, and the learning rate rises for 3:")
+    assert warm_up.startswith("the whole run has 3 steps, and the learning rate rises for 3:")
 
 
 def test_the_state_of_another_network_is_one_line(
