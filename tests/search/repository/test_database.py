@@ -1,4 +1,4 @@
-"""A database that is damaged, or that this user may only read, is never a traceback."""
+"""A damaged, foreign, read-only or locked database ends in one line, never in a traceback."""
 
 import sqlite3
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slic.errors import SearchError
+from slic.errors import FormatError, SearchError, WriteError
 from slic.search import (
     Index,
     Query,
@@ -19,13 +19,14 @@ from slic.search import (
     search,
     set_label,
 )
-from slic.search.filters import matching_moments
+from slic.search.repository import DATABASE_FILE, INDEX_FORMAT
+from slic.search.repository.filters import matching_moments
 from slic.search.stores import embedded
 
 Fill = Callable[..., Index]
 Rows = Callable[..., np.ndarray]
 Nobody = Callable[[], AbstractContextManager[None]]
-PAGE = 4096
+PAGE_BYTES = 4096
 
 
 def test_damaged_pages_are_one_line(fill: Fill, rows: Rows) -> None:
@@ -38,8 +39,10 @@ def test_damaged_pages_are_one_line(fill: Fill, rows: Rows) -> None:
     (first,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'about'")
     connection.close()
     data = bytearray(file.read_bytes())
-    for page in range(first[0] + 1, len(data) // PAGE):  # all but the schema and the table about
-        data[page * PAGE : (page + 1) * PAGE] = b"\xa5" * PAGE
+    for page in range(
+        first[0] + 1, len(data) // PAGE_BYTES
+    ):  # all but the schema and the table about
+        data[page * PAGE_BYTES : (page + 1) * PAGE_BYTES] = b"\xa5" * PAGE_BYTES
     file.write_bytes(data)
     damaged = Index.open(index.path)
     calls: list[Callable[[], object]] = [
@@ -57,16 +60,8 @@ def test_damaged_pages_are_one_line(fill: Fill, rows: Rows) -> None:
         lambda: set_label(damaged, [1], "x"),
     ]
     for call in calls:
-        with pytest.raises(SearchError, match=r"index\.sqlite: .*malformed.*; put a backup back"):
+        with pytest.raises(SearchError, match=r"index\.sqlite: .*malformed.*; restore a backup"):
             call()
-
-
-def test_a_vector_of_another_length_is_one_line(fill: Fill, rows: Rows) -> None:
-    index = fill({"a": rows(3)})
-    with index.database.transaction() as connection:
-        connection.execute("UPDATE moments SET vector = x'00' WHERE id = 2")
-    with pytest.raises(SearchError, match="moment 2 of the index has not 8 numbers"):
-        search(index, Query(rows(1)))
 
 
 @pytest.mark.parametrize("exact_up_to", [10**6, 10])
@@ -88,7 +83,7 @@ def test_an_index_that_may_only_be_read_is_searched_and_not_changed(
         index = Index.open(shared)
         assert search(index, Query(rows(1)), where="start_seconds >= 0")[0].path == "a"
         assert search(index, Query(rows(1)))[0].score == pytest.approx(1.0)
-        with pytest.raises(SearchError, match=r"readonly database; this index can only be read"):
+        with pytest.raises(WriteError, match="readonly database; this index is read-only"):
             set_label(index, [1], "wave")
         index.close()
     shared.chmod(0o755)
@@ -107,3 +102,49 @@ def test_what_another_writer_has_not_folded_in_yet_is_read_too(
         assert reader.count == 5
         reader.close()
     writer.close()
+
+
+def test_no_index_and_a_foreign_file_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SearchError, match="no index here; make one with `slic index`"):
+        Index.open(tmp_path)
+    (tmp_path / DATABASE_FILE).write_bytes(b"something else" * 100)
+    with pytest.raises(FormatError, match="not the database of an index"):
+        Index.open(tmp_path)
+
+
+@pytest.mark.parametrize("change", ["SET value = '99'", "SET key = 'version', value = '1'"])
+def test_an_index_of_another_format_is_refused_with_the_command_that_makes_it_again(
+    fill: Fill, rows: Rows, change: str
+) -> None:
+    index = fill({"a": rows(2)})
+    with index.database.transaction() as connection:
+        connection.execute(f"UPDATE about {change} WHERE key = 'format'")
+    there = "99" if "99" in change else "1"
+    told = f"has format {there}, this version of slic reads format {INDEX_FORMAT}; .*`slic index`"
+    with pytest.raises(FormatError, match=told):
+        Index.open(index.path)
+
+
+def test_a_failed_transaction_changes_nothing(fill: Fill, rows: Rows) -> None:
+    index = fill({"a": rows(2)})
+
+    def delete_and_fail() -> None:
+        with index.database.transaction() as connection:
+            connection.execute("DELETE FROM moments")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        delete_and_fail()
+    assert index.count == 2
+
+
+def test_a_snapshot_does_not_see_later_commits(
+    fill: Fill, rows: Rows, add: Callable[..., list[int]]
+) -> None:
+    index = fill({"a": rows(2)})
+    other = Index.open(index.path)
+    with index.database.snapshot() as connection:
+        assert connection.execute("SELECT count(*) FROM moments").fetchone() == (2,)
+        add(other, "b", rows(3))
+        assert connection.execute("SELECT count(*) FROM moments").fetchone() == (2,)
+    assert index.count == 5

@@ -1,4 +1,4 @@
-"""Filters find what plain Python finds, and nothing but their columns can be got at."""
+"""Filters find what plain Python finds, and cannot reach anything but their columns."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from slic.errors import SearchError
-from slic.search import Index, Moment, filters, set_label
+from slic.search import Index, Moment, set_label
+from slic.search.repository import filters
 
 Rows = Callable[..., np.ndarray]
 
@@ -64,7 +65,7 @@ def test_everything_else_is_refused_in_one_line(index: Index, where: str) -> Non
     with pytest.raises(SearchError) as refusal:
         index.matching(where)
     assert "\n" not in str(refusal.value).replace(where[:57], "")
-    assert "is taken" in str(refusal.value)
+    assert "give an expression like" in str(refusal.value)
     assert index.count == before
 
 
@@ -72,7 +73,7 @@ def test_what_takes_too_long_is_broken_off(
     fill: Callable[..., Index], rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index = fill({"a.mp4": rows(300)})
-    monkeypatch.setattr(filters, "LONGEST_SECONDS", 0.05)
+    monkeypatch.setattr(filters, "MAX_FILTER_SECONDS", 0.05)
     cross = "id IN (SELECT a.id FROM moments a, moments b, moments c WHERE a.id + b.id + c.id = -1)"
     with pytest.raises(SearchError, match=r"it takes more than 0\.05 s"):
         index.matching(cross)
