@@ -46,5 +46,5 @@ class _PrintProtocols(Action):
         parser.print_help()
         print("\nprotocols:")
         for name, protocol in PROTOCOLS.items():
-            print(f"  {name:<18}{protocol_summary(protocol)}")
+            print(f"  {name:<18}{protocol_summary(name, protocol)}")
         sys.exit(0)

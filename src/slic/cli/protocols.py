@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import re
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -101,12 +100,13 @@ def open_split(arguments: Namespace, *, require_usable: bool = False) -> "Labell
     return split_by_labels(catalog, labels, train=arguments.train_split, test=arguments.test_split)
 
 
-def protocol_summary(part: "AnyProtocol") -> str:
+def protocol_summary(name: str, part: "AnyProtocol") -> str:
     """Return a protocol in one line: its description, or the first line of its docstring."""
+    from slic.cli.settings_help import docstring_summary
+
     described = getattr(part, "description", None)
-    if isinstance(described, str):
-        return described
-    return (inspect.getdoc(part) or "").partition("\n")[0]
+    summary = described if isinstance(described, str) else docstring_summary(part)
+    return summary.removeprefix(f"{name}: ")
 
 
 def add_constructor_options(parser: ArgumentParser, constructor: type) -> None:
@@ -115,7 +115,9 @@ def add_constructor_options(parser: ArgumentParser, constructor: type) -> None:
     The help is the description in the docstrings of the class and its bases. An option that is not
     given is not in the namespace.
     """
-    descriptions = _argument_descriptions(constructor)
+    from slic.cli.settings_help import argument_meanings
+
+    meanings = argument_meanings(constructor)
     for name, parameter in inspect.signature(constructor, eval_str=True).parameters.items():
         kind, default = _without_none(parameter.annotation), parameter.default
         options: dict[str, Any] = {"dest": name, "default": SUPPRESS}
@@ -132,17 +134,8 @@ def add_constructor_options(parser: ArgumentParser, constructor: type) -> None:
             continue
         if default is parameter.empty:
             options["required"], shown = True, ""
-        parser.add_argument(flag, help=descriptions.get(name, "") + shown, **options)
-
-
-def _argument_descriptions(constructor: type) -> dict[str, str]:
-    """Return the descriptions of arguments from Google-style docstrings, by name."""
-    found: dict[str, str] = {}
-    for base in reversed(constructor.__mro__):
-        text = inspect.cleandoc(base.__doc__ or "")
-        entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", text, re.MULTILINE)
-        found |= {name: " ".join(words.split()).replace("``", "") for name, words in entries}
-    return {name: words.replace("%", "%%") for name, words in found.items()}
+        help_ = meanings.get(name, "").replace("%", "%%") + shown
+        parser.add_argument(flag, help=help_, **options)
 
 
 def _without_none(annotation: Any) -> Any:
@@ -155,7 +148,7 @@ def _without_none(annotation: Any) -> Any:
 
 def build_protocol_parser(name: str, part: "AnyProtocol") -> ArgumentParser:
     """Return the parser of ``slic evaluate NAME``, with the options of the protocol."""
-    parser = ArgumentParser(f"slic evaluate {name}", description=protocol_summary(part))
+    parser = ArgumentParser(f"slic evaluate {name}", description=protocol_summary(name, part))
     add_evaluation_arguments(parser)
     parser.add_argument(
         "--from-scratch", action="store_true", help="random weights, in the encoder's architecture"

@@ -78,7 +78,7 @@ def build_retrieval_parser(name: str) -> ArgumentParser:
         help_ = f"{names}, or an import path (default: paper)"
         parser.add_argument("--protocol", default="paper", metavar="NAME", help=help_)
     else:
-        parser.description = protocol_summary(_retrieval_protocol(name))
+        parser.description = protocol_summary(name, _retrieval_protocol(name))
         parser.set_defaults(protocol=name)
     parser.add_argument(
         "--skip-map",

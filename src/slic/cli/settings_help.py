@@ -48,7 +48,7 @@ def _part_lines(section: str, table: Any) -> list[str]:
     """Return the parts of a table, each with its arguments."""
     lines = []
     for name, part in table.items():
-        lines.append(f"  {name}: {_summary(part)}")
+        lines.append(f"  {name}: {docstring_summary(part)}")
         known = settings_of(section, name) or []
         lines += [f"  {line}" for line in _key_lines(section, part, known)]
     return [*lines, "  or the import path of another, such as my_module.MyClass"]
@@ -56,7 +56,7 @@ def _part_lines(section: str, table: Any) -> list[str]:
 
 def _key_lines(section: str, part: Callable[..., Any], keys: list[str]) -> list[str]:
     """Return the keys of a part with default and meaning."""
-    meanings = _meanings(part)
+    meanings = argument_meanings(part)
     parameters = inspect.signature(part).parameters
     lines = []
     for key in keys:
@@ -69,11 +69,12 @@ def _key_lines(section: str, part: Callable[..., Any], keys: list[str]) -> list[
     return lines
 
 
-def _summary(part: Callable[..., Any]) -> str:
+def docstring_summary(part: object) -> str:
+    """Return the first line of a docstring without its markup."""
     return (inspect.getdoc(part) or "").split("\n")[0].replace("``", "").replace("`", "")
 
 
-def _meanings(part: Callable[..., Any]) -> dict[str, str]:
+def argument_meanings(part: Callable[..., Any]) -> dict[str, str]:
     """Return what the docstring of a part, and of the classes below it, says of each argument."""
     meanings: dict[str, str] = {}
     for source in [*reversed(getattr(part, "__mro__", [])), part]:
