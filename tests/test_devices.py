@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from slic.devices import PendingCopy, completed, copy_to_host, native_precision
+from slic.devices import PendingCopy, completed_copies, copy_to_host, native_precision
 
 
 class FakeGpu:
@@ -33,7 +33,7 @@ class FakeEvent:
 @pytest.mark.parametrize("count", range(4))
 def test_a_gpu_has_the_next_work_before_a_copy_is_awaited(count: int) -> None:
     gpu = FakeGpu()
-    copies = list(completed((gpu.queue(n), f"tag {n}") for n in range(count)))
+    copies = list(completed_copies((gpu.queue(n), f"tag {n}") for n in range(count)))
     assert copies == [(torch.tensor(n), f"tag {n}") for n in range(count)]
     queued = [gpu.log.index(f"queue {n}") for n in range(count)]
     awaited = [gpu.log.index(f"wait {n}") for n in range(count)]
@@ -50,7 +50,7 @@ def test_on_a_cpu_every_copy_is_yielded_before_the_next_is_made() -> None:
             made.append(n)
             yield copy_to_host(torch.full((2,), n)), n
 
-    for z, n in completed(copies()):
+    for z, n in completed_copies(copies()):
         assert z.tolist() == [n, n]
         assert made == list(range(n + 1))
 

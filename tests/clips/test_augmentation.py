@@ -61,6 +61,13 @@ def test_draws_follow_the_augmentation() -> None:
     assert all((view.contrast, view.saturation, view.hue) == (1, 1, 0) for view in plain)
 
 
+def test_ratios_of_crops_that_always_fit_are_log_uniform() -> None:
+    rng, small = np.random.default_rng(0), Augmentation(area=(0.05, 0.1))
+    views = [draw_parameters(small, width=1710, height=1280, rng=rng) for _ in range(4000)]
+    logarithms = np.log([view.width / view.height for view in views])
+    assert abs(logarithms.mean()) < 4 * logarithms.std() / len(views) ** 0.5  # uniform: 0.027
+
+
 def test_parameters_depend_on_the_generator_alone() -> None:
     first, second = (
         draw_parameters(Augmentation(), width=171, height=128, rng=np.random.default_rng(3))

@@ -13,6 +13,7 @@ from slic.clips.spans import (
     centre_span,
     evenly_spaced_spans,
     extent,
+    half_overlapping_spans,
     official_placement,
     random_pair,
     random_placement,
@@ -155,6 +156,23 @@ def test_windows_of_the_published_code_by_hand() -> None:
     starts = sliding_spans(70, frames=32, stride=1)[:, 0]
     assert starts.tolist() == [0, 15, 30]  # the next would end at frame 77
     assert sliding_spans(32, frames=32, stride=1)[:, 0].tolist() == [0]
+
+
+@given(total=totals, frames=clips, stride=strides)
+def test_half_overlapping_clips_cover_the_video_and_end_with_it(
+    total: int, frames: int, stride: int
+) -> None:
+    spans = half_overlapping_spans(total, frames=frames, stride=stride)
+    starts = spans[:, 0].tolist()
+    assert np.all(np.diff(spans, axis=1) == stride)
+    step, last = stride * max(1, frames // 2), max(0, total - extent(frames, stride))
+    assert starts == sorted({*range(0, last + 1, step), last})
+
+
+def test_half_overlapping_clips_by_hand() -> None:
+    assert half_overlapping_spans(40, frames=16, stride=1)[:, 0].tolist() == [0, 8, 16, 24]
+    assert half_overlapping_spans(27, frames=16, stride=1)[:, 0].tolist() == [0, 8, 11]
+    assert half_overlapping_spans(5, frames=16, stride=1)[:, 0].tolist() == [0]
 
 
 def test_official_anchors_start_the_video_and_positives_reach_every_later_place_alike() -> None:

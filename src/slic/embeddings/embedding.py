@@ -17,7 +17,7 @@ from slic.clips.clip_dataset import ClipDataset, clip_loader
 from slic.clips.reader import ClipReader, Modality
 from slic.clips.spans import sliding_spans
 from slic.clips.windows import WindowBatch, window_loader
-from slic.devices import PendingCopy, completed, copy_to_host
+from slic.devices import PendingCopy, completed_copies, copy_to_host
 from slic.embeddings.cache import VideoFeatures, cached_features
 from slic.embeddings.stored import Embeddings, Layer
 from slic.errors import CatalogError, EmbeddingsError
@@ -130,7 +130,7 @@ def _embed_clips(
     """Yield the position of every video and the embeddings of its clips."""
     position = 0
     pending = ((embed_batch(batch.flatten(0, 1)), batch.shape[:2]) for batch in batches)
-    for z, shape in completed(pending):
+    for z, shape in completed_copies(pending):
         for features in z.reshape(*shape, -1).numpy():
             yield position, features
             position += 1
@@ -142,7 +142,7 @@ def _embed_windows(
     """Yield the position of every video and the mean of the unit embeddings of its windows."""
     sums, counts = defaultdict[int, Tensor](lambda: torch.zeros(())), Counter[int]()
     pending = ((embed_batch(batch.clips), (batch.video, batch.last)) for batch in batches)
-    for z, (video, last) in completed(pending):
+    for z, (video, last) in completed_copies(pending):
         sums[video] = sums[video] + F.normalize(z, dim=1).sum(dim=0, dtype=torch.float64)
         counts[video] += len(z)
         if last:
