@@ -94,7 +94,7 @@ ClipDataset.__getitem__ = dies
 """
     words = ["--encoder", encoder, "--out", tmp_path / "x.npz", "--workers=1"]
     ended = slic("embed", sample / "train", *words, before=die).wait()
-    assert "a loading process died, most likely for want of memory. Use fewer" in one_line(ended)
+    assert "a loading process died, probably because memory ran out. Use fewer" in one_line(ended)
 
 
 def test_evaluate_prints_its_protocol_and_writes_json(
@@ -167,7 +167,7 @@ def test_bad_files_are_named_and_more_than_a_tenth_stop_the_run(
     for name in reasons:
         (shutil.rmtree if (videos / name).is_dir() else os.unlink)(videos / name)
     ended = slic("pretrain", videos, "--out", tmp_path / "run", *TINY, *split, "test").wait()
-    assert "none of the 1 videos of split 'test' is there, the first is 'gone.mp4'" in ended.err
+    assert "none of the 1 videos of split 'test' is there; the first is 'gone.mp4'" in ended.err
 
 
 def test_one_bad_file_among_many_is_named_and_the_run_goes_on(
@@ -208,7 +208,10 @@ def test_an_unknown_setting_names_the_nearest(slic: Slic, videos: Path, tmp_path
     assert "unknown setting 'train.epoch'. The nearest known is 'train.epochs'." in error
     (tmp_path / "mine.yaml").write_text("train: {lerning_rate: 1}")
     error = one_line(slic("pretrain", videos, "--recipe", tmp_path / "mine.yaml").wait())
-    assert "unknown key 'train.lerning_rate'. The nearest known is 'train.learning_rate'." in error
+    assert (
+        "unknown setting 'train.lerning_rate'. The nearest known is 'optimizer.learning_rate'."
+        in error
+    )
     assert not out.exists()
 
 
@@ -217,13 +220,14 @@ def test_weights_of_another_architecture(
 ) -> None:
     other = shutil.copytree(encoder, tmp_path / "other")
     config = json.loads((other / "config.json").read_text())
-    (other / "config.json").write_text(json.dumps(config | {"backbone": "r3d18", "hidden": 24}))
+    config["arguments"]["depth"], config["head"]["hidden"] = 18, 24
+    (other / "config.json").write_text(json.dumps(config))
     out = tmp_path / "embeddings.npz"
     error = one_line(slic("embed", videos, "--encoder", other, "--out", out).wait())
     assert "the weights do not fit the encoder; missing: " in error
-    assert "of another shape: projection.0.weight (16, " in error
+    assert "of another shape: head.0.weight (16, " in error
     error = one_line(slic("embed", videos, "--encoder", tmp_path, "--out", out).wait())
-    assert f"{tmp_path}/config.json: no encoder here" in error
+    assert f"{tmp_path}/config.json: there is no encoder" in error
     assert not out.exists()
 
 
