@@ -18,17 +18,16 @@ Slic = Callable[..., Any]
 OF_THE_CLOCK = {"time", "seconds", "waited", "clips_per_second"}
 SLOW_STEPS = """
 import time
-from slic.pretraining.run import Run
-train_step = Run.train_step
+from slic.pretraining import loop
+train_step = loop.train_step
 def slow_step(*arguments):
     time.sleep(0.1)
     train_step(*arguments)
-Run.train_step = slow_step
+loop.train_step = slow_step
 """
 LATE_FIGURES = """
-from slic.pretraining import run
-Watch = run.Watch
-run.Watch = lambda reporter, behind: Watch(reporter, behind=1)  # as on a GPU
+from slic.pretraining import run_log
+run_log._lag_steps = lambda device: 1  # as on a GPU
 """
 SLOW_DISK = """
 import os, time
@@ -40,12 +39,12 @@ os.fsync = slow_fsync
 """
 DISK_FULL_AFTER_ONE_CHECKPOINT = """
 import resource
-from slic.pretraining import run
-save_state = run.save_state
-def save_and_fill(*arguments):
-    save_state(*arguments)
+from slic.pretraining import checkpointing
+save_state = checkpointing.save_state
+def save_and_fill(*arguments, **named):
+    save_state(*arguments, **named)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
-run.save_state = save_and_fill
+checkpointing.save_state = save_and_fill
 """
 
 
@@ -124,7 +123,7 @@ def test_ctrl_c_saves_says_how_to_go_on_and_loses_nothing(
     assert "Traceback" not in ended.err
     done = len(read_log(out / "log.jsonl"))
     *_, said = ended.err.splitlines()
-    command = shlex.split(said.removeprefix("slic: stopped and saved. Go on with: "))
+    command = shlex.split(said.removeprefix("slic: stopped and saved. Continue with: "))
     assert command == ["slic", "pretrain", str(videos), "--out", str(out), "--resume"]
     before = (out / "log.jsonl").read_text()
     ended = slic(*command[1:]).wait()
@@ -184,8 +183,8 @@ def test_a_folder_with_a_run_is_refused_without_resume(
     before = (finished / "log.jsonl").read_bytes()
     said = refusal(slic, videos, "--out", finished, "--recipe", tiny)
     assert said == (
-        f"slic: {finished}: a run is already here; go on with it by --resume, "
-        "or start anew with another --out."
+        f"slic: {finished}: a run is already here; continue it with --resume, "
+        "or choose another --out."
     )
     assert (finished / "log.jsonl").read_bytes() == before
 

@@ -14,43 +14,42 @@ from accelerate import Accelerator
 from torch import Generator, nn
 
 from slic.clips.reader import ClipReader
+from slic.clustering.finch import FINCH
+from slic.losses import InfoNCELoss, TemporalLoss, TripletLoss
+from slic.pretraining.distributed import Processes
 from slic.pretraining.folder import RunFolder
-from slic.pretraining.objective import info_nce_instance, loss_terms, triplet_instance
-from slic.pretraining.rounds import cluster_round
+from slic.pretraining.objective import Objective
+from slic.pretraining.rounds import ClusteringRounds
+from slic.recipe import RoundOptions
 from slic.runs import read_log
 from slic.videos.catalog import Catalog
 
-BATCH, LOOKS = 8, 3
+BATCH, VIEWS = 8, 3
+LOSSES = {"triplet": TripletLoss(), "info_nce": InfoNCELoss()}
 STEP = """
-import sys, torch
+import torch
 from accelerate import Accelerator
 from torch import Generator, nn
-from slic.pretraining import objective
-from slic.pretraining.objective import loss_terms, info_nce_instance, triplet_instance
-from slic.pretraining.parts import gather_with_gradient, in_parallel
+from slic.losses import LOSSES, TemporalLoss, triplet
+from slic.pretraining.distributed import Processes
+from slic.pretraining.objective import Objective
 mined = []
-mine_triplets = objective.mine_triplets
+mine_triplets = triplet.mine_triplets
 def noted(*arguments, **named):
     mined.append(mine_triplets(*arguments, **named))
     return mined[-1]
-objective.mine_triplets = noted
-accelerator = Accelerator(cpu=True)
+triplet.mine_triplets = noted
+processes = Processes(Accelerator(cpu=True))
 given = torch.load({given!r})
 toy = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 5))
 toy.load_state_dict(given["toy"])
-model = in_parallel(toy, accelerator)
-share = len(given["x"]) // accelerator.num_processes
-mine = slice(accelerator.process_index * share, (accelerator.process_index + 1) * share)
+model = processes.wrap(toy)
+share = len(given["x"]) // processes.count
+mine = slice(processes.rank * share, (processes.rank + 1) * share)
 x, label = given["x"][mine], given["label"][mine]
 z = model(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-instance = (
-    info_nce_instance(temperature=0.1)
-    if {kind!r} == "info_nce"
-    else triplet_instance(margin=0.2, rule="violating", average_over="active")
-)
-terms = loss_terms(
-    gather_with_gradient(z, accelerator), accelerator.gather(label), instance=instance,
-    temporal_weight=1.0, temporal_margin=0.04, generator=Generator().manual_seed(7),
+terms = Objective(LOSSES[{kind!r}](), TemporalLoss())(
+    processes.gather_with_gradient(z), processes.gather(label), Generator().manual_seed(7)
 )
 terms.total.backward()
 result = dict(
@@ -58,16 +57,18 @@ result = dict(
     gradient=[p.grad for p in toy.parameters()],
     mined=[tuple(t) for t in mined],
 )
-torch.save(result, {results!r} + f"/{{accelerator.process_index}}.pt")
-accelerator.end_training()
+torch.save(result, {results!r} + f"/{{processes.rank}}.pt")
+processes.accelerator.end_training()
 """
 ROUND = """
 import json
 from accelerate import Accelerator
 from slic.clips.reader import ClipReader
-from slic.models.encoder import VideoEncoder
 from slic.clustering.finch import FINCH
+from slic.models.encoder import VideoEncoder
 from slic.pretraining import rounds
+from slic.pretraining.distributed import Processes
+from slic.recipe import RoundOptions
 from slic.videos.catalog import Catalog
 embedded = []
 embed = rounds.embed
@@ -75,30 +76,32 @@ def noted(encoder, catalog, **named):
     embedded.extend(video.id for video in catalog)
     return embed(encoder, catalog, **named)
 rounds.embed = noted
-accelerator = Accelerator(cpu=True)
-if {differ}:  # as another processor may cluster
-    def shifted(**arguments):
-        def cluster(x, *, seed):
-            labels = FINCH(**arguments)(x, seed=seed)
-            return labels if accelerator.is_main_process else labels.shifted()
-        return cluster
-    rounds.CLUSTERERS = {{"finch": shifted}}
-labels = rounds.cluster_round(
-    VideoEncoder.from_pretrained({encoder!r}), Catalog.from_folder({videos!r}), accelerator,
-    reader=ClipReader(frames=4, stride=1, size=32), **{settings!r}
-)
-with open({results!r} + f"/{{accelerator.process_index}}.json", "w") as file:
+processes = Processes(Accelerator(cpu=True))
+class Clusterer:
+    def __call__(self, x, *, seed):
+        labels = FINCH()(x, seed=seed)
+        differs = {differ} and not processes.is_main  # as on another processor
+        return labels.shifted() if differs else labels
+labels = rounds.ClusteringRounds(
+    clusterer=Clusterer(),
+    options=RoundOptions(**{options!r}),
+    catalog=Catalog.from_folder({videos!r}),
+    reader=ClipReader(frames=4, stride=1, size=32),
+    processes=processes, seed=0, workers=0, precision="fp32", progress=False,
+).cluster(VideoEncoder.from_pretrained({encoder!r}), first=True)
+with open({results!r} + f"/{{processes.rank}}.json", "w") as file:
     json.dump([embedded, labels.labels.tolist()], file)
 """
 SUMS = """
 import torch
 from accelerate import Accelerator
-from slic.pretraining.parts import in_parallel, new_encoder
+from slic.pretraining.build import build_encoder
+from slic.pretraining.distributed import Processes
 from slic.recipe import load_recipe
 torch.set_num_threads(1)
 accelerator = Accelerator(cpu=True)
-encoder = new_encoder(load_recipe({recipe!r}, ["--encoder.width=0.5"]))
-model = in_parallel(encoder, accelerator)
+encoder = build_encoder(load_recipe({recipe!r}, ["--backbone.width=0.5"]))
+model = Processes(accelerator).wrap(encoder)
 own = torch.Generator().manual_seed(accelerator.process_index)
 clips = torch.randn(2, 3, 4, 32, 32, generator=own)
 sums = []
@@ -112,14 +115,14 @@ accelerator.end_training()
 """
 STOP = """
 import signal
-from slic.pretraining import StopRequested, pretrain, run
-run.STEPS_TOGETHER = 2
-train_step = run.Run.train_step
-def asked(self, *arguments):
-    train_step(self, *arguments)
-    if self.step == 3 and self.accelerator.process_index == 1:
+from slic.pretraining import StopRequested, distributed, loop, pretrain
+distributed.STOP_CHECK_STEPS = 2
+train_step = loop.train_step
+def asked(run, *arguments):
+    train_step(run, *arguments)
+    if run.state.step == 3 and run.processes.rank == 1:
         os.kill(os.getpid(), signal.SIGTERM)
-run.Run.train_step = asked
+loop.train_step = asked
 try:
     pretrain({videos!r}, out={out!r}, recipe={recipe!r}, progress=False)
 except StopRequested:
@@ -135,15 +138,11 @@ rank = int(os.environ["RANK"])
 if {where!r} == "videos" and rank:
     catalog = catalog.subset([video.id for video in catalog[1:]])
 out = {out!r} + (str(rank) if {where!r} == "folders" else "")
-said = "found other videos" if {where!r} == "videos" else "resume elsewhere"
+said = "found different videos" if {where!r} == "videos" else "resume at different steps"
 with pytest.raises(CheckpointError, match=said):
     pretrain(catalog, out=out, recipe={recipe!r}, resume={where!r} == "folders", progress=False)
 """
-SETTINGS: dict[str, Any] = {
-    "view": "rgb", "clips": 2, "layer": "backbone", "centre": True, "method": "finch",
-    "partition": 0, "clusters": 2, "seed": 0, "workers": 0,
-    "precision": "fp32", "progress": False,
-}  # fmt: skip
+OPTIONS: dict[str, Any] = {"inputs": ("rgb",), "clips": 2, "layer": "backbone", "centre": True}
 
 
 @pytest.fixture
@@ -170,21 +169,15 @@ def test_loss_triplets_and_gradient_are_those_of_one_process(
     in_processes: Callable[..., None], tmp_path: Path, kind: str
 ) -> None:
     generator = Generator().manual_seed(1)
-    x = torch.randn(BATCH, LOOKS, 6, generator=generator)
+    x = torch.randn(BATCH, VIEWS, 6, generator=generator)
     label = torch.randint(0, 3, (BATCH,), generator=generator)
     toy = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 5))
     given = tmp_path / "given.pt"
     torch.save({"toy": toy.state_dict(), "x": x, "label": label}, given)
     in_processes(STEP.format(given=str(given), results=str(tmp_path), kind=kind))
-    instance = (
-        info_nce_instance(temperature=0.1)
-        if kind == "info_nce"
-        else triplet_instance(margin=0.2, rule="violating", average_over="active")
-    )
-    terms = loss_terms(
-        toy(x.flatten(0, 1)).unflatten(0, x.shape[:2]), label, instance=instance,
-        temporal_weight=1.0, temporal_margin=0.04, generator=Generator().manual_seed(7),
-    )  # fmt: skip
+    objective = Objective(LOSSES[kind], TemporalLoss())
+    z = toy(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+    terms = objective(z, label, Generator().manual_seed(7))
     terms.total.backward()  # type: ignore[no-untyped-call]
     one, other = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
     assert one["terms"] == other["terms"]
@@ -217,7 +210,7 @@ def test_a_round_embeds_every_video_once_and_all_get_the_same_clusters(
         ROUND.format(
             encoder=str(encoder),
             videos=str(videos),
-            settings=SETTINGS,
+            options=OPTIONS,
             results=str(tmp_path),
             differ=differ,
         )
@@ -226,13 +219,17 @@ def test_a_round_embeds_every_video_once_and_all_get_the_same_clusters(
         json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)
     )
     assert sorted(ids + other_ids) == [video.id for video in catalog]
-    alone = cluster_round(
-        VideoEncoder.from_pretrained(encoder),
-        catalog,
-        Accelerator(cpu=True),
+    alone = ClusteringRounds(
+        clusterer=FINCH(),
+        options=RoundOptions(**OPTIONS),
+        catalog=catalog,
         reader=ClipReader(frames=4, stride=1, size=32),
-        **SETTINGS,
-    )
+        processes=Processes(Accelerator(cpu=True)),
+        seed=0,
+        workers=0,
+        precision="fp32",
+        progress=False,
+    ).cluster(VideoEncoder.from_pretrained(encoder), first=True)
     assert labels == other_labels == alone.labels.tolist()
 
 

@@ -143,7 +143,9 @@ def test_a_run_gives_up_after_many_bad_steps_in_a_row(
 ) -> None:
     monkeypatch.setattr(run_log, "MAX_SKIPPED_STEPS", 3)
     spoil(lambda step: step != 2)  # 0, 1, then 3, 4, 5
-    with pytest.raises(TrainingError, match=r"3 steps in a row, up to step 6, .* Lower optimizer\.learn"):
+    with pytest.raises(
+        TrainingError, match=r"3 steps in a row, up to step 6, .* Lower optimizer\.learn"
+    ):
         pretrain(catalog, out=tmp_path / "run", recipe=recipe, progress=False)
 
 
@@ -266,7 +268,9 @@ def test_official_compatibility_shifts_the_labels_and_leaves_out_short_videos(
     (ids, labels), (their_ids, their_labels) = ours.seen[0], theirs.seen[0]
     assert their_ids == ids == [v.id for v in there]
     assert list(their_labels) == [labels[-1], *labels[:-1]]
-    assert f"{len(catalog) - len(there)} videos with fewer than 16 frames are left out" in caplog.text
+    assert (
+        f"{len(catalog) - len(there)} videos with fewer than 16 frames are left out" in caplog.text
+    )
 
 
 @pytest.mark.parametrize("slow", ["loading", "learning"])

@@ -14,17 +14,16 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from slic.clustering.base import PseudoLabels
-from slic.pretraining.folder import RunFolder
 from slic.optimizers import OPTIMIZERS
 from slic.pretraining import loop, run_log
 from slic.pretraining.build import build_run
 from slic.pretraining.distributed import Processes
-from slic.pretraining.loop import Run
+from slic.pretraining.folder import RunFolder
 from slic.pretraining.optimizer_step import SafeOptimizer
 from slic.pretraining.run_log import RunLog
 from slic.recipe import load_recipe
-from slic.schedules import ConstantSchedule
 from slic.runs import read_log
+from slic.schedules import ConstantSchedule
 from slic.videos.catalog import Catalog
 
 aten = torch.ops.aten

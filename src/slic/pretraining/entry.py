@@ -91,6 +91,7 @@ def pretrain(
     with _opened_folder(Path(out), recipe, processes, resume=resume) as folder:
         run = build_run(recipe, catalog, processes, progress=progress)
         if processes.is_main:  # only now, so that a recipe that cannot be built leaves no run
+            folder.start()
             save_recipe(recipe, folder.recipe)
         if resume:
             restore(run, folder, ids=ids)
@@ -173,6 +174,7 @@ def _refuse_another_run(folder: RunFolder, recipe: Recipe, *, resume: bool) -> N
         return
     if not folder.has_run:
         raise CheckpointError(f"{folder.path}: there is no run to resume.")
+    folder.require_format()
     if load_recipe(folder.recipe) != recipe:
         raise CheckpointError(
             f"{folder.recipe}: the run to resume has other settings. Resume it without settings, "
