@@ -195,7 +195,7 @@ def test_the_map_plays_the_hovered_moment_and_a_lasso_selects(
     box = page.locator("#plane").bounding_box()
     side = 0.9 * min(box["width"], box["height"])
     left, bottom = (box["width"] - side) / 2, (box["height"] + side) / 2
-    x, y = drawn.places[0] / 65535
+    x, y = drawn.positions[0] / 65535
     page.mouse.move(box["x"] + left + x * side, box["y"] + bottom - y * side)
     wait_until_playing(page, "#hover-card video")
 

@@ -62,7 +62,7 @@ def test_a_lasso_selects_the_moments_inside(studio: Studio) -> None:
     everything = select_moments(studio, MomentScope(lasso=rectangle(1.1)))
     assert set(everything.tolist()) == set(studio.index.ids().tolist())
     left = select_moments(studio, MomentScope(lasso=rectangle(0.5)))
-    assert set(left.tolist()) == set(made.ids[made.places[:, 0] < 0.5 * 65535].tolist())
+    assert set(left.tolist()) == set(made.ids[made.positions[:, 0] < 0.5 * 65535].tolist())
 
 
 def test_conditions_are_combined(studio: Studio) -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from slic.errors import SearchError
 from slic.search import set_label
-from slic.studio.projection import Map
+from slic.studio.projection import MomentMap
 from slic.studio.state import MAX_CACHED_RESULTS, Studio
 
 
-def wait_for_map(studio: Studio) -> Map:
+def wait_for_map(studio: Studio) -> MomentMap:
     while (made := studio.current_map()) is None:
         assert studio.take_map_error() is None
         time.sleep(0.01)

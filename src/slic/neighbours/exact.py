@@ -105,7 +105,7 @@ def merge_nearest(
         indices: Positions, or ids, of the rows of the block.
         k: Neighbours per query.
     """
-    if len(similarity) == 0:
+    if similarity.size == 0:
         return found
     if k == 1:
         return _merge_one(found, similarity, indices)

@@ -15,7 +15,7 @@ from slic.search import Index
 from slic.search.repository import DATABASE_FILE
 from slic.studio.embedding import load_encoder
 from slic.studio.previews import PreviewCache
-from slic.studio.projection import Map, kept_map, make_map
+from slic.studio.projection import MomentMap, load_map, make_map
 from slic.studio.uploads import UploadStore
 from slic.studio.worker import Worker
 
@@ -45,7 +45,7 @@ class Studio:
             max_seconds=MAX_MAP_SECONDS, max_bytes=MAX_MAP_BYTES, subject="map", niceness=10
         )
         self._map_thread: threading.Thread | None = None
-        self._map: Map | None = None
+        self._map: MomentMap | None = None
         self._map_error: str | None = None
         self._results: LRUCache[Hashable, tuple[object, Any]] = LRUCache(MAX_CACHED_RESULTS)
         self._lock = threading.Lock()
@@ -93,12 +93,12 @@ class Studio:
 
         return self.cached("shuffled ids", shuffle)
 
-    def current_map(self) -> Map | None:
+    def current_map(self) -> MomentMap | None:
         """Return the map of the current moments, or None while it is computed."""
         generation = self.index.generation
         with self._lock:
             if self._map is None or self._map.generation != generation:
-                self._map = kept_map(self.index.path, generation)
+                self._map = load_map(self.index.path, generation)
             if self._map is None and self._map_thread is None and self._map_error is None:
                 self._map_thread = threading.Thread(target=self._make_map, daemon=True)
                 self._map_thread.start()

@@ -27,7 +27,7 @@ def test_the_map_is_sent_as_ids_and_positions(client: TestClient, studio: Studio
     assert head == {"count": len(made.ids), "generation": studio.index.generation}
     ids, places = data[: 4 * len(made.ids)], data[4 * len(made.ids) :]
     assert np.array_equal(np.frombuffer(ids, "<u4"), made.ids)
-    assert np.array_equal(np.frombuffer(places, "<u2").reshape(-1, 2), made.places)
+    assert np.array_equal(np.frombuffer(places, "<u2").reshape(-1, 2), made.positions)
 
 
 def test_colours_by_cluster_number_the_clusters_by_size(client: TestClient, studio: Studio) -> None:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from slic.errors import SearchError
 from slic.search import cluster_of, labels_of_moments
-from slic.studio.projection import Map
+from slic.studio.projection import MomentMap
 from slic.studio.routes.common import CurrentStudio, OptionalLevel
 from slic.studio.routes.overview import MAX_CLUSTERS_SHOWN, cached_clusters, count_labels
 from slic.studio.state import Studio
@@ -29,7 +29,7 @@ def get_map(studio: CurrentStudio) -> Response:
             raise SearchError(error)
         return Response(status_code=202)
     head = {"count": len(moment_map.ids), "generation": moment_map.generation}
-    return _binary_response(head, moment_map.ids.astype("<u4"), moment_map.places.astype("<u2"))
+    return _binary_response(head, moment_map.ids.astype("<u4"), moment_map.positions.astype("<u2"))
 
 
 @router.get("/colours")
@@ -53,7 +53,7 @@ def get_map_colours(
 
 
 def _label_codes(
-    studio: Studio, moment_map: Map
+    studio: Studio, moment_map: MomentMap
 ) -> tuple[UInt16[np.ndarray, " n"], list[dict[str, Any]]]:
     """Return codes that number the labels from the most frequent."""
     legend = count_labels(studio)[:NO_COLOUR]
@@ -64,7 +64,7 @@ def _label_codes(
 
 
 def _cluster_codes(
-    studio: Studio, moment_map: Map, level: int | None
+    studio: Studio, moment_map: MomentMap, level: int | None
 ) -> tuple[UInt16[np.ndarray, " n"], list[dict[str, Any]]]:
     """Return codes that number the clusters from the largest.
 
@@ -81,7 +81,7 @@ def _cluster_codes(
     return _codes_on_map(moment_map, moment_codes), legend
 
 
-def _codes_on_map(moment_map: Map, moment_codes: dict[int, int]) -> UInt16[np.ndarray, " n"]:
+def _codes_on_map(moment_map: MomentMap, moment_codes: dict[int, int]) -> UInt16[np.ndarray, " n"]:
     codes = [moment_codes.get(moment, NO_COLOUR) for moment in moment_map.ids.tolist()]
     return np.array(codes, dtype=np.uint16)
 
