@@ -12,7 +12,7 @@ import pytest
 
 import slic
 from slic.embeddings import Layer
-from slic.pretraining.parts import new_encoder
+from slic.pretraining.build import build_encoder
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -59,8 +59,8 @@ def test_python_md_runs_and_its_clip_is_the_one_that_embed_takes(
     monkeypatch.chdir(tmp_path)
     for number in range(2):
         make_video(tmp_path / "videos" / f"{number}.mp4", frames=40 + number, size=(160, 120))
-    small = ["--clip.size=32", "--clip.stride=2", "--encoder.width=0.125"]
-    new_encoder(slic.load_recipe("best", small)).save_pretrained("run/encoder")
+    small = ["--clip.size=32", "--clip.stride=2", "--backbone.width=0.125"]
+    build_encoder(slic.load_recipe("best", small)).save_pretrained("run/encoder")
     names: dict[str, Any] = {}
     page = (ROOT / "docs" / "python.md").read_text("utf-8")
     for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
