@@ -20,14 +20,23 @@ HIP, SPREAD, KNEE, FOOT = range(4)  # channels of Pose.legs
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """Proportions of a body; all but ``height_metres`` and ``girth`` are shares of its height."""
+    """Proportions of a body.
+
+    Attributes:
+        height_metres: Height.
+        hip_height: Height of the hips, as a share of the height.
+        shoulder: Half the distance of the shoulder joints, as a share of the height.
+        hip: Half the distance of the hip joints, as a share of the height.
+        head: Radius of the head, as a share of the height.
+        girth: Factor of all thicknesses; 1 is average.
+    """
 
     height_metres: float
     hip_height: float
-    shoulder: float  # half the distance between the shoulder joints
-    hip: float  # half the distance between the hip joints
-    head: float  # radius
-    girth: float  # factor of all thicknesses, 1 is average
+    shoulder: float
+    hip: float
+    head: float
+    girth: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,21 @@ _SUBPIXEL_BITS = 4  # OpenCV takes polygon corners as fixed-point numbers
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """A person: proportions, colours and clothes."""
+    """A person: proportions, colours and clothes.
+
+    Attributes:
+        build: Proportions of the body.
+        skin: Colour of the skin.
+        hair: Colour of the hair.
+        top: Colour of the shirt.
+        sleeves: Colour of its sleeves.
+        bottom: Colour of trousers, shorts or skirt.
+        shoes: Colour of the shoes, and of a cap.
+        badge: Colour of the print on the shirt; no print if it is that of the shirt.
+        sleeve_length: ``"none"``, ``"short"`` or ``"long"``.
+        legwear: ``"trousers"``, ``"shorts"`` or ``"skirt"``.
+        hairstyle: ``"short"``, ``"long"``, ``"bun"``, ``"bald"`` or ``"cap"``.
+    """
 
     build: Build
     skin: Colour
@@ -32,10 +46,10 @@ class Actor:
     sleeves: Colour
     bottom: Colour
     shoes: Colour
-    badge: Colour  # print on the shirt
-    sleeve_length: str  # "none", "short" or "long"
-    legwear: str  # "trousers", "shorts" or "skirt"
-    hairstyle: str  # "short", "long", "bun", "bald" or "cap"
+    badge: Colour
+    sleeve_length: str
+    legwear: str
+    hairstyle: str
 
 
 class BodyPart(NamedTuple):
@@ -57,7 +71,11 @@ class BodyPart(NamedTuple):
 
 
 def draw_actor(rng: np.random.Generator) -> Actor:
-    """Draw a person at random."""
+    """Draw a person at random.
+
+    Args:
+        rng: Source of all draws.
+    """
     top = _draw_cloth_colour(rng)
     return Actor(
         build=Build(

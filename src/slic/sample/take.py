@@ -18,27 +18,51 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class LevelRanges:
-    """Ranges that takes of one level are drawn from; pixels are those of the 320 x 240 frame."""
+    """Ranges that the takes of a level are drawn from.
+
+    Pixels are those of the frame of 320 x 240.
+
+    Attributes:
+        duration_seconds: Duration.
+        cycles_per_second: Speed of the action.
+        yaw_degrees: Direction of the figure away from the camera, to either side.
+        pitch_degrees: Direction of the camera, positive downwards.
+        figure_pixels: Height of the upright figure.
+        side_pixels: Largest distance of the figure from the middle.
+        feet_row: Row of the feet in the frame.
+        glide_pixels: Largest speed of the figure over the ground, per second.
+        pan_pixels: Largest speed of the camera, per second.
+        shake_pixels: Shake of a hand-held camera.
+        roll_degrees: Roll of a hand-held camera.
+        background_pixels: Largest speed of the background on its own, per second.
+        ripple_pixels: Largest amplitude of waves in the background.
+        max_objects: Largest number of objects that move behind the figure.
+        textured: Whether backgrounds have strong patterns.
+        gain: Exposure; 1 is neutral.
+        flicker: Largest change of the exposure over time.
+        noise: Standard deviation of the sensor noise, in grey levels.
+        blur: Standard deviation of the Gaussian blur, in pixels.
+    """
 
     duration_seconds: Range
     cycles_per_second: Range
-    yaw_degrees: Range  # of the figure away from the camera, to either side
-    pitch_degrees: Range  # of the camera, positive downwards
-    figure_pixels: Range  # height of the upright figure
-    side_pixels: float  # largest distance of the figure from the middle
-    feet_row: Range  # row of the feet in the frame
-    glide_pixels: float  # largest speed of the figure over the ground, per second
-    pan_pixels: float  # largest speed of the camera, per second
-    shake_pixels: float  # of a hand-held camera
-    roll_degrees: float  # of a hand-held camera
-    background_pixels: float  # largest speed of the background on its own, per second
-    ripple_pixels: float  # largest amplitude of waves in the background
-    max_objects: int  # that move behind the figure
-    textured: bool  # add strong patterns to the background
-    gain: Range  # exposure, 1 is neutral
-    flicker: float  # largest change of the exposure
-    noise: Range  # standard deviation, of 255
-    blur: Range  # Gaussian sigma
+    yaw_degrees: Range
+    pitch_degrees: Range
+    figure_pixels: Range
+    side_pixels: float
+    feet_row: Range
+    glide_pixels: float
+    pan_pixels: float
+    shake_pixels: float
+    roll_degrees: float
+    background_pixels: float
+    ripple_pixels: float
+    max_objects: int
+    textured: bool
+    gain: Range
+    flicker: float
+    noise: Range
+    blur: Range
 
 
 LEVEL_RANGES: dict[SampleLevel, LevelRanges] = {
