@@ -1,6 +1,6 @@
-"""A tiny encoder, and indexes of drawn vectors that need no video."""
+"""A tiny encoder, and an index of three small videos."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +10,10 @@ import torch
 from slic.models.backbones import ClipSpec
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 from slic.search import Index, IndexReport, create_index, set_label, update_index
-from slic.search.repository import IndexSettings
-from slic.search.repository.moments import NewMoment, insert_moments
-from slic.search.repository.videos import FileState, insert_video
 from slic.videos.catalog import Catalog
-from slic.videos.video import Video
 
 Fill = Callable[..., Index]
+Rows = Callable[..., np.ndarray]
 
 
 @pytest.fixture(scope="session")
@@ -31,77 +28,21 @@ def encoder() -> VideoEncoder:
     return VideoEncoder(config).eval()
 
 
-def unit_rows(count: int, *, dimension: int = 8, seed: int = 0) -> np.ndarray:
-    """Return random directions."""
-    x = np.random.default_rng(seed).normal(size=(count, dimension))
-    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), dtype=np.float32)
+@pytest.fixture(scope="session")
+def kinds(rows: Rows) -> Rows:
+    """Return a function that draws moments around each of three directions, kind by kind."""
 
+    def draw(count: int, *, seed: int) -> np.ndarray:
+        x = np.repeat(rows(3, seed=42), count, axis=0) + 0.25 * rows(3 * count, seed=seed)
+        return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), dtype=np.float32)
 
-def add_video(index: Index, path: str, vectors: np.ndarray, *, root: str = "/v") -> list[int]:
-    """Add a video of 25 frames per second whose moments of 2 s, one per second, have these vectors.
-
-    Returns:
-        The ids of its moments.
-    """
-    video = Video(
-        id=path, path=Path(root) / path, frames=25 * (len(vectors) + 1), fps=25.0,
-        width=64, height=48, seekable=True, keyframe_gap=12,
-    )  # fmt: skip
-    state = FileState(size=1, mtime_ns=1, content_id=f"content of {path}")
-    with index.database.transaction() as connection:
-        video_id = insert_video(connection, video, root=root, state=state)
-        insert_moments(
-            connection,
-            [NewMoment(video_id, i, float(i), i + 2.0, row) for i, row in enumerate(vectors)],
-        )
-    return list(index.moment_numbers([video_id])[video_id].values())
+    return draw
 
 
 @pytest.fixture
-def fill(tmp_path: Path) -> Fill:
-    """Return a function that makes an index of videos, given as path to vectors."""
-
-    def make(videos: Mapping[str, np.ndarray], *, name: str = "index") -> Index:
-        dimension = next(iter(videos.values())).shape[1]
-        settings = IndexSettings(
-            encoder="0" * 16, dimension=dimension, window_seconds=2.0, stride_seconds=1.0
-        )
-        index = Index.create(tmp_path / name, settings)
-        for path, vectors in videos.items():
-            add_video(index, path, vectors)
-        return index
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def rows() -> Callable[..., np.ndarray]:
-    """Return :func:`unit_rows`."""
-    return unit_rows
-
-
-@pytest.fixture(scope="session")
-def add() -> Callable[..., list[int]]:
-    """Return :func:`add_video`."""
-    return add_video
-
-
-def make_kinds(count: int, *, seed: int) -> np.ndarray:
-    """Return ``count`` moments around each of three directions, one kind after the other."""
-    x = np.repeat(unit_rows(3, seed=42), count, axis=0) + 0.25 * unit_rows(3 * count, seed=seed)
-    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), dtype=np.float32)
-
-
-@pytest.fixture(scope="session")
-def kinds() -> Callable[..., np.ndarray]:
-    """Return :func:`make_kinds`."""
-    return make_kinds
-
-
-@pytest.fixture
-def labelled(fill: Fill) -> Index:
+def labelled(fill: Fill, kinds: Rows) -> Index:
     """Return an index of three kinds in four videos; some of the first two kinds are labelled."""
-    index = fill({f"{i}.mp4": make_kinds(6, seed=i) for i in range(4)})
+    index = fill({f"{i}.mp4": kinds(6, seed=i) for i in range(4)})
     for video in range(2):
         set_label(index, [18 * video + i for i in (1, 2, 3)], "wave")
         set_label(index, [18 * video + i for i in (7, 8, 9)], "kick")
