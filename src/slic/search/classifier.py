@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from slic.errors import LabelError
+from slic.neighbours.exact import NearestRows, merge_nearest, nearest_rows
 from slic.search.index import Index
 from slic.search.labels import labels_of_moments, segments_of, write_labels
 from slic.search.repository.labels import LabelValue
@@ -127,22 +128,21 @@ class MomentClassifier:
         """Return a prediction for each unit embedding."""
         predictions = []
         for start in range(0, len(vectors), _ROWS_PER_BLOCK):
-            similarity = vectors[start : start + _ROWS_PER_BLOCK] @ self._vectors.T
-            shares = self._vote(similarity)
-            for row, nearest in zip(shares, similarity.max(axis=1).tolist(), strict=True):
+            voters = nearest_rows(vectors[start : start + _ROWS_PER_BLOCK], self._vectors, VOTERS)
+            shares, nearest = self._vote(voters), voters.similarities[:, 0]
+            for row, similarity in zip(shares, nearest.tolist(), strict=True):
                 guess, confidence = self.labels[int(row.argmax())], float(row.max())
-                label = guess if nearest >= self.threshold else None
-                predictions.append(Prediction(label, confidence, nearest, guess))
+                label = guess if similarity >= self.threshold else None
+                predictions.append(Prediction(label, confidence, similarity, guess))
         return predictions
 
-    def _vote(self, similarity: Float32[np.ndarray, "m n"]) -> Float32[np.ndarray, "m classes"]:
+    def _vote(self, voters: NearestRows) -> Float32[np.ndarray, "m classes"]:
         """Return the share of the votes of every class."""
-        voters = np.argsort(-similarity, axis=1, kind="stable")[:, :VOTERS]
-        near = np.take_along_axis(similarity, voters, axis=1)
+        indices, near = voters
         nearest = np.maximum(near[:, :1], -1.0)  # without voters (-inf) all weights become 0
         weight = np.exp((near - nearest) / VOTE_TEMPERATURE)
-        shares = np.zeros((len(similarity), len(self.labels)), dtype=np.float32)
-        np.add.at(shares, (np.arange(len(voters))[:, None], self._classes[voters]), weight)
+        shares = np.zeros((len(near), len(self.labels)), dtype=np.float32)
+        np.add.at(shares, (np.arange(len(near))[:, None], self._classes[indices]), weight)
         total = shares.sum(axis=1, keepdims=True)
         normalised: Float32[np.ndarray, "m classes"] = shares / np.where(total > 0, total, 1.0)
         return normalised
@@ -163,7 +163,9 @@ class MomentClassifier:
     def _score(
         self, similarity: Float32[np.ndarray, "m n"], left_out: Int64[np.ndarray, " m"]
     ) -> LeaveOneOutScores:
-        correct = self._vote(similarity).argmax(axis=1) == self._classes[left_out]
+        nobody, positions = NearestRows.none_yet(len(similarity)), np.arange(similarity.shape[1])
+        voters = merge_nearest(nobody, similarity, positions, k=VOTERS)
+        correct = self._vote(voters).argmax(axis=1) == self._classes[left_out]
         known = similarity.max(axis=1) >= self.threshold
         return LeaveOneOutScores(
             correct=float((known & correct).mean()),

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float32, Int64
 
 from slic.errors import SearchError
+from slic.neighbours.rows import unit_rows
 from slic.search.index import Index
 from slic.search.indexing import embed_moments
 from slic.search.moments import MomentWindows
@@ -155,4 +156,4 @@ def _regular_windows(windows: MomentWindows, stride_frames: int) -> Int64[np.nda
 
 
 def _unit_vector(vector: Float32[np.ndarray, " d"]) -> Float32[np.ndarray, " d"]:
-    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), dtype=np.float32)
+    return np.asarray(unit_rows(vector[None])[0])
