@@ -1,25 +1,66 @@
-"""A run that stands after its first round, so that benchmarks can drive its parts."""
+"""A run after its first round of clustering, for benchmarks of its parts."""
 
+from collections.abc import Iterable, Iterator
+from itertools import count
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from accelerate import Accelerator
 
+from slic.callbacks import CallbackList
+from slic.clips.loader import WorkerLoader, batch_loader
+from slic.clips.triplets import TripletDataset, TripletSample
 from slic.clustering.base import PseudoLabels
+from slic.pretraining.build import build_run
+from slic.pretraining.distributed import Processes
 from slic.pretraining.folder import RunFolder
-from slic.pretraining.run import Run
+from slic.pretraining.loop import Run, train
+from slic.pretraining.rounds import ClusteringRounds
+from slic.pretraining.run_log import RunLog
+from slic.pretraining.state import TrainingState
 from slic.recipe import Recipe
 from slic.videos.catalog import Catalog
 
 CLUSTERS = 12
 
 
+class NoRounds(ClusteringRounds):
+    """Rounds of clustering that are never due, so that a run keeps its pseudo-labels."""
+
+    def due(self, epoch: int) -> bool:
+        del epoch
+        return False
+
+
 def run_after_first_round(recipe: Recipe, catalog: Catalog, folder: Path) -> Run:
-    """Return a run of the recipe, on the CPU, with made-up clusters and no bar."""
+    """Return a run on the CPU with made-up clusters, a log, and no other callbacks."""
     folder.mkdir(exist_ok=True)
-    run = Run(recipe, catalog, RunFolder(folder), Accelerator(cpu=True))
-    run.pseudo_labels = PseudoLabels(np.arange(len(catalog)) % CLUSTERS)
-    run.encoder.train()
-    run.fade_mean_frame()  # a copy of the encoder then sees what the run's own does
-    run.reporter.start(run.total_steps, done=0, progress=False)
+    processes = Processes(Accelerator(cpu=True))
+    run = build_run(recipe, catalog, processes, progress=False)
+    run.state.pseudo_labels = PseudoLabels(np.arange(len(catalog)) % CLUSTERS)
+    run.rounds = NoRounds(**vars(run.rounds))
+    ids = [video.id for video in catalog]
+    run.callbacks = CallbackList([RunLog(RunFolder(folder), processes, ids=ids, progress=False)])
     return run
+
+
+def train_on(run: Run, batches: Iterable[TripletSample]) -> None:
+    """Train for one epoch that consists of these batches."""
+    run.state = TrainingState(epochs=1, pseudo_labels=run.state.pseudo_labels)
+    run.loader = cast("Any", batches)
+    train(run)
+
+
+def loader_of(run: Run, *, workers: int) -> WorkerLoader[TripletSample]:
+    """Return another loader of the samples of a run."""
+    dataset = cast("TripletDataset", run.loader.dataset)
+    return batch_loader(dataset, run.sampler, workers=workers)
+
+
+def endless(run: Run, loader: Iterable[TripletSample]) -> Iterator[TripletSample]:
+    """Yield the batches of a loader, epoch after epoch."""
+    assert run.state.pseudo_labels is not None
+    for epoch in count():
+        run.sampler.start(epoch, run.state.pseudo_labels)
+        yield from loader

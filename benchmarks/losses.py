@@ -15,7 +15,8 @@ import torch
 from torch import Generator, Tensor
 
 import targets
-from slic.losses import cosine_distances, mine_triplets, triplet_loss
+from slic.losses.base import cosine_distances
+from slic.losses.triplet import mine_triplets, triplet_loss
 from targets import Target
 
 EMBEDDINGS, WIDTH, CLUSTERS, MARGIN, RUNS = 2 * 104, 128, 30, 0.2, 7

@@ -1,9 +1,9 @@
-"""Peak memory against number and length of the videos, and what loading workers leave behind.
+"""Peak memory by number and length of the videos, and growth of loading workers.
 
 Three collections of tiny files: 64 videos of 2 seconds; the same with 30-minute videos in every
 second place; 2,048 videos of 2 seconds. Training (20 steps of 32 videos) and embedding run on each
-in a process of their own; the peak is that of the process and of the larger of its two loading
-workers. All windows are embedded of one video of a minute and of one of 30. Then one worker loads
+in a new process. The peak is that of the process plus that of the larger of its two loading
+workers. All windows of a one-minute and of a 30-minute video are embedded. Then one worker loads
 10,000 clips. Run ``python benchmarks/memory.py``.
 """
 
@@ -15,9 +15,9 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -25,12 +25,9 @@ import numpy as np
 import torch
 
 import targets
-from first_round import run_after_first_round
-from slic.clips.loader import batch_loader
-from slic.clips.triplets import TripletSample
+from first_round import endless, loader_of, run_after_first_round, train_on
 from slic.embeddings import embed
-from slic.pretraining.parts import new_encoder
-from slic.pretraining.run import Run
+from slic.pretraining.build import build_encoder
 from slic.recipe import load_recipe
 from slic.videos.catalog import Catalog
 from slic.videos.inspection import inspect_video
@@ -41,12 +38,11 @@ FPS, SHORT, MINUTE, LONG = 25, 2, 60, 30 * 60  # the last three in seconds
 FEW, MANY = 64, 2048
 STEPS, CLIPS = 20, 10_000
 FORMATS = {"avi": ("mpeg4", {}), "mp4": ("libx264", {"preset": "ultrafast"})}
-TINY = ["--clip.frames=4", "--clip.size=32", "--encoder.width=0.25", "--encoder.hidden=64"]
-Loaded = Iterator[TripletSample]
+TINY = ["--clip.frames=4", "--clip.size=32", "--backbone.width=0.25", "--head.hidden=64"]
 
 
 def write_video(path: Path, seconds: int) -> Video:
-    """Encode a few drifting pictures over and over."""
+    """Encode a repeating sequence of drifting pictures."""
     clouds = np.random.default_rng(0).integers(0, 256, (24, 30, 3), np.uint8)
     clouds = clouds.repeat(4, 0).repeat(4, 1)
     pictures = [np.ascontiguousarray(clouds[k : k + 72, k : k + 96]) for k in range(FPS)]
@@ -68,7 +64,7 @@ def write_video(path: Path, seconds: int) -> Video:
 
 
 def collections(folder: Path) -> dict[str, Catalog]:
-    """Make the collections; a file stands in them under many names."""
+    """Make the collections, in which one file has many names."""
     short, minute, long = (
         [write_video(folder / f"{seconds}.{suffix}", seconds) for suffix in FORMATS]
         for seconds in (SHORT, MINUTE, LONG)
@@ -88,17 +84,8 @@ def collections(folder: Path) -> dict[str, Catalog]:
     }
 
 
-def batches(run: Run, *, workers: int) -> Loaded:
-    """Give batches, epoch after epoch."""
-    loader = batch_loader(run.dataset, run.batches, workers=workers)
-    for epoch in count():
-        assert run.pseudo_labels is not None
-        run.batches.start(epoch, run.pseudo_labels)
-        yield from loader
-
-
 def mebibytes(field: str, process: int | str = "self") -> float:
-    """Return a figure of a process: ``VmHWM`` is its peak, ``VmRSS`` what it holds now."""
+    """Return memory of a process in MiB: ``VmHWM`` is its peak, ``VmRSS`` its current size."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     (line,) = (line for line in lines if line.startswith(f"{field}:"))
     return int(line.split()[1]) / 1024
@@ -107,19 +94,18 @@ def mebibytes(field: str, process: int | str = "self") -> float:
 def train(catalog: Catalog) -> None:
     """Train 20 steps."""
     run = run_after_first_round(load_recipe("best", TINY), catalog, catalog.root)
-    for batch in islice(batches(run, workers=2), STEPS):
-        run.train_step(run.encoder, batch)
+    train_on(run, islice(endless(run, loader_of(run, workers=2)), STEPS))
 
 
 def embed_clips(catalog: Catalog) -> None:
     """Embed two clips of every video."""
-    embed(new_encoder(load_recipe("best", TINY)), catalog, clips=2, progress=False)
+    embed(build_encoder(load_recipe("best", TINY)), catalog, clips=2, progress=False)
 
 
 def embed_windows(catalog: Catalog) -> None:
     """Embed all windows of every video."""
     longer = load_recipe("best", [*TINY, "--clip.frames=16"])
-    embed(new_encoder(longer), catalog, clips="windows", progress=False)
+    embed(build_encoder(longer), catalog, clips="windows", progress=False)
 
 
 WORK: dict[str, Callable[[Catalog], None]] = {
@@ -128,7 +114,7 @@ WORK: dict[str, Callable[[Catalog], None]] = {
 
 
 def peak(work: str, catalog: Catalog) -> float:
-    """Return the peak MiB of one kind of work in a process of its own, its largest worker added."""
+    """Return the peak MiB of one kind of work in a new process, plus that of its largest worker."""
     done = subprocess.run(
         [sys.executable, __file__, "--work", work], input=pickle.dumps(catalog),
         stdout=subprocess.PIPE, check=True,
@@ -136,7 +122,7 @@ def peak(work: str, catalog: Catalog) -> float:
     return float(done.stdout)
 
 
-def work_and_tell(work: str) -> None:
+def work_and_print_peak(work: str) -> None:
     """Do the work on the catalog of stdin, and print the peak."""
     torch.set_num_threads(1)
     WORK[work](pickle.load(sys.stdin.buffer))
@@ -159,10 +145,10 @@ def growth(work: str, made: dict[str, Catalog], names: list[str]) -> list[Target
 
 
 def leak(catalog: Catalog) -> list[Target]:
-    """Compare what a worker, and the process that trains, hold after 1,000 and 10,000 clips."""
+    """Compare the memory of worker and main process after 1,000 and 10,000 clips."""
     run = run_after_first_round(load_recipe("best", TINY), catalog, catalog.root)
     held, loaded = list[tuple[float, float]](), 0
-    for batch in batches(run, workers=1):
+    for batch in endless(run, loader_of(run, workers=1)):
         loaded += batch.clips.shape[:2].numel()
         if loaded >= (CLIPS // 10, CLIPS)[len(held)]:
             (worker,) = multiprocessing.active_children()
@@ -182,11 +168,11 @@ def leak(catalog: Catalog) -> list[Target]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--targets", type=Path, help="file that the targets are appended to")
+    parser.add_argument("--targets", type=Path, metavar="FILE", help="append the targets to FILE")
     parser.add_argument("--work", choices=WORK, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
-        work_and_tell(options.work)
+        work_and_print_peak(options.work)
         return
     with tempfile.TemporaryDirectory() as folder:
         made = collections(Path(folder))

@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from slic.models.encoder import VideoEncoder
 from slic.search import Index, create_index, query_from_clip, search, update_index
+from slic.search.stores import StoreLocation
 from slic.search.stores.embedded import EmbeddedStore
 from slic.videos.catalog import Catalog
 from slic.videos.frames import read_frames, stream_frames
@@ -53,7 +54,7 @@ def find_cuts(arguments: argparse.Namespace, encoder: VideoEncoder) -> None:
     offs, took = [], []
     for number, start in enumerate(starts.tolist()):
         cut = arguments.scratch / f"cut-{number}.mp4"
-        frames = read_frames(video.as_video(), cut_places(start), size=(320, 240))
+        frames = read_frames(video.video, cut_places(start), size=(320, 240))
         write_video(cut, frames, quality=30)
         began = time.perf_counter()
         (hit,) = search(index, query_from_clip(index, cut), k=1)
@@ -79,9 +80,8 @@ def find_actions(arguments: argparse.Namespace, encoder: VideoEncoder) -> None:
     rows = [line.split(",") for line in table[1:]]
     label = {row[0].partition("/")[2]: row[1] for row in rows}
     index = updated(arguments.scratch / "train-index", encoder, arguments.sample / "train")
-    inverted = EmbeddedStore(
-        arguments.scratch / "train-index", index.settings.dimension, exact_up_to=0
-    )
+    location = StoreLocation(folder=index.path, dimension=index.settings.dimension)
+    inverted = EmbeddedStore(location, exact_up_to=0)
     tests = [row[0].partition("/")[2] for row in rows if row[2] == "test"]
     scores = {}
     for kind in ("exact", "inverted file"):

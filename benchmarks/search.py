@@ -24,7 +24,10 @@ import numpy as np
 
 import targets
 from slic.search import Index
-from slic.search.repository import IndexSettings, next_generation
+from slic.search.repository import IndexSettings
+from slic.search.repository.moments import NewMoment, insert_moments
+from slic.search.repository.videos import FileState, insert_video
+from slic.videos.video import Video
 from targets import Target
 
 QUERIES = 1000
@@ -202,19 +205,17 @@ def fill(folder: Path, x: np.ndarray, store: str) -> None:
     index = Index.create(folder, settings)
     hour = 3600
     for start in range(0, len(x), hour):
+        video = Video(
+            id=f"{start}.mp4", path=Path("/", f"{start}.mp4"), frames=90025, fps=25.0, width=320,
+            height=240,
+        )  # fmt: skip
+        state = FileState(size=1, mtime_ns=1, content_id=str(start))
         with index.database.transaction() as connection:
-            number = next_generation(connection)
-            video = connection.execute(
-                "INSERT INTO videos (root, path, size, mtime_ns, content_id, frames, fps, width,"
-                " height, duration_seconds, timeline) VALUES ('/', ?, 1, 1, ?, 90025, 25, 320,"
-                " 240, 3601, x'')",
-                (f"{start}.mp4", str(start)),
-            ).lastrowid
-            connection.executemany(
-                "INSERT INTO moments (id, video_id, number, start_seconds, end_seconds, generation,"
-                " vector) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            video_id = insert_video(connection, video, root="/", state=state)
+            insert_moments(
+                connection,
                 (
-                    (start + i, video, i, i, i + 2, number, row.tobytes())
+                    NewMoment(video_id, i, float(i), i + 2.0, row)
                     for i, row in enumerate(x[start : start + hour])
                 ),
             )
@@ -227,7 +228,7 @@ def opened(folder: Path) -> tuple[Find, Size]:
     index.sync_store()
 
     def find(query: np.ndarray) -> list[int]:
-        return list(index.nearest(query, K).ids[0])
+        return list(index.nearest(query, K).ids[0] - 1)  # ids begin at 1, rows at 0
 
     return find, lambda: sum(file.stat().st_size for file in folder.iterdir())
 

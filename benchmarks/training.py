@@ -1,15 +1,15 @@
-"""What training and embedding cost beyond the bare network, and how loading grows with workers.
+"""Cost of training and embedding beyond the bare network, and of loading with more workers.
 
-* step: the step of a run (learning rate, loss, mining, guard against numbers that are not finite,
-  log) against bare forward, backward and optimizer on tensors that are ready, in turns;
-* epoch: the same of an epoch whose batches come from two loading workers. The bare calls are timed
-  inside it: beside workers a process runs slower than alone, and that is not what is asked;
+* step: a step of a run (learning rate, loss, mining, check for non-finite numbers, log) against
+  bare forward, backward and optimizer on tensors that are ready, in turns;
+* epoch: an epoch with batches from two loading workers. The bare calls are timed inside it, because
+  a process is slower beside workers than alone;
 * embedding: `slic.embed` with two loading workers, likewise against its forward passes;
-* loading: batches a second of two workers against twice those of one (wall time, so only on a
-  machine with nothing else to do), beside what two separate processes of one worker reach.
+* loading: batches per second of two workers against twice those of one, beside two separate
+  processes with one worker each. This is wall time, so it needs an idle machine.
 
-A figure is the median of the ratios of five turns, in CPU time of the process (one thread) where
-nothing else is said. Run ``python benchmarks/training.py``.
+A figure is the median ratio of five turns, in CPU time of the process on one thread unless stated
+otherwise. Run ``python benchmarks/training.py``.
 """
 
 import argparse
@@ -31,21 +31,18 @@ import torch
 from torch import Generator, Tensor
 
 import targets
-from first_round import run_after_first_round
-from slic.clips.loader import batch_loader
+from first_round import loader_of, run_after_first_round, train_on
 from slic.clips.triplets import TripletSample
 from slic.embeddings import embed
 from slic.models.encoder import to_input
-from slic.pretraining.objective import loss_terms
-from slic.pretraining.parts import instance_loss, new_optimizer
-from slic.pretraining.run import Run
-from slic.recipe import load_recipe
+from slic.pretraining.loop import Run
+from slic.recipe import Recipe, load_recipe
 from slic.videos.catalog import Catalog
 from targets import Target
 
 TURNS = 5
 VIDEOS = 96
-# The paper's network and loss at 1 / 256 of its pixels; its slow flow is not what is measured here.
+# The paper's network and loss at 1 / 256 of its pixels, without its slow flow.
 TINY_CLIPS = ["--clip.frames=4", "--clip.size=16", "--flow.method=dis"]
 
 
@@ -76,9 +73,9 @@ class Cost(NamedTuple):
 class Bare:
     """Forward, backward and optimizer of a run's network, on tensors that are ready."""
 
-    def __init__(self, run: Run) -> None:
-        self.network = deepcopy(run.encoder)
-        self.optimizer = new_optimizer(self.network, run.recipe.train)
+    def __init__(self, run: Run, recipe: Recipe) -> None:
+        self.network = deepcopy(run.encoder).train()
+        self.optimizer = recipe.build("optimizer", parameters=self.network.parameters())
         self.bf16 = run.precision == "bf16"
 
     def step(self, x: Tensor) -> None:
@@ -96,9 +93,9 @@ def cpu_seconds(work: Callable[[], object]) -> float:
 
 
 def in_turns(ours: Callable[[], object], bare: Callable[[], object], *, each: int) -> Cost:
-    """Compare two pieces of work, each done so often in a row; the first turn warms up.
+    """Compare two functions, each called several times in a row. The first turn is a warm-up.
 
-    In a row, because the first after the other pays for memory that the other gave back.
+    The first call after the other function pays for memory that the other has freed.
     """
 
     def row(work: Callable[[], object]) -> float:
@@ -108,7 +105,7 @@ def in_turns(ours: Callable[[], object], bare: Callable[[], object], *, each: in
 
 
 def within(work: Callable[[], object], *bare: tuple[object, str]) -> Cost:
-    """Compare a piece of work with the calls of the network that it makes."""
+    """Compare a function with the calls of the network that it makes."""
     turns = []
     for _ in range(TURNS + 1):
         spent: list[float] = []
@@ -144,43 +141,36 @@ def as_target(name: str, cost: Cost) -> Target:
     )  # fmt: skip
 
 
-def step_and_epoch(run: Run) -> list[Target]:
+def step_and_epoch(run: Run, recipe: Recipe) -> list[Target]:
     """Measure a step, and an epoch with two workers, of the recipe `best`."""
-    loader, bare = batch_loader(run.dataset, run.batches, workers=2), Bare(run)
-    assert run.pseudo_labels is not None
-    run.batches.start(0, run.pseudo_labels)
+    loader, bare = loader_of(run, workers=2), Bare(run, recipe)
+    assert run.state.pseudo_labels is not None
+    run.sampler.start(0, run.state.pseudo_labels)
     batch = next(iter(loader))
     x = ready(batch)
-
-    def epoch() -> None:
-        run.batch = 0
-        run.train_epoch(run.encoder, loader, lambda: False)
-
-    calls = ((run.encoder, "forward"), (torch.autograd, "backward"), (run.optimizer, "step"))
-    step = in_turns(lambda: run.train_step(run.encoder, batch), lambda: bare.step(x), each=5)
-    name = f"training epoch of {run.batches.steps} steps, 2 workers, recipe best"
+    optimizer = run.optimizer.optimizer
+    calls = ((run.encoder, "forward"), (torch.autograd, "backward"), (optimizer, "step"))
+    step = in_turns(lambda: train_on(run, [batch]), lambda: bare.step(x), each=5)
+    name = f"training epoch of {run.sampler.steps} steps, 2 workers, recipe best"
     return [
         as_target("training step, recipe best", step),
-        as_target(name, within(epoch, *calls)),
+        as_target(name, within(lambda: train_on(run, loader), *calls)),
     ]
 
 
-def paper_step(run: Run) -> list[Target]:
+def paper_step(run: Run, recipe: Recipe) -> list[Target]:
     """Measure a step of the paper's network and loss at batch 104, and the loss alone."""
-    assert run.pseudo_labels is not None
+    assert run.state.pseudo_labels is not None
     draw = np.random.default_rng(0).integers(0, 256, (104, 3, 4, 16, 16, 3), np.uint8)
-    video = torch.arange(104) % len(run.catalog)
+    video = torch.arange(104) % len(run.rounds.catalog)
     batch = TripletSample(torch.from_numpy(draw), video, torch.zeros_like(video))
-    bare, x = Bare(run), ready(batch)
-    step = in_turns(lambda: run.train_step(run.encoder, batch), lambda: bare.step(x), each=2)
-    labels = torch.as_tensor(run.pseudo_labels.labels)[video]
+    bare, x = Bare(run, recipe), ready(batch)
+    step = in_turns(lambda: train_on(run, [batch]), lambda: bare.step(x), each=2)
+    labels = torch.as_tensor(run.state.pseudo_labels.labels)[video]
     z = torch.randn(104, 3, 128, requires_grad=True)
 
     def loss() -> None:
-        terms = loss_terms(
-            z, labels, instance=instance_loss(run.recipe.loss), temporal_weight=1.0,
-            temporal_margin=0.04, generator=Generator().manual_seed(0),
-        )  # fmt: skip
+        terms = run.objective(z, labels, Generator().manual_seed(0))
         torch.autograd.grad(terms.total, z)
 
     mining = statistics.median(cpu_seconds(loss) for _ in range(TURNS))
@@ -196,9 +186,10 @@ def paper_step(run: Run) -> list[Target]:
 
 def embedding(run: Run, clips: int = 10) -> list[Target]:
     """Measure the embedding of a catalog against its forward passes."""
-    encoder, count = run.encoder.eval(), clips * len(run.catalog)
+    encoder, catalog, reader = run.encoder.eval(), run.rounds.catalog, run.rounds.reader
+    count = clips * len(catalog)
     cost = within(
-        lambda: embed(encoder, run.catalog, clips=clips, reader=run.reader, progress=False),
+        lambda: embed(encoder, catalog, clips=clips, reader=reader, progress=False),
         (encoder, "forward"),
     )
     return [
@@ -211,23 +202,23 @@ def embedding(run: Run, clips: int = 10) -> list[Target]:
 
 
 def loading_seconds(run: Run, workers: int, start: Any = None) -> float:
-    """Return the wall seconds of four epochs' batches, once the workers are up."""
-    loader = batch_loader(run.dataset, run.batches, workers=workers)
-    assert run.pseudo_labels is not None
-    run.batches.start(0, run.pseudo_labels)
+    """Return the wall seconds to load four epochs, after the workers have started."""
+    loader = loader_of(run, workers=workers)
+    assert run.state.pseudo_labels is not None
+    run.sampler.start(0, run.state.pseudo_labels)
     list(loader)
     if start:
         start.wait()
     begun = time.monotonic()
     for epoch in range(1, 5):
-        run.batches.start(epoch, run.pseudo_labels)
+        run.sampler.start(epoch, run.state.pseudo_labels)
         for _ in loader:
             pass
     return time.monotonic() - begun
 
 
 def separate_processes(run: Run) -> float:
-    """Return the seconds of two processes that load with one worker each at the same time."""
+    """Return the mean seconds of two processes that load at the same time, one worker each."""
     fork = multiprocessing.get_context("fork")
     start, results = fork.Barrier(2), fork.SimpleQueue()
     both = [
@@ -242,7 +233,7 @@ def separate_processes(run: Run) -> float:
 
 
 def loading(run: Run) -> list[Target]:
-    """Measure how loading grows from one worker to two, beside two processes that share nothing."""
+    """Measure loading with one and two workers, beside two separate processes."""
     turns = [
         (loading_seconds(run, 1), loading_seconds(run, 2), separate_processes(run))
         for _ in range(TURNS)
@@ -255,7 +246,7 @@ def loading(run: Run) -> list[Target]:
         f"two separate processes at once {apart:.2f} s each ({machine:.2f} of linear)"
     )
     if machine < 0.95:
-        print("the machine has other work to do, so loading is no target of this run")
+        print("the machine is busy, so loading is no target of this run")
         return []
     return [
         Target(
@@ -268,25 +259,25 @@ def loading(run: Run) -> list[Target]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--targets", type=Path, help="file that the targets are appended to")
+    parser.add_argument("--targets", type=Path, metavar="FILE", help="append the targets to FILE")
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "videos").mkdir()
         catalog = write_videos(folder / "videos")
-        best = run_after_first_round(load_recipe("best"), catalog, folder / "best")
-        # An epoch that two workers can share evenly: three batches would go at 1.5 x at best.
+        recipe = load_recipe("best")
+        best = run_after_first_round(recipe, catalog, folder / "best")
+        # Twelve batches an epoch, which two workers share evenly; three would allow 1.5 x only.
         even = run_after_first_round(
             load_recipe("best", ["--train.batch_size=8"]), catalog, folder / "even"
         )
-        paper = run_after_first_round(
-            load_recipe("paper-kinetics400", TINY_CLIPS), catalog, folder / "paper"
-        )
+        paper_recipe = load_recipe("paper-kinetics400", TINY_CLIPS)
+        paper = run_after_first_round(paper_recipe, catalog, folder / "paper")
         parts: list[Callable[[], list[Target]]] = [
-            lambda: step_and_epoch(best),
+            lambda: step_and_epoch(best, recipe),
             lambda: embedding(best),
-            lambda: paper_step(paper),
+            lambda: paper_step(paper, paper_recipe),
             lambda: loading(even),
         ]
         for part in parts:

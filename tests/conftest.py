@@ -4,17 +4,21 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import cv2
 import numpy as np
 import pytest
 from av.video.stream import VideoStream
+
+if TYPE_CHECKING:
+    from slic.search import Index
 
 BITS = 8  # frames are numbered 0 to 255
 MakeVideo = Callable[..., Path]
@@ -238,3 +242,63 @@ def slic(program: Program) -> Slic:
         return program(f"{before}\n{main}")
 
     return start
+
+
+Rows = Callable[..., np.ndarray]
+Fill = Callable[..., "Index"]
+Add = Callable[..., list[int]]
+
+
+@pytest.fixture(scope="session")
+def rows() -> Rows:
+    """Return a function that draws unit vectors."""
+
+    def draw(count: int, *, dimension: int = 8, seed: int = 0) -> np.ndarray:
+        x = np.random.default_rng(seed).normal(size=(count, dimension))
+        return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), dtype=np.float32)
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def add() -> Add:
+    """Return a function that adds a video to an index, given the vectors of its moments.
+
+    It has 25 frames per second, and moments of 2 s, one per second. The function returns their ids.
+    """
+    from slic.search.repository.moments import NewMoment, insert_moments
+    from slic.search.repository.videos import FileState, insert_video
+    from slic.videos.video import Video
+
+    def add_video(index: "Index", path: str, vectors: np.ndarray, *, root: str = "/v") -> list[int]:
+        video = Video(
+            id=path, path=Path(root) / path, frames=25 * (len(vectors) + 1), fps=25.0,
+            width=64, height=48,
+        )  # fmt: skip
+        state = FileState(size=1, mtime_ns=1, content_id=f"content of {path}")
+        with index.database.transaction() as connection:
+            video_id = insert_video(connection, video, root=root, state=state)
+            moments = [NewMoment(video_id, i, float(i), i + 2.0, x) for i, x in enumerate(vectors)]
+            insert_moments(connection, moments)
+        return list(index.moment_numbers([video_id])[video_id].values())
+
+    return add_video
+
+
+@pytest.fixture
+def fill(tmp_path: Path, add: Add) -> Fill:
+    """Return a function that makes an index of videos, given the vectors of each by path."""
+    from slic.search import Index
+    from slic.search.repository import IndexSettings
+
+    def make(videos: Mapping[str, np.ndarray], *, name: str = "index") -> Index:
+        dimension = next(iter(videos.values())).shape[1]
+        settings = IndexSettings(
+            encoder="0" * 16, dimension=dimension, window_seconds=2.0, stride_seconds=1.0
+        )
+        index = Index.create(tmp_path / name, settings)
+        for path, vectors in videos.items():
+            add(index, path, vectors)
+        return index
+
+    return make

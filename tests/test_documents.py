@@ -1,5 +1,7 @@
-"""What docs/python.md shows runs as it stands there, and gives what the product gives."""
+"""Documents: links exist, named functions exist, pictures are current, examples run."""
 
+import importlib
+import importlib.util
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,25 +12,62 @@ import pytest
 
 import slic
 from slic.embeddings import Layer
-from slic.pretraining.parts import new_encoder
+from slic.pretraining.build import build_encoder
 
-PAGE = Path(__file__).parents[1] / "docs" / "python.md"
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_the_page_on_python_runs_and_its_clip_is_the_one_that_is_embedded(
+def resolve(name: str) -> object:
+    """Return what a dotted name of the package stands for."""
+    module, _, attribute = name.rpartition(".")
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        return getattr(resolve(module), attribute)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_names_of_a_page_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (page.parent / target).exists(), target
+    for name in re.findall(r"`(slic(?:\.\w+)+)(?:\([^`]*\))?`", text):
+        resolve(name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    names = re.findall(r"`((?:src|benchmarks|tests|docs)/[\w/.-]+\.\w+)`", page.read_text("utf-8"))
+    for name in names:
+        assert (ROOT / name).is_file(), name
+
+
+def test_the_picture_of_the_architecture_is_current() -> None:
+    script = ROOT / "docs" / "make_architecture.py"
+    spec = importlib.util.spec_from_file_location("make_architecture", script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.PICTURE.read_text("utf-8") == module.draw(), f"run {script}"
+
+
+def test_python_md_runs_and_its_clip_is_the_one_that_embed_takes(
     tmp_path: Path, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for number in range(2):
         make_video(tmp_path / "videos" / f"{number}.mp4", frames=40 + number, size=(160, 120))
-    small = ["--clip.size=32", "--clip.stride=2", "--encoder.width=0.125"]
-    new_encoder(slic.load_recipe("best", small)).save_pretrained("run/encoder")
-    shown: dict[str, Any] = {}
-    for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL):
-        exec(block, shown)
-    ours: slic.VideoEncoder = shown["encoder"]
-    found: dict[Layer, Any] = {"backbone": shown["features"], "head": shown["embedding"]}
+    small = ["--clip.size=32", "--clip.stride=2", "--backbone.width=0.125"]
+    build_encoder(slic.load_recipe("best", small)).save_pretrained("run/encoder")
+    names: dict[str, Any] = {}
+    page = (ROOT / "docs" / "python.md").read_text("utf-8")
+    for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        exec(block, names)
+    ours: slic.VideoEncoder = names["encoder"]
+    found: dict[Layer, Any] = {"backbone": names["features"], "head": names["embedding"]}
     for layer, vector in found.items():
-        wanted = slic.embed(ours, shown["catalog"], clips=1, layer=layer, progress=False)
+        wanted = slic.embed(ours, names["catalog"], clips=1, layer=layer, progress=False)
         np.testing.assert_allclose(vector.numpy(), wanted.mean[:1], rtol=1e-4, atol=1e-5)
-    assert shown["embeddings"].clips.shape[:2] == (2, 10)
+    assert names["embeddings"].clips.shape[:2] == (2, 10)

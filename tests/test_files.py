@@ -1,24 +1,24 @@
-"""A file is the old one or the new one, whatever happens while it is written."""
+"""Ids do not depend on the working directory, CSV files are checked, and writes are atomic."""
 
 import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
-from slic.errors import WriteError
-from slic.files import atomic_path, write_atomically
+from slic.errors import CatalogError, WriteError
+from slic.files import absolute, as_text, atomic_path, id_of, is_file, read_csv, write_atomically
 
 
 @contextmanager
-def small_disk(most: int) -> Iterator[None]:
-    """Let no file grow over ``most`` bytes; the kernel refuses to write, as a full disk does.
+def small_disk(max_bytes: int) -> Iterator[None]:
+    """Let no file grow over ``max_bytes``; the kernel refuses to write, as on a full disk.
 
     Only around the call in question: the test run's own log may be a file, and longer.
     """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, before[1]))
     try:
         yield
     finally:
@@ -49,7 +49,7 @@ def test_the_longest_names_are_written(tmp_path: Path, name: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_a_name_that_is_too_long_is_said_before_the_work(tmp_path: Path) -> None:
+def test_a_name_that_is_too_long_raises_before_the_work(tmp_path: Path) -> None:
     with (
         pytest.raises(WriteError, match=r"aa: could not be written \(file name too long\)"),
         atomic_path(tmp_path / "new" / ("a" * 256)),
@@ -86,3 +86,67 @@ def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "folder").write_text("a file")
     with pytest.raises(WriteError, match="folder"):
         write_atomically(tmp_path / "folder" / "file", b"")
+
+
+def test_an_id_is_relative_to_the_folder_or_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, outside = tmp_path / "videos", tmp_path / "other" / "b.mp4"
+    for name in ("sub/a.mp4", "./sub/../sub/a.mp4", folder / "sub" / "a.mp4"):
+        assert id_of(name, folder) == "sub/a.mp4"
+    assert id_of("../other/b.mp4", folder) == id_of(outside, folder) == outside.as_posix()
+    monkeypatch.chdir(tmp_path)
+    assert id_of("sub/a.mp4", Path("videos")) == "sub/a.mp4"
+    assert absolute(Path("videos/../other")) == tmp_path / "other"
+
+
+def test_absolute_keeps_links(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    assert absolute(tmp_path / "link" / "a") == tmp_path / "link" / "a"
+
+
+def test_rows_of_a_csv_file(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("\ufeffpath , label,other\n a.mp4,walk ,1\n\nb.mp4,run,\n", "utf-8")
+    rows = [(2, {"path": "a.mp4", "label": "walk"}), (4, {"path": "b.mp4", "label": "run"})]
+    assert read_csv(path, "path", optional="label") == rows
+    assert read_csv(path, "path", "label", optional="split") == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"name\nx\n", "no column 'path'; columns there: name"),
+        (b"path\n", "has a header but no rows"),
+        (b"path,label\na.mp4,\n", "line 2: column 'label' is empty"),
+        (b"path,label\na.mp4\n", "line 2: column 'label' is empty"),
+        (b"path,label\n\xff,x\n", "cannot be read as a CSV file"),
+        (None, r"cannot be read as a CSV file \(no such file"),
+    ],
+)
+def test_a_csv_file_that_cannot_be_used_is_named(
+    tmp_path: Path, text: bytes | None, message: str
+) -> None:
+    path = tmp_path / "list.csv"
+    if text is not None:
+        path.write_bytes(text)
+    with pytest.raises(CatalogError, match=rf"list\.csv: .*{message}"):
+        read_csv(path, "path", optional="label")
+
+
+def test_a_name_that_is_not_utf_8_becomes_text() -> None:
+    assert as_text("ä\udcff.mp4") == "ä\N{REPLACEMENT CHARACTER}.mp4"
+
+
+def test_a_file_in_a_closed_folder_does_not_exist(
+    open_folder: Path, nobody: Callable[[], AbstractContextManager[None]]
+) -> None:
+    (open_folder / "closed").mkdir()
+    (open_folder / "closed" / "file").touch()
+    assert is_file(open_folder / "closed" / "file")
+    (open_folder / "closed").chmod(0)
+    try:
+        with nobody():
+            assert not is_file(open_folder / "closed" / "file")
+    finally:
+        (open_folder / "closed").chmod(0o700)

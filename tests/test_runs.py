@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from slic.errors import CheckpointError
+from slic.errors import CheckpointError, WriteError
 from slic.runs import load_checkpoint, lock_folder, read_log, save_checkpoint, stop_at_ctrl_c
 
 
@@ -51,5 +51,5 @@ def test_a_disk_without_locks_is_not_taken_for_another_run(
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "lockf", refused)
-    with pytest.raises(CheckpointError, match=r"run: the run folder cannot be locked \(no locks"):
+    with pytest.raises(WriteError, match=r"run: the run folder cannot be locked \(no locks"):
         lock_folder(tmp_path / "run")

@@ -1,4 +1,4 @@
-"""The command starts at once, and every public name is there."""
+"""The package and the help of the command load quickly, and every public name exists."""
 
 import subprocess
 import sys
@@ -8,8 +8,8 @@ import pytest
 import slic
 
 
-def said_by(program: str) -> str:
-    """Return what a fresh interpreter prints."""
+def output_of(program: str) -> str:
+    """Return what a new interpreter prints."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True
     )
@@ -27,21 +27,21 @@ except SystemExit as end:
 slow = {"torch", "cv2", "sklearn", "scipy", "accelerate", "pyarrow", "numpy"}
 print("slow:", sorted(slow & set(sys.modules)))
 """
-    printed = said_by(program)
+    printed = output_of(program)
     assert "usage: slic" in printed
     assert "slow: []" in printed
 
 
 def test_importing_the_package_does_not_wait_for_torch() -> None:
-    assert said_by("import sys, slic; print('torch' in sys.modules)") == "False\n"
+    assert output_of("import sys, slic; print('torch' in sys.modules)") == "False\n"
 
 
-def test_every_public_name_is_there() -> None:
+def test_every_public_name_exists() -> None:
     for name in slic.__all__:
         assert getattr(slic, name).__name__ == name
-    assert sorted(slic.__all__) == sorted(slic._HOMES)
+    assert sorted(slic.__all__) == sorted(slic._MODULE_OF)
 
 
-def test_another_name_is_not() -> None:
+def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'slic' has no attribute 'nothing'"):
         slic.nothing  # noqa: B018

@@ -5,24 +5,23 @@ The two motion features are compared as they are (`plain`) and after each side's
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 
-from learning.scoring import compared, named, scores
+from learning.scoring import CLIPS, compared, named, scores
 from learning.tasks import Task
 from slic.clips.clip_dataset import ClipDataset
 from slic.clips.reader import ClipReader
-from slic.evaluation.mean_frame import LUMA
-from slic.evaluation.scoring import chance, mean_frame_scores
-from slic.pretraining.parts import new_encoder
-from slic.pretraining.rounds import motion_layouts
+from slic.evaluation.mean_frame import LUMA, score_mean_frames
+from slic.evaluation.retrieval import chance_recall
+from slic.pretraining.build import build_encoder
+from slic.pretraining.rounds import motion_descriptors
 from slic.recipe import Recipe
 from slic.videos.catalog import Catalog
 
-CLIPS, CELLS = 10, 8  # clips per video, as in the protocols; rows and columns of the grid
+CELLS = 8  # rows and columns of the grid
 Features = Callable[[Task, Recipe], dict[str, float]]
 Describe = Callable[[Catalog, ClipReader], Float32[np.ndarray, "n d"]]
 
@@ -45,30 +44,25 @@ def _frame_differences(videos: Catalog, reader: ClipReader) -> Float32[np.ndarra
 
 def _motion_descriptors(videos: Catalog, reader: ClipReader) -> Float32[np.ndarray, "n d"]:
     """Return the motion descriptor that the encoder of `best` computes, without its weights."""
-    return motion_layouts(videos, reader, clips=CLIPS, workers=0, device=torch.device("cpu"))
+    return motion_descriptors(videos, reader, clips=CLIPS, workers=0, device=torch.device("cpu"))
 
 
 def _chance(task: Task, _: Recipe) -> dict[str, float]:
-    return {"any": round(chance(task.split), 4)}
+    return {"any": round(chance_recall(task.split), 4)}
 
 
 def _mean_frame(task: Task, _: Recipe) -> dict[str, float]:
-    return named("any", mean_frame_scores(task.split))
+    return named("any", score_mean_frames(task.split))
 
 
 def _random(task: Task, recipe: Recipe) -> dict[str, float]:
-    return scores(new_encoder(recipe), task, recipe)
-
-
-def _random_flow(task: Task, recipe: Recipe) -> dict[str, float]:
-    pictures_only = replace(recipe, encoder=replace(recipe.encoder, motion=False))
-    return scores(new_encoder(pictures_only), task, pictures_only, view="flow")
+    return scores(build_encoder(recipe), task, recipe)
 
 
 def _described(describe: Describe) -> Features:
     def features(task: Task, recipe: Recipe) -> dict[str, float]:
         reader = task.reader(recipe)
-        queries, gallery = (describe(x, reader) for x in (task.split.queries, task.split.gallery))
+        queries, gallery = (describe(x, reader) for x in (task.split.test, task.split.train))
         plain, centred = (
             compared(queries, gallery, task, centre=centre) for centre in (False, True)
         )
@@ -81,7 +75,6 @@ UNTRAINED: dict[str, Features] = {
     "chance": _chance,
     "mean-frame": _mean_frame,
     "random": _random,
-    "random-flow": _random_flow,
     "frame-differences": _described(_frame_differences),
     "motion-descriptor": _described(_motion_descriptors),
 }

@@ -17,11 +17,11 @@ from learning.scoring import curve_of
 from learning.tasks import TRAIN, Task
 from learning.training import train, views
 from slic.errors import RecipeError
-from slic.evaluation.cost import TRAINING, gflop_per_clip
-from slic.pretraining.parts import new_encoder, settled
+from slic.evaluation.cost import PASSES_PER_TRAINING_CLIP, gflop_per_clip
+from slic.pretraining.build import build_encoder, resolve_precision
 from slic.recipe import Recipe, load_recipe
 
-_ALONE = ("--clustering.method=none", "--sampling.same_video_probability=1")
+_ALONE = ("--clustering.name=none", "--sampling.same_video_probability=1")
 _PICTURES = "--sampling.flow_probability=0"
 
 
@@ -37,7 +37,7 @@ METHODS = {
     "official": Method(["--compat=official"], "paper-small"),
     "instance": Method(_ALONE),
     "simclr": Method([*_ALONE, _PICTURES]),
-    "supervised": Method(),
+    "supervised": Method(["--clustering.name=none"]),
 }
 SEEDLESS = {"chance", "mean-frame", "frame-differences", "motion-descriptor"}
 
@@ -76,7 +76,7 @@ def read_row(name: str, *, seed: int) -> Row:
         f"--train.seed={seed}",
     ]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    read = settled(load_recipe(recipe or usual.recipe, settings), device)
+    read = resolve_precision(load_recipe(recipe or usual.recipe, settings), device)
     return Row(name=name, method=method, recipe=read)
 
 
@@ -88,10 +88,10 @@ def within(row: Row, *, videos: int, steps: int, curve_every: int) -> Row:
     """
     recipe, train = row.recipe, row.recipe.train
     steps_per_epoch = videos // min(train.batch_size, videos)
-    every = max(1, round(row.recipe.clustering.every_epochs * TRAIN / videos))
+    every = max(1, round(recipe.rounds.every_epochs * TRAIN / videos))
     fitted = replace(
         recipe,
-        clustering=replace(recipe.clustering, every_epochs=every),
+        rounds=replace(recipe.rounds, every_epochs=every),
         train=replace(
             train,
             epochs=max(1, round(steps / steps_per_epoch)),
@@ -104,14 +104,14 @@ def within(row: Row, *, videos: int, steps: int, curve_every: int) -> Row:
 def steps_for(row: Row, gflop: float) -> int:
     """Return how many optimizer steps a budget of 10^9 operations allows, without rounds."""
     recipe = row.recipe
-    clips = TRAINING * views(recipe) * recipe.train.batch_size
-    return max(1, round(gflop / (clips * gflop_per_clip(new_encoder(recipe)))))
+    clips = PASSES_PER_TRAINING_CLIP * views(recipe) * recipe.train.batch_size
+    return max(1, round(gflop / (clips * gflop_per_clip(build_encoder(recipe)))))
 
 
 def identity(row: Row, task: Task) -> str:
     """Return the id of a result. It does not depend on the git revision."""
     parts = [task.name, task.draw, len(task.training), len(task.catalog), row.method]
-    return sha256(json.dumps([*parts, asdict(row.recipe)]).encode()).hexdigest()[:12]
+    return sha256(json.dumps([*parts, row.recipe.to_dict()]).encode()).hexdigest()[:12]
 
 
 def do(row: Row, task: Task, out: Path, *, start: bool = True) -> dict[str, Any]:
@@ -130,8 +130,8 @@ def do(row: Row, task: Task, out: Path, *, start: bool = True) -> dict[str, Any]
         "task": task.name,
         "draw": task.draw,
         "videos": len(task.training),
-        "gallery": len(task.split.gallery),
-        "queries": len(task.split.queries),
+        "gallery": len(task.split.train),
+        "queries": len(task.split.test),
         "asked_videos": task.asked_videos,
         "set_videos": len(task.catalog),
         "run": row.name,
@@ -144,7 +144,7 @@ def do(row: Row, task: Task, out: Path, *, start: bool = True) -> dict[str, Any]
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "torch": torch.__version__,
         "revision": revision(),
-        "recipe": asdict(row.recipe),
+        "recipe": row.recipe.to_dict(),
     }
 
 
@@ -160,13 +160,13 @@ def _train(row: Row, task: Task, out: Path, start: bool) -> Mapping[str, Any]:
     started, worked = time.monotonic(), time.process_time()
     trained = train(row.recipe, task, folder, supervised=row.method == "supervised")
     seconds, cpu_seconds = time.monotonic() - started, time.process_time() - worked
-    untrained = new_encoder(row.recipe)
+    untrained = build_encoder(row.recipe)
     curve = curve_of(
         folder, task, row.recipe, start=untrained if start else None, steps=trained.steps
     )
     for part in ("snapshots", "checkpoints"):
         shutil.rmtree(folder / part, ignore_errors=True)
-    passes = TRAINING * trained.clips_trained + trained.clips_embedded
+    passes = PASSES_PER_TRAINING_CLIP * trained.clips_trained + trained.clips_embedded
     return {
         **asdict(trained),
         "gflop": round(passes * gflop_per_clip(untrained.cpu()), 1),

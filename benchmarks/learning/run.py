@@ -9,8 +9,8 @@ Every row is one of
   ``instance`` (every video is its own cluster), ``simclr`` (the same without flow),
   ``supervised`` (the true labels are the pseudo-labels), ``official`` (``compat: official``, with
   ``paper-small``);
-- features without learning: ``chance``, ``mean-frame``, ``random``, ``random-flow``,
-  ``frame-differences``, ``motion-descriptor``; ``random:paper-small``;
+- features without learning: ``chance``, ``mean-frame``, ``random``, ``frame-differences``,
+  ``motion-descriptor``; ``random:paper-small``;
 
 each followed by settings if need be: ``best,--loss.temperature=0.2``. Every row, task and seed
 adds one JSON line to ``OUT/results.jsonl``, with the whole recipe, git revision, clips,

@@ -11,28 +11,26 @@ import torch
 from jaxtyping import Float
 
 from learning.tasks import Task
-from slic.clips.reader import Modality
 from slic.embeddings import embed
-from slic.evaluation.retrieval import PROTOCOLS, RetrievalScores, evaluate
+from slic.evaluation.retrieval import RetrievalScores, evaluate
 from slic.models.encoder import VideoEncoder
-from slic.pretraining.parts import precision_of
+from slic.pretraining.build import precision_of
 from slic.recipe import Recipe
 
+CLIPS = 10  # per video, as in the protocols
 Curve = dict[str, dict[str, float]]  # step -> protocol -> R@1, protocol and MAP -> mAP
 MAP = " mAP"  # suffix of a protocol name for its mean average precision
 
 
 @torch.no_grad()
-def scores(
-    encoder: VideoEncoder, task: Task, recipe: Recipe, *, view: Modality = "rgb"
-) -> dict[str, float]:
+def scores(encoder: VideoEncoder, task: Task, recipe: Recipe) -> dict[str, float]:
     """Return R@1 and mAP by protocol."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     encoder, reader = encoder.eval().to(device), task.reader(recipe)
     features = []
-    for side in (task.split.queries, task.split.gallery):
+    for side in (task.split.test, task.split.train):
         embeddings = embed(
-            encoder, side, clips=_clips(), layer="backbone", modality=view, reader=reader,
+            encoder, side, clips=CLIPS, layer="backbone", reader=reader,
             workers=recipe.train.workers, precision=precision_of(recipe, device), progress=False,
         )  # fmt: skip
         features.append(embeddings.clips)
@@ -56,9 +54,7 @@ def compared(
 ) -> RetrievalScores:
     """Score retrieval of the task's queries in its gallery."""
     split = task.split
-    return evaluate(
-        queries, split.query_labels, gallery, split.gallery_labels, ks=(1,), centre=centre
-    )
+    return evaluate(queries, split.test_labels, gallery, split.train_labels, ks=(1,), centre=centre)
 
 
 def named(name: str, found: RetrievalScores) -> dict[str, float]:
@@ -79,9 +75,3 @@ def curve_of(
             curve[str(step)] = scores(VideoEncoder.from_pretrained(snapshot), task, recipe)
     curve[str(steps)] = scores(VideoEncoder.from_pretrained(folder / "encoder"), task, recipe)
     return curve
-
-
-def _clips() -> int:
-    clips = PROTOCOLS["backbone"].clips
-    assert isinstance(clips, int)
-    return clips

@@ -51,7 +51,8 @@ def row_of(record: Record) -> TableRow:
     recipe = json.loads(json.dumps(record["recipe"]))
     for key in ("seed", "epochs", "snapshot_every_epochs", "workers", "precision"):
         recipe["train"].pop(key, None)  # `precision: auto` depends on the machine
-    recipe["clustering"].pop("every_epochs", None)
+    for section in ("rounds", "clustering"):  # the second in records before recipes named parts
+        recipe.get(section, {}).pop("every_epochs", None)
     digest = sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:4]
     return TableRow(record["run"], record["asked_steps"], digest)
 
@@ -137,7 +138,8 @@ def _starts(records: Iterable[Record]) -> dict[TableRow, list[Record]]:
 
 
 def _network(record: Record) -> str:
-    return json.dumps([record["recipe"][part] for part in ("clip", "encoder")], sort_keys=True)
+    parts = ("clip", "backbone", "head", "encoder")
+    return json.dumps([record["recipe"].get(part) for part in parts], sort_keys=True)
 
 
 def spread(values: Sequence[float]) -> str:

@@ -12,7 +12,7 @@ A drawn task has two draws: ``test``, and ``validation`` for choosing settings.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -22,9 +22,10 @@ from learning.frames import StoredFrames, StoredReader, stored_frames
 from slic.clips.reader import read_size
 from slic.datasets import Labels, read_labels
 from slic.errors import CatalogError
-from slic.evaluation.scoring import Sides, sides
-from slic.pretraining.parts import clip_reader
-from slic.recipe import ClipSettings, Recipe
+from slic.evaluation.base import LabelledSplit, split_by_labels
+from slic.models.backbones import ClipSpec
+from slic.pretraining.build import build_reader
+from slic.recipe import Recipe
 from slic.sample import write_sample
 from slic.videos.catalog import Catalog
 
@@ -61,20 +62,20 @@ class Task:
 
     name: str
     draw: Draw
-    split: Sides
+    split: LabelledSplit
     training: Catalog
     asked_videos: int | None
     labels: Labels
     catalog: Catalog
     store: Path
 
-    def frames(self, clip: ClipSettings) -> StoredFrames:
+    def frames(self, clip: ClipSpec) -> StoredFrames:
         """Return the decoded frames at the size that such clips are read at."""
         return stored_frames(self.catalog, size=read_size(clip.size), folder=self.store)
 
     def reader(self, recipe: Recipe) -> StoredReader:
         """Return the reader of a recipe's clips."""
-        return StoredReader(clip_reader(recipe, self.catalog), self.frames(recipe.clip))
+        return StoredReader(build_reader(recipe, self.catalog), self.frames(recipe.clip))
 
 
 def why_missing(name: str, draw: Draw) -> str | None:
@@ -117,14 +118,13 @@ def open_task(
         root, queries = data / f"{name}-{draw}{size}", "test"
         DRAWN[name](root, train=train, test=test, seed=SEEDS[draw])
     catalog, labels = Catalog.from_folder(root), read_labels(_table(root))
-    whole = sides(catalog, labels, queries=queries, gallery="train")
+    whole = split_by_labels(catalog, labels, train="train", test=queries)
     ranked = balanced(labels.ids("train"), labels.labels_of(labels.ids("train")))
     if videos and videos > len(ranked):
         raise CatalogError(f"{root}: has {len(ranked)} training videos, not {videos}.")
     gallery = catalog.subset(ranked[:TRAIN])
-    split = Sides(
-        whole.queries, gallery, whole.query_labels, labels.labels_of(v.id for v in gallery)
-    )
+    gallery_labels = labels.labels_of(video.id for video in gallery)
+    split = replace(whole, train=gallery, train_labels=gallery_labels)
     training = catalog.subset(ranked[:videos])
     return Task(name, draw, split, training, videos, labels, catalog, data / "frames")
 

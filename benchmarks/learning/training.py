@@ -1,22 +1,20 @@
-"""Training in the bench: the training loop of the package, on decoded frames kept in a file."""
+"""Training in the bench: `slic.pretrain` on decoded frames kept in a file."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from accelerate import Accelerator
 
 from learning.frames import StoredReader
 from learning.tasks import Task
+from slic.callbacks import Callback
 from slic.clustering.base import PseudoLabels
 from slic.evaluation.scoring import LabelObserver
-from slic.pretraining import Observer
-from slic.pretraining.folder import RunFolder
-from slic.pretraining.run import Run
-from slic.recipe import LOOKS, Recipe, save_recipe
+from slic.pretraining import pretrain
+from slic.pretraining.loop import Run
+from slic.recipe import Recipe
 from slic.runs import read_log
 
 
@@ -37,60 +35,67 @@ class Trained:
     rounds: Sequence[Mapping[str, Any]]
 
 
-@dataclass(kw_only=True)
-class StoredRun(Run):
-    """A training run that reads stored frames instead of decoding."""
+@dataclass
+class StoredFramesCallback(Callback):
+    """Make a run read stored frames instead of decoding."""
 
     task: Task
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        stored = self.task.frames(self.recipe.clip)
-        self.reader = self.dataset.reader = StoredReader(self.reader, stored)
+    def on_start(self, run: Run) -> None:
+        reader = StoredReader(run.rounds.reader, self.task.frames(run.encoder.clip))
+        run.rounds = replace(run.rounds, reader=reader)
+        run.loader.dataset.reader = reader  # type: ignore[attr-defined]
 
 
-class SupervisedRun(StoredRun):
-    """The same run with the true labels as pseudo-labels: an upper bound for clustering.
+@dataclass
+class TrueLabelsCallback(Callback):
+    """Replace the pseudo-labels of every round by the true labels: an upper bound for clustering.
 
     Only the bench can do this. The package has no argument for it.
     """
 
-    def cluster(self, _: Observer | None) -> None:
-        labels = self.task.labels.labels_of(video.id for video in self.catalog)
-        self.pseudo_labels = PseudoLabels(np.unique(labels, return_inverse=True)[1])
+    task: Task
+
+    def on_clustered(self, run: Run, previous: PseudoLabels | None) -> None:  # noqa: ARG002
+        labels = self.task.labels.labels_of(video.id for video in run.rounds.catalog)
+        run.state.pseudo_labels = PseudoLabels(np.unique(labels, return_inverse=True)[1])
 
 
 def train(recipe: Recipe, task: Task, folder: Path, *, supervised: bool = False) -> Trained:
     """Train on a task. The folder gets ``encoder/`` and, if the recipe asks, ``snapshots/``."""
-    kind = SupervisedRun if supervised else StoredRun
-    with RunFolder(folder) as files:
-        save_recipe(recipe, files.recipe)
-        accelerator = Accelerator(cpu=not torch.cuda.is_available())
-        run = kind(recipe, task.training, files, accelerator, task=task)
-        run.go(resume=False, observer=LabelObserver(task.labels), progress=True)
+    callbacks: list[Callback] = [StoredFramesCallback(task)]
+    if supervised:
+        callbacks.append(TrueLabelsCallback(task))
+    result = pretrain(
+        task.training,
+        out=folder,
+        recipe=recipe,
+        observer=LabelObserver(task.labels),
+        callbacks=callbacks,
+    )
     rounds = [
         {name: value for name, value in record.items() if name not in ("kind", "time")}
-        for record in read_log(files.log_file)
+        for record in read_log(folder / "log.jsonl")
         if record["kind"] == "round"
     ]
+    count = len(task.training)
     return Trained(
-        steps=run.step,
-        clips_trained=run.step * run.batches.batch_size * views(recipe),
-        clips_embedded=0 if supervised else clips_embedded(recipe, len(task.training), len(rounds)),
+        steps=result.steps,
+        clips_trained=result.steps * min(recipe.train.batch_size, count) * views(recipe),
+        clips_embedded=clips_embedded(recipe, count, len(rounds)),
         rounds=rounds,
     )
 
 
 def views(recipe: Recipe) -> int:
     """Return how many clips a training sample has: the second view is for the temporal term."""
-    return 3 if recipe.loss.temporal_weight > 0 else 2
+    return 3 if recipe.temporal.weight > 0 else 2
 
 
 def clips_embedded(recipe: Recipe, videos: int, rounds: int) -> int:
     """Return how many clips the rounds of clustering embed. Motion descriptors need no encoder."""
-    settings = recipe.clustering
-    if settings.method == "none":
+    options = recipe.rounds
+    if not recipe.clusters_embeddings:
         return 0
-    modalities = [settings.first_view or settings.view, *[settings.view] * (rounds - 1)][:rounds]
-    encoded = sum(m != "motion" for round_view in modalities for m in LOOKS[round_view])
-    return encoded * videos * settings.clips
+    inputs = [options.first_inputs or options.inputs, *[options.inputs] * (rounds - 1)][:rounds]
+    return sum(name != "motion" for names in inputs for name in names) * videos * options.clips

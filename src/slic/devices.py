@@ -56,7 +56,7 @@ def copy_to_host(tensor: Tensor) -> PendingCopy:
     return PendingCopy(copy, event)
 
 
-def completed(copies: Iterable[tuple[PendingCopy, TagT]]) -> Iterator[tuple[Tensor, TagT]]:
+def completed_copies(copies: Iterable[tuple[PendingCopy, TagT]]) -> Iterator[tuple[Tensor, TagT]]:
     """Yield the completed copies in order, each with its tag.
 
     On a GPU, the next item of ``copies`` is requested before the previous copy is awaited. So the

@@ -1,6 +1,6 @@
-"""Files: how those of a collection are named, reading lists of them, and writing files whole.
+"""Paths and ids of files, CSV files of videos, and atomic writes.
 
-Written whole: a reader, or a run after a crash, sees the old file or the new one.
+A write is atomic if a reader, or a run after a crash, sees either the old file or the new one.
 """
 
 import csv
@@ -14,15 +14,19 @@ from slic.errors import CatalogError, WriteError
 
 
 def absolute(path: Path) -> Path:
-    """Return the absolute path without `..`; links are not followed, unlike `Path.resolve`."""
+    """Return the absolute path without ``..``. Unlike `Path.resolve`, it keeps symbolic links."""
     return Path(os.path.normpath(path.absolute()))
 
 
 def id_of(name: str | Path, folder: Path) -> str:
-    """Return how a collection names a file that is listed in ``folder``.
+    """Return the id of a file in a collection. It does not depend on the working directory.
 
-    Relative to the folder where the file lies below it, else its absolute path; the same from any
-    working directory.
+    Args:
+        name: Path of the file, absolute or relative to ``folder``.
+        folder: Root of the collection.
+
+    Returns:
+        The Posix path relative to ``folder`` if the file lies below it, else the absolute path.
     """
     base = absolute(folder)
     path = absolute(base / name)
@@ -32,30 +36,37 @@ def id_of(name: str | Path, folder: Path) -> str:
 def read_csv(
     path: Path, *required: str, optional: str | None = None
 ) -> list[tuple[int, dict[str, str]]]:
-    """Return the rows of a CSV file of videos, each with the number of its line.
+    """Read a CSV file of videos, with a header.
 
-    Each has the ``required`` columns, and the ``optional`` one where the file has it; no cell of
-    these is empty. Blanks around a cell are taken off, and other columns are left out.
+    Args:
+        path: The file, in UTF-8.
+        required: Columns that must exist.
+        optional: A column that may exist.
+
+    Returns:
+        The line number and the cells of every row. Blanks around a cell are stripped, no cell is
+        empty, and other columns are left out.
 
     Raises:
-        CatalogError: The file cannot be read, lacks a column or all rows, or has an empty cell.
+        CatalogError: The file cannot be read, lacks a required column, has no rows, or has an empty
+            cell.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:  # Excel writes a byte order mark
             reader = csv.DictReader(file)
-            there = reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+            names = reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
             rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = reason_of(error) if isinstance(error, OSError) else error
-        raise CatalogError(f"{path}: cannot be read as a CSV file ({why}).") from error
-    if missing := [name for name in required if name not in there]:
+        reason = reason_of(error) if isinstance(error, OSError) else error
+        raise CatalogError(f"{path}: cannot be read as a CSV file ({reason}).") from error
+    if missing := [name for name in required if name not in names]:
         raise CatalogError(
             f"{path}: no column {' and no column '.join(map(repr, missing))}; "
-            f"columns there: {', '.join(there) or 'none'}."
+            f"columns there: {', '.join(names) or 'none'}."
         )
     if not rows:
         raise CatalogError(f"{path}: has a header but no rows.")
-    columns = [*required, optional] if optional and optional in there else required
+    columns = [*required, optional] if optional and optional in names else required
     cells = [(line, {name: (row[name] or "").strip() for name in columns}) for line, row in rows]
     for line, row in cells:
         if empty := [name for name, cell in row.items() if not cell]:
@@ -64,17 +75,20 @@ def read_csv(
 
 
 def as_text(name: str) -> str:
-    """Return a name of the file system as text that can be sent, also where it is not UTF-8."""
+    """Return a file name as valid Unicode. Bytes that are not UTF-8 are replaced."""
     return os.fsencode(name).decode(errors="replace")
 
 
 def reason_of(error: OSError) -> str:
-    """Return what the file system says of an error, without number and path, in small letters."""
+    """Return the message of an error in lower case, without its number and path."""
     return (error.strerror or str(error)).lower()
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether there is a file that can be reached; `Path.is_file` fails in a closed folder."""
+    """Return whether the file exists and can be reached.
+
+    `Path.is_file` raises if a parent folder may not be entered.
+    """
     try:
         return path.is_file()
     except OSError:
@@ -82,30 +96,34 @@ def is_file(path: Path) -> bool:
 
 
 def temporary_path(path: Path) -> Path:
-    """Return a new path beside ``path`` to write to; its name is never too long."""
+    """Return a new path in the folder of ``path``, with a name that is never too long."""
     return path.with_name(f"{temporary_prefix(path)}{secrets.token_hex(4)}.tmp")
 
 
 def temporary_prefix(path: Path) -> str:
-    """Return how the names of all temporary paths of ``path`` begin: with a dot and its name."""
-    return f".{path.name[:40]}."  # 40 characters are 160 bytes at most; a name may have 255
+    """Return the beginning of the names of all temporary paths of ``path``."""
+    return f".{path.name[:40]}."  # at most 160 bytes; a file name may have 255
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` to write to, and rename it to ``path`` at the end.
+    """Yield a temporary path to write to, and rename it to ``path`` at the end.
 
-    The folder is made when it is missing. When the body fails, the temporary file is removed and
-    ``path`` is as it was.
+    The folder is created if it is missing. If the body raises, the temporary file is removed and
+    ``path`` stays as it was.
 
     Raises:
-        WriteError: An ``OSError`` of the body or of the renaming, such as a full disk.
+        WriteError: The body or the renaming raised an ``OSError``, for instance of a full disk.
+
+    Example:
+        >>> with atomic_path(Path("scores.json")) as temporary:
+        ...     temporary.write_text("{}")
     """
     temporary = temporary_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
-            path.lstat()  # a name that is too long is said before the work, not after it
+            path.lstat()  # a name that is too long raises before the work, not after it
         yield temporary
         _flush_to_disk(temporary)
         temporary.replace(path)
@@ -118,13 +136,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` as a whole file; see :func:`atomic_path`."""
+    """Write ``data`` to ``path``.
+
+    Raises:
+        WriteError: The file cannot be written; see :func:`atomic_path`.
+    """
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
 
 def _flush_to_disk(path: Path) -> None:
-    """Wait until a file's bytes, or a folder's names, are on the disk."""
+    """Wait until the bytes of a file, or the entries of a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,188 +1,233 @@
-"""Every setting of a pretraining run, as frozen dataclasses; a YAML file or a name loads one."""
+"""Recipes: every setting of a pretraining run.
+
+A recipe is a YAML mapping of sections. The keys of a section are the constructor arguments of one
+part of the run. The sections in `PARTS` also have a key ``name``, which chooses the part from a
+table or by its import path.
+"""
 
 import difflib
-import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from importlib.resources import files
-from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+import torch
 import yaml
-from jsonargparse import ArgumentError, ArgumentParser
+from torch import nn
 
+from slic.arguments import argument_names, parse_arguments, require, unknown_key
+from slic.callbacks import CALLBACKS
+from slic.clips.augmentation import Augmentation
+from slic.clips.flow import FlowOptions
+from slic.clustering import CLUSTERERS
 from slic.errors import RecipeError
+from slic.files import atomic_path
+from slic.lookup import look_up
+from slic.losses import LOSSES, TemporalLoss
+from slic.models.backbones import BACKBONES, ClipSpec
+from slic.models.backbones.base import FILLED_IN
+from slic.models.backbones.motion_descriptor import MIN_MOTION_FRAMES
+from slic.models.encoder import HeadSpec
+from slic.optimizers import OPTIMIZERS
+from slic.schedules import SCHEDULES
 
-View = Literal["rgb", "flow", "both", "motion", "motion+flow", "motion+both"]
-Look = Literal["rgb", "flow", "motion"]
-LOOKS: dict[View, tuple[Look, ...]] = {
-    # motion: its layout, which needs no learning
-    "rgb": ("rgb",),
-    "flow": ("flow",),
-    "both": ("rgb", "flow"),
-    "motion": ("motion",),
-    "motion+flow": ("motion", "flow"),
-    "motion+both": ("motion", "rgb", "flow"),
+RoundInput = Literal["rgb", "flow", "motion"]
+Compat = Literal["none", "official"]
+Table = Mapping[str, Callable[..., Any]]
+
+PARTS: dict[str, Table] = {
+    "backbone": BACKBONES,
+    "clustering": CLUSTERERS,
+    "loss": LOSSES,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
 }
-SMALLEST = 16  # pixels of a clip's square
-FRAMES_FOR_MOTION = 4  # as in slic.models.backbones.motion, which waits for torch
+"""Sections with a key ``name``, and the parts that come with the package."""
+
+_NOT_SETTINGS = {"backbone": FILLED_IN, "optimizer": {"parameters", "params"}}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a run: its name, and its constructor arguments.
+
+    Attributes:
+        name: A key of the table of the section, or an import path.
+        arguments: Keyword arguments; those that are absent have their default.
+    """
+
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClipSettings:
-    """What one clip is. Frames are first resized to (4/3 size) x size, as the paper does."""
+class SamplingOptions:
+    """How positives are drawn.
 
-    frames: int = 16
-    stride: int = 1  # every stride-th frame of the video
-    size: int = 128  # pixels, of the square that the encoder sees
-    remove_camera: bool = False  # take the median vector off every flow frame
-
-
-@dataclass(frozen=True, kw_only=True)
-class FlowSettings:
-    """How the motion of a clip is estimated and drawn."""
-
-    method: Literal["dis", "tv-l1"] = "dis"
-    components: Literal["all", "horizontal"] = "all"  # (u, v, length), or u three times
-    bound: float = 0.08  # motion a frame step that is drawn at full strength, in picture heights
-    folder: str | None = None  # prepared or extracted flow; None: in the videos' folder, if any
-
-
-@dataclass(frozen=True, kw_only=True)
-class AugmentationSettings:
-    """How the looks at a clip differ; equal for all frames of a clip."""
-
-    area: tuple[float, float] = (0.25, 1.0)
-    ratio: tuple[float, float] = (3 / 4, 4 / 3)
-    flip: float = 0.5
-    jitter: tuple[float, float, float, float] = (0.5, 0.5, 0.5, 0.5)
-    jitter_probability: float = 0.8
-    grey: float = 0.2
-    blur: float = 0.2
-
-
-@dataclass(frozen=True, kw_only=True)
-class SamplingSettings:
-    """How a positive is drawn."""
+    Attributes:
+        same_video_probability: Probability that the positive is another clip of the same video.
+            The paper uses 0.2 on UCF101 and 0.5 on Kinetics-400.
+        flow_probability: Probability that the positive, and independently the second view, is
+            replaced by its optical flow. The paper uses 0.25.
+        reciprocal_positives: Whether two videos of a batch are each other's positive, so that each
+            is decoded once for both.
+    """
 
     same_video_probability: float = 0.2
     flow_probability: float = 0.25
-    mutual: bool = False  # two videos of a batch are each other's positive, decoded once for both
+    reciprocal_positives: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("same_video_probability", "flow_probability"):
+            value = getattr(self, name)
+            require(0 <= value <= 1, name, value, "a probability in [0, 1]")
 
 
 @dataclass(frozen=True, kw_only=True)
-class EncoderSettings:
-    """The 3D ResNet and its projection head."""
+class RoundOptions:
+    """When videos are clustered, and from which embeddings.
 
-    depth: Literal[10, 18, 34, 50] = 18
-    width: float = 1.0
-    stem_stride: tuple[int, int, int] = (1, 2, 2)
-    max_pool: bool = False
-    shortcut: Literal["A", "B"] = "B"
-    hidden: int = 2048
-    embedding: int = 128
-    subtract_mean_frame: bool = False  # what stands still in a clip is not seen
-    motion: bool = False  # beside the pictures, see how they move: computed inside the network
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClusteringSettings:
-    """How a round turns embeddings into pseudo-labels."""
+    Attributes:
+        every_epochs: Epochs between two rounds of clustering; the paper uses 5.
+        inputs: What is clustered: embeddings of ``"rgb"`` or ``"flow"`` clips, or the ``"motion"``
+            descriptor, which needs no learning. Several are concatenated.
+        first_inputs: What is clustered in the first round. None means ``inputs``.
+        clips: Number of clips of a video whose embeddings are averaged; the paper uses 1.
+        layer: ``"head"`` (the paper) or ``"backbone"``: which output is clustered.
+        centre: Whether the mean embedding is subtracted first.
+    """
 
     every_epochs: int = 5
-    method: Literal["finch", "kmeans", "none"] = "finch"  # none: every video is its own cluster
-    partition: int = 0  # of FINCH, 0 is the finest
-    clusters: int = 100  # of k-means
-    view: View = "rgb"
-    first_view: View | None = None  # of the first round; None: as the others
-    clips: int = 1  # a video's embedding is the mean over so many clips
+    inputs: tuple[RoundInput, ...] = ("rgb",)
+    first_inputs: tuple[RoundInput, ...] | None = None
+    clips: int = 1
     layer: Literal["head", "backbone"] = "head"
-    centre: bool = False  # take the mean embedding off before clustering
+    centre: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.every_epochs >= 1, "every_epochs", self.every_epochs, "at least 1")
+        require(self.clips >= 1, "clips", self.clips, "at least 1")
+        for name in ("inputs", "first_inputs"):
+            value = getattr(self, name)
+            distinct = value is None or 0 < len(value) == len(set(value))
+            require(distinct, name, value, "one or more different inputs")
+
+    @property
+    def all_inputs(self) -> set[str]:
+        """What any round clusters."""
+        return {*self.inputs, *(self.first_inputs or ())}
 
 
 @dataclass(frozen=True, kw_only=True)
-class LossSettings:
-    """The instance term and the temporal term."""
+class TrainOptions:
+    """Length and numerics of a run.
 
-    kind: Literal["triplet", "info_nce"] = "triplet"
-    margin: float = 0.2
-    negatives: Literal["violating", "semi-hard"] = "violating"
-    average_over: Literal["pairs", "active"] = "active"
-    temperature: float = 0.1  # of InfoNCE
-    temporal_weight: float = 1.0
-    temporal_margin: float = 0.04
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainSettings:
-    """Optimizer, length and numerics of the run."""
+    Attributes:
+        epochs: Number of passes over the videos.
+        batch_size: Videos per step, over all processes together.
+        precision: ``"fp32"``, ``"bf16"``, or ``"auto"``: the faster one on the device.
+        seed: Seed of the weights and of every draw.
+        workers: Number of processes that decode videos; 0 decodes in the main process.
+        snapshot_every_epochs: Keep the encoder every so many epochs; 0 keeps only the last.
+    """
 
     epochs: int = 600
-    batch_size: int = 32  # videos per step, over all processes together
-    optimizer: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: float = 0.1
-    momentum: float = 0.5  # of SGD
-    weight_decay: float = 0.0
-    schedule: Literal["constant", "cosine"] = "constant"
-    warmup_steps: int = 0
-    mean_frame: tuple[float, float] | None = None  # shares of the run: seen from here, whole there
-    precision: Literal["fp32", "bf16", "auto"] = "fp32"  # auto: the quicker one of the device
+    batch_size: int = 32
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"
     seed: int = 0
-    workers: int = 2  # processes that decode
-    snapshot_every_epochs: int = 0  # keep the encoder in snapshots/step-000120; 0: only the last
+    workers: int = 2
+    snapshot_every_epochs: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
+        rule = "at least 2: a positive pair and its negatives need two videos"
+        require(self.batch_size >= 2, "batch_size", self.batch_size, rule)
+        require(0 <= self.seed < 2**63, "seed", self.seed, "at least 0 and below 2^63")
+        for name in ("workers", "snapshot_every_epochs"):
+            require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A whole pretraining run; ``paper-ucf101.yaml`` has the paper's values."""
+    """All settings of a pretraining run.
 
-    clip: ClipSettings = field(default_factory=ClipSettings)
-    flow: FlowSettings = field(default_factory=FlowSettings)
-    augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
-    sampling: SamplingSettings = field(default_factory=SamplingSettings)
-    encoder: EncoderSettings = field(default_factory=EncoderSettings)
-    clustering: ClusteringSettings = field(default_factory=ClusteringSettings)
-    loss: LossSettings = field(default_factory=LossSettings)
-    train: TrainSettings = field(default_factory=TrainSettings)
-    compat: Literal["none", "official"] = "none"  # official: the oddities of the authors' code
+    Attributes:
+        clip: The clips that the encoder takes.
+        flow: How optical flow is estimated and drawn.
+        augmentation: How the views of a clip differ.
+        sampling: How positives are drawn.
+        backbone: The backbone, from `slic.models.backbones.BACKBONES`.
+        head: The projection head.
+        clustering: The clustering, from `slic.clustering.CLUSTERERS`.
+        rounds: When videos are clustered, and from which embeddings.
+        loss: The instance loss, from `slic.losses.LOSSES`.
+        temporal: The temporal loss and its weight.
+        optimizer: The optimizer, from `slic.optimizers.OPTIMIZERS`.
+        schedule: The learning-rate schedule, from `slic.schedules.SCHEDULES`.
+        train: Length and numerics of the run.
+        callbacks: Callbacks, from `slic.callbacks.CALLBACKS`.
+        compat: ``"official"`` restores oddities of the authors' code (docs/method.md).
 
+    Raises:
+        RecipeError: Two sections contradict each other.
+    """
 
-_ABOVE_ZERO = (
-    "clip.frames",
-    "clip.stride",
-    "clip.size",
-    "flow.bound",
-    "encoder.width",
-    "encoder.hidden",
-    "encoder.embedding",
-    "clustering.every_epochs",
-    "clustering.clusters",
-    "clustering.clips",
-    "loss.temperature",
-    "train.epochs",
-    "train.learning_rate",
-)
-_NOT_BELOW_ZERO = (
-    "clustering.partition",
-    "loss.margin",
-    "loss.temporal_margin",
-    "loss.temporal_weight",
-    "train.momentum",
-    "train.weight_decay",
-    "train.warmup_steps",
-    "train.seed",
-    "train.workers",
-    "train.snapshot_every_epochs",
-)
-_PROBABILITIES = (
-    "augmentation.flip",
-    "augmentation.jitter_probability",
-    "augmentation.grey",
-    "augmentation.blur",
-    "sampling.same_video_probability",
-    "sampling.flow_probability",
-)
+    clip: ClipSpec = field(default_factory=ClipSpec)
+    flow: FlowOptions = field(default_factory=FlowOptions)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    backbone: Part = field(default_factory=lambda: Part("r3d"))
+    head: HeadSpec = field(default_factory=HeadSpec)
+    clustering: Part = field(default_factory=lambda: Part("finch"))
+    rounds: RoundOptions = field(default_factory=RoundOptions)
+    loss: Part = field(default_factory=lambda: Part("triplet"))
+    temporal: TemporalLoss = field(default_factory=TemporalLoss)
+    optimizer: Part = field(default_factory=lambda: Part("sgd"))
+    schedule: Part = field(default_factory=lambda: Part("constant"))
+    train: TrainOptions = field(default_factory=TrainOptions)
+    callbacks: tuple[Part, ...] = ()
+    compat: Compat = "none"
+
+    def __post_init__(self) -> None:
+        for section in PARTS:
+            object.__setattr__(self, section, _checked_part(section, getattr(self, section)))
+        callbacks = tuple(_checked_part("callbacks", part) for part in self.callbacks)
+        object.__setattr__(self, "callbacks", callbacks)
+        _check_modalities(self)
+        names = get_args(Compat)
+        require(self.compat in names, "compat", self.compat, f"one of {', '.join(names)}")
+
+    def build(self, section: str, **context: Any) -> Any:
+        """Return the part of a section.
+
+        Args:
+            section: A key of `PARTS`.
+            context: Arguments that are not settings, such as the parameters of an optimizer.
+        """
+        part = getattr(self, section)
+        return _look_up_part(section, part.name)(**context, **part.arguments)
+
+    def build_callbacks(self) -> list[Any]:
+        """Return the callbacks of the recipe."""
+        return [_look_up_part("callbacks", part.name)(**part.arguments) for part in self.callbacks]
+
+    @property
+    def uses_flow(self) -> bool:
+        """Whether training or a round of clustering needs optical flow."""
+        clustered = self.rounds.all_inputs if self.clusters_embeddings else set()
+        return self.sampling.flow_probability > 0 or "flow" in clustered
+
+    @property
+    def clusters_embeddings(self) -> bool:
+        """Whether the clustering looks at embeddings at all."""
+        return getattr(_look_up_part("clustering", self.clustering.name), "needs_embeddings", True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as plain values, in the form of a YAML file."""
+        sections = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: _plain_section(value) for name, value in sections.items()}
 
 
 def recipe_names() -> list[str]:
@@ -191,12 +236,23 @@ def recipe_names() -> list[str]:
 
 
 def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Load a shipped recipe by name or a YAML file, then apply ``--section.key=value`` words.
+    """Load a recipe and change single settings of it.
+
+    Args:
+        name_or_path: A name of `recipe_names`, or a YAML file. Absent settings have the default of
+            their part.
+        overrides: Words such as ``--train.epochs=100`` or ``--loss.name=info_nce``. A part that is
+            given another name starts from its own defaults.
 
     Raises:
-        RecipeError: If there is no such recipe, or a key or value is not one; names the nearest.
+        RecipeError: The recipe does not exist, or a key or value is wrong; the message names the
+            nearest known key.
+
+    Example:
+        >>> load_recipe("best", ["--train.epochs=100"]).train.epochs
+        100
     """
-    source = _source(str(name_or_path))
+    source = _find(str(name_or_path))
     try:
         values = yaml.safe_load(source.read_text(encoding="utf-8")) or {}
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
@@ -204,85 +260,44 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
         raise RecipeError(f"{name_or_path}: cannot be read as a recipe ({reason}).") from error
     if not isinstance(values, dict):
         raise RecipeError(f"{name_or_path}: a recipe is a YAML mapping of sections.")
-    _refuse_unknown(values, where=str(name_or_path))
-    _refuse_unknown_words(overrides)
-    return checked(_parse(values, overrides))
+    try:
+        sections = {str(name): _section_values(str(name), value) for name, value in values.items()}
+    except RecipeError as error:
+        raise RecipeError(f"{name_or_path}: {error}") from error
+    for key, value in _split_words(overrides):
+        _override(sections, key, value)
+    built = {name: _build_section(name, value) for name, value in sections.items()}
+    return Recipe(**built)
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:
-    """Write every value of a recipe as YAML; `load_recipe` reads it back."""
-    path.write_text(yaml.safe_dump(_plain(asdict(recipe)), sort_keys=False), encoding="utf-8")
+    """Write every setting of a recipe as YAML, which `load_recipe` reads back.
+
+    Raises:
+        WriteError: The file cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(yaml.safe_dump(recipe.to_dict(), sort_keys=False), encoding="utf-8")
 
 
-def checked(recipe: Recipe) -> Recipe:
-    """Return the recipe, or raise a RecipeError that names an impossible value."""
-    for name in _ABOVE_ZERO:
-        if not 0 < (value := attrgetter(name)(recipe)) < math.inf:  # also refuses nan
-            raise RecipeError(f"{name} is {value}, but it must be above 0.")
-    for name in _NOT_BELOW_ZERO:
-        if not 0 <= (value := attrgetter(name)(recipe)) < math.inf:
-            raise RecipeError(f"{name} is {value}, but it must not be below 0.")
-    for name in _PROBABILITIES:
-        if not 0 <= (value := attrgetter(name)(recipe)) <= 1:
-            raise RecipeError(f"{name} is {value}, but a probability lies between 0 and 1.")
-    if recipe.clip.frames < 2:
-        raise RecipeError(f"clip.frames is {recipe.clip.frames}; motion needs at least 2 frames.")
-    if recipe.clip.size < SMALLEST:
-        raise RecipeError(f"clip.size is {recipe.clip.size}, but it is at least {SMALLEST} pixels.")
-    if recipe.train.batch_size < 2:
-        raise RecipeError(
-            f"train.batch_size is {recipe.train.batch_size}; a positive pair and its negatives "
-            "need at least 2 videos."
-        )
-    if recipe.train.seed >= 2**63:
-        raise RecipeError(f"train.seed is {recipe.train.seed}, but it must be below 2^63.")
-    start, end = recipe.train.mean_frame or (0.0, 1.0)
-    if not (0 <= start <= end <= 1 and start < 1):
-        raise RecipeError(
-            f"train.mean_frame is {recipe.train.mean_frame}, but it is two shares of the run, "
-            "0 <= start <= end <= 1, and starts before its end."
-        )
-    if recipe.train.mean_frame and recipe.encoder.subtract_mean_frame:
-        raise RecipeError(
-            "train.mean_frame fades in what encoder.subtract_mean_frame takes off for good; "
-            "choose one of the two."
-        )
-    looks = looks_of_rounds(recipe)
-    if recipe.clip.frames < FRAMES_FOR_MOTION and (recipe.encoder.motion or "motion" in looks):
-        raise RecipeError(
-            f"clip.frames is {recipe.clip.frames}; encoder.motion and clustering by motion need at "
-            f"least {FRAMES_FOR_MOTION}."
-        )
-    if recipe.encoder.motion and (recipe.sampling.flow_probability or "flow" in looks):
-        raise RecipeError(
-            "encoder.motion sees how pictures move, and a flow look is none: leave flow looks out "
-            "(sampling.flow_probability 0, clustering.view rgb) or encoder.motion."
-        )
-    if recipe.flow.folder and not (recipe.sampling.flow_probability or "flow" in looks):
-        raise RecipeError(
-            f"flow.folder is {recipe.flow.folder}, but nothing of this recipe looks at flow; leave "
-            "the folder out, or take a recipe that does, such as paper-ucf101."
-        )
-    if min(recipe.encoder.stem_stride) < 1:
-        raise RecipeError(
-            f"encoder.stem_stride is {recipe.encoder.stem_stride}, but every step is at least 1."
-        )
-    return recipe
+def settings_of(section: str, name: str | None = None) -> list[str] | None:
+    """Return the keys of a section, without ``name``; None if the part takes any.
 
-
-def looks_of_rounds(recipe: Recipe) -> set[Look]:
-    """Return what the rounds of clustering look at, the first one's looks among them."""
-    if recipe.clustering.method == "none":
-        return set()
-    first, later = recipe.clustering.first_view, recipe.clustering.view
-    return {*LOOKS[later], *LOOKS[first or later]}
+    Args:
+        section: A section of a recipe.
+        name: The part, for the sections of `PARTS`; None means the default one.
+    """
+    if section in PARTS:
+        part = _look_up_part(section, name or getattr(Recipe(), section).name)
+        return argument_names(part, skip=_NOT_SETTINGS.get(section, ()))
+    return argument_names(type(getattr(Recipe(), section)))
 
 
 def _shipped() -> list[Any]:
     return list(files("slic").joinpath("recipes").iterdir())
 
 
-def _source(name: str) -> Any:
+def _find(name: str) -> Any:
     for shipped in _shipped():
         if shipped.name == f"{name}.yaml":
             return shipped
@@ -295,68 +310,154 @@ def _source(name: str) -> Any:
     raise RecipeError(f"{name}: no such recipe file or name.{hint} Known names: {known}.")
 
 
-def _known_keys() -> dict[str, Any]:
-    """Map every lawful key, dotted where it lies in a section, to its default value."""
-    known: dict[str, Any] = {}
-    for name, value in vars(Recipe()).items():
-        known |= (
-            {f"{name}.{key}": inner for key, inner in vars(value).items()}
-            if is_dataclass(value)
-            else {name: value}
+def _look_up_part(section: str, name: str) -> Callable[..., Any]:
+    table: Table = CALLBACKS if section == "callbacks" else PARTS[section]
+    part: Callable[..., Any] = look_up(name, table, kind=section, error=RecipeError)
+    return part
+
+
+def _checked_part(section: str, part: Part) -> Part:
+    """Return a part with all its arguments, once it could be built with them."""
+    skip = _NOT_SETTINGS.get(section, ())
+    build = _look_up_part(section, part.name)
+    arguments = parse_arguments(build, part.arguments, key=section, skip=skip)
+    with _named(section):
+        if section == "optimizer":
+            build([nn.Parameter(torch.zeros(1))], **arguments)
+        elif section != "backbone":  # it is large; building it checks its arguments
+            build(**arguments)
+    return Part(part.name, arguments)
+
+
+def _check_modalities(recipe: Recipe) -> None:
+    """See that the clips of a recipe are what its backbone and its clustering can use."""
+    clustered = recipe.rounds.all_inputs if recipe.clusters_embeddings else set()
+    if "motion" in clustered and recipe.clip.frames < MIN_MOTION_FRAMES:
+        raise RecipeError(
+            f"clip.frames is {recipe.clip.frames}, but clustering by motion needs at least "
+            f"{MIN_MOTION_FRAMES}."
         )
-    return known
+    backbone = _look_up_part("backbone", recipe.backbone.name)
+    seen = getattr(backbone, "modalities", ("rgb", "flow"))
+    if recipe.uses_flow and "flow" not in seen:
+        raise RecipeError(
+            f"backbone {recipe.backbone.name!r} takes RGB clips only: set "
+            "sampling.flow_probability to 0 and leave 'flow' out of rounds.inputs, or choose "
+            "another backbone."
+        )
+    if recipe.flow.folder and not recipe.uses_flow:
+        raise RecipeError(
+            f"flow.folder is {recipe.flow.folder}, but this recipe does not use optical flow. "
+            "Leave the folder out, or take a recipe that does, such as paper-ucf101."
+        )
 
 
-def _refuse_unknown(values: dict[str, Any], *, where: str) -> None:
-    known = _known_keys()
-    sections = {key.split(".")[0] for key in known}
-    for section, inner in values.items():
-        if section in known:  # a setting outside the sections
-            continue
-        if section not in sections:
-            names = [*sorted(sections), *known]  # somebody may have left the section out
-            raise _unknown(str(section), names, where=where, what="section")
-        if not isinstance(inner, dict):
-            raise RecipeError(f"{where}: section {section!r} is {inner!r}, not keys with values.")
-        for key in inner:
-            if f"{section}.{key}" not in known:
-                raise _unknown(f"{section}.{key}", list(known), where=where, what="key")
+def _section_values(section: str, value: Any) -> Any:
+    """Check the form of a section of a file: known, and a mapping."""
+    if section == "compat":
+        return value
+    if section not in (names := [f.name for f in fields(Recipe)]):
+        raise unknown_key(section, [*names, *_all_keys()], what="section")
+    if section == "callbacks":
+        return value
+    if section in PARTS and isinstance(value, str):
+        return {"name": value}
+    if not isinstance(value, dict):
+        raise RecipeError(f"section {section!r} is {value!r}, not keys with values.")
+    return dict(value)
 
 
-def _refuse_unknown_words(words: Sequence[str]) -> None:
-    known = _known_keys()
-    for word in words:
-        if word.startswith("--") and (key := word[2:].split("=")[0]) not in known:
-            raise _unknown(key, list(known), where="command line", what="setting")
+def _split_words(words: Sequence[str]) -> list[tuple[str, str]]:
+    """Split ``--key=value`` and ``--key value`` into keys and values."""
+    pairs, rest = [], list(words)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--"):
+            raise RecipeError(f"{word!r} is not a setting; settings are --section.key=value.")
+        key, equals, value = word[2:].partition("=")
+        if not equals:
+            if not rest or rest[0].startswith("--"):
+                raise RecipeError(f"setting {word!r} has no value; write {word}=value.")
+            value = rest.pop(0)
+        pairs.append((key, value))
+    return pairs
 
 
-def _unknown(key: str, known: list[str], *, where: str, what: str) -> RecipeError:
-    by_tail = {name.split(".")[-1]: name for name in known}
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5) or [
-        by_tail[tail]
-        for tail in difflib.get_close_matches(key.split(".")[-1], by_tail, n=1, cutoff=0.5)
-    ]
-    hint = f" The nearest known is {near[0]!r}." if near else f" Known: {', '.join(known)}."
-    return RecipeError(f"{where}: unknown {what} {key!r}.{hint}")
+def _override(sections: dict[str, Any], key: str, value: str) -> None:
+    """Change one setting; another name of a part drops the arguments of the former part."""
+    section, _, name = key.partition(".")
+    if section in ("compat", "callbacks") and not name:
+        sections[section] = yaml.safe_load(value) if section == "callbacks" else value
+    elif section in PARTS and name in ("", "name"):
+        if sections.get(section, {}).get("name") != value:
+            sections[section] = {"name": value}
+    elif name and section in {f.name for f in fields(Recipe)} - {"compat", "callbacks"}:
+        sections.setdefault(section, {})[name] = value
+    else:
+        raise unknown_key(key, _all_keys())
 
 
-def _parse(values: dict[str, Any], overrides: Sequence[str]) -> Recipe:
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(Recipe, "recipe")
-    words = [f"--recipe.{w[2:]}" if w.startswith("--") else w for w in overrides]
-    try:
-        start = parser.parse_object({"recipe": values})
-        parsed = parser.parse_args(words, namespace=start)
-        recipe = parser.instantiate(parsed).recipe
-    except ArgumentError as error:
-        reason = " ".join(str(error).split()).replace("recipe.", "")
-        raise RecipeError(f"a setting cannot be read: {reason}") from error
-    assert isinstance(recipe, Recipe)
-    return recipe
+def _build_section(section: str, values: Any) -> Any:
+    """Return the value of a field of `Recipe` from plain values."""
+    if section == "compat":
+        return values
+    if section == "callbacks":
+        if not isinstance(values, list) or not all(isinstance(v, dict) for v in values):
+            raise RecipeError(f"callbacks is {values!r}, not a list of mappings with a name.")
+        return tuple(_part_of("callbacks", entry) for entry in values)
+    if section in PARTS:
+        return _part_of(section, values)
+    options = type(getattr(Recipe(), section))
+    known = argument_names(options) or []
+    for name in values:
+        if name not in known:
+            raise unknown_key(f"{section}.{name}", _all_keys())
+    arguments = parse_arguments(options, values, key=section)
+    with _named(section):
+        return options(**arguments)
 
 
-def _plain(value: Any) -> Any:
-    """Turn tuples into lists, which YAML can say without a tag."""
+def _part_of(section: str, values: Mapping[str, Any]) -> Part:
+    default = None if section == "callbacks" else getattr(Recipe(), section).name
+    name = values.get("name", default)
+    if not isinstance(name, str):
+        raise RecipeError(f"{section}.name is {name!r}, but it must be the name of a part.")
+    arguments = {key: value for key, value in values.items() if key != "name"}
+    known = argument_names(_look_up_part(section, name), skip=_NOT_SETTINGS.get(section, ()))
+    for key in arguments:
+        if known is not None and key not in known:
+            raise unknown_key(
+                f"{section}.{key}", [f"{section}.{k}" for k in ("name", *known)] + _all_keys()
+            )
+    return Part(name, arguments)
+
+
+def _all_keys() -> list[str]:
+    """Return every key of the default recipe, with its section."""
+    keys = ["compat", "callbacks"]
+    for section, values in Recipe().to_dict().items():
+        if isinstance(values, dict):
+            keys += [f"{section}.{key}" for key in values]
+    return keys
+
+
+def _plain_section(value: Any) -> Any:
+    """Turn parts, dataclasses and tuples into what YAML can say without a tag."""
+    if isinstance(value, Part):
+        return {"name": value.name} | _plain_section(value.arguments)
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain_section(asdict(value))
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return list(value) if isinstance(value, tuple) else value
+        return {key: _plain_section(inner) for key, inner in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain_section(inner) for inner in value]
+    return value
+
+
+@contextmanager
+def _named(section: str) -> Iterator[None]:
+    """Put the name of the section before the message of an error."""
+    try:
+        yield
+    except RecipeError as error:
+        raise RecipeError(f"{section}.{error}") from error

@@ -1,4 +1,4 @@
-"""What runs that can be stopped share: one writer a folder, records, saved state, Ctrl-C."""
+"""What interruptible work shares: a lock on its folder, records, checkpoints, and signals."""
 
 import json
 import signal
@@ -12,35 +12,40 @@ from typing import IO, Any
 
 import torch
 
-from slic.errors import CheckpointError
+from slic.errors import CheckpointError, WriteError
 from slic.files import atomic_path, reason_of
 
 try:
     import fcntl
-except ImportError:  # Windows: two writers are then the user's own care
+except ImportError:  # Windows has no such lock; two writers are not detected there
     fcntl = None  # type: ignore[assignment]
 
 
 class StopRequested(Exception):
-    """The user pressed Ctrl-C; the state is saved."""
+    """Ctrl-C or SIGTERM ended the work; its state is saved. Not an error."""
 
 
 def lock_folder(path: Path) -> IO[str]:
-    """Make the folder if need be and lock it against a second writer, until the file is closed.
+    """Create a folder if it does not exist, and lock it against a second writer.
 
-    The lock belongs to the process alone, not to its loading workers, which outlive a kill for some
-    seconds; so a killed run leaves none behind.
+    The lock belongs to this process alone. Worker processes outlive a killed run for some seconds,
+    and do not hold it.
+
+    Args:
+        path: The folder.
+
+    Returns:
+        The lock file. The lock ends when it is closed.
 
     Raises:
-        CheckpointError: The folder cannot be written, or another run is writing to it.
+        WriteError: The folder cannot be written, or another process is writing to it.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = (path / ".lock").open("w")
     except OSError as error:
-        raise CheckpointError(
-            f"{path}: the run folder cannot be written ({error.strerror}); "
-            "choose another with --out."
+        raise WriteError(
+            f"{path}: the run folder cannot be written ({reason_of(error)}). Choose another folder."
         ) from error
     if fcntl:
         try:
@@ -48,15 +53,18 @@ def lock_folder(path: Path) -> IO[str]:
         except OSError as error:
             lock.close()
             if error.errno in (EACCES, EAGAIN):
-                why = "another run is writing to this folder"
-            else:  # such as a disk of another machine that knows no locks
-                why = f"the run folder cannot be locked ({reason_of(error)})"
-            raise CheckpointError(f"{path}: {why}; choose another --out.") from error
+                reason = "another run is writing to this folder"
+            else:  # for example a network file system without locks
+                reason = f"the run folder cannot be locked ({reason_of(error)})"
+            raise WriteError(f"{path}: {reason}. Choose another folder.") from error
     return lock
 
 
 def read_log(path: Path) -> list[Mapping[str, Any]]:
-    """Read a file of JSON objects, up to a line that is none: a kill cut the last one short."""
+    """Return the records of a JSON Lines file, up to the first incomplete line.
+
+    A kill may cut the last line short. A file that does not exist has no records.
+    """
     if not path.exists():
         return []
     records: list[Mapping[str, Any]] = []
@@ -72,27 +80,35 @@ def read_log(path: Path) -> list[Mapping[str, Any]]:
 
 
 def save_checkpoint(state: Mapping[str, Any], path: Path) -> None:
-    """Write a state; raises CheckpointError (the old file is kept) when the disk is full."""
+    """Write a checkpoint. The former file stays until the new one is complete.
+
+    Args:
+        state: Tensors, numbers and texts, also in nested lists and dictionaries.
+        path: The file.
+
+    Raises:
+        WriteError: The file cannot be written.
+    """
     with atomic_path(path) as temporary:
         try:
             torch.save(dict(state), temporary)
-        except RuntimeError as error:  # torch's own writer says a full disk this way
+        except RuntimeError as error:  # torch reports a full disk this way
             raise OSError(str(error).split("\n")[0]) from error
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a state, on the CPU, without executing anything of the file.
+    """Read a checkpoint to the CPU. Nothing in the file is executed.
 
     Raises:
-        CheckpointError: There is none, or the file is damaged.
+        CheckpointError: The file does not exist or is damaged.
     """
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(
-            f"{path}: there is nothing to resume; start the run without --resume."
+            f"{path}: there is nothing to resume. Start the run from the beginning."
         ) from error
-    except Exception as error:  # of a damaged file, torch's reader lets any kind of error out
+    except Exception as error:  # torch lets any kind of error out of a damaged file
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(f"{path}: not a checkpoint of a run ({reason}).") from error
     return state
@@ -100,8 +116,13 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def stop_at_ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Give a function that says whether Ctrl-C or SIGTERM came; a second one interrupts at once."""
-    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+    """Give a function that tells whether Ctrl-C or SIGTERM came.
+
+    A second signal interrupts at once. Outside the main thread, signals are left alone.
+    """
+    if (
+        threading.current_thread() is not threading.main_thread()
+    ):  # only the main thread may handle signals
         yield lambda: False
         return
     requested = False

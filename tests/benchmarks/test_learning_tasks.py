@@ -18,10 +18,11 @@ from learning.tasks import Task, balanced, open_task, why_missing
 from slic.clips.reader import ClipReader
 from slic.evaluation.mean_frame import mean_frame_vectors
 from slic.evaluation.retrieval import evaluate
-from slic.recipe import ClipSettings, Recipe
+from slic.models.backbones import ClipSpec
+from slic.recipe import Recipe
 from slic.videos.catalog import Catalog
 
-CLIP = ClipSettings(frames=4, stride=3, size=32)
+CLIP = ClipSpec(frames=4, stride=3, size=32)
 Open = Callable[..., Task]
 
 
@@ -52,8 +53,8 @@ def test_fewer_training_videos_are_among_more_and_the_gallery_stays(opened: Open
     assert ids[0] > ids[1] > ids[2]
     assert [len(part) for part in ids] == [14, 10, 4]
     assert whole.split == few.split == fewer.split
-    assert not ids[0] & {video.id for video in whole.split.queries}
-    assert ids[0] == {video.id for video in whole.split.gallery}
+    assert not ids[0] & {video.id for video in whole.split.test}
+    assert ids[0] == {video.id for video in whole.split.train}
 
 
 def test_stored_frames_are_those_that_reading_gives(opened: Open) -> None:
@@ -106,11 +107,9 @@ def test_real_clips_are_asked_val_among_train(shared: Path, tmp_path: Path) -> N
     if not (shared / "data" / "arid6").is_dir():
         pytest.skip("arid6 is not in the shared folder")
     task = open_task("arid6", "test", data=tmp_path)
-    assert (len(task.split.queries), len(task.split.gallery), len(task.training)) == (96, 150, 150)
-    queries, gallery = (
-        mean_frame_vectors(side) for side in (task.split.queries, task.split.gallery)
-    )
-    found = evaluate(queries, task.split.query_labels, gallery, task.split.gallery_labels, ks=(1,))
+    assert (len(task.split.test), len(task.split.train), len(task.training)) == (96, 150, 150)
+    queries, gallery = (mean_frame_vectors(side) for side in (task.split.test, task.split.train))
+    found = evaluate(queries, task.split.test_labels, gallery, task.split.train_labels, ks=(1,))
     assert found.recall[1] < 0.25  # scenes do not carry over; chance is one in six
 
 

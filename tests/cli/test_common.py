@@ -1,20 +1,30 @@
-"""File names do not steer the terminal; memory is kept."""
+"""Shared arguments and messages, and memory that the process keeps."""
 
 import platform
 import subprocess
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 import pytest
 import torch
 
-from slic.cli import classification
-from slic.cli.common import print_table, printable
-from slic.models.encoder import EncoderConfig, VideoEncoder
+from slic.cli import protocols
+from slic.cli.common import (
+    at_least,
+    feature_cache,
+    format_command,
+    labels_argument,
+    print_table,
+    printable,
+    require_file_paths,
+)
+from slic.datasets import DATASETS
+from slic.errors import SlicError
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 
 
-def test_what_would_steer_a_terminal_is_replaced() -> None:
+def test_characters_that_control_a_terminal_are_replaced() -> None:
     assert printable("a\x1b[31mX\nY.mp4") == "a\ufffd[31mX\ufffdY.mp4"
     assert printable("Ünï cödé 動画.mp4") == "Ünï cödé 動画.mp4"
 
@@ -23,9 +33,9 @@ def test_what_would_steer_a_terminal_is_replaced() -> None:
 def test_an_encoder_is_on_the_gpu_where_there_is_one(
     from_scratch: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The device "meta" stands for it, which every machine has."""
+    """The device "meta", which every machine has, replaces it."""
     config = EncoderConfig(
-        backbone="r3d10", width=0.0625, hidden=4, embedding=2, frames=4, stride=1, size=32
+        arguments={"depth": 10, "width": 0.0625}, head=HeadSpec(hidden=4, embedding=2)
     )
     VideoEncoder(config).save_pretrained(tmp_path)
     move = VideoEncoder.to
@@ -34,18 +44,18 @@ def test_an_encoder_is_on_the_gpu_where_there_is_one(
         VideoEncoder, "to", lambda self, device: move(self, "meta" if device == "cuda" else device)
     )
     arguments = Namespace(encoder=tmp_path, from_scratch=from_scratch)
-    encoder = classification.encoder_of(arguments, seed=0)
+    encoder = protocols.load_encoder_to_score(arguments, seed=0)
     assert {weight.device.type for weight in encoder.parameters()} == {"meta"}
 
 
-def test_tables_do_not_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables_do_not_control_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     print_table("class\n\x1b[31mred 1")
     assert capsys.readouterr().out == "class\n\ufffd[31mred 1\n"
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
-def test_freed_memory_is_there_for_the_next_tensor() -> None:
-    """A page that the process still has costs no page fault; 16 new MiB cost 4,096."""
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
+def test_freed_memory_is_kept_for_the_next_tensor() -> None:
+    """Memory that the process kept costs no page faults; 16 MiB of new memory cost 4,096."""
     code = """
 import resource, sys
 from slic.cli.common import keep_freed_memory
@@ -61,3 +71,55 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
         int(subprocess.check_output([sys.executable, "-c", code, how])) for how in ("plain", "kept")
     )
     assert kept < plain / 4
+
+
+def test_the_help_of_labels_names_every_data_set() -> None:
+    parser = ArgumentParser()
+    labels_argument(parser, required=True, use="; they are evaluated")
+    text = " ".join(parser.format_help().split())
+    assert "ucf101:1|2|3, hmdb51:1|2|3, kinetics400, table:FILE.csv, tree" in text
+    assert all(name in text for name in DATASETS)
+    assert "; they are evaluated" in text
+
+
+def test_numbers_are_whole_and_have_a_minimum() -> None:
+    convert = at_least(1)
+    assert convert("7") == 7
+    for word in ("0", "-1", "1.5", "many", str(2**31)):
+        with pytest.raises(ArgumentTypeError, match=f"{word!r} is not a whole number from 1 to"):
+            convert(word)
+
+
+def test_commands_are_quoted_for_a_shell() -> None:
+    assert format_command("index", Path("my videos"), 3) == "slic index 'my videos' 3"
+
+
+def test_features_are_kept_until_the_command_succeeds(tmp_path: Path) -> None:
+    output, hidden = tmp_path / "scores.json", tmp_path / ".scores.json.features"
+
+    def run(*, interrupted: bool) -> None:
+        with feature_cache(None, output) as cache:
+            assert cache == hidden
+            cache.mkdir(exist_ok=True)
+            if interrupted:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(interrupted=True)
+    assert hidden.exists()
+    run(interrupted=False)
+    assert not hidden.exists()
+
+
+def test_features_in_a_chosen_folder_stay(tmp_path: Path) -> None:
+    with feature_cache(tmp_path, tmp_path / "scores.json") as cache:
+        assert cache == tmp_path
+    assert tmp_path.exists()
+    with feature_cache(None, None) as cache:
+        assert cache is None
+
+
+def test_an_output_must_not_be_a_folder(tmp_path: Path) -> None:
+    require_file_paths(None, tmp_path / "new.json")
+    with pytest.raises(SlicError, match="is a folder; give the name of a file to write"):
+        require_file_paths(tmp_path)

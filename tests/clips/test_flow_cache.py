@@ -1,4 +1,4 @@
-"""Prepared flow is the flow of plain calls, rounded; and none is taken for another video's."""
+"""Cached flow is the flow of plain calls, rounded, and never that of another video."""
 
 import json
 import os
@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from slic.clips import flow_cache
 from slic.clips.flow import FlowMethod, optical_flow
-from slic.clips.flow_cache import RANGE, FlowCache
+from slic.clips.flow_cache import MAX_CACHED_MOTION, FlowCache
 from slic.errors import VideoError, WriteError
 from slic.videos.frames import read_frames
 from slic.videos.inspection import inspect_video
 from slic.videos.video import Video
 
 W, H = 43, 32
-HALF_A_LEVEL = RANGE * H / 254
+HALF_A_LEVEL = MAX_CACHED_MOTION * H / 254
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +33,7 @@ def cache_in(folder: Path, *, method: FlowMethod = "dis", stride: int = 1) -> Fl
     return FlowCache(folder, method=method, size=(W, H), stride=stride)
 
 
-@pytest.mark.parametrize("stride", [1, 2, 5, 20])
-@pytest.mark.parametrize("start", [0, 4, 12])
+@pytest.mark.parametrize(("stride", "start"), [(1, 0), (1, 12), (2, 4), (5, 4), (20, 0)])
 def test_a_clip_is_that_of_plain_calls_up_to_half_a_level(
     video: Video, tmp_path: Path, stride: int, start: int
 ) -> None:
@@ -45,7 +45,9 @@ def test_a_clip_is_that_of_plain_calls_up_to_half_a_level(
     flow = cache.read(video, span)
     assert flow is not None
     plain = optical_flow(read_frames(video, span, size=(W, H)))
-    assert_allclose(flow, plain.clip(-RANGE * H, RANGE * H), atol=HALF_A_LEVEL * 1.001)
+    assert_allclose(
+        flow, plain.clip(-MAX_CACHED_MOTION * H, MAX_CACHED_MOTION * H), atol=HALF_A_LEVEL * 1.001
+    )
 
 
 def test_tv_l1_too(video: Video, tmp_path: Path) -> None:
@@ -54,7 +56,7 @@ def test_tv_l1_too(video: Video, tmp_path: Path) -> None:
     flow = cache.read(video, np.arange(5, 8))
     assert flow is not None
     frames = read_frames(video, [5, 6, 7], size=(W, H))
-    plain = optical_flow(frames, method="tv-l1").clip(-RANGE * H, RANGE * H)
+    plain = optical_flow(frames, method="tv-l1").clip(-MAX_CACHED_MOTION * H, MAX_CACHED_MOTION * H)
     assert_allclose(flow, plain, atol=HALF_A_LEVEL * 1.001)
 
 
@@ -136,3 +138,16 @@ def test_the_first_line_says_what_it_is(video: Video, tmp_path: Path) -> None:
     with cache.path(video).open("rb") as file:
         about = json.loads(file.readline())
     assert (about["method"], about["size"], about["stride"]) == ("dis", [W, H], 2)
+
+
+def test_flow_of_another_format_is_reported_once_and_computed_again(
+    video: Video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache_in(tmp_path).write(video)
+    monkeypatch.setattr(flow_cache, "FLOW_CACHE_FORMAT", 99)
+    cache = cache_in(tmp_path)
+    assert not cache.holds(video)
+    assert cache.read(video, np.arange(3)) is None
+    assert caplog.text.count("cached flow has format 1, not 99, and is computed again") == 1
+    cache.write(video)
+    assert cache.holds(video)

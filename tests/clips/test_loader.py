@@ -1,17 +1,23 @@
-"""Workers fail with their own words, and leave signals to the process that can save."""
+"""Workers keep an error's message, leave signals to the main process, and change no batch."""
 
 import signal
-import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from slic.clips.loader import WorkerLoader
+from slic.clips.augmentation import Augmentation
+from slic.clips.loader import WorkerLoader, batch_loader
+from slic.clips.reader import ClipReader
+from slic.clips.sampler import TripletSampler
+from slic.clips.triplets import TripletDataset, TripletSample
+from slic.clustering.base import PseudoLabels
 from slic.errors import VideoError
+from slic.videos.catalog import Catalog
 
 STOPPED = """
 import time
@@ -46,21 +52,18 @@ class Broken(Dataset[Tensor]):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_what_a_worker_says_is_one_line(workers: int) -> None:
+def test_an_error_in_a_worker_keeps_its_message(workers: int) -> None:
     with pytest.raises(VideoError) as caught:
         list(WorkerLoader(Broken(), workers=workers, batch_size=1))
     assert str(caught.value) == "a video.mp4: frame 7 does not decode."
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_all_processes_is_the_main_processs(
-    program: Callable[[str], Any], number: int
+def test_a_signal_to_all_processes_reaches_only_the_main_one(
+    program: Callable[[str], Any], wait_until: Callable[..., None], number: int
 ) -> None:
     running = program(STOPPED)
-    deadline = time.monotonic() + 60
-    while not running.out.exists() or "loading" not in running.out.read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: running.out.exists() and "loading" in running.out.read_text(), running)
     running.signal_group(number)
     ended = running.wait(60)
     assert ended.code == 0, ended.err
@@ -71,3 +74,24 @@ def test_a_process_that_ends_amid_loading_ends_its_workers(program: Callable[[st
     early = STOPPED.replace("seen += batch.tolist()", "raise SystemExit(3)")
     ended = program(early).wait(30)
     assert ended.code == 3, ended.err
+
+
+def test_any_number_of_workers_gives_the_same_batches(catalog: Catalog, reader: ClipReader) -> None:
+    dataset = TripletDataset(
+        catalog, reader, Augmentation(), flow_probability=0.5, second_view=True, seed=3
+    )
+
+    def two_epochs(workers: int) -> list[TripletSample]:
+        sampler = TripletSampler(6, batch_size=2, same_video_probability=0.3, seed=3)
+        loader = batch_loader(dataset, sampler, workers=workers)
+        batches = []
+        for epoch in (0, 1):  # the workers live on
+            sampler.start(epoch, PseudoLabels(np.array([0, 1, 0, 2, 1, 0])))
+            batches += list(loader)
+        return batches
+
+    alone = two_epochs(0)
+    assert len(alone) == 6
+    for workers in (1, 2):
+        for one, other in zip(alone, two_epochs(workers), strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))

@@ -1,18 +1,22 @@
 """Every span is checked against an enumeration of all lawful placements."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
 
 from slic.clips.spans import (
     centre_span,
     evenly_spaced_spans,
     extent,
-    official_pair,
+    half_overlapping_spans,
+    official_placement,
     random_pair,
+    random_placement,
     random_span,
     sliding_spans,
 )
@@ -154,11 +158,31 @@ def test_windows_of_the_published_code_by_hand() -> None:
     assert sliding_spans(32, frames=32, stride=1)[:, 0].tolist() == [0]
 
 
-def test_official_pairs_start_with_the_video_and_reach_every_later_place_alike() -> None:
-    rng, frames, stride, total = np.random.default_rng(0), 4, 2, 20
+@given(total=totals, frames=clips, stride=strides)
+def test_half_overlapping_clips_cover_the_video_and_end_with_it(
+    total: int, frames: int, stride: int
+) -> None:
+    spans = half_overlapping_spans(total, frames=frames, stride=stride)
+    starts = spans[:, 0].tolist()
+    assert np.all(np.diff(spans, axis=1) == stride)
+    step, last = stride * max(1, frames // 2), max(0, total - extent(frames, stride))
+    assert starts == sorted({*range(0, last + 1, step), last})
+
+
+def test_half_overlapping_clips_by_hand() -> None:
+    assert half_overlapping_spans(40, frames=16, stride=1)[:, 0].tolist() == [0, 8, 16, 24]
+    assert half_overlapping_spans(27, frames=16, stride=1)[:, 0].tolist() == [0, 8, 11]
+    assert half_overlapping_spans(5, frames=16, stride=1)[:, 0].tolist() == [0]
+
+
+def test_official_anchors_start_the_video_and_positives_reach_every_later_place_alike() -> None:
+    rng, total = np.random.default_rng(0), 20
+    shape: dict[str, Any] = {"frames": 4, "stride": 2, "rng": rng}
     starts = []
     for _ in range(4000):
-        pair = official_pair(total, frames=frames, stride=stride, rng=rng)
+        pair = official_placement(
+            anchor_video_frames=9, positive_video_frames=total, same_video=False, **shape
+        )
         assert pair.anchor.tolist() == [0, 2, 4, 6]
         assert not pair.overlap
         starts.append(int(pair.positive[0]))
@@ -168,8 +192,25 @@ def test_official_pairs_start_with_the_video_and_reach_every_later_place_alike()
     assert max(seen.values()) < 1.25 * min(seen.values())
 
 
-def test_official_pairs_need_room_for_two_clips() -> None:
-    rng = np.random.default_rng(0)
-    assert official_pair(14, frames=4, stride=2, rng=rng).positive[0] == 7
-    with pytest.raises(ValueError, match="13 frames holds no two clips of 7"):
-        official_pair(13, frames=4, stride=2, rng=rng)
+def test_official_positives_need_a_video_of_two_clips() -> None:
+    shape: dict[str, Any] = {"frames": 4, "stride": 2, "rng": np.random.default_rng(0)}
+    pair = official_placement(
+        anchor_video_frames=14, positive_video_frames=14, same_video=True, **shape
+    )
+    assert pair.positive[0] == 7
+    with pytest.raises(ValueError, match="13 frames is too short for two clips of 7"):
+        official_placement(
+            anchor_video_frames=14, positive_video_frames=13, same_video=False, **shape
+        )
+
+
+def test_random_placement_is_a_pair_of_one_video_or_two_independent_spans() -> None:
+    shape: dict[str, Any] = {"frames": 4, "stride": 2}
+    videos = {"anchor_video_frames": 20, "positive_video_frames": 30}
+    one, other = (np.random.default_rng(3) for _ in range(2))
+    placed = random_placement(**videos, same_video=True, **shape, rng=one)
+    assert_array_equal(placed.positive, random_pair(20, **shape, rng=other).positive)
+    placed = random_placement(**videos, same_video=False, **shape, rng=one)
+    assert_array_equal(placed.anchor, random_span(20, **shape, rng=other))
+    assert_array_equal(placed.positive, random_span(30, **shape, rng=other))
+    assert not placed.overlap

@@ -23,7 +23,7 @@ def catalog(
     make_video: Callable[..., Path],
     make_frames: Callable[..., Path],
 ) -> Catalog:
-    """Return a long video, one shorter than a clip, one that cannot be jumped in, and a folder."""
+    """Return a long video, one shorter than a clip, one that cannot seek, and a folder."""
     folder = tmp_path_factory.mktemp("windows")
     make_video(folder / "long.mp4", frames=45, size=(64, 48))
     make_video(folder / "short.mp4", frames=5, size=(64, 48))
@@ -48,12 +48,12 @@ def test_every_frame_is_decoded_once_and_not_before_it_is_needed(
 ) -> None:
     decoded: list[int] = []
 
-    def counted(video: object, places: list[int], **options: object) -> Iterator[np.ndarray]:
-        for place, frame in zip(places, stream_frames(video, places, **options), strict=True):  # type: ignore[arg-type]
-            decoded.append(place)
+    def recorded(video: object, indices: list[int], **options: object) -> Iterator[np.ndarray]:
+        for index, frame in zip(indices, stream_frames(video, indices, **options), strict=True):  # type: ignore[arg-type]
+            decoded.append(index)
             yield frame
 
-    monkeypatch.setattr(windows, "stream_frames", counted)
+    monkeypatch.setattr(windows, "stream_frames", recorded)
     video = next(video for video in catalog if video.id == "long.mp4")
     spans = sliding_spans(video.frames, frames=8, stride=1)
     for span, _ in zip(spans, stream_clips(video, spans, size=SIZE), strict=True):
@@ -63,23 +63,23 @@ def test_every_frame_is_decoded_once_and_not_before_it_is_needed(
 @pytest.mark.parametrize("workers", [0, 2])
 def test_the_loader_gives_every_window_once_and_in_order(catalog: Catalog, workers: int) -> None:
     reader = ClipReader(frames=8, stride=1, size=32)
-    given: dict[int, list[np.ndarray]] = {}
+    windows_of: dict[int, list[np.ndarray]] = {}
     ended: list[int] = []
     loader = window_loader(
         catalog,
         partial(sliding_spans, frames=8, stride=1),
         size=reader.read_size,
-        at_once=2,
-        show=partial(reader.centred, view="rgb"),
+        windows_per_batch=2,
+        transform=partial(reader.centred, modality="rgb"),
         workers=workers,
     )
-    for part in loader:
-        assert 1 <= len(part.clips) <= 2
-        assert part.video not in ended
-        given.setdefault(part.video, []).extend(part.clips.numpy())
-        ended += [part.video] * part.last
+    for batch in loader:
+        assert 1 <= len(batch.clips) <= 2
+        assert batch.video not in ended
+        windows_of.setdefault(batch.video, []).extend(batch.clips.numpy())
+        ended += [batch.video] * batch.last
     assert sorted(ended) == list(range(len(catalog)))
-    for index, clips in given.items():
+    for index, clips in windows_of.items():
         video = catalog[index]
         spans = sliding_spans(video.frames, frames=8, stride=1)
         assert len(clips) == len(spans)

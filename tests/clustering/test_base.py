@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slic.clustering import CLUSTERERS
-from slic.clustering.base import Clusterer, PseudoLabels, needs_embeddings
+from slic.clustering.base import Clusterer, PseudoLabels
 
 
 @given(labels=st.lists(st.integers(0, 6), min_size=1, max_size=40))
@@ -67,11 +67,4 @@ def test_every_clusterer_of_the_table_labels_each_row_the_same_way_again() -> No
         labels = clusterer(x, seed=3).labels
         assert len(labels) == 120
         assert labels.tolist() == clusterer(x, seed=3).labels.tolist()
-        assert needs_embeddings(clusterer) == (name != "none")
-
-
-def test_a_function_is_a_clusterer_that_needs_embeddings() -> None:
-    def halves(x: np.ndarray, *, seed: int) -> PseudoLabels:
-        return PseudoLabels(np.arange(len(x)) % 2 + 0 * seed)
-
-    assert needs_embeddings(halves)
+        assert getattr(clusterer, "needs_embeddings", True) == (name != "none")

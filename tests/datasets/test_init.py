@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -50,21 +51,12 @@ def test_annotations_are_for_benchmarks(tmp_path: Path) -> None:
         labels_from("tree", root=tmp_path, annotations=Path("lists"))
 
 
-MY_SET = """
-from slic.datasets import Labels
-
-class MySet:
-    def labeller(self, argument, *, root, annotations):
-        def label(ids):
-            labels = {video_id: video_id.split("_")[0] for video_id in ids}
-            splits = {video_id: argument or "train" for video_id in ids}
-            return Labels(labels, splits)
-        return label
-"""
-
-
-def test_a_data_set_outside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "my_sets.py").write_text(MY_SET)
+def test_the_data_set_outside_the_package_of_the_documents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n# my_sets.py\n(.*?)```", page, flags=re.DOTALL)
+    (tmp_path / "my_sets.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
     labels = labels_from("my_sets.MySet:test", root=tmp_path)(["walk_01.mp4", "run_01.mp4"])
     assert labels.labels_of(labels.ids("test")) == ["walk", "run"]

@@ -31,7 +31,7 @@ def test_a_tree_of_splits() -> None:
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        (["train/walk/a.mp4", "run/b.mp4"], "'train' and 'run' lie beside each other"),
+        (["train/walk/a.mp4", "run/b.mp4"], "'train' and 'run' are siblings"),
         (["a.mp4", "b.mp4"], r"folders of 2 videos do not give two classes \(none is in a class\)"),
         (["train/a.mp4"], "none is in a class"),
         (["videos/walk/a.mp4", "videos/run/b.mp4"], "all 2 are in 'videos'"),

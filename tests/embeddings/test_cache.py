@@ -1,4 +1,4 @@
-"""What was embedded is not embedded again, unless the encoder, the settings or the file changed."""
+"""A video is not embedded again unless the encoder, the settings or its file changed."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from slic.devices import Arriving
+from slic.devices import PendingCopy
 from slic.embeddings import cache, embed, embedding
 from slic.embeddings.cache import FeatureCache, video_state
 from slic.models.encoder import EncoderConfig, VideoEncoder
@@ -39,13 +39,13 @@ def new_encoder(seed: int = 0) -> VideoEncoder:
 def embedded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that grows by the number of clips of every batch that is embedded."""
     counted: list[int] = []
-    plain = embedding._features
+    plain = embedding._embed_batch
 
-    def features(encoder: VideoEncoder, clips: torch.Tensor, **options: Any) -> Arriving:
+    def features(encoder: VideoEncoder, clips: torch.Tensor, **options: Any) -> PendingCopy:
         counted.append(len(clips))
         return plain(encoder, clips, **options)
 
-    monkeypatch.setattr(embedding, "_features", features)
+    monkeypatch.setattr(embedding, "_embed_batch", features)
     return counted
 
 
@@ -55,25 +55,25 @@ def test_stopped_anywhere_and_resumed_it_is_bit_for_bit_that_of_one_go(
 ) -> None:
     encoder, settings = new_encoder(), SETTINGS | {"clips": clips}
     whole = embed(encoder, catalog, **settings).clips
-    plain = embedding._features
+    plain = embedding._embed_batch
     for batches in range(3):
         left = [batches]
 
-        def features(*arguments: Any, left: list[int] = left, **options: Any) -> Arriving:
+        def features(*arguments: Any, left: list[int] = left, **options: Any) -> PendingCopy:
             if left[0] == 0:
                 raise KeyboardInterrupt
             left[0] -= 1
             return plain(*arguments, **options)
 
-        monkeypatch.setattr(embedding, "_features", features)
+        monkeypatch.setattr(embedding, "_embed_batch", features)
         with pytest.raises(KeyboardInterrupt):
             embed(encoder, catalog, cache=tmp_path / "kept", **settings)
-        monkeypatch.setattr(embedding, "_features", plain)
+        monkeypatch.setattr(embedding, "_embed_batch", plain)
     resumed = embed(encoder, catalog, cache=tmp_path / "kept", **settings).clips
     assert np.array_equal(resumed, whole)
 
 
-def test_what_is_kept_is_not_embedded_again(
+def test_cached_videos_are_not_embedded_again(
     catalog: Catalog, tmp_path: Path, embedded: list[int]
 ) -> None:
     encoder = new_encoder()
@@ -90,7 +90,7 @@ def test_what_is_kept_is_not_embedded_again(
 
 @pytest.mark.parametrize(
     "change",
-    [{"layer": "backbone"}, {"view": "flow"}, {"clips": 3}, {"clips": "windows"},
+    [{"layer": "backbone"}, {"modality": "flow"}, {"clips": 3}, {"clips": "windows"},
      {"weights": 1}],
 )  # fmt: skip
 def test_another_encoder_or_setting_is_never_served_from_the_cache(
@@ -131,25 +131,25 @@ def test_a_changed_video_is_embedded_again_and_only_it(
     )
 
 
-def test_of_a_video_that_is_replaced_meanwhile_nothing_is_kept(
+def test_a_video_that_is_replaced_while_it_is_read_is_not_reused(
     catalog: Catalog, tmp_path: Path, embedded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = embedding._features
+    plain = embedding._embed_batch
 
-    def replaced(*arguments: Any, **options: Any) -> Arriving:
+    def replaced(*arguments: Any, **options: Any) -> PendingCopy:
         os.utime(catalog[1].path, ns=(1, 1))
         return plain(*arguments, **options)
 
     encoder = new_encoder()
     with monkeypatch.context() as patch:
-        patch.setattr(embedding, "_features", replaced)
+        patch.setattr(embedding, "_embed_batch", replaced)
         embed(encoder, catalog, cache=tmp_path / "kept", **SETTINGS)
     done = sum(embedded)
     embed(encoder, catalog, cache=tmp_path / "kept", **SETTINGS)
     assert sum(embedded) - done == 2
 
 
-def test_a_damaged_file_of_the_cache_is_said_and_made_again(
+def test_a_damaged_file_is_reported_and_computed_again(
     catalog: Catalog, tmp_path: Path, embedded: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
     whole = embed(new_encoder(), catalog, cache=tmp_path, **SETTINGS)
@@ -157,23 +157,37 @@ def test_a_damaged_file_of_the_cache_is_said_and_made_again(
     chunk.write_bytes(chunk.read_bytes()[:-30])
     again = embed(new_encoder(), catalog, cache=tmp_path, **SETTINGS)
     assert sum(embedded) == 2 * 2 * len(catalog)
-    assert f"{chunk}: left out, its videos are embedded again" in caplog.text
+    assert f"{chunk}: skipped, its videos are embedded again" in caplog.text
     assert np.array_equal(again.clips, whole.clips)
 
 
-def test_rows_are_on_disk_before_the_end(
+def test_a_file_of_another_format_is_reported_and_computed_again(
+    catalog: Catalog,
+    tmp_path: Path,
+    embedded: list[int],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    embed(new_encoder(), catalog, cache=tmp_path, **SETTINGS)
+    monkeypatch.setattr(cache, "FEATURE_CACHE_FORMAT", 99)
+    embed(new_encoder(), catalog, cache=tmp_path, **SETTINGS)
+    assert sum(embedded) == 2 * 2 * len(catalog)
+    assert "its videos are embedded again (format 1 instead of 99)" in caplog.text
+
+
+def test_features_are_on_disk_before_the_end(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "FLUSH_SECONDS", 0.0)
-    made_by = {"what": "a test"}
-    kept = FeatureCache(tmp_path, made_by)  # never closed: what a kill leaves
+    settings = {"what": "a test"}
+    kept = FeatureCache(tmp_path, settings)  # never closed: what a kill leaves
     row = np.arange(3, dtype=np.float32)[None]
     kept.add(catalog[2], video_state(catalog[2]), row)
-    (found,) = FeatureCache(tmp_path, made_by).rows(catalog)
+    (found,) = FeatureCache(tmp_path, settings).load(catalog)
     assert found[0] == 2
     assert np.array_equal(found[1], row)
-    assert list(FeatureCache(tmp_path, {"what": "another"}).rows(catalog)) == []
+    assert list(FeatureCache(tmp_path, {"what": "another"}).load(catalog)) == []
     os.utime(catalog[2].path, ns=(1, 1))
-    assert list(FeatureCache(tmp_path, made_by).rows(catalog)) == []
+    assert list(FeatureCache(tmp_path, settings).load(catalog)) == []
     shutil.rmtree(tmp_path / "videos")
-    assert list(FeatureCache(tmp_path, made_by).rows(catalog)) == []
+    assert list(FeatureCache(tmp_path, settings).load(catalog)) == []

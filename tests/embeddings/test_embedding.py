@@ -1,4 +1,4 @@
-"""Embeddings are those of plain calls, whatever the batches."""
+"""Embeddings are those of plain calls, whatever the batches and workers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from slic.clips.datasets import ClipDataset
+from slic.clips.clip_dataset import ClipDataset
 from slic.clips.reader import ClipReader, Modality
 from slic.embeddings import Layer, embed, embedding
-from slic.errors import CatalogError, SlicError
+from slic.errors import CatalogError, EmbeddingsError
 from slic.models.encoder import EncoderConfig, VideoEncoder, to_input
 from slic.videos.catalog import Catalog
 
@@ -35,16 +35,15 @@ def encoder() -> VideoEncoder:
     )
 
 
-@pytest.mark.parametrize("layer", ["head", "backbone"])
-@pytest.mark.parametrize("view", ["rgb", "flow"])
+@pytest.mark.parametrize(("layer", "modality"), [("head", "rgb"), ("backbone", "flow")])
 def test_embeddings_are_the_encoders_on_one_clip_after_another(
-    catalog: Catalog, encoder: VideoEncoder, layer: Layer, view: Modality
+    catalog: Catalog, encoder: VideoEncoder, layer: Layer, modality: Modality
 ) -> None:
     reader = ClipReader(frames=4, stride=1, size=32)
-    dataset = ClipDataset(catalog, reader, clips=3, view=view)
+    dataset = ClipDataset(catalog, reader, clips=3, modality=modality)
     embedded = [
-        embed(encoder, catalog, clips=3, layer=layer, view=view, batch_size=size, workers=workers,
-              progress=False)
+        embed(encoder, catalog, clips=3, layer=layer, modality=modality, batch_size=size,
+              workers=workers, progress=False)
         for size, workers in ((1, 0), (7, 1), (64, 0))
     ]  # fmt: skip
     assert encoder.training  # as it came in
@@ -58,33 +57,34 @@ def test_embeddings_are_the_encoders_on_one_clip_after_another(
                 np.testing.assert_allclose(result.clips[video, clip], z[0], rtol=2e-4, atol=1e-5)
     result = embedded[0]
     assert result.ids == tuple(video.id for video in catalog)
-    assert (result.layer, result.view, result.encoder) == (layer, view, encoder.fingerprint())
+    assert (result.layer, result.modality) == (layer, modality)
+    assert result.encoder == encoder.fingerprint()
     np.testing.assert_allclose(result.mean[2], result.clips[2].mean(axis=0), rtol=1e-5)
 
 
-@pytest.mark.parametrize("view", ["rgb", "flow"])
+@pytest.mark.parametrize("modality", ["rgb", "flow"])
 def test_windows_are_the_mean_of_unit_features_of_plain_calls(
-    catalog: Catalog, encoder: VideoEncoder, view: Modality, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, encoder: VideoEncoder, modality: Modality, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedding, "AT_ONCE", 3)
+    monkeypatch.setattr(embedding, "WINDOWS_PER_BATCH", 3)
     reader = ClipReader(frames=4, stride=1, size=32)
     embedded = [
-        embed(encoder, catalog, clips="windows", layer="backbone", view=view, workers=workers,
-              progress=False)
+        embed(encoder, catalog, clips="windows", layer="backbone", modality=modality,
+              workers=workers, progress=False)
         for workers in (0, 2)
     ]  # fmt: skip
     encoder.eval()
-    for place, video in enumerate(catalog):
+    for position, video in enumerate(catalog):
         unit, start = [], 0
         while start == 0 or start + 4 <= video.frames:
             (clip,) = reader.read(video, [start + np.arange(4)])
-            look = torch.from_numpy(reader.centred(clip, view))[None]
+            x = torch.from_numpy(reader.centred(clip, modality))[None]
             with torch.no_grad():
-                z = encoder.features(to_input(look))[0].numpy()
+                z = encoder.features(to_input(x))[0].numpy()
             unit.append(z / np.linalg.norm(z))
             start += 1  # 4 // 2 - 1
         for result in embedded:
-            np.testing.assert_allclose(result.clips[place], [sum(unit) / len(unit)], rtol=2e-3)
+            np.testing.assert_allclose(result.clips[position], [sum(unit) / len(unit)], rtol=2e-3)
 
 
 def test_embedding_changes_nothing_in_the_encoder(catalog: Catalog, encoder: VideoEncoder) -> None:
@@ -93,12 +93,12 @@ def test_embedding_changes_nothing_in_the_encoder(catalog: Catalog, encoder: Vid
     assert encoder.fingerprint() == before
 
 
-def test_flow_looks_are_refused_where_the_encoder_sees_motion_itself(catalog: Catalog) -> None:
+def test_flow_is_refused_by_an_encoder_that_computes_motion_itself(catalog: Catalog) -> None:
     config = EncoderConfig(backbone="r3d10", width=0.125, frames=4, size=32, motion=True)
-    with pytest.raises(SlicError, match=r"view 'flow'.*view 'rgb'"):
-        embed(VideoEncoder(config), catalog, view="flow", workers=0, progress=False)
+    with pytest.raises(EmbeddingsError, match=r"modality 'flow'.*modality 'rgb'"):
+        embed(VideoEncoder(config), catalog, modality="flow", workers=0, progress=False)
 
 
-def test_no_video_is_said(catalog: Catalog, encoder: VideoEncoder) -> None:
+def test_an_empty_catalog_is_refused(catalog: Catalog, encoder: VideoEncoder) -> None:
     with pytest.raises(CatalogError, match="no usable video"):
         embed(encoder, catalog.subset([]), workers=0, progress=False)

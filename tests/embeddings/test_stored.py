@@ -1,12 +1,13 @@
-"""A file of embeddings gives back what was saved, and another file is named."""
+"""A file of embeddings gives back what was saved, and any other file is refused."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from slic.embeddings import Embeddings
-from slic.errors import CheckpointError
+from slic.embeddings import Embeddings, stored
+from slic.errors import EmbeddingsError, FormatError
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def embeddings() -> Embeddings:
     """Return embeddings of three videos, two clips each."""
     clips = np.random.default_rng(0).standard_normal((3, 2, 4)).astype(np.float32)
     ids = ("a.mp4", "sub/ü.mp4", 'c "quoted".mp4')
-    return Embeddings(ids=ids, clips=clips, encoder="0123abcd", layer="head", view="flow")
+    return Embeddings(ids=ids, clips=clips, encoder="0123abcd", layer="head", modality="flow")
 
 
 def test_a_file_gives_back_what_was_saved(embeddings: Embeddings, tmp_path: Path) -> None:
@@ -22,7 +23,7 @@ def test_a_file_gives_back_what_was_saved(embeddings: Embeddings, tmp_path: Path
     embeddings.save(path)
     loaded = Embeddings.load(path)
     assert np.array_equal(loaded.clips, embeddings.clips)
-    for name in ("ids", "encoder", "layer", "view"):
+    for name in ("ids", "encoder", "layer", "modality"):
         assert getattr(loaded, name) == getattr(embeddings, name)
     assert list(path.parent.iterdir()) == [path]
 
@@ -39,5 +40,22 @@ def test_a_file_that_is_something_else_is_named(
         path.write_bytes(path.read_bytes()[:-40])
     elif kind == "other":
         np.savez(path, x=np.zeros(3))
-    with pytest.raises(CheckpointError, match=r"embeddings.npz: no embeddings of `slic embed`"):
+    with pytest.raises(
+        EmbeddingsError, match=r"embeddings.npz: is not a file of embeddings .* with `slic embed`"
+    ):
+        Embeddings.load(path)
+
+
+def test_a_file_of_another_format_is_refused(
+    embeddings: Embeddings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "embeddings.npz"
+    monkeypatch.setattr(stored, "EMBEDDINGS_FORMAT", 99)
+    embeddings.save(path)
+    monkeypatch.undo()
+    with pytest.raises(FormatError, match=r"format 99; .* reads format 1\. .* `slic embed`"):
+        Embeddings.load(path)
+    first = {"ids": ["a.mp4"], "encoder": "0", "layer": "head", "view": "rgb"}  # before versions
+    np.savez(path, clips=np.zeros((1, 1, 4), np.float32), about=np.array(json.dumps(first)))
+    with pytest.raises(FormatError, match="format None"):
         Embeddings.load(path)

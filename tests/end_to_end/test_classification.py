@@ -1,4 +1,4 @@
-"""Fine-tuning, linear and probe as a user meets them: killed, stopped, resumed, and misused."""
+"""``slic evaluate finetune``, ``linear`` and ``probe``: killed, stopped, resumed and misused."""
 
 import json
 import shlex
@@ -11,24 +11,24 @@ from typing import Any
 import pytest
 import torch
 
-from slic.models.encoder import EncoderConfig, VideoEncoder
+from slic.models.backbones import ClipSpec
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 from slic.runs import read_log
 
 Slic = Callable[..., Any]
-OF_THE_CLOCK = {"time", "clips_per_second"}
+CLOCK_KEYS = {"time", "clips_per_second"}
 SETTINGS = ("--epochs=3", "--batch-size=3", "--learning-rate=0.01", "--seed=4")
 SLOW = """
 import time
-from slic.evaluation.classification import testing
-from slic.evaluation.classification.training import Training
-step, crop_probabilities = Training.step, testing.crop_probabilities
-def slow_step(*arguments):
+from slic.evaluation.classification import ten_crop, training
+cross_entropy, crop_probabilities = training.cross_entropy, ten_crop.crop_probabilities
+def slow_loss(*arguments):
     time.sleep(0.1)
-    step(*arguments)
+    return cross_entropy(*arguments)
 def slow_crops(*arguments, **more):
     time.sleep(0.1)
     return crop_probabilities(*arguments, **more)
-Training.step, testing.crop_probabilities = slow_step, slow_crops
+training.cross_entropy, ten_crop.crop_probabilities = slow_loss, slow_crops
 """
 
 
@@ -49,7 +49,9 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a tiny encoder."""
     folder = tmp_path_factory.mktemp("encoder") / "encoder"
     config = EncoderConfig(
-        backbone="r3d10", width=0.125, hidden=16, embedding=8, frames=4, stride=2, size=32
+        arguments={"depth": 10, "width": 0.125},
+        head=HeadSpec(hidden=16, embedding=8),
+        clip=ClipSpec(frames=4, stride=2, size=32),
     )
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -83,7 +85,7 @@ def undisturbed(slic: Slic, words: Words, tmp_path_factory: pytest.TempPathFacto
 def same_run(one: Path, other: Path) -> bool:
     """Whether two finished runs have the same weights, optimizer, log and predictions."""
     logs = [
-        [{k: v for k, v in r.items() if k not in OF_THE_CLOCK} for r in read_log(run / "log.jsonl")]
+        [{k: v for k, v in r.items() if k not in CLOCK_KEYS} for r in read_log(run / "log.jsonl")]
         for run in (one, other)
     ]
     states = [
@@ -96,14 +98,14 @@ def same_run(one: Path, other: Path) -> bool:
     )
 
 
-def test_a_whole_run_says_all(undisturbed: Path) -> None:
-    told = json.loads((undisturbed / "scores.json").read_text())
-    assert told["protocol"].startswith(
+def test_a_finished_run_has_its_protocol_settings_and_log(undisturbed: Path) -> None:
+    scores = json.loads((undisturbed / "scores.json").read_text())
+    assert scores["protocol"].startswith(
         "finetune: backbone and linear layer, 3 epochs in batches of 3, Adam 0.01 (backbone 0.0001)"
     )
-    assert "ten crops" in told["protocol"]
-    assert (told["videos"], told["train_videos"], len(told["encoder"])) == (4, 9, 16)
-    assert told["settings"]["seed"] == 4
+    assert "ten crops" in scores["protocol"]
+    assert (scores["videos"], scores["train_videos"], len(scores["encoder"])) == (4, 9, 16)
+    assert scores["settings"]["seed"] == 4
     assert [record["epoch"] for record in read_log(undisturbed / "log.jsonl")] == [0, 1, 2]
 
 
@@ -142,7 +144,7 @@ def test_killed_again_and_again_it_ends_with_the_same_weights(
 
 
 @pytest.mark.parametrize("phase", ["train", "test"])
-def test_ctrl_c_saves_says_how_to_go_on_and_loses_nothing(
+def test_ctrl_c_saves_and_prints_how_to_continue(
     slic: Slic,
     words: Words,
     undisturbed: Path,
@@ -159,7 +161,7 @@ def test_ctrl_c_saves_says_how_to_go_on_and_loses_nothing(
     assert ended.code == 130, ended.err
     assert "Traceback" not in ended.err
     *_, said = ended.err.splitlines()
-    command = shlex.split(said.removeprefix("slic: stopped and saved. Go on with: "))
+    command = shlex.split(said.removeprefix("slic: stopped and saved. Continue with: "))
     assert command[0] == "slic"
     assert command[-1] == "--resume"
     before = (out / "predictions.jsonl").read_text() if phase == "test" else ""
@@ -170,7 +172,7 @@ def test_ctrl_c_saves_says_how_to_go_on_and_loses_nothing(
 
 
 @pytest.mark.parametrize("kind", ["linear", "probe"])
-def test_linear_and_probe_say_their_protocol(
+def test_linear_and_probe_print_their_protocol(
     slic: Slic, words: Words, tmp_path: Path, kind: str
 ) -> None:
     out, figures = tmp_path / "run", tmp_path / "scores.json"
@@ -178,14 +180,14 @@ def test_linear_and_probe_say_their_protocol(
     command = command[:-2] if kind == "probe" else [*command, "--epochs=1", "--dropout=0"]
     ended = slic(*command, "--json", figures, "--workers=0", "--from-scratch").wait()
     assert ended.code == 0, ended.err
-    told = json.loads(figures.read_text())
+    scores = json.loads(figures.read_text())
     says = {"linear": "linear layer on a frozen backbone, 1 epochs", "probe": "another protocol"}
-    assert says[kind] in told["protocol"]
-    assert told["protocol"] in ended.out
-    assert told["from_scratch"] is True
+    assert says[kind] in scores["protocol"]
+    assert scores["protocol"] in ended.out
+    assert scores["from_scratch"] is True
     assert "(from scratch)" in ended.out
     assert "top-1" in ended.out
-    assert told["confusion"] is not None
+    assert scores["confusion"] is not None
 
 
 def one_line(ended: Any) -> str:
@@ -197,16 +199,16 @@ def one_line(ended: Any) -> str:
     return line
 
 
-def test_what_cannot_be_is_one_line(
+def test_an_impossible_command_prints_one_line(
     slic: Slic, words: Words, undisturbed: Path, tmp_path: Path
 ) -> None:
     new = words("finetune", tmp_path / "run")
     again = one_line(slic(*words("finetune", undisturbed), *SETTINGS).wait())
-    assert "a run is already here; go on with it by --resume" in again
+    assert "there is a run already. Resume it" in again
     other = one_line(slic(*words("finetune", undisturbed), "--resume", "--dropout=0.2").wait())
     assert "the run to resume has another dropout" in other
     assert "there is no run to resume" in one_line(slic(*new, "--resume").wait())
-    assert "--weight-decay is -1.0, but" in one_line(slic(*new, "--weight-decay=-1").wait())
+    assert "weight_decay is -1.0, but" in one_line(slic(*new, "--weight-decay=-1").wait())
     missing = [tmp_path if word == new[6] else word for word in new]
     assert f"{tmp_path}/config.json: no encoder here" in one_line(slic(*missing).wait())
     split = one_line(slic(*new, "--test-split=val").wait())
@@ -226,7 +228,7 @@ def test_a_class_without_training_videos_and_a_damaged_checkpoint(
         for word in new
     ]
     said = one_line(slic(*elsewhere).wait())
-    assert "1 videos of split 'test' have a class without a training video" in said
+    assert "1 test videos have a label that no training video has" in said
     assert "'spin'" in said
     run = shutil.copytree(undisturbed, tmp_path / "damaged")
     (run / "checkpoints" / "last.pt").write_bytes(b"hello")

@@ -1,4 +1,4 @@
-"""``slic embed`` and ``slic evaluate``, whole: what they print and write, and a kill in between."""
+"""``slic embed`` and ``slic evaluate``: what they print and write, also after a kill."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from slic.embeddings import Embeddings
-from slic.models.encoder import EncoderConfig, VideoEncoder
+from slic.models.backbones import ClipSpec
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 
 Slic = Callable[..., Any]
 
@@ -32,14 +33,17 @@ def videos(tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., P
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a tiny encoder with random weights."""
     torch.manual_seed(0)
-    shape: dict[str, Any] = {"frames": 4, "stride": 1, "size": 32}
-    config = EncoderConfig(backbone="r3d10", width=0.125, hidden=8, embedding=4, **shape)
+    config = EncoderConfig(
+        arguments={"depth": 10, "width": 0.125},
+        head=HeadSpec(hidden=8, embedding=4),
+        clip=ClipSpec(frames=4, stride=1, size=32),
+    )
     folder = tmp_path_factory.mktemp("encoder")
     VideoEncoder(config).save_pretrained(folder)
     return folder
 
 
-def test_retrieval_says_what_was_compared_and_writes_scores_and_pictures(
+def test_retrieval_prints_what_was_compared_and_writes_scores_and_pictures(
     slic: Slic, videos: Path, encoder: Path, tmp_path: Path
 ) -> None:
     words = ["--encoder", encoder, "--labels", videos / "labels.csv", "--workers=0"]
@@ -73,8 +77,9 @@ def test_the_map_can_be_left_out_and_an_unknown_protocol_is_named(
     wrong = slic("evaluate", "retrieval", videos, *words, "--protocol=papre").wait()
     assert wrong.code == 1
     assert wrong.err == (
-        "slic: no protocol 'papre'; there are paper, backbone, paper-centred, backbone-centred, "
-        "sliding-windows.\n"
+        "slic: unknown protocol 'papre'. Did you mean 'paper'? Known: paper, backbone, "
+        "paper-centred, backbone-centred, sliding-windows, finetune, linear, probe; "
+        "or an import path such as my_module.MyClass.\n"
     )
 
 

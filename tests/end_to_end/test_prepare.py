@@ -1,4 +1,4 @@
-"""`slic prepare` as a user meets it: killed and started again, used by a run, and told plainly."""
+"""`slic prepare` as a user runs it: killed and started again, used by a run, and refused."""
 
 import json
 import os
@@ -71,7 +71,7 @@ Work.write = counted
 
 @pytest.mark.parametrize(
     ("what", "work"),
-    [("--flow", "clips.flow_cache.FlowCache"), ("--copies", "videos.copies.Copies")],
+    [("--flow", "clips.flow_cache.FlowCache"), ("--proxies", "videos.proxies.Copies")],
 )
 def test_killed_and_started_again_is_the_same_as_one_go(
     slic: Slic, videos: Path, tmp_path: Path, what: str, work: str
@@ -91,6 +91,7 @@ def test_killed_and_started_again_is_the_same_as_one_go(
     assert "of all 6 videos are there." in ended.out
 
 
+@pytest.mark.slow
 def test_several_processes_give_the_same_and_end_with_their_parent(
     slic: Slic, videos: Path, tmp_path: Path
 ) -> None:
@@ -118,11 +119,12 @@ def children_of(pid: int) -> list[int]:
     return [int(word) for word in tasks.read_text().split()] if tasks.exists() else [-1]
 
 
+@pytest.mark.slow
 def test_a_run_reads_what_was_prepared(slic: Slic, videos: Path, tmp_path: Path) -> None:
     ended = slic("prepare", videos, "--flow", *SMALL).wait()
     assert ended.code == 0, ended.err
-    told, written = ended.out.splitlines()
-    assert told.startswith(
+    estimate, written = ended.out.splitlines()
+    assert estimate.startswith(
         f"{videos}/.slic-flow/dis-43x32-stride2: flow by dis of 6 videos (0 done"
     )
     assert written.startswith(f"{videos}/.slic-flow/dis-43x32-stride2: 6 videos, 135 frames, ")
@@ -137,7 +139,7 @@ reader.optical_flow = refused
 
 
 @pytest.mark.parametrize("out", [(), ("--out", "flow")])
-def test_flow_for_a_recipe_that_looks_at_none_is_refused_before_the_work(
+def test_flow_for_a_recipe_without_flow_is_refused_before_the_work(
     slic: Slic, videos: Path, out: tuple[str, ...]
 ) -> None:
     ended = slic("prepare", videos, "--flow", "--recipe", "best", *out).wait()
@@ -146,43 +148,46 @@ def test_flow_for_a_recipe_that_looks_at_none_is_refused_before_the_work(
     assert not (videos / ".slic-flow").exists()
 
 
-def test_tv_l1_that_is_not_prepared_is_said_once(slic: Slic, videos: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_tv_l1_that_is_not_prepared_is_reported_once(
+    slic: Slic, videos: Path, tmp_path: Path
+) -> None:
     ended = slic("pretrain", videos, "--out", tmp_path / "run", *RUN, "--flow.method=tv-l1").wait()
     assert ended.code == 0, ended.err
     assert ended.err.count("flow by tv-l1 is not prepared for 6 of 6 videos") == 1
 
 
-def test_a_run_on_copies(slic: Slic, videos: Path, tmp_path: Path) -> None:
-    ended = slic("prepare", videos, "--copies", "--short-side=32", "--workers=1").wait()
+def test_a_run_on_proxies(slic: Slic, videos: Path, tmp_path: Path) -> None:
+    ended = slic("prepare", videos, "--proxies", "--short-side=32", "--workers=1").wait()
     assert ended.code == 0, ended.err
     small = tmp_path / "videos-32"
     assert ended.out.splitlines()[-1] == f"next: slic pretrain {small}"
     ended = slic("pretrain", small, "--out", tmp_path / "run", *RUN).wait()
     assert ended.code == 0, ended.err
-    told = json.loads(slic("scan", small, "--json").wait().out)
-    assert [v["id"] for v in told["videos"]] == [f"{k}.mp4" for k in range(6)]
-    assert all((v["width"], v["height"]) == (43, 32) for v in told["videos"])
+    scanned = json.loads(slic("scan", small, "--json").wait().out)
+    assert [v["id"] for v in scanned["videos"]] == [f"{k}.mp4" for k in range(6)]
+    assert all((v["width"], v["height"]) == (43, 32) for v in scanned["videos"])
 
 
-def test_copies_of_a_list_leave_the_originals_alone(
+def test_proxies_of_a_list_leave_the_originals_alone(
     slic: Slic, videos: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists" / "train.csv").write_text("path\n../videos/0.mp4\n../videos/1.mp4\n")
     before = files(tmp_path)
-    for out in ([], ["--out", tmp_path / "copies"]):
-        words = ["prepare", tmp_path / "lists" / "train.csv", "--copies", "--workers=1", *out]
+    for out in ([], ["--out", tmp_path / "proxies"]):
+        words = ["prepare", tmp_path / "lists" / "train.csv", "--proxies", "--workers=1", *out]
         said = last_line(slic(*words).wait())
         assert said.startswith(f"slic: {videos}/0.mp4: does not lie below the folder of VIDEOS")
         assert before.items() <= files(tmp_path).items()
-    assert not (tmp_path / "copies").exists()
+    assert not (tmp_path / "proxies").exists()
 
 
-def test_copies_of_the_current_folder_lie_beside_it(
+def test_proxies_of_the_current_folder_lie_beside_it(
     slic: Slic, videos: Path, tmp_path: Path
 ) -> None:
     here = f"import os\nos.chdir({str(videos)!r})"
-    ended = slic("prepare", ".", "--copies", "--workers=1", before=here).wait()
+    ended = slic("prepare", ".", "--proxies", "--workers=1", before=here).wait()
     assert ended.code == 0, ended.err
     assert ended.out.splitlines()[-1] == f"next: slic pretrain {tmp_path}/videos-128"
     assert len(files(tmp_path / "videos-128")) == 6
@@ -220,34 +225,36 @@ def test_a_video_whose_name_is_too_long_is_named_and_the_rest_is_done(
     flow = FlowCache(videos / ".slic-flow", method="dis", size=(43, 32), stride=2)
     catalog = Catalog.from_folder(videos, progress=False)
     assert [v.id for v in catalog if flow.read(v, np.arange(3)) is None] == [too_long]
-    ended = slic("prepare", videos, "--copies", "--workers=1", "--out", tmp_path / "small").wait()
+    ended = slic("prepare", videos, "--proxies", "--workers=1", "--out", tmp_path / "small").wait()
     assert ended.code == 0, ended.err
     assert set(files(tmp_path / "small")) == {video.id for video in catalog}
 
 
-def test_no_room_and_no_place_are_one_line(slic: Slic, videos: Path, tmp_path: Path) -> None:
+def test_a_full_disk_and_a_wrong_folder_are_one_line(
+    slic: Slic, videos: Path, tmp_path: Path
+) -> None:
     full = """
 import shutil
 shutil.disk_usage = lambda path: type("Usage", (), {"free": 1000})
 """
     words = ["prepare", videos, "--flow", *SMALL]
     said = last_line(slic(*words, "--out", tmp_path / "a", before=full).wait())
-    assert "are needed but 1 kB are free; make room" in said
+    assert "are needed but 1 kB are free. Free some space" in said
     (tmp_path / "file").write_text("")
     said = last_line(slic(*words, "--out", tmp_path / "file").wait())
     assert f"{tmp_path}/file" in said
     assert "--out" in said
-    said = last_line(slic("prepare", videos, "--copies", "--out", videos / "small").wait())
-    assert "whose scan would find it" in said
+    said = last_line(slic("prepare", videos, "--proxies", "--out", videos / "small").wait())
+    assert "so a scan of the videos would find the proxies" in said
 
 
 def test_wrong_usage(slic: Slic, videos: Path) -> None:
-    for words in ([], ["--flow", "--copies"], ["--flow", "--workers=0"]):
+    for words in ([], ["--flow", "--proxies"], ["--flow", "--workers=0"]):
         assert slic("prepare", videos, *words).wait().code == 2
     said = last_line(slic("prepare", videos, "--flow", "--clip.sise=3").wait())
     assert "The nearest known is 'clip.size'" in said
 
 
-def test_flow_that_would_be_cut_is_not_prepared(slic: Slic, videos: Path) -> None:
+def test_flow_that_would_be_clipped_is_not_prepared(slic: Slic, videos: Path) -> None:
     line = last_line(slic("prepare", videos, "--flow", *SMALL, "--flow.bound=0.2").wait())
-    assert line.startswith("slic: flow.bound is 0.2; prepared flow keeps motion for bounds up to")
+    assert line.startswith("slic: flow.bound is 0.2; prepared flow supports bounds up to")

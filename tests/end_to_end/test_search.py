@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from slic.models.encoder import EncoderConfig, VideoEncoder
+from slic.cli import main
+from slic.models.backbones import ClipSpec
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 
 Slic = Callable[..., Any]
 KILLS = 3
@@ -24,7 +26,9 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("encoder")
     config = EncoderConfig(
-        backbone="r3d10", width=0.125, hidden=16, embedding=8, frames=4, stride=2, size=32
+        arguments={"depth": 10, "width": 0.125},
+        head=HeadSpec(hidden=16, embedding=8),
+        clip=ClipSpec(frames=4, stride=2, size=32),
     )
     VideoEncoder(config).save_pretrained(folder)
     return folder
@@ -82,7 +86,7 @@ def test_killed_at_random_moments_and_resumed_it_is_the_index_made_in_one_go(
     slow = """
 import time
 import slic.search.indexing as indexing
-indexing.BATCH_CLIPS = 8
+indexing.CLIPS_PER_BATCH = 8
 commit = indexing._commit
 def slowly(*words):
     time.sleep(0.05)
@@ -110,8 +114,8 @@ indexing._commit = slowly
         assert resumed[moment][:2] == (start, end)
         assert resumed[moment][2] == pytest.approx(vector, abs=1e-5)
     assert slic(*words).wait().out.startswith(f"{out}: 0 added")
-    told = json.loads(slic("search", out, videos / "2.mp4", "--k=1", "--json").wait().out)
-    assert told[0]["hits"][0]["score"] > 0.999
+    found = json.loads(slic("search", out, videos / "2.mp4", "--k=1", "--json").wait().out)
+    assert found[0]["hits"][0]["score"] > 0.999
 
 
 def committed(index: Path) -> int:
@@ -134,11 +138,11 @@ def test_search_finds_the_second_and_writes_json_and_a_page(
     words = ["--from=2", "--to=4", "--k=2", "--json", "--html", page]
     ended = slic("search", index, videos / "5.mp4", *words).wait()
     assert ended.code == 0, ended.err
-    (told,) = json.loads(ended.out)
-    first = told["hits"][0]
+    (found,) = json.loads(ended.out)
+    first = found["hits"][0]
     assert first["path"] == "5.mp4" or first["score"] > 0.999  # all videos begin alike
     assert abs(first["best_start_seconds"] - 2.0) <= 0.5
-    assert page.read_text("utf-8").count("<figure") == len(told["hits"]) + 1
+    assert page.read_text("utf-8").count("<figure") == len(found["hits"]) + 1
     words = [videos / "1.mp4", "0.mp4@1.5", "--k=3", "--where", "path <> '0.mp4'"]
     ended = slic("search", index, *words).wait()
     assert ended.out.splitlines()[0] == f"{videos / '1.mp4'}:"
@@ -150,58 +154,69 @@ def test_search_finds_the_second_and_writes_json_and_a_page(
     assert "unlike 3.mp4@4:" in ended.out.splitlines()[0]
 
 
-def test_cluster_name_spread_classify_and_undo(
+def test_label_spread_classify_export_and_undo(
     slic: Slic, index: Path, videos: Path, tmp_path: Path
 ) -> None:
-    told = json.loads(slic("cluster", index, "--level=0", "--json").wait().out)
-    first, second, *_ = told["clusters"]
-    assert sum(c["size"] for c in told["clusters"]) == len(rows(index))
-    assert slic("name", index, first["id"], "beginning").wait().code == 0
-    assert slic("name", index, second["id"], "end").wait().code == 0
-    assert slic("name", index, "5.mp4@3.0", "middle").wait().code == 0
-    assert "moments named" in slic("names", index, "--spread=0.6").wait().out
-    listed = slic("names", index).wait()
+    document = json.loads(slic("cluster", index, "--level=0", "--json").wait().out)
+    first, second, *_ = document["clusters"]
+    assert sum(c["size"] for c in document["clusters"]) == len(rows(index))
+    assert slic("labels", "set", index, first["id"], "beginning").wait().code == 0
+    assert slic("labels", "set", index, second["id"], "end").wait().code == 0
+    assert slic("labels", "set", index, "5.mp4@3.0", "middle").wait().code == 0
+    assert "moments labelled" in slic("labels", "spread", index, "--confidence=0.6").wait().out
+    listed = slic("labels", "list", index).wait()
     assert [line.split()[0] for line in listed.out.splitlines()] == ["beginning", "end", "middle"]
     assert "left out one by one" in listed.err
     ended = slic("classify", index, videos / "0.mp4", "--json").wait()
     (video,) = json.loads(ended.out)["videos"]
     assert {s["label"] for s in video["segments"]} <= {"beginning", "end", "middle", None}
-    export = tmp_path / "names.csv"
-    assert "names written" in slic("names", index, "--export", export).wait().out
+    export, table = tmp_path / "labels.json", tmp_path / "labels.csv"
+    assert "labels written" in slic("labels", "export", index, export).wait().out
+    assert "labels written" in slic("labels", "export", index, table).wait().out
     for _ in range(4):
-        assert slic("names", index, "--undo").wait().code == 0
-    assert "no names yet" in slic("names", index).wait().err
-    assert "names read" in slic("names", index, "--import", export).wait().out
-    assert slic("names", index, "--undo").wait().code == 0
-    ended = slic("cluster", index, "--outliers=2", "--duplicates=2").wait()
-    assert ended.out.startswith("outlier")
+        assert slic("labels", "undo", index).wait().code == 0
+    assert "no labels yet" in slic("labels", "list", index).wait().err
+    assert "labels read" in slic("labels", "import", index, export).wait().out
+    assert slic("labels", "undo", index).wait().code == 0
+    # What was exported is taken as labels by the commands that need them.
+    embeddings = tmp_path / "embeddings.npz"
+    words = ["embed", videos, "--encoder", index / "encoder", "--out", embeddings]
+    assert slic(*words, "--workers=0").wait().code == 0
+    ended = slic("evaluate", "clusters", embeddings, "--labels", table).wait()
+    assert ended.code == 0, ended.err
+    assert f"labels {table}" in ended.out
 
 
 def test_what_cannot_be_done_is_one_line(
-    slic: Slic, index: Path, videos: Path, encoder: Path, tmp_path: Path
+    index: Path, videos: Path, encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.manual_seed(1)
     VideoEncoder(VideoEncoder.from_pretrained(encoder).config).save_pretrained(tmp_path / "other")
-    cases = [
+    cases: list[tuple[list[object], str]] = [
         (["index", videos, "--encoder", tmp_path / "other", "--out", index], "made with encoder"),
-        (["index", videos, "--out", index, "--window=3"], "made with --window 1.0, not 3.0"),
+        (["index", videos, "--out", index, "--window=3"], "made with window_seconds 1.0, not 3.0"),
         (["index", videos, "--out", tmp_path / "new"], "no index here"),
         (["index", tmp_path / "vid", "--encoder", encoder, "--out", tmp_path / "new"], "vid: "),
         (["search", tmp_path, videos / "0.mp4"], "no index here; make one with `slic index`"),
         (["search", index, tmp_path / "nothing.mp4"], "no such file"),
         (["search", index, "nothing.mp4@3"], "not a video of"),
-        (["search", index, videos / "0.mp4", "--from=90"], "nothing lies from 90"),
+        (["search", index, videos / "0.mp4", "--from=90"], "there are no frames from 90"),
         (["search", index, "0.mp4@1", "--from=1"], "is a moment already"),
         (["search", index, videos / "0.mp4", "--where=1; DROP TABLE videos"], "syntax error"),
-        (["name", index, "99999", "x"], "there is no such cluster"),
-        (["name", index, "somewhere", "x"], "neither the number of a cluster nor"),
+        (["labels", "set", index, "99999", "x"], "there is no such cluster"),
+        (["labels", "set", index, "somewhere", "x"], "neither the number of a cluster nor"),
         (["classify", index, videos], "0 moments are labelled"),
     ]
     if sqlite3.connect(index / "index.sqlite").execute("SELECT 1 FROM tree").fetchone() is None:
-        assert slic("cluster", index).wait().code == 0
-    running = [(slic(*words), part) for words, part in cases]
-    for started, part in running:
-        assert part in one_line(started.wait())
+        main(["cluster", str(index)])
+    for words, part in cases:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(list(map(str, words)))
+        assert ended.value.code == 1
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert line.startswith("slic: ")
+        assert part in line
     assert not (tmp_path / "new").exists()
 
 
@@ -210,7 +225,7 @@ def test_a_second_writer_is_refused_and_ctrl_c_keeps_what_was_done(
 ) -> None:
     out = tmp_path / "index"
     words = ["index", videos, "--encoder", encoder, "--out", out, "--window=1", "--workers=1"]
-    slow = "import slic.search.indexing as i, time\ni.BATCH_CLIPS = 8\nc = i._commit\n"
+    slow = "import slic.search.indexing as i, time\ni.CLIPS_PER_BATCH = 8\nc = i._commit\n"
     slow += "i._commit = lambda *w: (time.sleep(0.3), c(*w))[1]"
     running = slic(*words, before=slow)
     wait_until(lambda: committed(out) > 0, running)

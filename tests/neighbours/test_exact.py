@@ -77,6 +77,7 @@ def test_blocks_with_ids_are_merged_in_their_order(k: int) -> None:
     for start in range(0, 12, 5):
         part = slice(start, start + 5)
         found = merge_nearest(found, similarity[:, part], ids[part], k=k)
+        found = merge_nearest(found, similarity[:, :0], ids[:0], k=k)  # an empty block
     for row, indices in zip(similarity, found.indices, strict=True):
         assert indices.tolist() == ids[slow_order(row)[:k]].tolist()
 

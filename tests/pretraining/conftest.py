@@ -12,12 +12,16 @@ from slic.videos.catalog import Catalog
 TINY = """
 clip: {frames: 4, stride: 1, size: 32}
 sampling: {same_video_probability: 0.2, flow_probability: 0.5}
-encoder: {depth: 10, width: 0.125, hidden: 32, embedding: 16}
-clustering: {every_epochs: 2, method: finch, view: rgb}
-loss: {kind: info_nce, temporal_weight: 1.0}
-train:
-  {epochs: 3, batch_size: 4, optimizer: adamw, learning_rate: 0.001, schedule: cosine,
-   warmup_steps: 2, mean_frame: [0.2, 0.9], workers: 0}
+backbone: {name: r3d, depth: 10, width: 0.125}
+head: {hidden: 32, embedding: 16}
+clustering: {name: finch}
+rounds: {every_epochs: 2, inputs: [rgb]}
+loss: {name: info_nce}
+temporal: {weight: 1.0}
+optimizer: {name: adamw, learning_rate: 0.001, weight_decay: 0.0}
+schedule: {name: cosine, warmup_steps: 2}
+train: {epochs: 3, batch_size: 4, workers: 0}
+callbacks: [{name: mean_frame_fade, start: 0.2, end: 0.9}]
 """
 
 

@@ -1,17 +1,19 @@
-"""A tiny encoder, and indexes of drawn vectors that need no video."""
+"""A tiny encoder, and an index of three small videos."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from slic.models.encoder import EncoderConfig, VideoEncoder
-from slic.search import Index
-from slic.search.repository import IndexSettings, next_generation
+from slic.models.backbones import ClipSpec
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
+from slic.search import Index, IndexReport, create_index, set_label, update_index
+from slic.videos.catalog import Catalog
 
 Fill = Callable[..., Index]
+Rows = Callable[..., np.ndarray]
 
 
 @pytest.fixture(scope="session")
@@ -19,61 +21,76 @@ def encoder() -> VideoEncoder:
     """Return an encoder with random weights."""
     torch.manual_seed(0)
     config = EncoderConfig(
-        backbone="r3d10", width=0.125, hidden=16, embedding=8, frames=4, stride=2, size=32
+        arguments={"depth": 10, "width": 0.125},
+        head=HeadSpec(hidden=16, embedding=8),
+        clip=ClipSpec(frames=4, stride=2, size=32),
     )
     return VideoEncoder(config).eval()
 
 
-def unit_rows(count: int, *, dimension: int = 8, seed: int = 0) -> np.ndarray:
-    """Return random directions."""
-    x = np.random.default_rng(seed).normal(size=(count, dimension))
-    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), dtype=np.float32)
+@pytest.fixture(scope="session")
+def kinds(rows: Rows) -> Rows:
+    """Return a function that draws moments around each of three directions, kind by kind."""
 
+    def draw(count: int, *, seed: int) -> np.ndarray:
+        x = np.repeat(rows(3, seed=42), count, axis=0) + 0.25 * rows(3 * count, seed=seed)
+        return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), dtype=np.float32)
 
-def add_video(index: Index, path: str, vectors: np.ndarray, *, root: str = "/v") -> list[int]:
-    """Add a video of 25 frames a second whose moments of 2 s, one a second, have these vectors."""
-    with index.database.transaction() as connection:
-        number = next_generation(connection)
-        video = connection.execute(
-            "INSERT INTO videos (root, path, size, mtime_ns, content_id, frames, fps, width,"
-            " height, duration_seconds, timeline) VALUES (?, ?, 1, 1, ?, ?, 25, 64, 48, 4, x'')",
-            (root, path, f"content of {path}", 25 * (len(vectors) + 1)),
-        ).lastrowid
-        return [
-            connection.execute(
-                "INSERT INTO moments (video_id, number, start_seconds, end_seconds, generation,"
-                " vector) VALUES (?, ?, ?, ?, ?, ?)",
-                (video, i, i, i + 2, number, vector.astype("<f4").tobytes()),
-            ).lastrowid
-            or 0
-            for i, vector in enumerate(vectors)
-        ]
+    return draw
 
 
 @pytest.fixture
-def fill(tmp_path: Path) -> Fill:
-    """Return a function that makes an index of videos, given as path to vectors."""
+def labelled(fill: Fill, kinds: Rows) -> Index:
+    """Return an index of three kinds in four videos; some of the first two kinds are labelled."""
+    index = fill({f"{i}.mp4": kinds(6, seed=i) for i in range(4)})
+    for video in range(2):
+        set_label(index, [18 * video + i for i in (1, 2, 3)], "wave")
+        set_label(index, [18 * video + i for i in (7, 8, 9)], "kick")
+    return index
 
-    def make(videos: Mapping[str, np.ndarray], *, name: str = "index") -> Index:
-        dimension = next(iter(videos.values())).shape[1]
-        settings = IndexSettings(
-            encoder="0" * 16, dimension=dimension, window_seconds=2.0, stride_seconds=1.0
-        )
-        index = Index.create(tmp_path / name, settings)
-        for path, vectors in videos.items():
-            add_video(index, path, vectors)
-        return index
 
-    return make
+def run_update(index: Index, videos: Path) -> IndexReport:
+    catalog = Catalog.from_folder(videos, workers=1, cache=False, progress=False)
+    return update_index(index, catalog, workers=0, progress=False)
+
+
+def read_contents(index: Index) -> dict[str, list[tuple[float, float, bytes]]]:
+    """Return times and vectors of every video's moments, by path."""
+    with index.database.reading() as connection:
+        rows = connection.execute(
+            "SELECT v.path, m.start_seconds, m.end_seconds, m.vector FROM moments m"
+            " JOIN videos v ON v.id = m.video_id ORDER BY v.path, m.number"
+        ).fetchall()
+    found: dict[str, list[tuple[float, float, bytes]]] = {}
+    for path, *moment in rows:
+        found.setdefault(path, []).append(tuple(moment))
+    return found
 
 
 @pytest.fixture(scope="session")
-def rows() -> Callable[..., np.ndarray]:
-    """Return :func:`unit_rows`."""
-    return unit_rows
+def updated() -> Callable[[Index, Path], IndexReport]:
+    """Return :func:`run_update`."""
+    return run_update
 
 
 @pytest.fixture(scope="session")
-def add() -> Callable[..., list[int]]:
-    """Return :func:`add_video`."""
-    return add_video
+def contents() -> Callable[[Index], dict[str, list[tuple[float, float, bytes]]]]:
+    """Return :func:`read_contents`."""
+    return read_contents
+
+
+@pytest.fixture
+def videos(tmp_path: Path, make_video: Callable[..., Path]) -> Path:
+    """Return a folder of three videos of different content."""
+    folder = tmp_path / "videos"
+    make_video(folder / "a.mp4", frames=60, size=(64, 48))
+    make_video(folder / "b.mp4", frames=70, size=(64, 48))
+    make_video(folder / "sub" / "c.avi", frames=80, size=(64, 48), codec="mpeg4")
+    return folder
+
+
+@pytest.fixture
+def index_of_videos(tmp_path: Path, encoder: VideoEncoder, videos: Path) -> Index:
+    made = create_index(tmp_path / "index", encoder, window_seconds=1.0)
+    run_update(made, videos)
+    return made

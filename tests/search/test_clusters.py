@@ -1,8 +1,7 @@
-"""Clusters are those of FINCH, and corrections keep the levels nested."""
+"""Clusters are those of FINCH, and their figures those of plain loops."""
 
 from collections import defaultdict
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,14 +14,9 @@ from slic.search import (
     cluster_members,
     cluster_of,
     clusters_per_level,
-    label_cluster,
     list_clusters,
-    list_labels,
-    merge,
-    move,
-    near_duplicates,
     outliers,
-    show_level,
+    set_level,
 )
 
 Rows = Callable[..., np.ndarray]
@@ -42,21 +36,14 @@ def groups(index: Index, level: int) -> set[frozenset[int]]:
     return {frozenset(group) for group in found.values()}
 
 
-def assert_nested(index: Index) -> None:
-    for level, _ in pairwise(range(len(clusters_per_level(index)))):
-        for fine in groups(index, level):
-            assert sum(fine <= coarse for coarse in groups(index, level + 1)) == 1
-
-
 def test_the_levels_are_those_of_finch(index: Index) -> None:
     ids, x = index.all_vectors()
-    told = cluster_index(index)
+    counts = cluster_index(index)
     hierarchy = finch(x)
-    assert told == clusters_per_level(index) == hierarchy.clusters
+    assert counts == clusters_per_level(index) == hierarchy.clusters
     for level, labels in enumerate(hierarchy.partitions):
         wanted = {frozenset(ids[labels == k].tolist()) for k in np.unique(labels)}
         assert groups(index, level) == wanted
-    assert_nested(index)
 
 
 def test_sizes_coherence_and_medoids_by_loops(index: Index) -> None:
@@ -73,7 +60,7 @@ def test_sizes_coherence_and_medoids_by_loops(index: Index) -> None:
         assert (members[0], sorted(members)) == (cluster.medoid, ids)
         sizes.append(cluster.size)
     assert sizes == sorted(sizes, reverse=True)
-    worst = outliers(index, level=0, most=3)
+    worst = outliers(index, level=0, limit=3)
     assert [s for _, s in worst] == sorted(s for _, s in worst)
 
 
@@ -81,7 +68,7 @@ def test_of_many_moments_some_are_clustered_and_the_rest_join(fill: Fill, rows: 
     middles = rows(4, seed=5)
     noisy = [np.repeat(middles, 25, axis=0) + 0.01 * rows(100, seed=seed) for seed in (1, 2)]
     index = fill({f"{i}.mp4": x.astype(np.float32) for i, x in enumerate(noisy)})
-    cluster_index(index, most=40)
+    cluster_index(index, max_moments=40)
     ids = index.ids()
     for group in groups(index, 0):  # no cluster mixes the four kinds
         kinds = {int(np.flatnonzero(ids == moment)[0]) % 100 // 25 for moment in group}
@@ -89,55 +76,26 @@ def test_of_many_moments_some_are_clustered_and_the_rest_join(fill: Fill, rows: 
     assert len(cluster_of(index)) == 200
 
 
-@pytest.mark.parametrize("level", [0, 1])
-def test_moving_and_merging_keep_the_nesting(index: Index, level: int) -> None:
+def test_the_level_is_that_of_filters_and_lists(index: Index) -> None:
     cluster_index(index)
-    first, second, *_ = list_clusters(index, level=level)
-    ids = cluster_members(index, second.id, level=level)[:1].tolist()
-    move(index, ids, first.id, level=level)
-    assert cluster_of(index, level=level)[ids[0]] == first.id
-    assert len(cluster_members(index, first.id, level=level)) == first.size + 1
-    assert_nested(index)
-    before = clusters_per_level(index)[level]
-    assert merge(index, [first.id, second.id], level=level) == first.id
-    assert len(cluster_members(index, first.id, level=level)) == first.size + second.size
-    assert clusters_per_level(index)[level] == before - 1
-    assert_nested(index)
-    assert sum(cluster.size for cluster in list_clusters(index, level=level)) == 80
+    levels = clusters_per_level(index)
+    assert index.level == min(level for level, k in enumerate(levels) if k <= 50)
+    for level in range(len(levels)):
+        set_level(index, level)
+        largest = list_clusters(index)[0]
+        assert largest.level == level
+        assert index.matching(f"cluster = {largest.id}").tolist() == sorted(
+            cluster_members(index, largest.id).tolist()
+        )
 
 
-def test_naming_a_cluster_and_showing_another_level(index: Index) -> None:
-    cluster_index(index)
-    show_level(index, 0)
-    largest = list_clusters(index)[0]
-    assert label_cluster(index, largest.id, "wave").moments == largest.size
-    again = next(cluster for cluster in list_clusters(index) if cluster.id == largest.id)
-    assert (again.label, again.label_share) == ("wave", 1.0)
-    assert len(list_labels(index)) == largest.size
-    assert index.matching(f"cluster = {largest.id}").tolist() == sorted(
-        cluster_members(index, largest.id).tolist()
-    )
-
-
-def test_near_duplicates_are_pairs_of_files(fill: Fill, rows: Rows) -> None:
-    x = rows(6)
-    index = fill({"a": x, "b": np.concatenate([rows(3, seed=8), x[2:4]]), "c": rows(5, seed=9)})
-    (pair,) = near_duplicates(index, threshold=0.99)
-    first, second = index.moments([pair.first, pair.second])
-    assert (first.path, second.path) == ("a", "b")
-    assert second.number - first.number == 1
-    assert pair.similarity == pytest.approx(1.0)
-
-
-def test_what_is_not_there_is_one_line(index: Index) -> None:
-    with pytest.raises(SearchError, match="not clustered yet"):
+def test_what_does_not_exist_is_one_line(fill: Fill, rows: Rows, index: Index) -> None:
+    with pytest.raises(SearchError, match="not clustered yet; run `slic cluster"):
         list_clusters(index)
+    with pytest.raises(SearchError, match="the index has no moments"):
+        cluster_index(fill({"a": rows(0)}, name="empty"))
     cluster_index(index)
-    with pytest.raises(SearchError, match="has the levels 0 to"):
-        show_level(index, 99)
+    with pytest.raises(SearchError, match="has levels 0 to"):
+        set_level(index, 99)
     with pytest.raises(SearchError, match="there is no such cluster on level"):
-        label_cluster(index, 12345, "x")
-    with pytest.raises(SearchError, match="at least two clusters"):
-        merge(index, [0])
-    with pytest.raises(SearchError, match="there is no moment 999"):
-        move(index, [999], 0, level=0)
+        cluster_members(index, 12345)

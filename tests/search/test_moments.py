@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slic.errors import SearchError
+from slic.models.backbones import ClipSpec
 from slic.search.moments import (
-    ClipShape,
     clip_indices,
     default_window_seconds,
     mean_direction,
-    windows,
+    moment_windows,
 )
 from slic.videos.video import Video
 
@@ -21,7 +21,7 @@ from slic.videos.video import Video
 @given(
     total=st.integers(1, 400),
     fps=st.floats(5, 60),
-    frames=st.integers(1, 16),
+    frames=st.integers(2, 16),
     stride=st.integers(1, 4),
     window=st.floats(0.05, 5),
     step=st.floats(0.01, 5),
@@ -29,8 +29,8 @@ from slic.videos.video import Video
 def test_moments_cover_the_video(
     total: int, fps: float, frames: int, stride: int, window: float, step: float
 ) -> None:
-    shape = ClipShape(frames, stride, 32)
-    cut = windows(total, fps, shape, window_seconds=window, stride_seconds=step)
+    shape = ClipSpec(frames=frames, stride=stride, size=32)
+    cut = moment_windows(total, fps, shape, window_seconds=window, stride_seconds=step)
     clip = (frames - 1) * stride + 1
     assert cut.start[0] == 0
     assert cut.start[-1] + cut.frames == total  # the last ends with the video
@@ -49,8 +49,8 @@ def test_moments_cover_the_video(
 
 @given(total=st.integers(1, 200), window=st.floats(0.1, 4), number=st.integers(0, 1000))
 def test_clips_lie_inside_their_moment(total: int, window: float, number: int) -> None:
-    shape = ClipShape(4, 2, 32)
-    cut = windows(total, 25.0, shape, window_seconds=window, stride_seconds=window / 2)
+    shape = ClipSpec(frames=4, stride=2, size=32)
+    cut = moment_windows(total, 25.0, shape, window_seconds=window, stride_seconds=window / 2)
     number %= len(cut.start)
     indices = clip_indices(cut, shape, number) - cut.start[number]
     assert (np.diff(indices, axis=1) == 2).all()
@@ -61,19 +61,27 @@ def test_clips_lie_inside_their_moment(total: int, window: float, number: int) -
 
 
 def test_a_short_video_is_one_moment() -> None:
-    cut = windows(5, 25.0, ClipShape(16, 2, 64), window_seconds=2.0, stride_seconds=1.0)
+    cut = moment_windows(
+        5, 25.0, ClipSpec(frames=16, stride=2, size=64), window_seconds=2.0, stride_seconds=1.0
+    )
     assert (cut.start.tolist(), cut.frames) == ([0], 5)
 
 
 def test_a_window_of_nothing_is_refused() -> None:
     for window, stride in ((0.0, 1.0), (1.0, 0.0), (float("nan"), 1.0)):
-        with pytest.raises(SearchError, match="must be above 0 s"):
-            windows(9, 25.0, ClipShape(4, 1, 32), window_seconds=window, stride_seconds=stride)
+        with pytest.raises(SearchError, match="must be above 0"):
+            moment_windows(
+                9,
+                25.0,
+                ClipSpec(frames=4, stride=1, size=32),
+                window_seconds=window,
+                stride_seconds=stride,
+            )
 
 
 def test_the_usual_window_is_two_seconds_or_a_clip() -> None:
-    assert default_window_seconds(ClipShape(16, 1, 64)) == 2.0
-    assert default_window_seconds(ClipShape(16, 5, 64)) == pytest.approx(76 / 25)
+    assert default_window_seconds(ClipSpec(frames=16, stride=1, size=64)) == 2.0
+    assert default_window_seconds(ClipSpec(frames=16, stride=5, size=64)) == pytest.approx(76 / 25)
 
 
 def test_mean_direction_by_hand() -> None:

@@ -9,17 +9,20 @@ import pytest
 
 from slic.clips import windows as clip_windows
 from slic.clips.reader import ClipReader
-from slic.search.moments import ClipShape, clip_indices, windows
-from slic.search.streaming import Job, moment_loader, read_moments
+from slic.models.backbones import ClipSpec
+from slic.search.moments import clip_indices, moment_windows
+from slic.search.streaming import EmbeddingJob, moment_loader, read_moments
 from slic.videos.inspection import inspect_video
 from slic.videos.video import Video
 
-SHAPE = ClipShape(4, 2, 32)
+SHAPE = ClipSpec(frames=4, stride=2, size=32)
 
 
-def job(video: Video, *, numbers: Sequence[int] | None = None) -> Job:
-    cut = windows(video.frames, video.fps, SHAPE, window_seconds=1.0, stride_seconds=0.4)
-    return Job(1, video, cut, np.array(numbers if numbers is not None else range(len(cut.start))))
+def job(video: Video, *, numbers: Sequence[int] | None = None) -> EmbeddingJob:
+    cut = moment_windows(video.frames, video.fps, SHAPE, window_seconds=1.0, stride_seconds=0.4)
+    return EmbeddingJob(
+        1, video, cut, np.array(numbers if numbers is not None else range(len(cut.start)))
+    )
 
 
 @pytest.fixture(scope="module")

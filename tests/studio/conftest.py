@@ -1,4 +1,4 @@
-"""A small index of films with hostile names, and a studio to ask."""
+"""A small index of videos with hostile file names, and a studio of it."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,64 +11,60 @@ import pytest
 import torch
 from starlette.testclient import TestClient
 
-from slic.models.encoder import EncoderConfig, VideoEncoder
-from slic.search import Index, cluster_index, create_index, update_index
+from slic.models.backbones import ClipSpec
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
+from slic.search import Index, IndexedVideo, cluster_index, create_index, update_index
+from slic.studio.access import PAGE_TOKEN_HEADER, AccessPolicy
 from slic.studio.app import create_app
-from slic.studio.guard import PAGE_TOKEN_HEADER, Access
 from slic.studio.state import Studio
 from slic.videos.catalog import Catalog
 from slic.videos.encoding import Encoding, write_video
 
 ADDRESS = "http://127.0.0.1:7542"
-FPS, SECONDS, SIDE = 25, 3, (160, 120)
+FPS, SECONDS, SIZE = 25, 3, (160, 120)
 H264 = Encoding(suffix=".mp4", container="mp4", codec="libx264", options={"preset": "ultrafast"})
 XVID = Encoding(suffix=".avi", container="avi", codec="mpeg4", tag="XVID")
 VP8 = Encoding(
     suffix=".webm", container="webm", codec="libvpx", options={"deadline": "realtime", "b": "300k"}
 )
-HOSTILE = (
+HOSTILE_NAMES = (
     "<img src=x onerror=window.hacked=1>.mp4",
     "etc..%2f..%2fpasswd.mp4",
     "quotes ' \" & {{7*7}} $(id) ünïcødé 動画 🎬.avi",
     f"{'long' * 50}.mp4",
 )
-PLAIN = ("walk.mp4", "run.webm", "jump.avi", "deep/down/wave.mp4")
+PLAIN_NAMES = ("walk.mp4", "run.webm", "jump.avi", "deep/down/wave.mp4")
 
 
-def film(path: Path, seed: int, *, encoding: Encoding, seconds: float = SECONDS) -> Path:
+def write_moving_square(path: Path, seed: int) -> None:
     """Write a video of a square that moves over a field of colour, drawn by ``seed``."""
     rng = np.random.default_rng(seed)
-    width, height = SIDE
+    width, height = SIZE
     small = rng.integers(0, 255, (4, 5, 3)).astype(np.uint8)
-    field = cv2.resize(small, SIDE, interpolation=cv2.INTER_CUBIC)
+    field = cv2.resize(small, SIZE, interpolation=cv2.INTER_CUBIC)
     start, step = rng.uniform(0, 80, 2), rng.uniform(-40, 40, 2) / FPS
     frames = []
-    for number in range(round(seconds * FPS)):
+    for number in range(SECONDS * FPS):
         picture = field.copy()
         x, y = (start + number * step).astype(int) % (width - 30, height - 30)
         picture[y : y + 30, x : x + 30] = 255
         frames.append(picture)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_video(path, frames, fps=Fraction(FPS), size=SIDE, encoding=encoding)
-    return path
+    encoding = {".mp4": H264, ".avi": XVID, ".webm": VP8}[path.suffix]
+    write_video(path, frames, fps=Fraction(FPS), size=SIZE, encoding=encoding)
 
 
 @pytest.fixture(scope="session")
-def make_film() -> Callable[..., Path]:
-    """Return :func:`film`."""
-    return film
-
-
-@pytest.fixture(scope="session")
-def index_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an index with clusters; do not change it."""
+def shared_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an index with clusters; do not change it."""
     folder = tmp_path_factory.mktemp("studio")
-    by_suffix = {".mp4": H264, ".avi": XVID, ".webm": VP8}
-    for seed, name in enumerate((*PLAIN, *HOSTILE)):
-        film(folder / "videos" / name, seed, encoding=by_suffix[Path(name).suffix])
+    for seed, name in enumerate((*PLAIN_NAMES, *HOSTILE_NAMES)):
+        write_moving_square(folder / "videos" / name, seed)
     torch.manual_seed(0)
     config = EncoderConfig(
-        backbone="r3d10", width=0.125, hidden=16, embedding=8, frames=4, stride=2, size=32
+        arguments={"depth": 10, "width": 0.125},
+        head=HeadSpec(hidden=16, embedding=8),
+        clip=ClipSpec(frames=4, stride=2, size=32),
     )
     index = create_index(folder / "index", VideoEncoder(config).eval(), window_seconds=1.0)
     catalog = Catalog.from_folder(folder / "videos", workers=1)
@@ -79,24 +75,24 @@ def index_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def index_folder(index_made: Path, tmp_path: Path) -> Path:
-    """Return an index of one's own."""
-    shutil.copytree(index_made, tmp_path / "index")
+def index_folder(shared_index: Path, tmp_path: Path) -> Path:
+    """Return a copy of the index that a test may change."""
+    shutil.copytree(shared_index, tmp_path / "index")
     return tmp_path / "index"
 
 
 @pytest.fixture
 def studio(index_folder: Path) -> Iterator[Studio]:
-    """Return a studio whose worker was not started yet."""
+    """Return a studio that was not started."""
     made = Studio(Index.open(index_folder))
     yield made
     made.close()
 
 
 @pytest.fixture
-def studio_of_others(index_made: Path, open_folder: Path) -> Iterator[Studio]:
+def readable_studio(shared_index: Path, open_folder: Path) -> Iterator[Studio]:
     """Return a studio of an index that everyone may read, of videos that nobody else may."""
-    folder = Path(shutil.copytree(index_made, open_folder / "index"))
+    folder = Path(shutil.copytree(shared_index, open_folder / "index"))
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755)
     made = Studio(Index.open(folder))
@@ -107,18 +103,28 @@ def studio_of_others(index_made: Path, open_folder: Path) -> Iterator[Studio]:
 @pytest.fixture
 def client(studio: Studio) -> TestClient:
     """Return a client of the studio."""
-    return ask(studio)
+    return client_of_studio(studio)
 
 
 @pytest.fixture(scope="session")
 def client_of() -> Callable[[Studio], TestClient]:
-    """Return :func:`ask`."""
-    return ask
+    """Return :func:`client_of_studio`."""
+    return client_of_studio
 
 
-def ask(studio: Studio) -> TestClient:
-    """Return a client that sends what the studio's own page sends."""
-    access = Access()
-    headers = {PAGE_TOKEN_HEADER: access.page_token, "Origin": ADDRESS}
-    app = create_app(studio, access)
+def client_of_studio(studio: Studio) -> TestClient:
+    """Return a client that sends the headers that the studio's own page sends."""
+    policy = AccessPolicy()
+    headers = {PAGE_TOKEN_HEADER: policy.page_token, "Origin": ADDRESS}
+    app = create_app(studio, policy)
     return TestClient(app, ADDRESS, headers=headers, raise_server_exceptions=False)
+
+
+@pytest.fixture
+def video_of(studio: Studio) -> Callable[[str], IndexedVideo]:
+    """Return a function that finds the indexed video whose path begins with a text."""
+
+    def find(start: str) -> IndexedVideo:
+        return next(video for video in studio.index.videos() if video.path.startswith(start))
+
+    return find

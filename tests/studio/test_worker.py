@@ -1,4 +1,4 @@
-"""The worker outlives what is done to it: time, memory, crashes, and errors of many kinds."""
+"""The worker goes on after time-outs, too much memory, crashes and errors."""
 
 import errno
 import json
@@ -13,32 +13,32 @@ from typing import Any
 
 import pytest
 
-from slic.errors import SearchError, VideoError
-from slic.search import Index
+from slic.errors import CatalogError, VideoError
+from slic.files import read_csv
 from slic.studio.worker import Worker
 
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Worker]:
-    made = Worker(memory_bytes=1 << 30)
+    made = Worker(max_bytes=1 << 30)
     yield made
     made.close()
 
 
-def test_it_returns_what_the_function_returns(worker: Worker) -> None:
+def test_a_call_returns_the_result(worker: Worker) -> None:
     assert worker.call(operator.add, 2, 3) == 5
 
 
 @pytest.mark.parametrize(
     ("function", "given", "kind", "message"),
     [
-        (bytearray, 2 << 30, VideoError, "takes too much memory"),
-        (Index.open, Path("/nowhere"), SearchError, "^/nowhere: no index here"),
+        (bytearray, 2 << 30, VideoError, "needs too much memory"),
+        (read_csv, Path("/nowhere"), CatalogError, "^/nowhere: cannot be read"),
         (json.loads, "{", VideoError, "cannot be used .Expecting property name"),
-        (os._exit, 1, VideoError, "made its process crash"),
+        (os._exit, 1, VideoError, "crashed its process"),
     ],
 )
-def test_it_goes_on_after_an_error(
+def test_the_worker_goes_on_after_an_error(
     worker: Worker,
     function: Callable[..., Any],
     given: Any,
@@ -50,16 +50,18 @@ def test_it_goes_on_after_an_error(
     assert worker.call(operator.add, 1, 1) == 2
 
 
-def test_what_takes_too_long_is_ended() -> None:
-    worker = Worker(seconds=60.0)
-    worker.call(operator.add, 1, 1)  # the time of the start is not to count
-    worker.seconds = 0.2
+def test_a_call_that_takes_too_long_is_ended() -> None:
+    worker = Worker(max_seconds=60.0)
+    worker.call(operator.add, 1, 1)  # so that the start of the process does not count
+    worker.max_seconds = 0.2
     with pytest.raises(VideoError, match=r"more than 0\.2 s"):
         worker.call(time.sleep, 60)
     worker.close()
 
 
-def test_a_process_that_does_not_start_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_does_not_start_is_an_error_of_one_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def fail(_: object) -> None:
         raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
 
@@ -74,7 +76,7 @@ def test_a_process_that_does_not_start_is_one_error(monkeypatch: pytest.MonkeyPa
     worker.close()
 
 
-def test_closing_ends_a_call_that_runs() -> None:
+def test_closing_ends_a_running_call() -> None:
     worker = Worker()
     worker.call(operator.add, 1, 1)
     errors = []

@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 
 from slic.cli import (
+    cluster_index,
     data,
+    demo,
+    encoders,
     evaluation,
     labels,
-    learning,
     prepare,
+    pretraining,
     reproduction,
     search,
     studio,
@@ -55,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.path.append("")
     parser = build_parser()
     arguments, rest = parser.parse_known_args(argv)
-    if rest and arguments.verb not in (learning.pretrain, prepare.prepare):
+    if rest and arguments.verb not in (pretraining.pretrain, prepare.prepare):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     arguments.settings = rest
     if isinstance(sys.stdout, TextIOWrapper):  # file names need not be Unicode
@@ -92,10 +95,13 @@ def build_parser() -> ArgumentParser:
         videos,
         data,
         prepare,
-        learning,
+        pretraining,
+        demo,
+        encoders,
         evaluation,
         reproduction,
         search,
+        cluster_index,
         labels,
         studio,
     ):

@@ -101,7 +101,14 @@ def cache_argument(verb: ArgumentParser) -> None:
 
 
 def at_least(minimum: int) -> Callable[[str], int]:
-    """Return a converter of words to whole numbers from ``minimum`` to ``MAX_COUNT``."""
+    """Return an argparse type for whole numbers.
+
+    Args:
+        minimum: Smallest number that is accepted; the largest is ``MAX_COUNT``.
+
+    Example:
+        >>> parser.add_argument("--workers", type=at_least(1))
+    """
 
     def number(word: str) -> int:
         if not word.isdecimal() or not minimum <= int(word) <= MAX_COUNT:

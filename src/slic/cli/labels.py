@@ -1,8 +1,9 @@
-"""Verbs that show the clusters of an index, name them, and classify by the names."""
+"""``slic labels`` and ``slic classify``: label moments, and classify videos by the labels."""
 
 import json
 import sys
 from argparse import ArgumentTypeError, Namespace
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING
 from slic.cli.common import (
     UsageError,
     Verbs,
-    at_least,
     format_command,
     open_catalog,
     print_refused,
@@ -18,70 +18,19 @@ from slic.cli.common import (
     videos_argument,
     workers_argument,
 )
-from slic.cli.search import index_argument, moment_of
-from slic.errors import SearchError
+from slic.cli.search import MOMENT_OR_CLUSTER_HELP, index_argument, require_moment
 
 if TYPE_CHECKING:
-    from slic.search import Index, MomentClassifier
+    from argparse import ArgumentParser
+
+    from slic.search import LabelChange, MomentClassifier
+    from slic.videos.catalog import Catalog
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add ``cluster``, ``name``, ``names`` and ``classify``."""
-    verb = verbs.add_parser("cluster", help="show what kinds of moments an index has")
-    verb.set_defaults(verb=cluster)
-    index_argument(verb)
-    verb.add_argument("--level", type=at_least(0), help="show this partition; 0 is the finest")
-    verb.add_argument(
-        "--again", action="store_true", help="cluster anew; moves and merges are lost"
-    )
-    verb.add_argument(
-        "--merge", type=at_least(0), nargs="+", metavar="CLUSTER", help="make one cluster of these"
-    )
-    verb.add_argument(
-        "--move", nargs="+", metavar="PATH@SECONDS", help="put these moments into the cluster --to"
-    )
-    verb.add_argument("--to", type=at_least(0), metavar="CLUSTER")
-    verb.add_argument(
-        "--outliers",
-        type=at_least(1),
-        metavar="N",
-        help="list the moments least like their cluster",
-    )
-    verb.add_argument(
-        "--duplicates", type=at_least(1), metavar="N", help="list nearly equal moments of two files"
-    )
-    verb.add_argument("--json", action="store_true", help="print JSON")
-
-    verb = verbs.add_parser("name", help="name a cluster or a moment")
-    verb.set_defaults(verb=name)
-    index_argument(verb)
-    verb.add_argument("what", help="number of a cluster of the shown level, or PATH@SECONDS")
-    verb.add_argument("name", nargs="?", help="left out: take the name away")
-
-    verb = verbs.add_parser("names", help="list, spread, undo, export or import names")
-    verb.set_defaults(verb=names)
-    index_argument(verb)
-    verb.add_argument(
-        "--spread",
-        type=_share,
-        nargs="?",
-        const=0.5,
-        metavar="CONFIDENCE",
-        help="name the neighbours of named moments, where the votes are so sure (default 0.5)",
-    )
-    verb.add_argument("--undo", action="store_true", help="take the last change of names back")
-    verb.add_argument(
-        "--export", type=Path, metavar="PATH", help="write .csv, .json, or else a FiftyOne folder"
-    )
-    verb.add_argument(
-        "--import",
-        dest="source",
-        type=Path,
-        metavar="PATH",
-        help="read a .csv or .json that --export wrote",
-    )
-
-    verb = verbs.add_parser("classify", help="say what videos show, by the names of an index")
+    """Add ``labels`` with its verbs, and ``classify``."""
+    _add_labels(verbs.add_parser("labels", help="set, list, spread, undo, export or import labels"))
+    verb = verbs.add_parser("classify", help="classify videos by the labels of an index")
     verb.set_defaults(verb=classify)
     index_argument(verb)
     videos_argument(verb)
@@ -89,91 +38,168 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--json", action="store_true", help="print JSON, with times")
 
 
-def cluster(arguments: Namespace) -> None:
-    """Cluster when that is still to be done, correct, and list."""
-    from slic import search as room
+def _add_labels(parser: "ArgumentParser") -> None:
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
 
-    if (arguments.move is None) != (arguments.to is None):
-        raise UsageError("--move and --to belong together; give both.")
-    index = room.Index.open(arguments.index)
-    if arguments.again or not room.clusters_per_level(index):
-        room.cluster_index(index)
-    if arguments.level is not None:
-        room.show_level(index, arguments.level)
-    if arguments.merge:
-        room.merge(index, arguments.merge)
-    if arguments.move:
-        room.move(index, [_moment(index, word) for word in arguments.move], arguments.to)
-    if arguments.outliers or arguments.duplicates:
-        _print_odd(index, arguments)
+    def add(name: str, function: Callable[[Namespace], None], summary: str) -> "ArgumentParser":
+        verb = verbs.add_parser(
+            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
+        )
+        verb.set_defaults(verb=function)
+        index_argument(verb)
+        return verb
+
+    verb = add("set", set_labels, "set the label of a cluster or a moment")
+    verb.add_argument("target", metavar="CLUSTER_OR_MOMENT", help=MOMENT_OR_CLUSTER_HELP)
+    verb.add_argument("label", metavar="LABEL", help="class name")
+    verb = add("remove", remove_labels, "remove the labels of a cluster or a moment")
+    verb.add_argument("target", metavar="CLUSTER_OR_MOMENT", help=MOMENT_OR_CLUSTER_HELP)
+    add("list", list_classes, "list the labels, and how well they classify each other")
+    verb = add("spread", spread, "label unlabelled moments that are similar to labelled ones")
+    verb.add_argument(
+        "--confidence",
+        type=_confidence,
+        default=0.5,
+        metavar="SHARE",
+        help="least share of the votes, from 0 to 1 (default: 0.5)",
+    )
+    add("undo", undo, "undo the last change of labels")
+    verb = add("export", export, "write the labels to a file or folder")
+    verb.add_argument(
+        "path",
+        type=Path,
+        help=".csv: one label per video, for --labels of other commands; .json: all labelled "
+        "segments, for `slic labels import`; else a folder for FiftyOne",
+    )
+    verb.add_argument(
+        "--segments", action="store_true", help="in a .csv, write one row per labelled segment"
+    )
+    verb = add("import", import_file, "read labels from a file")
+    verb.add_argument(
+        "path",
+        type=Path,
+        help="file that `slic labels export` wrote, or a .csv with the columns path,label",
+    )
+
+
+def set_labels(arguments: Namespace) -> None:
+    """Set the label of a cluster or a moment."""
+    change = _change_label(arguments, arguments.label)
+    _print_change(arguments, f"{change.moments} moments are labelled {arguments.label.strip()!r}.")
+
+
+def remove_labels(arguments: Namespace) -> None:
+    """Remove the labels of a cluster or a moment."""
+    change = _change_label(arguments, None)
+    if change.moments:
+        _print_change(arguments, f"{change.moments} moments lost their label.")
     else:
-        _print_clusters(index, arguments)
+        print("0 moments lost their label.")
 
 
-def name(arguments: Namespace) -> None:
-    """Label a cluster or a moment."""
-    from slic.search import Index, label_cluster, set_label
+def list_classes(arguments: Namespace) -> None:
+    """List the labels with their numbers of segments, and the scores of the classifier."""
+    from slic.search import Index, MomentClassifier, labels_of_moments, list_labels
 
     index = Index.open(arguments.index)
-    if arguments.what.isdecimal():
-        naming = label_cluster(index, int(arguments.what), arguments.name)
-    else:
-        naming = set_label(index, [_moment(index, arguments.what)], arguments.name)
-    done = "lost their name" if arguments.name is None else f"are named {arguments.name.strip()!r}"
-    undo = format_command("names", arguments.index, "--undo")
-    way_back = f" Take it back with: {undo}" if naming.moments else ""
-    print(f"{naming.moments} moments {done}.{way_back}")
+    labels = list_labels(index)
+    for name in sorted({label.label for label in labels}):
+        sources = [label.source for label in labels if label.label == name]
+        print(f"{name:24} {sources.count('given'):7} given  {sources.count('spread'):7} spread")
+    given = [value for value in labels_of_moments(index).values() if value.source == "given"]
+    if len(given) > 1:
+        print(_describe_scores(MomentClassifier.from_index(index)), file=sys.stderr)
+    elif not labels:
+        words = format_command("labels", "set", index.path, "CLUSTER_OR_MOMENT", "LABEL")
+        print(f"no labels yet: {words}", file=sys.stderr)
 
 
-def names(arguments: Namespace) -> None:
-    """List names, or change them as a whole."""
-    from slic import search as room
+def spread(arguments: Namespace) -> None:
+    """Label unlabelled moments by the votes of labelled ones."""
+    from slic.search import Index, spread_labels
 
-    index = room.Index.open(arguments.index)
-    if arguments.undo:
-        print(f"{room.undo_label_change(index)} names are as they were before the last change.")
-    if arguments.source:
-        print(f"{room.import_labels(index, arguments.source)} names read.")
-    if arguments.spread is not None:
-        print(f"{room.spread_labels(index, least_confidence=arguments.spread)} moments named.")
-    if arguments.export:
-        print(f"{arguments.export}: {room.export_labels(index, arguments.export)} names written.")
-    if not (arguments.undo or arguments.source or arguments.spread is not None or arguments.export):
-        _print_names(index)
+    index = Index.open(arguments.index)
+    count = spread_labels(index, min_confidence=arguments.confidence)
+    _print_change(arguments, f"{count} moments labelled.")
+
+
+def undo(arguments: Namespace) -> None:
+    """Undo the last change of labels."""
+    from slic.search import Index, undo_label_change
+
+    count = undo_label_change(Index.open(arguments.index))
+    print(f"{count} labels are as they were before the last change.")
+
+
+def export(arguments: Namespace) -> None:
+    """Write the labels to a file or folder."""
+    from slic.search import Index, export_labels
+
+    if arguments.segments and arguments.path.suffix.lower() != ".csv":
+        raise UsageError("--segments is for a .csv file.")
+    index = Index.open(arguments.index)
+    count = export_labels(index, arguments.path, per_segment=arguments.segments)
+    print(f"{arguments.path}: {count} labels written.")
+
+
+def import_file(arguments: Namespace) -> None:
+    """Read labels from a file."""
+    from slic.search import Index, import_labels
+
+    count = import_labels(Index.open(arguments.index), arguments.path)
+    _print_change(arguments, f"{count} labels read.")
 
 
 def classify(arguments: Namespace) -> None:
-    """Say what videos show."""
+    """Classify videos by the labels of an index."""
     from slic.search import Index, MomentClassifier, classify_videos
-    from slic.videos.catalog import Catalog
-    from slic.videos.inspection import inspect_video
-    from slic.videos.scanning import VIDEO_SUFFIXES
     from slic.videos.video import Refused
 
     index = Index.open(arguments.index)
     classifier = MomentClassifier.from_index(index)
-    path: Path = arguments.videos
-    if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
-        catalog = Catalog(root=path.parent, videos=(inspect_video(path, path.name),))
-    else:
-        catalog = open_catalog(path, arguments.workers or None)
+    catalog = _open_videos(arguments.videos, arguments.workers or None)
     print_refused(catalog.refused, file=sys.stderr)
-    verdicts = list(classify_videos(index, classifier, catalog.videos, workers=arguments.workers))
-    refused = [verdict for verdict in verdicts if isinstance(verdict, Refused)]
-    known = [verdict for verdict in verdicts if not isinstance(verdict, Refused)]
-    print_refused(refused, file=sys.stderr)
+    results = list(classify_videos(index, classifier, catalog.videos, workers=arguments.workers))
+    print_refused([result for result in results if isinstance(result, Refused)], file=sys.stderr)
+    predictions = [result for result in results if not isinstance(result, Refused)]
     if arguments.json:
-        check = {"threshold": classifier.threshold, "left_out": asdict(classifier.check)}
-        print(json.dumps(check | {"videos": [asdict(verdict) for verdict in known]}, indent=1))
+        document = {
+            "threshold": classifier.threshold,
+            "leave_one_out": asdict(classifier.scores),
+            "videos": [asdict(prediction) for prediction in predictions],
+        }
+        print(json.dumps(document, indent=1))
         return
-    for verdict in known:
-        print(
-            f"{verdict.label or 'unknown':24} {verdict.confidence:5.2f}  {printable(verdict.path)}"
-        )
-    print(_honestly(classifier), file=sys.stderr)
+    for p in predictions:
+        print(f"{p.label or 'unknown':24} {p.confidence:5.2f}  {printable(p.path)}")
+    print(_describe_scores(classifier), file=sys.stderr)
 
 
-def _share(word: str) -> float:
+def _change_label(arguments: Namespace, label: str | None) -> "LabelChange":
+    from slic.search import Index, label_cluster, set_label
+
+    index = Index.open(arguments.index)
+    if arguments.target.isdecimal():
+        return label_cluster(index, int(arguments.target), label)
+    return set_label(index, [require_moment(index, arguments.target)], label)
+
+
+def _print_change(arguments: Namespace, message: str) -> None:
+    print(f"{message} Undo with: {format_command('labels', 'undo', arguments.index)}")
+
+
+def _open_videos(path: Path, workers: int | None) -> "Catalog":
+    """Return the catalog of a single video file, a folder or a list."""
+    from slic.videos.catalog import Catalog
+    from slic.videos.inspection import inspect_video
+    from slic.videos.scanning import VIDEO_SUFFIXES
+
+    if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
+        return Catalog(root=path.parent, videos=(inspect_video(path, path.name),))
+    return open_catalog(path, workers)
+
+
+def _confidence(word: str) -> float:
     try:
         value = float(word)
     except ValueError:
@@ -183,81 +209,10 @@ def _share(word: str) -> float:
     return value
 
 
-def _moment(index: "Index", word: str) -> int:
-    if (moment := moment_of(index, word)) is None:
-        raise SearchError(f"{word}: neither the number of a cluster nor PATH@SECONDS of the index.")
-    return moment
-
-
-def _print_clusters(index: "Index", arguments: Namespace) -> None:
-    from slic.search import clusters_per_level, list_clusters
-
-    found = list_clusters(index)
-    per_level = clusters_per_level(index)
-    medoids = {moment.id: moment for moment in index.moments([c.medoid for c in found])}
-    if arguments.json:
-        told = [asdict(c) | {"medoid": asdict(medoids[c.medoid])} for c in found]
-        print(json.dumps({"level": index.level, "clusters_per_level": per_level, "clusters": told}))
-        return
-    print(
-        f"level {index.level} of {' > '.join(map(str, per_level))} clusters (--level shows others)"
-    )
-    print("cluster  moments  coherence  typical moment                  name")
-    for c in found:
-        medoid = medoids[c.medoid]
-        place = f"{medoid.path}@{(medoid.start_seconds + medoid.end_seconds) / 2:.1f}"
-        share = f"{c.label} ({c.label_share:.0%})" if c.label else ""
-        print(f"{c.id:7}  {c.size:7}  {c.coherence:9.3f}  {printable(place):30}  {share}")
-    if late := index.count - sum(c.size for c in found):
-        again = format_command("cluster", index.path, "--again")
-        print(f"{late} moments came later and are in no cluster: {again}")
-
-
-def _print_odd(index: "Index", arguments: Namespace) -> None:
-    from slic.search import near_duplicates, outliers
-
-    alone = outliers(index, most=arguments.outliers) if arguments.outliers else []
-    pairs = near_duplicates(index, most=arguments.duplicates) if arguments.duplicates else []
-    ids = [i for i, _ in alone] + [i for pair in pairs for i in (pair.first, pair.second)]
-    place = {
-        m.id: f"{m.path}@{(m.start_seconds + m.end_seconds) / 2:.1f}" for m in index.moments(ids)
-    }
-    if arguments.json:
-        told = {
-            "outliers": [{"moment": place[i], "similarity": s} for i, s in alone],
-            "duplicates": [
-                {"first": place[p.first], "second": place[p.second], "similarity": p.similarity}
-                for p in pairs
-            ],
-        }
-        print(json.dumps(told, indent=1))
-        return
-    for i, similarity in alone:
-        print(f"outlier    {similarity:6.3f}  {printable(place[i])}")
-    for p in pairs:
-        both = printable(f"{place[p.first]}  {place[p.second]}")
-        print(f"duplicate  {p.similarity:6.3f}  {both}")
-
-
-def _print_names(index: "Index") -> None:
-    from slic.search import MomentClassifier, labels_of_moments, list_labels
-
-    found = list_labels(index)
-    for word in sorted({entry.label for entry in found}):
-        own = [entry.source for entry in found if entry.label == word]
-        print(f"{word:24} {own.count('given'):7} given  {own.count('spread'):7} spread")
-    here = labels_of_moments(index).values()
-    if sum(name.source == "given" for name in here) > 1:
-        print(_honestly(MomentClassifier.from_index(index)), file=sys.stderr)
-    elif not found:
-        words = format_command("name", index.path, "CLUSTER", "NAME")
-        print(f"no names yet: {words}", file=sys.stderr)
-
-
-def _honestly(classifier: "MomentClassifier") -> str:
-    check = classifier.check
+def _describe_scores(classifier: "MomentClassifier") -> str:
+    scores = classifier.scores
     return (
-        f"Of named moments left out one by one, {check.right:.0%} are classified right, "
-        f"{check.wrong:.0%} wrong, {check.unknown:.0%} unknown "
+        f"Of the labelled moments, left out one by one, {scores.correct:.0%} are classified "
+        f"correctly, {scores.wrong:.0%} wrongly, {scores.unknown:.0%} as unknown "
         f"(below a similarity of {classifier.threshold:.3f})."
     )

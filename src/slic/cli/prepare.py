@@ -1,4 +1,4 @@
-"""The verb that does slow work ahead of training: optical flow, and small copies."""
+"""The verb ``prepare``: compute optical flow, or write proxies, ahead of training."""
 
 import shutil
 import sys
@@ -14,42 +14,52 @@ from slic.cli.common import (
     print_refused,
     videos_argument,
 )
-from slic.errors import CatalogError, CheckpointError, RecipeError
+from slic.errors import CatalogError, RecipeError, WriteError
 
 if TYPE_CHECKING:
     from slic.videos.catalog import Catalog
     from slic.videos.preparing import Work
+    from slic.videos.video import Video
 
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``prepare``."""
     verb = verbs.add_parser(
         "prepare",
-        help="compute optical flow, or write small copies, ahead of training",
-        description="Goes on where it was when it is started again. Any setting of the recipe can "
-        "follow as --section.key=value, for instance --flow.method=dis.",
+        help="compute optical flow, or write small proxies, ahead of training",
+        description="An interrupted command continues when it is started again. Any setting of the "
+        "recipe can follow as --section.key=value, for instance --flow.method=dis.",
     )
     verb.set_defaults(verb=prepare)
     videos_argument(verb)
-    what = verb.add_mutually_exclusive_group(required=True)
-    what.add_argument("--flow", action="store_true", help="optical flow of every video")
-    what.add_argument("--copies", action="store_true", help="small copies that load fast")
-    verb.add_argument(
-        "--recipe", default="paper-ucf101", help="whose flow and clip size (default paper-ucf101)"
+    kind = verb.add_mutually_exclusive_group(required=True)
+    kind.add_argument("--flow", action="store_true", help="compute the optical flow of every video")
+    kind.add_argument(
+        "--proxies", action="store_true", help="write a small copy of every video that loads fast"
     )
     verb.add_argument(
-        "--short-side", type=at_least(16), default=128, help="pixels of the copies (default 128)"
+        "--recipe",
+        default="paper-ucf101",
+        help="recipe with the settings of flow and clips (default paper-ucf101)",
+    )
+    verb.add_argument(
+        "--short-side",
+        type=at_least(16),
+        default=128,
+        help="shorter side of the proxies, in pixels (default 128)",
     )
     verb.add_argument(
         "--out",
         type=Path,
-        help="folder to write to (default: .slic-flow in the videos' folder, or VIDEOS-128)",
+        help="folder to write to (default: .slic-flow in the folder of the videos, or VIDEOS-128)",
     )
-    verb.add_argument("--workers", type=at_least(1), help="processes (default: all cores)")
+    verb.add_argument(
+        "--workers", type=at_least(1), help="number of processes (default: all cores)"
+    )
 
 
 def prepare(arguments: Namespace) -> None:
-    """Write what is not there yet, and say what it takes."""
+    """Write the flow or the proxies that do not exist yet."""
     catalog = open_catalog(arguments.videos, arguments.workers)
     print_refused(catalog.refused, file=sys.stderr)
     if not catalog.videos:
@@ -57,22 +67,22 @@ def prepare(arguments: Namespace) -> None:
     if arguments.flow:
         _prepare_flow(arguments, catalog)
     else:
-        _prepare_copies(arguments, catalog)
+        _prepare_proxies(arguments, catalog)
 
 
 def _prepare_flow(arguments: Namespace, catalog: "Catalog") -> None:
-    from slic.clips.flow_cache import LARGEST_BOUND, FlowCache
+    from slic.clips.flow_cache import MAX_CACHED_BOUND, FlowCache
     from slic.clips.flow_store import FLOW_FOLDER
     from slic.clips.reader import read_size
     from slic.recipe import load_recipe
 
     folder: Path = arguments.out or catalog.root / FLOW_FOLDER
-    # With the folder, a recipe that looks at no flow is refused before the work.
+    # Naming the folder makes a recipe that uses no flow fail here, before the work.
     recipe = load_recipe(arguments.recipe, [*arguments.settings, f"--flow.folder={folder}"])
-    if recipe.flow.bound > LARGEST_BOUND:
+    if recipe.flow.bound > MAX_CACHED_BOUND:
         raise RecipeError(
-            f"flow.bound is {recipe.flow.bound}; prepared flow keeps motion for bounds up to "
-            f"{LARGEST_BOUND:.3f}. Take such a one, or let the flow be computed while training."
+            f"flow.bound is {recipe.flow.bound}; prepared flow supports bounds up to "
+            f"{MAX_CACHED_BOUND:.3f}. Lower it, or let flow be computed while training."
         )
     cache = FlowCache(
         folder,
@@ -80,67 +90,71 @@ def _prepare_flow(arguments: Namespace, catalog: "Catalog") -> None:
         size=read_size(recipe.clip.size),
         stride=recipe.clip.stride,
     )
-    _do(cache, catalog, label=f"flow by {cache.method}", workers=arguments.workers)
+    _write_missing(cache, catalog, label=f"flow by {cache.method}", workers=arguments.workers)
     if arguments.out:
         recipe_words = ("--recipe", arguments.recipe, *arguments.settings)
         words = (*recipe_words, f"--flow.folder={arguments.out}")
         print_next_command("pretrain", arguments.videos, *words)
 
 
-def _prepare_copies(arguments: Namespace, catalog: "Catalog") -> None:
+def _prepare_proxies(arguments: Namespace, catalog: "Catalog") -> None:
     from slic.files import absolute
     from slic.videos.proxies import Copies
 
     videos: Path = arguments.videos
     named = absolute(videos)  # "." has no name of its own
     out: Path = arguments.out or named.parent / f"{named.stem}-{arguments.short_side}"
-    copies = Copies(out, short_side=arguments.short_side)
-    copies.check(catalog)
+    proxies = Copies(out, short_side=arguments.short_side)
+    proxies.check(catalog)
     if videos.is_dir() and videos.resolve() in out.resolve().parents:
-        raise CatalogError(f"{out}: lies in {videos}, whose scan would find it; choose another.")
-    _do(copies, catalog, label="copies", workers=arguments.workers)
+        raise CatalogError(
+            f"{out}: lies in {videos}, so a scan of the videos would find the proxies. Choose "
+            "another folder with --out."
+        )
+    _write_missing(proxies, catalog, label="proxies", workers=arguments.workers)
     print_next_command("pretrain", out)
 
 
-def _do(work: "Work", catalog: "Catalog", *, label: str, workers: int | None) -> None:
-    """Do the work in a folder that nobody else is writing to."""
+def _write_missing(work: "Work", catalog: "Catalog", *, label: str, workers: int | None) -> None:
+    """Write the files of all videos that have none, with the folder locked."""
     from slic.runs import lock_folder
-    from slic.videos.preparing import remove_leftovers
+    from slic.videos.preparing import prepare_all, remove_leftovers
 
     with lock_folder(work.folder):
         remove_leftovers(work, catalog)
-        _do_the_rest(work, catalog, label=label, workers=workers)
-
-
-def _do_the_rest(work: "Work", catalog: "Catalog", *, label: str, workers: int | None) -> None:
-    """Estimate, see that the disk has room, do what is not done, and say what it took."""
-    from slic.videos.preparing import estimate, prepare_all
-
-    todo = [video for video in catalog if not work.holds(video)]
-    if not todo:
-        print(f"{work.folder}: {label} of all {len(catalog)} videos are there.")
-        return
-    frames = sum(video.frames for video in todo)
-    needed, free = estimate(work, todo), shutil.disk_usage(work.folder).free
+        missing = [video for video in catalog if not work.holds(video)]
+        if not missing:
+            print(f"{work.folder}: {label} of all {len(catalog)} videos are there.")
+            return
+        _require_disk_space(work, missing, done=len(catalog) - len(missing), label=label)
+        result = prepare_all(work, missing, workers=workers, label=label)
+    print_refused(result.refused, file=sys.stderr)
     print(
-        f"{work.folder}: {label} of {len(todo)} videos ({len(catalog) - len(todo)} done before), "
-        f"{frames} frames, about {_size(needed)} ({_size(free)} free).",
+        f"{work.folder}: {result.videos} videos, {result.frames} frames, "
+        f"{_format_bytes(result.bytes)} written."
+    )
+
+
+def _require_disk_space(work: "Work", missing: "list[Video]", *, done: int, label: str) -> None:
+    """Print an estimate of the size, and refuse to start if it does not fit on the disk."""
+    from slic.videos.preparing import estimate
+
+    frames = sum(video.frames for video in missing)
+    needed, free = estimate(work, missing), shutil.disk_usage(work.folder).free
+    print(
+        f"{work.folder}: {label} of {len(missing)} videos ({done} done before), {frames} frames, "
+        f"about {_format_bytes(needed)} ({_format_bytes(free)} free).",
         flush=True,
     )
     if needed > free:
-        raise CheckpointError(
-            f"{work.folder}: about {_size(needed)} are needed but {_size(free)} are free; make "
-            "room, or choose another disk with --out."
+        raise WriteError(
+            f"{work.folder}: about {_format_bytes(needed)} are needed but {_format_bytes(free)} "
+            "are free. Free some space, or choose another disk with --out."
         )
-    done = prepare_all(work, todo, workers=workers, label=label)
-    print_refused(done.refused, file=sys.stderr)
-    print(
-        f"{work.folder}: {done.videos} videos, {done.frames} frames, {_size(done.bytes)} written."
-    )
 
 
-def _size(count: int) -> str:
-    """Return bytes in a unit that reads well."""
+def _format_bytes(count: int) -> str:
+    """Return a number of bytes with a suitable unit."""
     size = float(count)
     for unit in ("bytes", "kB", "MB"):
         if size < 1000:

@@ -1,4 +1,4 @@
-"""The verb that says how to get the paper's numbers, and sets ours beside them."""
+"""``slic reproduce``: commands and cost of the paper's numbers, and ours beside them."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -7,58 +7,71 @@ from typing import TYPE_CHECKING
 from slic.cli.common import Verbs, at_least
 
 if TYPE_CHECKING:
-    from slic.evaluation.reproduction import Table
+    from slic.evaluation.reproduction import PaperTable
 
-TABLES = ("retrieval", "classification")
-RECIPE = "paper-ucf101"
+TABLE_NAMES = ("retrieval", "classification")
+PAPER_RECIPE = "paper-ucf101"
 
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``reproduce``."""
     verb = verbs.add_parser(
         "reproduce",
-        help="the paper's numbers: commands, cost, and ours beside them",
-        description="Prints the commands that lead to a table of the paper, what they cost on this "
-        "machine (a few training steps are timed), and the numbers of the runs that are there.",
+        help="commands, cost and results for the numbers of the paper",
+        description="Print the commands for a table of the paper, their cost on this machine (a "
+        "few training steps are timed), and the numbers of the finished runs.",
     )
     verb.set_defaults(verb=reproduce)
-    verb.add_argument("table", choices=TABLES)
-    verb.add_argument("--ucf101", default="UCF101", help="its folder (default UCF101)")
-    verb.add_argument("--hmdb51", default="HMDB51", help="its folder (default HMDB51)")
-    verb.add_argument("--runs", type=Path, default=Path("runs"), help="of ours (default runs)")
-    verb.add_argument("--seeds", type=at_least(1), default=3, help="how many (default 3)")
+    verb.add_argument("table", choices=TABLE_NAMES)
+    for name in ("UCF101", "HMDB51"):
+        help_ = f"folder of {name} (default: {name})"
+        verb.add_argument(f"--{name.lower()}", default=name, metavar="DIR", help=help_)
+    verb.add_argument(
+        "--runs",
+        type=Path,
+        default=Path("runs"),
+        metavar="DIR",
+        help="folder of the runs (default: runs)",
+    )
+    verb.add_argument(
+        "--seeds", type=at_least(1), default=3, metavar="N", help="number of seeds (default: 3)"
+    )
 
 
 def reproduce(arguments: Namespace) -> None:
-    """Print commands, cost and comparison of one table."""
-    from slic.evaluation.reproduction import as_table, commands, outcomes
+    """Print commands, cost and results of one table."""
+    from slic.evaluation.reproduction import (
+        markdown_table,
+        read_reproduced,
+        reproduction_commands,
+    )
 
-    table: Table = arguments.table
-    found = outcomes(table, arguments.runs)
+    table: PaperTable = arguments.table
+    numbers = read_reproduced(table, arguments.runs)
     print("## Commands\n\n```")
     roots = {"ucf101": arguments.ucf101, "hmdb51": arguments.hmdb51}
-    for line in commands(
-        table, roots=roots, runs=str(arguments.runs), seeds=range(arguments.seeds)
-    ):
+    seeds = range(arguments.seeds)
+    for line in reproduction_commands(table, roots=roots, runs=str(arguments.runs), seeds=seeds):
         print(line)
     print("```\n\n## Cost\n")
     _print_cost(table, seeds=arguments.seeds)
     print("\n## Published and ours, percent\n")
     header = ("", "published", "ours", "seeds", "protocol")
-    print(as_table([outcome.cells() for outcome in found], header))
+    print(markdown_table([number.table_row() for number in numbers], header))
 
 
-def _print_cost(table: "Table", *, seeds: int) -> None:
-    """Print clips, operations and hours of every stage, and the disk."""
-    from slic.evaluation.cost import SETS, estimate, flow_note, stages
-    from slic.evaluation.reproduction import as_table
-    from slic.pretraining.parts import new_encoder
+def _print_cost(table: "PaperTable", *, seeds: int) -> None:
+    """Print clips, operations and hours of every stage, and the cost of stored flow."""
+    from slic.evaluation import cost
+    from slic.evaluation.reproduction import markdown_table
+    from slic.pretraining.build import build_encoder
     from slic.recipe import load_recipe
 
-    recipe = load_recipe(RECIPE)
-    costs = estimate(new_encoder(recipe), bf16=recipe.train.precision == "bf16")
-    print(costs.about(recipe), end="\n\n")
+    recipe, ucf101 = load_recipe(PAPER_RECIPE), cost.BENCHMARK_SIZES["ucf101"]
+    pass_cost = cost.measure_pass_cost(build_encoder(recipe), bf16=recipe.train.precision == "bf16")
+    print(pass_cost.describe(recipe), end="\n\n")
+    videos = ucf101.train + ucf101.test
+    print(cost.describe_flow_cost(recipe, videos=videos, frames=ucf101.frames), end="\n\n")
     header = ("stage", "clips trained", "clips embedded", "10^15 operations", "hours", "all seeds")
-    there = SETS["ucf101"]
-    print(flow_note(recipe, there.train + there.test, there.frames), end="\n\n")
-    print(as_table([costs.cells(s, seeds=seeds) for s in stages(table, recipe)], header))
+    stages = cost.experiment_stages(table, recipe)
+    print(markdown_table([pass_cost.table_row(stage, seeds=seeds) for stage in stages], header))

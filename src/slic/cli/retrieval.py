@@ -1,106 +1,127 @@
-"""The verb that scores nearest-neighbour retrieval."""
+"""``slic evaluate retrieval``: score nearest-neighbour retrieval beside two baselines."""
 
 import json
-import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slic.cli.common import (
-    Verbs,
     cache_argument,
-    encoder_argument,
     feature_cache,
-    labels_argument,
     load_encoder,
-    open_labelled,
-    print_refused,
     print_table,
     require_file_paths,
-    videos_argument,
 )
+from slic.cli.protocols import add_evaluation_arguments, open_split, protocol_summary
+from slic.errors import ProtocolError
 
 if TYPE_CHECKING:
-    from slic.embeddings import Embeddings
+    from slic.evaluation import LabelledSplit
     from slic.evaluation.retrieval import RetrievalScores
-    from slic.evaluation.scoring import Sides
-
-PROTOCOLS = "paper, backbone, paper-centred, backbone-centred or sliding-windows"
+    from slic.evaluation.retrieval_protocols import RetrievalProtocol
 
 
-def add_kind(kinds: Verbs) -> None:
-    """Add ``retrieval`` to ``evaluate``."""
-    kind = kinds.add_parser("retrieval", help="nearest neighbours of one split in another")
-    kind.set_defaults(verb=retrieval)
-    videos_argument(kind)
-    encoder_argument(kind)
-    labels_argument(kind, required=True)
-    kind.add_argument("--queries", default="test", help="split of the queries (default test)")
-    kind.add_argument("--gallery", default="train", help="split of the gallery (default train)")
-    kind.add_argument("--protocol", default="paper", help=f"{PROTOCOLS} (default paper)")
-    kind.add_argument(
-        "--skip-map", action="store_true", help="leave out the mAP, slow with a million videos"
-    )
-    kind.add_argument("--json", type=Path, help="also write scores and confusion to this file")
-    kind.add_argument(
-        "--pictures", type=Path, metavar="FILE.html", help="also show queries that went well or ill"
-    )
-    cache_argument(kind)
+def score_by_retrieval(name: str, words: Sequence[str]) -> None:
+    """Score an encoder by a retrieval protocol.
 
+    Args:
+        name: The protocol, or ``"retrieval"`` to choose one with ``--protocol``.
+        words: The other words of the command.
+    """
+    from slic.evaluation.mean_frame import score_mean_frames
 
-def retrieval(arguments: Namespace) -> None:
-    """Score nearest-neighbour retrieval by a named protocol."""
-    from slic.evaluation.scoring import mean_frame_scores, named_protocol, score_retrieval, sides
-
-    named_protocol(arguments.protocol)  # refused before any work
+    arguments = build_retrieval_parser(name).parse_args(words)
+    protocol = _retrieval_protocol(arguments.protocol)
     require_file_paths(arguments.json, arguments.pictures)
     encoder = load_encoder(arguments.encoder)
-    catalog, labels = open_labelled(
-        arguments.videos,
-        labels=arguments.labels,
-        annotations=arguments.annotations,
-        workers=arguments.workers,
-    )
-    print_refused(catalog.refused, file=sys.stderr)
-    split = sides(catalog, labels, queries=arguments.queries, gallery=arguments.gallery)
-    precise = not arguments.skip_map
+    split = open_split(arguments)
+    average_precision = not arguments.skip_map
     with feature_cache(arguments.cache, arguments.json or arguments.pictures) as cache:
-        scores, query, gallery = score_retrieval(
-            encoder,
-            split,
-            protocol=arguments.protocol,
-            average_precision=precise,
-            workers=arguments.workers,
-            cache=cache,
+        queries, gallery = protocol.embed_split(
+            encoder, split, workers=arguments.workers, cache=cache
         )
-        mean_frame = mean_frame_scores(split, average_precision=precise, cache=cache)
-        _tell(arguments, split, scores, mean_frame, query, gallery)
+        scores = protocol.compare(split, queries, gallery, average_precision=average_precision)
+        mean_frame = score_mean_frames(split, average_precision=average_precision, cache=cache)
+        conditions = {
+            "encoder": queries.encoder,
+            "encoder_folder": str(arguments.encoder),
+            "videos": str(arguments.videos),
+            "labels": arguments.labels,
+            "splits": f"queries {arguments.test_split}, gallery {arguments.train_split}",
+            "absent_videos": len(split.absent),
+        }
+        _print_and_write_scores(arguments, split, scores, mean_frame, conditions)
+        if arguments.pictures:
+            from slic.report.retrieval_page import retrieval_rows, write_retrieval_page
+
+            write_retrieval_page(
+                arguments.pictures,
+                scores=scores,
+                beside={"mean frame": mean_frame},
+                rows=retrieval_rows(split, queries, gallery, centre=protocol.centre),
+                split=split,
+                facts=[(key.replace("_", " "), str(value)) for key, value in conditions.items()],
+            )
+            print(f"{arguments.pictures}: queries with their nearest neighbours")
 
 
-def _tell(
+def build_retrieval_parser(name: str) -> ArgumentParser:
+    """Return the parser of ``slic evaluate retrieval``, or of a retrieval protocol by its name."""
+    parser = ArgumentParser(f"slic evaluate {name}")
+    add_evaluation_arguments(parser)
+    if name == "retrieval":
+        from slic.evaluation.retrieval_protocols import RETRIEVAL_PROTOCOLS
+
+        parser.description = "Find the labels of test videos among their nearest neighbours."
+        names = ", ".join(RETRIEVAL_PROTOCOLS)
+        help_ = f"{names}, or an import path (default: paper)"
+        parser.add_argument("--protocol", default="paper", metavar="NAME", help=help_)
+    else:
+        parser.description = protocol_summary(name, _retrieval_protocol(name))
+        parser.set_defaults(protocol=name)
+    parser.add_argument(
+        "--skip-map",
+        action="store_true",
+        help="leave out the mean average precision, which is slow with a million videos",
+    )
+    parser.add_argument(
+        "--pictures",
+        type=Path,
+        metavar="FILE.html",
+        help="also write a page of queries with their nearest neighbours",
+    )
+    cache_argument(parser)
+    return parser
+
+
+def _retrieval_protocol(name: str) -> "RetrievalProtocol":
+    from slic.evaluation import find_protocol
+    from slic.evaluation.retrieval_protocols import RETRIEVAL_PROTOCOLS, RetrievalProtocol
+
+    found = find_protocol(name)
+    if not isinstance(found, RetrievalProtocol):
+        raise ProtocolError(
+            f"protocol {name!r} is not one of retrieval: {', '.join(RETRIEVAL_PROTOCOLS)}. "
+            f"Run it with `slic evaluate {name}`."
+        )
+    return found
+
+
+def _print_and_write_scores(
     arguments: Namespace,
-    split: "Sides",
+    split: "LabelledSplit",
     scores: "RetrievalScores",
     mean_frame: "RetrievalScores",
-    query: "Embeddings",
-    gallery: "Embeddings",
+    conditions: dict[str, object],
 ) -> None:
-    """Print the scores and write the files that were asked for."""
-    from slic.evaluation.scoring import chance, named_protocol
+    """Print the scores beside the baselines, and write the JSON file."""
+    from slic.evaluation.retrieval import chance_recall
     from slic.files import write_atomically
-    from slic.report.retrieval_page import retrieval_rows, write_retrieval_page
 
-    about = {
-        "encoder": query.encoder,
-        "encoder_folder": str(arguments.encoder),
-        "videos": str(arguments.videos),
-        "labels": arguments.labels,
-        "splits": f"queries {arguments.queries}, gallery {arguments.gallery}",
-        "absent_videos": len(split.absent),
-    }
-    baselines = {"chance": chance(split), "mean frame": mean_frame.recall[1]}
-    print(f"encoder {arguments.encoder} ({query.encoder})")
-    print(f"videos {arguments.videos}, labels {arguments.labels}, {about['splits']}")
+    baselines = {"chance": chance_recall(split), "mean frame": mean_frame.recall[1]}
+    print(f"encoder {arguments.encoder} ({conditions['encoder']})")
+    print(f"videos {arguments.videos}, labels {arguments.labels}, {conditions['splits']}")
     if split.absent:
         print(
             f"{len(split.absent)} videos of these splits are absent, the first: {split.absent[0]}"
@@ -108,17 +129,5 @@ def _tell(
     print_table(scores.table())
     print(", ".join(f"{name} R@1 {100 * value:.1f}" for name, value in baselines.items()))
     if arguments.json:
-        figures = scores.as_dict() | about | {"baselines_recall_at_1": baselines}
+        figures = scores.as_dict() | conditions | {"baselines_recall_at_1": baselines}
         write_atomically(arguments.json, json.dumps(figures, indent=2).encode())
-    if arguments.pictures:
-        write_retrieval_page(
-            arguments.pictures,
-            scores=scores,
-            beside={"mean frame": mean_frame},
-            rows=retrieval_rows(
-                split, query, gallery, centre=named_protocol(arguments.protocol).centre
-            ),
-            split=split,
-            facts=[(name.replace("_", " "), str(value)) for name, value in about.items()],
-        )
-        print(f"{arguments.pictures}: queries with their nearest neighbours")

@@ -16,6 +16,11 @@ from slic.cli.common import (
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``sample`` and ``scan``."""
+    _add_sample(verbs)
+    _add_scan(verbs)
+
+
+def _add_sample(verbs: Verbs) -> None:
     verb = verbs.add_parser(
         "sample",
         help="write a sample data set of drawn people in action",
@@ -44,6 +49,8 @@ def add_verbs(verbs: Verbs) -> None:
         "--workers", type=at_least(1), metavar="N", help="processes that draw (default: all cores)"
     )
 
+
+def _add_scan(verbs: Verbs) -> None:
     verb = verbs.add_parser(
         "scan",
         help="list which videos can be read, and why others cannot",

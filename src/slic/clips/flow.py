@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 import cv2
 import numpy as np
@@ -39,9 +39,10 @@ class FlowOptions:
         as_picture: Draw the flow first, and augment the drawing like a photograph: colour jitter
             and blur apply, a flip does not negate the horizontal motion, and a zoom does not scale
             the vectors. This is wrong. It exists only to reproduce the code of the SLIC authors.
+        folder: Folder of precomputed flow. None looks in the folder of the videos.
 
     Raises:
-        RecipeError: An argument has an impossible value.
+        RecipeError: ``bound`` is not above 0.
     """
 
     method: FlowMethod = "dis"
@@ -49,12 +50,9 @@ class FlowOptions:
     bound: float = DEFAULT_FLOW_BOUND
     remove_camera: bool = False
     as_picture: bool = False
+    folder: str | None = None
 
     def __post_init__(self) -> None:
-        for name, choices in (("method", FlowMethod), ("components", FlowComponents)):
-            if (value := getattr(self, name)) not in get_args(choices):
-                known = " or ".join(map(repr, get_args(choices)))
-                raise RecipeError(f"flow: {name} is {value!r}; it must be {known}.")
         if not self.bound > 0:
             raise RecipeError(f"flow: bound is {self.bound}; it must be above 0.")
 

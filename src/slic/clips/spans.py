@@ -5,7 +5,7 @@ from its first to its last, ``(frames - 1) * stride + 1``. If a video is shorter
 the indices continue past its end. The reader then repeats the last frame.
 """
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
@@ -25,6 +25,7 @@ class SpanPair(NamedTuple):
     overlap: bool
 
 
+@runtime_checkable
 class PairPlacement(Protocol):
     """A function that places the anchor clip and the positive clip in their videos."""
 

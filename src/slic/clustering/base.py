@@ -139,8 +139,3 @@ class Clusterer(Protocol):
             x: Embeddings, one row per video, in catalog order.
             seed: Seed of every random draw. The same input and seed give the same labels.
         """
-
-
-def needs_embeddings(clusterer: Clusterer) -> bool:
-    """Return whether a clusterer uses the embeddings, or only their number."""
-    return bool(getattr(clusterer, "needs_embeddings", True))

@@ -70,6 +70,14 @@ def require_labelled_videos(
 
 
 def refuse_annotations(annotations: Path | None, *, source: str) -> None:
-    """Raise LabelError if a folder of official lists is given for a source without such lists."""
+    """Refuse a folder of official lists for a source that has none.
+
+    Args:
+        annotations: Folder that the caller gave, if any.
+        source: The source, for the message.
+
+    Raises:
+        LabelError: ``annotations`` is given.
+    """
     if annotations:
         raise LabelError(f"annotations {annotations}: {source} has no official lists.")

@@ -188,7 +188,11 @@ def match_videos(
 
 
 def describe_duplicates(duplicates: Sequence[Sequence[str]]) -> str:
-    """Name the first group of files that are the same video and count the other groups."""
+    """Name the first group of files that are the same video and count the other groups.
+
+    Args:
+        duplicates: Ids of the files of each video that has several.
+    """
     first = " and ".join(map(repr, duplicates[0]))
     others = f" (and {len(duplicates) - 1} more)" if len(duplicates) > 1 else ""
     return f"{first} are the same video{others}. Keep one file for each video."

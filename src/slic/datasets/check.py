@@ -105,7 +105,16 @@ def check_dataset(
 
 
 def describe_problem(check: DatasetCheck, benchmark: Benchmark, *, root: Path) -> str | None:
-    """Return in one line why a data set cannot be used and how to fix it; None if it can."""
+    """Describe why a data set cannot be used.
+
+    Args:
+        check: Result of `check_dataset`.
+        benchmark: The data set.
+        root: Folder of its videos, for the message.
+
+    Returns:
+        The first problem and how to fix it, in one line; None if the data set can be used.
+    """
     for count in check.counts:
         if count.official and count.listed != count.official:
             return (
@@ -131,9 +140,14 @@ def describe_problem(check: DatasetCheck, benchmark: Benchmark, *, root: Path) -
 
 
 def describe_gaps(check: DatasetCheck, benchmark: Benchmark) -> str | None:
-    """Return in one line which videos a usable data set lacks; None if it lacks none.
+    """Describe which videos a usable data set lacks.
 
-    Videos that are missing everywhere, because they are gone at the source, are not reported.
+    Args:
+        check: Result of `check_dataset`.
+        benchmark: The data set. Missing videos are not reported if they are normal for it.
+
+    Returns:
+        What to download, in one line; None if nothing is missing.
     """
     if check.unreadable:
         files = _name_some(list(check.unreadable))

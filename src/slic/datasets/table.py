@@ -10,7 +10,11 @@ from slic.files import id_of, read_csv
 
 
 class LabelTable:
-    """A CSV file with the columns ``path``, ``label`` and optionally ``split``."""
+    """Labels from a CSV file with the columns ``path``, ``label`` and optionally ``split``.
+
+    Example:
+        >>> labels_from("table:labels.csv", root=root)
+    """
 
     arguments = ("FILE.csv",)
     facts: Mapping[str, str] = {
@@ -25,7 +29,11 @@ class LabelTable:
         root: Path,
         annotations: Path | None = None,
     ) -> Labeller:
-        """Read the file ``argument``; see `read_labels`."""
+        """Read the file ``argument``.
+
+        Raises:
+            LabelError: See `read_labels`; or a folder of lists is given, which a file has not.
+        """
         refuse_annotations(annotations, source=argument)
         labels = read_labels(argument)
         return lambda ids: require_labelled_videos(labels, ids, source=argument, root=root)

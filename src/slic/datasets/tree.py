@@ -15,7 +15,11 @@ _SPLIT_OF_FOLDER = {
 
 
 class ClassFolders:
-    """A folder of each class, optionally below a folder of each split."""
+    """Labels from folders: one for each class, optionally below one for each split.
+
+    Example:
+        >>> labels_from("tree", root=root)(["walk/a.mp4", "run/b.mp4"])
+    """
 
     arguments = ("",)
     facts: Mapping[str, str] = {"layout": "ROOT/[train|val|test/]<class>/<video>"}
@@ -59,7 +63,7 @@ def labels_of_tree(ids: Collection[str]) -> Labels:
     splits = {folder for folder in top_folders if folder.lower() in _SPLIT_OF_FOLDER}
     if splits and splits != top_folders:
         raise LabelError(
-            f"the folders {min(splits)!r} and {min(top_folders - splits)!r} lie beside each other, "
+            f"the folders {min(splits)!r} and {min(top_folders - splits)!r} are siblings, "
             "but the first is a split and the second a class. Use <split>/<class>/ or <class>/ for "
             "all videos, or a CSV file."
         )

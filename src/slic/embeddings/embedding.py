@@ -17,7 +17,7 @@ from slic.clips.clip_dataset import ClipDataset, clip_loader
 from slic.clips.reader import ClipReader, Modality
 from slic.clips.spans import sliding_spans
 from slic.clips.windows import WindowBatch, window_loader
-from slic.devices import PendingCopy, completed, copy_to_host
+from slic.devices import PendingCopy, completed_copies, copy_to_host
 from slic.embeddings.cache import VideoFeatures, cached_features
 from slic.embeddings.stored import Embeddings, Layer
 from slic.errors import CatalogError, EmbeddingsError
@@ -72,7 +72,7 @@ def embed(
 
     Raises:
         CatalogError: The catalog is empty.
-        EmbeddingsError: Flow was requested for an encoder that computes motion from RGB itself.
+        EmbeddingsError: The encoder does not take clips of this modality.
         VideoError: A frame cannot be decoded.
 
     Example:
@@ -81,15 +81,15 @@ def embed(
     """
     if not catalog.videos:
         raise CatalogError(f"{catalog.root}: there is no usable video to embed.")
-    config, fingerprint = encoder.config, encoder.fingerprint()
-    if not config.embedding:
+    clip, fingerprint = encoder.clip, encoder.fingerprint()
+    if not encoder.has_head:
         layer = "backbone"
-    if modality == "flow" and config.motion:
+    if modality not in encoder.backbone.modalities:
         raise EmbeddingsError(
-            "modality 'flow': this encoder computes motion from RGB clips itself, and drawn flow "
-            "has no such motion. Use modality 'rgb'."
+            f"modality {modality!r}: the backbone {encoder.config.backbone!r} takes only clips of "
+            f"{' or '.join(encoder.backbone.modalities)}."
         )
-    reader = reader or ClipReader(frames=config.frames, stride=config.stride, size=config.size)
+    reader = reader or ClipReader(frames=clip.frames, stride=clip.stride, size=clip.size)
     embed_batch = partial(_embed_batch, encoder, layer=layer, precision=precision)
 
     def compute(videos: Sequence[Video]) -> Iterator[tuple[int, VideoFeatures]]:
@@ -130,7 +130,7 @@ def _embed_clips(
     """Yield the position of every video and the embeddings of its clips."""
     position = 0
     pending = ((embed_batch(batch.flatten(0, 1)), batch.shape[:2]) for batch in batches)
-    for z, shape in completed(pending):
+    for z, shape in completed_copies(pending):
         for features in z.reshape(*shape, -1).numpy():
             yield position, features
             position += 1
@@ -142,7 +142,7 @@ def _embed_windows(
     """Yield the position of every video and the mean of the unit embeddings of its windows."""
     sums, counts = defaultdict[int, Tensor](lambda: torch.zeros(())), Counter[int]()
     pending = ((embed_batch(batch.clips), (batch.video, batch.last)) for batch in batches)
-    for z, (video, last) in completed(pending):
+    for z, (video, last) in completed_copies(pending):
         sums[video] = sums[video] + F.normalize(z, dim=1).sum(dim=0, dtype=torch.float64)
         counts[video] += len(z)
         if last:

@@ -1,4 +1,4 @@
-"""What a run will cost: clips, floating-point operations, hours of this machine, disk."""
+"""The cost of an experiment: clips, floating-point operations, hours on this machine, disk."""
 
 import copy
 import time
@@ -13,22 +13,22 @@ from torch.utils.flop_counter import FlopCounterMode
 from slic.clips.flow import make_flow_step
 from slic.clips.reader import read_size
 from slic.clips.spans import half_overlapping_spans
+from slic.evaluation.classification.ten_crop import CROPS
 from slic.models.encoder import VideoEncoder
-from slic.recipe import LOOKS, Recipe
+from slic.recipe import Recipe
 
-TRAINING = 3  # forward passes that a training step costs: forward, and backward twice that
-CROPS = 10  # of the ten-crop test
-FLOW_BYTES = 3600  # of a prepared step, measured on TV-L1 flow at 171x128 (docs/performance.md)
+PASSES_PER_TRAINING_CLIP = 3  # forward, and backward at twice its cost
+FLOW_BYTES_PER_STEP = 3600  # stored TV-L1 flow at 171x128, measured (docs/performance.md)
 
 
 @dataclass(frozen=True)
-class Set:
-    """How much video a benchmark has (docs/data.md).
+class BenchmarkSize:
+    """The amount of video of a benchmark (docs/data.md).
 
     Attributes:
-        train: Training videos of split 1.
-        test: Test videos of split 1.
-        frames: Mean frames of a video.
+        train: Number of training videos of split 1.
+        test: Number of test videos of split 1.
+        frames: Mean number of frames of a video.
     """
 
     train: int
@@ -36,12 +36,21 @@ class Set:
     frames: int
 
 
-SETS = {"ucf101": Set(9537, 3783, 186), "hmdb51": Set(3570, 1530, 95)}
+BENCHMARK_SIZES = {
+    "ucf101": BenchmarkSize(9537, 3783, 186),
+    "hmdb51": BenchmarkSize(3570, 1530, 95),
+}
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One stage of an experiment: how many clips it trains on and how many it only embeds."""
+class ExperimentStage:
+    """One stage of an experiment.
+
+    Attributes:
+        name: The stage in words.
+        trained: Number of clips that pass forward and backward.
+        embedded: Number of clips that only pass forward.
+    """
 
     name: str
     trained: int
@@ -49,75 +58,90 @@ class Stage:
 
     @property
     def passes(self) -> int:
-        """Forward passes that cost as much."""
-        return TRAINING * self.trained + self.embedded
+        """Number of forward passes with the same cost."""
+        return PASSES_PER_TRAINING_CLIP * self.trained + self.embedded
 
 
-def pretraining_stage(recipe: Recipe, videos: int) -> Stage:
-    """Return the clips of a pretraining run, with those of its clustering rounds."""
-    train, clustering = recipe.train, recipe.clustering
-    looks = 3 if recipe.loss.temporal_weight > 0 else 2
-    rounds = -(-train.epochs // clustering.every_epochs) if clustering.method != "none" else 0
-    views = sum(look != "motion" for look in LOOKS[clustering.view])
-    return Stage(
+def pretraining_stage(recipe: Recipe, videos: int) -> ExperimentStage:
+    """Return the clips of a pretraining run, with those of its clustering rounds.
+
+    Args:
+        recipe: The recipe.
+        videos: Number of training videos.
+    """
+    train, options = recipe.train, recipe.rounds
+    views = 3 if recipe.temporal.weight > 0 else 2
+    rounds = -(-train.epochs // options.every_epochs) if recipe.clusters_embeddings else 0
+    inputs = sum(name != "motion" for name in options.inputs)  # "motion" needs no forward pass
+    return ExperimentStage(
         f"pretraining, {train.epochs} epochs of {videos:,} videos",
-        trained=train.epochs * videos * looks,
-        embedded=rounds * videos * clustering.clips * views,
+        trained=train.epochs * videos * views,
+        embedded=rounds * videos * options.clips * inputs,
     )
 
 
-def retrieval_stage(name: str, *, clips: int = 10) -> Stage:
-    """Return the clips of a retrieval over both splits of a set."""
-    there = SETS[name]
-    return Stage(f"retrieval on {name}", 0, (there.train + there.test) * clips)
+def retrieval_stage(benchmark: str, *, clips: int = 10) -> ExperimentStage:
+    """Return the clips of retrieval on a benchmark.
+
+    Args:
+        benchmark: A key of `BENCHMARK_SIZES`.
+        clips: Number of clips per video.
+    """
+    size = BENCHMARK_SIZES[benchmark]
+    return ExperimentStage(f"retrieval on {benchmark}", 0, (size.train + size.test) * clips)
 
 
-def finetune_stage(name: str, *, epochs: int = 150, clip_frames: int = 16) -> Stage:
-    """Return the clips of a fine-tuning and its ten-crop test."""
-    there = SETS[name]
-    windows = len(half_overlapping_spans(there.frames, frames=clip_frames, stride=1))
-    return Stage(
-        f"fine-tuning on {name}, {epochs} epochs",
-        trained=epochs * there.train,
-        embedded=there.test * windows * CROPS,
+def finetune_stage(benchmark: str, *, epochs: int = 150, clip_frames: int = 16) -> ExperimentStage:
+    """Return the clips of fine-tuning on a benchmark and of its ten-crop test.
+
+    Args:
+        benchmark: A key of `BENCHMARK_SIZES`.
+        epochs: Passes over the training videos.
+        clip_frames: Number of frames of a clip, at stride 1.
+    """
+    size = BENCHMARK_SIZES[benchmark]
+    windows = len(half_overlapping_spans(size.frames, frames=clip_frames, stride=1))
+    return ExperimentStage(
+        f"fine-tuning on {benchmark}, {epochs} epochs",
+        trained=epochs * size.train,
+        embedded=size.test * windows * CROPS,
     )
 
 
-def stages(table: str, recipe: Recipe) -> list[Stage]:
-    """Return the stages of an experiment of the paper that need a network."""
-    first = pretraining_stage(recipe, SETS["ucf101"].train)
-    if table == "retrieval":
-        return [first, *(retrieval_stage(name) for name in SETS)]
-    return [first, *(finetune_stage(name) for name in SETS)]
+def experiment_stages(table: str, recipe: Recipe) -> list[ExperimentStage]:
+    """Return the stages of a table of the paper that need a network."""
+    pretraining = pretraining_stage(recipe, BENCHMARK_SIZES["ucf101"].train)
+    evaluation_stage = retrieval_stage if table == "retrieval" else finetune_stage
+    return [pretraining, *(evaluation_stage(benchmark) for benchmark in BENCHMARK_SIZES)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """What a forward pass of one clip costs here.
+class PassCost:
+    """The cost of one clip's forward pass on this machine.
 
     Attributes:
-        gflop: 10^9 multiplications and additions.
-        seconds: On this machine, without loading.
-        device: What was timed.
+        gflop: Multiplications and additions, in 10^9.
+        seconds: Time without loading.
+        device: Name of the device that was timed.
     """
 
     gflop: float
     seconds: float
     device: str
 
-    def about(self, recipe: Recipe) -> str:
-        """Say what the hours are made of."""
+    def describe(self, recipe: Recipe) -> str:
+        """Return what was counted and timed, in words."""
         clip = recipe.clip
+        clips_per_second = 1 / (PASSES_PER_TRAINING_CLIP * self.seconds)
         return (
-            f"One clip of {clip.frames} x {clip.size} x {clip.size} forward through the "
-            f"{recipe.encoder.depth}-layer network: {self.gflop:.0f} x 10^9 operations; training "
-            f"counts as {TRAINING} such passes. Timed here, {recipe.train.precision} on "
-            f"{self.device}: {1 / (TRAINING * self.seconds):.3g} clips trained a second. Loading "
-            "is not in it."
+            f"The forward pass of one clip of {clip.frames} x {clip.size} x {clip.size} takes "
+            f"{self.gflop:.0f} x 10^9 operations. Training on a clip counts as "
+            f"{PASSES_PER_TRAINING_CLIP} forward passes. Measured in {recipe.train.precision} on "
+            f"{self.device}: {clips_per_second:.3g} clips trained per second, without loading."
         )
 
-    def cells(self, stage: Stage, *, seeds: int) -> tuple[str, ...]:
-        """Return a stage's clips, operations and hours."""
+    def table_row(self, stage: ExperimentStage, *, seeds: int) -> tuple[str, ...]:
+        """Return name, clips, 10^15 operations, and hours of a stage for one seed and for all."""
         hours = stage.passes * self.seconds / 3600
         return (
             stage.name,
@@ -129,68 +153,71 @@ class Estimate:
         )
 
 
-def estimate(encoder: VideoEncoder, *, bf16: bool) -> Estimate:
-    """Count the operations of an encoder and time it here."""
+def measure_pass_cost(encoder: VideoEncoder, *, bf16: bool) -> PassCost:
+    """Count the operations of an encoder's forward pass, and time it on this machine."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "this CPU"
     seconds = seconds_per_pass(encoder, bf16=bf16)
-    return Estimate(gflop=gflop_per_clip(encoder), seconds=seconds, device=device)
+    return PassCost(gflop=gflop_per_clip(encoder), seconds=seconds, device=device)
 
 
-def flow_note(recipe: Recipe, videos: int, frames: int) -> str:
-    """Say what preparing the recipe's flow takes: processor time, from steps timed here, and disk.
+def describe_flow_cost(recipe: Recipe, *, videos: int, frames: int) -> str:
+    """Return the CPU time and the disk space of storing optical flow, in words.
 
     Args:
-        recipe: Its method, and the size of its clips.
-        videos: How many.
-        frames: Mean frames of one.
+        recipe: Decides the flow method and the size of the frames.
+        videos: Number of videos.
+        frames: Mean number of frames of a video.
     """
     steps = videos * (frames - 1)
     hours = steps * seconds_per_flow_step(recipe) / 3600
+    gigabytes = steps * FLOW_BYTES_PER_STEP / 1e9
     return (
         f"`slic prepare --flow` ({recipe.flow.method}) of {videos:,} videos of {frames} frames: "
-        f"{hours:,.0f} hours of one core of this machine, about {steps * FLOW_BYTES / 1e9:.0f} GB."
+        f"{hours:,.0f} hours of one core of this machine, about {gigabytes:.0f} GB."
     )
 
 
 def seconds_per_flow_step(recipe: Recipe, *, repetitions: int = 3) -> float:
-    """Return the median seconds of one step of flow, on a blurred noise that moves by a pixel."""
+    """Return the median time of optical flow between two frames.
+
+    The frames are blurred noise that moves by one pixel.
+    """
     width, height = read_size(recipe.clip.size)
     noise = np.random.default_rng(0).integers(0, 256, (height, width + 1), np.uint8)
-    picture = np.asarray(cv2.GaussianBlur(noise, (0, 0), 3), np.uint8)
+    frame = np.asarray(cv2.GaussianBlur(noise, (0, 0), 3), np.uint8)
     step, seconds = make_flow_step(recipe.flow.method), []
     for _ in range(repetitions):
         start = time.perf_counter()
-        step(picture[:, 1:].copy(), picture[:, :-1].copy())
+        step(frame[:, 1:].copy(), frame[:, :-1].copy())
         seconds.append(time.perf_counter() - start)
     return median(seconds)
 
 
 def gflop_per_clip(encoder: VideoEncoder) -> float:
-    """Return the 10^9 multiplications and additions of one clip's forward pass."""
+    """Return the multiplications and additions of one clip's forward pass, in 10^9."""
     shapes_only = copy.deepcopy(encoder).to("meta").eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        shapes_only(torch.empty(_clips(encoder, 1), device="meta"))
+        shapes_only(torch.empty(_clips_shape(encoder, 1), device="meta"))
     return float(counter.get_total_flops()) / 1e9
 
 
 def seconds_per_pass(
     encoder: VideoEncoder, *, bf16: bool, clips: int | None = None, repetitions: int = 3
 ) -> float:
-    """Return the seconds of a forward pass of one clip, from training steps on this machine.
+    """Return the time of one clip's forward pass, derived from training steps on this machine.
 
-    Timed on its GPU if there is one, else on its CPU; a training step counts as `TRAINING` passes.
-    Loading is not in it.
+    The steps run on the GPU if there is one. They do not load anything.
 
     Args:
         encoder: A copy of it is trained.
-        bf16: Whether the forward pass is autocast.
-        clips: Clips of a step; None is 32 on a GPU and 2 elsewhere.
-        repetitions: The median of so many steps is taken, after one to warm up.
+        bf16: Run the forward pass under autocast.
+        clips: Clips per step. None means 32 on a GPU and 2 elsewhere.
+        repetitions: Number of timed steps, after one to warm up; the median counts.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     count = clips or (32 if device.type == "cuda" else 2)
     trained = copy.deepcopy(encoder).to(device).train()
-    x = torch.randn(_clips(encoder, count), device=device)
+    x = torch.randn(_clips_shape(encoder, count), device=device)
     seconds = []
     for _ in range(repetitions + 1):
         start = time.perf_counter()
@@ -199,9 +226,9 @@ def seconds_per_pass(
         if device.type == "cuda":
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
-    return median(seconds[1:]) / count / TRAINING
+    return median(seconds[1:]) / count / PASSES_PER_TRAINING_CLIP
 
 
-def _clips(encoder: VideoEncoder, count: int) -> tuple[int, int, int, int, int]:
-    config = encoder.config
-    return (count, 3, config.frames, config.size, config.size)
+def _clips_shape(encoder: VideoEncoder, count: int) -> tuple[int, int, int, int, int]:
+    clip = encoder.clip
+    return (count, 3, clip.frames, clip.size, clip.size)

@@ -1,7 +1,7 @@
-"""The paper's published numbers: the commands that give ours, what they cost, how they compare.
+"""The paper's published numbers: the commands that reproduce them, and our runs beside them.
 
-Khorasgani, Chen and Shkurti, *SLIC*, CVPR 2022 (arXiv 2206.12534). Only the four numbers of its
-abstract and tables that name one protocol are quoted; nothing is filled in.
+Khorasgani, Chen and Shkurti, *SLIC*, CVPR 2022 (arXiv 2206.12534). Only the four numbers whose
+protocol the paper names are quoted.
 """
 
 import json
@@ -12,22 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from slic.errors import SlicError
+from slic.errors import ProtocolError, SlicError
 
-Table = Literal["retrieval", "classification"]
+PaperTable = Literal["retrieval", "classification"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
-    """One number of the paper, in percent, and where a run of ours leaves the same.
+class PublishedNumber:
+    """One number of the paper, and where a run of ours leaves the same number.
 
     Attributes:
         name: What was measured.
-        percent: The published value.
-        dataset: Of the test, as ``--labels`` names it.
-        kind: What follows ``slic evaluate``.
-        protocol: Its conditions in words.
-        conditions: What a file of scores must say, so that the numbers can be compared.
+        percent: The published value, in percent.
+        dataset: Name of the data set of the test, as in a source of labels.
+        kind: The name after ``slic evaluate``.
+        protocol: The conditions in words.
+        conditions: What a file of scores must contain to be comparable.
     """
 
     name: str
@@ -38,116 +38,128 @@ class Published:
     conditions: Mapping[str, object]
 
     @property
-    def file(self) -> str:
+    def scores_file(self) -> str:
         """Name of the JSON file in a run's folder."""
         return f"{self.kind}-{self.dataset}.json"
 
 
-_RETRIEVAL = "protocol `paper`: head output, 10 clips, cosine, any match, test among train"
-_AS_RETRIEVAL = {"protocol": "paper", "splits": "queries test, gallery train"}
-_FINETUNE = "150 epochs, Adam, all weights; ten-crop over half-overlapping windows"
-_AS_FINETUNE = {
+_RETRIEVAL_PROTOCOL = "protocol `paper`: head output, 10 clips, cosine, any match, test among train"
+_RETRIEVAL_CONDITIONS = {"protocol": "paper", "splits": "queries test, gallery train"}
+_FINETUNE_PROTOCOL = "150 epochs, Adam, all weights; ten-crop over half-overlapping windows"
+_FINETUNE_CONDITIONS = {
     "protocol": "finetune",
     "from_scratch": False,
     "splits": "train train, test test",
     "epochs": 150,
 }
-TABLES: dict[Table, tuple[Published, ...]] = {
+PAPER_TABLES: dict[PaperTable, tuple[PublishedNumber, ...]] = {
     "retrieval": (
-        Published(
+        PublishedNumber(
             name="UCF101 split 1, R@1",
             percent=71.6,
             dataset="ucf101",
             kind="retrieval",
-            protocol=_RETRIEVAL,
-            conditions=_AS_RETRIEVAL,
+            protocol=_RETRIEVAL_PROTOCOL,
+            conditions=_RETRIEVAL_CONDITIONS,
         ),
-        Published(
+        PublishedNumber(
             name="HMDB51 split 1, R@1, without training on it",
             percent=28.9,
             dataset="hmdb51",
             kind="retrieval",
-            protocol=_RETRIEVAL,
-            conditions=_AS_RETRIEVAL,
+            protocol=_RETRIEVAL_PROTOCOL,
+            conditions=_RETRIEVAL_CONDITIONS,
         ),
     ),
     "classification": (
-        Published(
+        PublishedNumber(
             name="UCF101 split 1, fine-tuned top-1",
             percent=83.2,
             dataset="ucf101",
             kind="finetune",
-            protocol=_FINETUNE,
-            conditions=_AS_FINETUNE,
+            protocol=_FINETUNE_PROTOCOL,
+            conditions=_FINETUNE_CONDITIONS,
         ),
-        Published(
+        PublishedNumber(
             name="HMDB51 split 1, fine-tuned top-1",
             percent=54.5,
             dataset="hmdb51",
             kind="finetune",
-            protocol=_FINETUNE,
-            conditions=_AS_FINETUNE,
+            protocol=_FINETUNE_PROTOCOL,
+            conditions=_FINETUNE_CONDITIONS,
         ),
     ),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """Our runs of one published number, in percent, one a seed."""
+class ReproducedNumber:
+    """Our runs for one published number.
 
-    published: Published
+    Attributes:
+        published: The published number.
+        percents: Our values in percent, one per seed.
+    """
+
+    published: PublishedNumber
     percents: tuple[float, ...]
 
-    def cells(self) -> tuple[str, ...]:
-        """Return name, published value, ours with its spread, seeds and protocol."""
+    def table_row(self) -> tuple[str, ...]:
+        """Return name, published value, our mean and deviation, number of seeds, and protocol."""
         n = len(self.percents)
-        spread = f" ± {statistics.stdev(self.percents):.1f}" if n > 1 else ""
-        ours = f"{statistics.mean(self.percents):.1f}{spread}" if n else "not run"
-        about = self.published
-        return (about.name, f"{about.percent:.1f}", ours, str(n), about.protocol)
+        deviation = f" ± {statistics.stdev(self.percents):.1f}" if n > 1 else ""
+        ours = f"{statistics.mean(self.percents):.1f}{deviation}" if n else "not run"
+        published = self.published
+        return (published.name, f"{published.percent:.1f}", ours, str(n), published.protocol)
 
 
-def commands(
-    table: Table, *, roots: Mapping[str, str], runs: str, seeds: Iterable[int]
+def reproduction_commands(
+    table: PaperTable, *, roots: Mapping[str, str], runs: str, seeds: Iterable[int]
 ) -> list[str]:
-    """Return the commands for a table, in the order to run them; each can go on after a kill.
+    """Return the commands that reproduce a table, in the order to run them.
 
     Args:
-        table: Which one.
+        table: A key of `PAPER_TABLES`.
         roots: Folder of each data set, ``ucf101`` and ``hmdb51``.
-        runs: Folder of the runs; `outcomes` looks for the numbers there.
-        seeds: One run each.
+        runs: Folder of the runs; `read_reproduced` reads the numbers from there.
+        seeds: Seeds of the runs.
     """
-    ucf101, rows = roots["ucf101"], TABLES[table]
-    lines = [_line("data", "check", row.dataset, roots[row.dataset]) for row in rows]
-    lines += [_line("prepare", ucf101, "--flow", "--recipe", "paper-ucf101")]
+    ucf101, rows = roots["ucf101"], PAPER_TABLES[table]
+    lines = [_command_line("data", "check", row.dataset, roots[row.dataset]) for row in rows]
+    lines += [_command_line("prepare", ucf101, "--flow", "--recipe", "paper-ucf101")]
     for seed in seeds:
         run = f"{runs}/seed{seed}"
         on_train = ("--labels", "ucf101:1", "--split", "train")
         settings = ("--recipe", "paper-ucf101", f"--train.seed={seed}")
-        lines += [_line("pretrain", ucf101, *on_train, *settings, "--out", run)]
-        lines += [_evaluation(row, roots[row.dataset], run, seed) for row in rows]
+        lines += [_command_line("pretrain", ucf101, *on_train, *settings, "--out", run)]
+        lines += [_evaluation_command(row, roots[row.dataset], run, seed) for row in rows]
     return lines
 
 
-def outcomes(table: Table, runs: Path) -> list[Outcome]:
-    """Return what the runs below a folder reached: ``seed0``, ``seed1``, and so on.
+def read_reproduced(table: PaperTable, runs: Path) -> list[ReproducedNumber]:
+    """Return the numbers of the runs ``seed0``, ``seed1`` and so on below a folder.
+
+    Args:
+        table: A key of `PAPER_TABLES`.
+        runs: The folder.
 
     Raises:
-        SlicError: A file of scores cannot be read, or was made in another way than the paper's.
+        ProtocolError: A file of scores comes from other conditions than the paper's.
+        SlicError: A file of scores cannot be read.
     """
     return [
-        Outcome(
+        ReproducedNumber(
             published=row,
-            percents=tuple(_percent(file, row) for file in sorted(runs.glob(f"seed*/{row.file}"))),
+            percents=tuple(
+                _read_percent(file, row) for file in sorted(runs.glob(f"seed*/{row.scores_file}"))
+            ),
         )
-        for row in TABLES[table]
+        for row in PAPER_TABLES[table]
     ]
 
 
-def as_table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
-    """Return rows as a Markdown table, which a terminal shows well too."""
+def markdown_table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
+    """Return rows as a Markdown table with aligned columns."""
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
     lines = [header, ["-" * width for width in widths], *rows]
     return "\n".join(
@@ -156,32 +168,33 @@ def as_table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
     )
 
 
-def _evaluation(row: Published, root: str, run: str, seed: int) -> str:
+def _evaluation_command(row: PublishedNumber, root: str, run: str, seed: int) -> str:
     words = ["evaluate", row.kind, root, "--labels", f"{row.dataset}:1"]
-    words += ["--encoder", f"{run}/encoder", "--json", f"{run}/{row.file}"]
+    words += ["--encoder", f"{run}/encoder", "--json", f"{run}/{row.scores_file}"]
     if row.kind == "finetune":
         words += ["--out", f"{run}/{row.kind}-{row.dataset}", "--seed", str(seed)]
-    return _line(*words)
+    return _command_line(*words)
 
 
-def _line(*words: str) -> str:
+def _command_line(*words: str) -> str:
     return shlex.join(("slic", *words))
 
 
-def _percent(file: Path, row: Published) -> float:
+def _read_percent(file: Path, row: PublishedNumber) -> float:
     try:
         scores: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         share = scores["recall"]["1"] if "recall" in scores else scores["top_1"]
         percent = 100 * float(share)
-        told = scores | scores.get("settings", {}) | {"protocol": scores["protocol"].split(":")[0]}
+        protocol = scores["protocol"].split(":")[0]
+        found = scores | scores.get("settings", {}) | {"protocol": protocol}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SlicError(
             f"{file}: no scores of `slic evaluate` ({type(error).__name__}: {error}). Run it again."
         ) from error
     for name, wanted in {**row.conditions, "labels": f"{row.dataset}:1"}.items():
-        if told.get(name) != wanted:
-            raise SlicError(
-                f"{file}: its {name} is {told.get(name)!r}, and the paper's number is one of "
+        if found.get(name) != wanted:
+            raise ProtocolError(
+                f"{file}: its {name} is {found.get(name)!r}, but the paper's number needs "
                 f"{wanted!r}. Run the command of `slic reproduce` again, or move the file away."
             )
     return percent

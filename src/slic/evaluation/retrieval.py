@@ -1,7 +1,7 @@
-"""Nearest-neighbour retrieval: queries of one split look for their own action in another.
+"""Nearest-neighbour retrieval: find the label of a query among its neighbours in a gallery.
 
-R@k is the share of *all* queries with at least one video of their label among the k nearest of the
-gallery (any-match, as in the paper). No query is dropped, also not one whose label is not there.
+R@k is the share of *all* queries with at least one video of their label among their k nearest
+gallery videos (any match, as in the paper). A query whose label the gallery lacks counts as a miss.
 """
 
 import math
@@ -13,70 +13,30 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from slic.embeddings import AllWindows, Layer
-from slic.evaluation.ranking import (
-    GALLERY_BLOCK,
-    first_match_rank,
-    match_ranks,
-    rank,
-    similarity_rows,
-)
+from slic.evaluation.base import LabelledSplit
+from slic.evaluation.ranking import first_match_rank, match_ranks, rank, similarity_rows
+from slic.neighbours.exact import GALLERY_BLOCK_ROWS
 
-RECALL_AT = (1, 5, 10, 20, 50)
-FEW = 1000  # as many nearest of a large gallery are cheaper to keep than all are to rank
-LOWEST, CONFUSED = 10, 5  # labels and pairs that the table shows; JSON has all
-
-
-@dataclass(frozen=True, kw_only=True)
-class RetrievalProtocol:
-    """How a video becomes the vector that is compared (docs/protocols.md).
-
-    Attributes:
-        layer: Output of the projection head, or of the backbone before it.
-        clips: Evenly spaced clips of a video, ``linspace(L / 2, T - L / 2, clips)``, averaged; or
-            ``"windows"``: all half-overlapping windows, each scaled to length 1, averaged.
-        centre: Whether each split's mean vector is subtracted from it.
-    """
-
-    layer: Layer
-    clips: int | AllWindows = 10
-    centre: bool = False
-
-    def __str__(self) -> str:
-        """Say the protocol in one line, to stand beside the number."""
-        windows = self.clips == "windows"
-        clips = (
-            "all half-overlapping windows, each of length 1" if windows else f"{self.clips} clips"
-        )
-        centred = ", mean-centred per split" if self.centre else ""
-        return f"{self.layer} output, mean over {clips}{centred}, cosine, any match"
-
-
-PROTOCOLS = {
-    "paper": RetrievalProtocol(layer="head"),
-    "backbone": RetrievalProtocol(layer="backbone"),
-    "paper-centred": RetrievalProtocol(layer="head", centre=True),
-    "backbone-centred": RetrievalProtocol(layer="backbone", centre=True),
-    # Han, Xie and Zisserman, CoCLR, NeurIPS 2020; docs/protocols.md says where their code differs
-    "sliding-windows": RetrievalProtocol(layer="backbone", clips="windows", centre=True),
-}
+RECALL_KS = (1, 5, 10, 20, 50)
+MAX_TOP_K = 1000  # up to here, keeping the top k of a large gallery is cheaper than whole rows
+TABLE_LABELS, TABLE_PAIRS = 10, 5  # rows of the text table; the JSON has all
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetrievalScores:
-    """What one retrieval gave, and by which protocol.
+    """The scores of one retrieval.
 
     Attributes:
-        recall: R@k for each k, between 0 and 1.
-        mean_average_precision: Over the whole ranked gallery; a query without a match counts 0;
-            NaN when it was left out.
+        recall: R@k for each k, in [0, 1].
+        mean_average_precision: Mean over the queries of the average precision of the whole ranked
+            gallery; a query without a match counts as 0. NaN if it was not computed.
         queries: Number of queries; all of them count.
         gallery: Number of gallery videos.
-        unmatched_queries: Queries whose label no gallery video has: always misses.
+        unmatched_queries: Number of queries whose label no gallery video has.
         per_class_recall: R@1 of the queries of each label.
-        confusion: Label of the queries -> label of their nearest neighbours -> how many, most
-            frequent first.
-        protocol: The conditions in words.
+        confusion: Label of the queries -> label of the nearest neighbour -> number of queries, the
+            most frequent first.
+        protocol: The conditions of the evaluation in words.
     """
 
     recall: dict[int, float]
@@ -89,7 +49,7 @@ class RetrievalScores:
     protocol: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON; the recalls are keyed ``"1"``, ``"5"``, ..."""
+        """Return plain values for JSON; the keys of ``recall`` are ``"1"``, ``"5"``, ..."""
         precision = self.mean_average_precision
         return {
             "protocol": self.protocol,
@@ -103,13 +63,13 @@ class RetrievalScores:
         }
 
     def table(self) -> str:
-        """Return the scores in percent with their protocol, for a terminal.
+        """Return the scores in percent and the protocol as text.
 
-        Of many labels, those of the lowest R@1 are shown, and the pairs mistaken most often.
+        The table lists the labels of lowest R@1 and the pairs of labels confused most often.
         """
-        figures = {f"R@{k}": value for k, value in self.recall.items()}
+        numbers = {f"R@{k}": value for k, value in self.recall.items()}
         if not math.isnan(self.mean_average_precision):
-            figures["mAP"] = self.mean_average_precision
+            numbers["mAP"] = self.mean_average_precision
         sizes = f"{self.queries} queries, gallery of {self.gallery}"
         if self.unmatched_queries:
             sizes += f"; {self.unmatched_queries} queries have no match in it and count as misses"
@@ -117,24 +77,24 @@ class RetrievalScores:
             [
                 f"retrieval ({self.protocol})",
                 sizes,
-                "".join(f"{name:>8}" for name in figures),
-                "".join(f"{100 * value:>8.1f}" for value in figures.values()),
-                *self._lowest_labels(),
-                *self._most_confused(),
+                "".join(f"{name:>8}" for name in numbers),
+                "".join(f"{100 * value:>8.1f}" for value in numbers.values()),
+                *self._lowest_label_lines(),
+                *self._confused_pair_lines(),
             ]
         )
 
-    def _lowest_labels(self) -> list[str]:
-        lowest = sorted(self.per_class_recall.items(), key=lambda item: item[1])[:LOWEST]
+    def _lowest_label_lines(self) -> list[str]:
+        lowest = sorted(self.per_class_recall.items(), key=lambda item: item[1])[:TABLE_LABELS]
         width = max(len(label) for label, _ in lowest)
-        of = f", the {LOWEST} lowest of {len(self.per_class_recall)}"
+        of = f", the {TABLE_LABELS} lowest of {len(self.per_class_recall)}"
         return [
-            f"R@1 by label{of if len(self.per_class_recall) > LOWEST else ''}",
+            f"R@1 by label{of if len(self.per_class_recall) > TABLE_LABELS else ''}",
             *(f"  {label:<{width}} {100 * recall:6.1f}" for label, recall in lowest),
         ]
 
-    def _most_confused(self) -> list[str]:
-        pairs = Counter(
+    def _confused_pair_lines(self) -> list[str]:
+        shares = Counter(
             {
                 (label, found): count / sum(of_label.values())
                 for label, of_label in self.confusion.items()
@@ -142,11 +102,11 @@ class RetrievalScores:
                 if found != label
             }
         )
-        shown = [
+        lines = [
             f"  {label} -> {found}: {100 * share:.0f} % ({self.confusion[label][found]} queries)"
-            for (label, found), share in pairs.most_common(CONFUSED)
+            for (label, found), share in shares.most_common(TABLE_PAIRS)
         ]
-        return ["most often mistaken, query -> nearest neighbour", *shown] if shown else []
+        return ["most often mistaken, query -> nearest neighbour", *lines] if lines else []
 
 
 def evaluate(
@@ -155,41 +115,49 @@ def evaluate(
     gallery_embeddings: Float[np.ndarray, "n ... d"],
     gallery_labels: Sequence[str],
     *,
-    ks: Sequence[int] = RECALL_AT,
+    ks: Sequence[int] = RECALL_KS,
     centre: bool = False,
     average_precision: bool = True,
     protocol: str = "cosine, any match in the top k",
 ) -> RetrievalScores:
-    """Score the retrieval of every query's label in the gallery.
+    """Score the retrieval of labels by exact cosine nearest neighbours.
 
-    Exact, in blocks: memory grows with the vectors, never with queries times gallery.
+    Memory grows with the number of vectors, not with queries times gallery.
 
     Args:
-        query_embeddings: One vector a video, or one a clip, which are averaged.
-        query_labels: Their labels.
-        gallery_embeddings: As the queries.
-        gallery_labels: Their labels.
-        ks: The k of R@k; a k beyond the gallery means the whole gallery.
-        centre: Subtract the queries' mean from the queries, the gallery's from the gallery.
-        average_precision: Also the mAP. It sorts the gallery for every query, which the rest does
-            not; with a million videos that is most of the time.
-        protocol: Words that are kept beside the numbers.
+        query_embeddings: One vector per video, or one per clip; clips are averaged.
+        query_labels: One label per query.
+        gallery_embeddings: The same for the gallery.
+        gallery_labels: One label per gallery video.
+        ks: The k of R@k. A k larger than the gallery means the whole gallery.
+        centre: Subtract the mean of the queries from the queries, that of the gallery from the
+            gallery.
+        average_precision: Compute the mean average precision too. It needs the gallery sorted for
+            every query, which takes most of the time with a million videos.
+        protocol: The conditions in words, kept beside the numbers.
+
+    Returns:
+        The scores. Of equal similarities, the video earlier in the gallery is the nearer one.
+
+    Example:
+        >>> evaluate(queries, ["run", "wave"], gallery, ["run", "jump", "wave"]).recall[1]
+        0.5
     """
     _require_one_label_each(query_embeddings, query_labels, "queries")
     _require_one_label_each(gallery_embeddings, gallery_labels, "gallery")
-    sides = (query_embeddings, query_labels, gallery_embeddings, gallery_labels)
-    k = max(ks, default=1)
-    few_will_do = not average_precision and k <= FEW and len(gallery_labels) > GALLERY_BLOCK
-    scored = (
-        _from_the_nearest(*sides, k=k, centre=centre)
-        if few_will_do
-        else _from_whole_rows(*sides, centre=centre, average_precision=average_precision)
+    both = (query_embeddings, query_labels, gallery_embeddings, gallery_labels)
+    k, large = max(ks, default=1), len(gallery_labels) > GALLERY_BLOCK_ROWS
+    top_k_suffices = large and k <= MAX_TOP_K and not average_precision
+    results = (
+        _results_from_top_k(*both, k=k, centre=centre)
+        if top_k_suffices
+        else _results_from_rows(*both, centre=centre, average_precision=average_precision)
     )
     first, precision = np.empty(len(query_labels)), np.empty(len(query_labels))
     confusion: dict[str, Counter[str]] = {label: Counter() for label in sorted(set(query_labels))}
-    for query, (label, found) in enumerate(zip(query_labels, scored, strict=True)):
-        confusion[label][gallery_labels[found.nearest]] += 1
-        first[query], precision[query] = found.first, found.precision
+    for query, (label, result) in enumerate(zip(query_labels, results, strict=True)):
+        confusion[label][gallery_labels[result.nearest]] += 1
+        first[query], precision[query] = result.first_match, result.average_precision
     return RetrievalScores(
         recall={k: float((first <= k).mean()) for k in ks},
         mean_average_precision=float(precision.mean()),
@@ -204,21 +172,32 @@ def evaluate(
     )
 
 
-class _Found(NamedTuple):
-    """What one query found.
+def chance_recall(split: LabelledSplit, k: int = 1) -> float:
+    """Return the expected R@k of k different gallery videos drawn at random.
+
+    A k larger than the gallery means the whole gallery.
+    """
+    size, count = len(split.train_labels), Counter(split.train_labels)
+    k = min(k, size)
+    misses = [math.comb(size - count[label], k) / math.comb(size, k) for label in split.test_labels]
+    return 1.0 - float(np.mean(misses))
+
+
+class _QueryResult(NamedTuple):
+    """The result of one query.
 
     Attributes:
-        nearest: Place of the most similar gallery video.
-        first: Rank of the first match, from 1; infinity when its label is not in the gallery.
-        precision: Average precision; NaN when it was left out.
+        nearest: Index of the most similar gallery video.
+        first_match: Rank of the first match, from 1; infinity if the gallery lacks the label.
+        average_precision: NaN if it was not computed.
     """
 
     nearest: int
-    first: float
-    precision: float
+    first_match: float
+    average_precision: float
 
 
-def _from_the_nearest(
+def _results_from_top_k(
     queries: Float[np.ndarray, "q ... d"],
     query_labels: Sequence[str],
     gallery: Float[np.ndarray, "n ... d"],
@@ -226,18 +205,18 @@ def _from_the_nearest(
     *,
     k: int,
     centre: bool,
-) -> Iterator[_Found]:
-    """Look for matches among the k nearest; a first match beyond them has the rank k + 1."""
+) -> Iterator[_QueryResult]:
+    """Search the k nearest for matches; a first match beyond them gets the rank k + 1."""
     labels, known = np.asarray(gallery_labels, dtype=str), set(gallery_labels)
     order = rank(queries, gallery, k, centre=centre).indices
-    for label, places in zip(query_labels, order, strict=True):
-        matches = np.flatnonzero(labels[places] == label)
+    for label, indices in zip(query_labels, order, strict=True):
+        matches = np.flatnonzero(labels[indices] == label)
         beyond = k + 1.0 if label in known else math.inf
         first = matches[0] + 1.0 if len(matches) else beyond
-        yield _Found(int(places[0]), float(first), math.nan)
+        yield _QueryResult(int(indices[0]), float(first), math.nan)
 
 
-def _from_whole_rows(
+def _results_from_rows(
     queries: Float[np.ndarray, "q ... d"],
     query_labels: Sequence[str],
     gallery: Float[np.ndarray, "n ... d"],
@@ -245,17 +224,17 @@ def _from_whole_rows(
     *,
     centre: bool,
     average_precision: bool,
-) -> Iterator[_Found]:
-    """Rank every match of every query."""
-    members, nothing = _members(gallery_labels), np.empty(0, dtype=np.int64)
+) -> Iterator[_QueryResult]:
+    """Rank every match of every query in the whole gallery."""
+    members, none = _indices_by_label(gallery_labels), np.empty(0, dtype=np.int64)
     rows = similarity_rows(queries, gallery, centre=centre)
     for label, row in zip(query_labels, rows, strict=True):
-        matches = members.get(label, nothing)
-        score = _score(row, matches, average_precision=average_precision)
-        yield _Found(int(row.argmax()), *score)
+        matches = members.get(label, none)
+        scores = _first_match_and_precision(row, matches, average_precision=average_precision)
+        yield _QueryResult(int(row.argmax()), *scores)
 
 
-def _score(
+def _first_match_and_precision(
     row: Float32[np.ndarray, " n"], matches: Int[np.ndarray, " m"], *, average_precision: bool
 ) -> tuple[float, float]:
     """Return the rank of the first match (infinity without one) and the average precision."""
@@ -267,14 +246,14 @@ def _score(
     return float(ranks[0]), float((np.arange(1, len(ranks) + 1) / ranks).mean())
 
 
-def _members(labels: Sequence[str]) -> dict[str, Int[np.ndarray, " m"]]:
-    """Return the places of every label, ascending."""
+def _indices_by_label(labels: Sequence[str]) -> dict[str, Int[np.ndarray, " m"]]:
+    """Return the indices of every label, ascending."""
     names, code = np.unique(np.asarray(labels, dtype=str), return_inverse=True)
     by_name = np.argsort(code, kind="stable")
-    places = np.split(by_name, np.cumsum(np.bincount(code))[:-1])
-    return dict(zip(names.tolist(), places, strict=True))
+    indices = np.split(by_name, np.cumsum(np.bincount(code))[:-1])
+    return dict(zip(names.tolist(), indices, strict=True))
 
 
-def _require_one_label_each(embeddings: np.ndarray, labels: Sequence[str], side: str) -> None:
+def _require_one_label_each(embeddings: np.ndarray, labels: Sequence[str], part: str) -> None:
     if len(embeddings) != len(labels):
-        raise ValueError(f"{side}: {len(embeddings)} embeddings but {len(labels)} labels")
+        raise ValueError(f"{part}: {len(embeddings)} embeddings but {len(labels)} labels")

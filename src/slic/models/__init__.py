@@ -1,1 +1,1 @@
-"""Clip tensors in, embeddings out: backbones, the projection head, and their files."""
+"""Encoders: backbones, the projection head, and their files."""

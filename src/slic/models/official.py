@@ -1,4 +1,4 @@
-"""Read checkpoints of the same network made elsewhere: by SLIC's authors, by 3D-ResNets-PyTorch."""
+"""Import checkpoints of the authors of SLIC and of 3D-ResNets-PyTorch."""
 
 import re
 from collections.abc import Mapping
@@ -8,25 +8,29 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from slic.errors import CheckpointError
+from slic.errors import CheckpointError, RecipeError
+from slic.models.backbones.base import ClipSpec, Rgb
 from slic.models.backbones.r3d import BLOCKS_PER_LAYER, LAYER_CHANNELS
-from slic.models.encoder import EncoderConfig, VideoEncoder, load_exactly
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder, load_exactly
 
 TrainedOn = Literal["ucf101", "kinetics400"]
-Pixel = tuple[float, float, float]
-
-HEAD_NAMES = {"fc1.": "projection.0.", "bn_proj.": "projection.1.", "fc2.": "projection.3."}
-CLASSIFIER = ("backbone.fc.weight", "backbone.fc.bias")
-NORMALISATION: dict[TrainedOn | None, tuple[Pixel, Pixel]] = {
-    # mean and standard deviation of the pixels, 0..1, as those who trained on the set took them
+_HEAD_NAMES = {"fc1.": "head.0.", "bn_proj.": "head.1.", "fc2.": "head.3."}
+_CLASSIFIER_NAMES = ("backbone.fc.weight", "backbone.fc.bias")
+NORMALISATION: dict[TrainedOn | None, tuple[Rgb, Rgb]] = {
+    # mean and standard deviation in [0, 1], as used by those who trained on the set
     "ucf101": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "kinetics400": ((0.4345, 0.4051, 0.3775), (0.2768, 0.2713, 0.2737)),
     None: ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
 }
 
 
-class Imported(NamedTuple):
-    """An encoder from elsewhere, and the names of its weights that an encoder has no place for."""
+class ImportedEncoder(NamedTuple):
+    """An encoder of a checkpoint, and what of the checkpoint it leaves out.
+
+    Attributes:
+        encoder: The encoder.
+        left_out: Names of weights that an encoder does not have: those of a classifier.
+    """
 
     encoder: VideoEncoder
     left_out: tuple[str, ...]
@@ -41,60 +45,66 @@ def load_official(
     frames: int = 16,
     stride: int = 1,
     size: int | None = None,
-) -> Imported:
+) -> ImportedEncoder:
     """Return the encoder of a checkpoint, on the CPU and in evaluation mode.
 
-    Two kinds of file are read, told apart by their weights: those of SLIC's authors, with the
-    projection head; and those of 3D-ResNets-PyTorch (Hara et al., CVPR 2018), which have a
-    classifier in its place. The classifier is left out and named, and the encoder has no head.
-
-    Depth, width, shortcut and the head's sizes are read off the weights; what leaves no trace in
-    them is an argument.
+    Two kinds of files are read: those of the authors of SLIC, with a projection head, and those of
+    3D-ResNets-PyTorch (Hara et al., CVPR 2018), with a classifier. The classifier is left out, and
+    the encoder has no head. Depth, width, shortcut and head sizes are inferred from the weights.
 
     Args:
-        path: The file.
-        trained_on: Gives the normalisation of pixels that the network was trained with; None
-            means -1..1.
-        stem_stride: Frames, rows and columns between the places of the stem.
-        max_pool: Whether one follows the stem; None is no for the authors' files, else yes.
-        frames: Frames of a clip.
-        stride: Video frames from one frame of a clip to the next.
-        size: Pixels of a clip's side; None is 128 for the authors' files, 112 for the others.
+        path: The checkpoint. Nothing in it is executed.
+        trained_on: Data set whose pixel normalisation the network was trained with. None means
+            clips in [-1, 1].
+        stem_stride: Stride of the stem, in frames, rows and columns.
+        max_pool: Whether a max-pool follows the stem. None means no for files of the authors of
+            SLIC and yes for 3D-ResNets-PyTorch.
+        frames: Number of frames of a clip.
+        stride: Distance between two frames of a clip, in video frames.
+        size: Height and width of a clip, in pixels. None means 128 for files of the authors of
+            SLIC and 112 for 3D-ResNets-PyTorch.
 
     Raises:
-        CheckpointError: No such checkpoint, or weights that are not exactly such an encoder's.
+        CheckpointError: The file cannot be read, or its weights are not those of such an encoder.
     """
     path = Path(path)
-    state = {_our_name(name): value for name, value in _read_state(path).items()}
-    head = "projection.0.weight" in state
-    left_out = () if head else tuple(name for name in CLASSIFIER if name in state)
+    state = {_encoder_name(name): value for name, value in _read_state(path).items()}
+    has_head = "head.0.weight" in state
+    left_out = () if has_head else tuple(name for name in _CLASSIFIER_NAMES if name in state)
     for name in left_out:
         del state[name]
     mean, std = NORMALISATION[trained_on]
+    stem = {
+        "stem_stride": stem_stride,
+        "max_pool": not has_head if max_pool is None else max_pool,
+    }
     try:
-        encoder = VideoEncoder(
-            EncoderConfig(
-                **_architecture(state, path, head=head),
-                mean=mean,
-                std=std,
-                stem_stride=stem_stride,
-                max_pool=not head if max_pool is None else max_pool,
+        config = EncoderConfig(
+            backbone="r3d",
+            arguments=_backbone_arguments(state, path, has_head=has_head) | stem,
+            head=_head_spec(state) if has_head else HeadSpec(hidden=0, embedding=0),
+            clip=ClipSpec(
                 frames=frames,
                 stride=stride,
-                size=size or (128 if head else 112),
-                view="both" if head else "rgb",
-            )
+                size=size or (128 if has_head else 112),
+                mean=mean,
+                std=std,
+            ),
+            modalities=("rgb", "flow") if has_head else ("rgb",),
         )
-    except (ValueError, TypeError) as error:  # weights of sizes that no network has
-        raise CheckpointError(f"{path}: no 3D ResNet has such weights ({error}).") from error
+        encoder = VideoEncoder(config)
+    except (RecipeError, ValueError, TypeError) as error:  # sizes that no network has
+        raise CheckpointError(f"{path}: no 3D ResNet has such weights ({error})") from error
     load_exactly(encoder, state, source=path)
-    return Imported(encoder.eval(), tuple(name.removeprefix("backbone.") for name in left_out))
+    return ImportedEncoder(
+        encoder.eval(), tuple(name.removeprefix("backbone.") for name in left_out)
+    )
 
 
 def _read_state(path: Path) -> Mapping[str, Tensor]:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # of a damaged file, torch's reader lets any kind of error out
+    except Exception as error:  # torch lets any kind of error out of a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path}: no readable checkpoint ({reason}).") from error
     state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
@@ -108,39 +118,37 @@ def _read_state(path: Path) -> Mapping[str, Tensor]:
     return state
 
 
-def _our_name(name: str) -> str:
-    """Return our name of a weight; many were saved from inside a DataParallel."""
-    name = name.removeprefix("module.")
-    for theirs, ours in HEAD_NAMES.items():
+def _encoder_name(name: str) -> str:
+    """Return the name of a weight in a `VideoEncoder`."""
+    name = name.removeprefix("module.")  # many files were saved from inside a DataParallel
+    for theirs, ours in _HEAD_NAMES.items():
         if name.startswith(theirs):
             return ours + name.removeprefix(theirs)
     return f"backbone.{name}"
 
 
-def _architecture(state: Mapping[str, Tensor], path: Path, *, head: bool) -> dict[str, Any]:
-    """Read off the weights what the encoder's configuration needs."""
+def _head_spec(state: Mapping[str, Tensor]) -> HeadSpec:
+    return HeadSpec(hidden=len(state["head.0.weight"]), embedding=len(state["head.3.weight"]))
+
+
+def _backbone_arguments(
+    state: Mapping[str, Tensor], path: Path, *, has_head: bool
+) -> dict[str, Any]:
+    """Infer depth, width and shortcut from the weights."""
     blocks = tuple(
-        len(
-            {
-                name
-                for name in state
-                if re.fullmatch(rf"backbone\.layer{n}\.\d+\.conv1\.weight", name)
-            }
-        )
+        sum(bool(re.fullmatch(rf"backbone\.layer{n}\.\d+\.conv1\.weight", name)) for name in state)
         for n in range(1, 5)
     )
     bottleneck = "backbone.layer1.0.conv3.weight" in state
     depths = [d for d, b in BLOCKS_PER_LAYER.items() if b == blocks and (d >= 50) == bottleneck]
-    if not depths or (head and "projection.3.weight" not in state):
+    if not depths or (has_head and "head.3.weight" not in state):
         raise CheckpointError(
             f"{path}: not a 3D ResNet of depth 10, 18, 34 or 50, with a whole projection head or "
             f"none (blocks per layer {blocks})."
         )
     return {
-        "backbone": f"r3d{depths[0]}",
-        # the widest layer: channels are rounded down, and its rounding implies all others
+        "depth": depths[0],
+        # channels are rounded down; the width of the widest layer gives all others
         "width": len(state["backbone.layer4.0.conv1.weight"]) / LAYER_CHANNELS[-1],
         "shortcut": "B" if any(".downsample." in name for name in state) else "A",
-        "hidden": len(state["projection.0.weight"]) if head else 0,
-        "embedding": len(state["projection.3.weight"]) if head else 0,
     }

@@ -1,8 +1,9 @@
 """Exact nearest neighbours by cosine similarity, in blocks of the similarity matrix.
 
 All functions take unit rows (`slic.neighbours.rows.unit_rows`), so an inner product is a cosine.
-Of equally near rows, the first is the nearer one. Memory grows with the rows and the result, never
-with queries times gallery.
+Of equally near rows, the first is the nearer one. (Exact copies of a row may still change places:
+a matrix product can differ in the last bit with the position of a row.) Memory grows with the rows
+and the result, never with queries times gallery.
 """
 
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from jaxtyping import Float32, Int, Int64
 from torch import Tensor
 
 MAX_BLOCK_SIMILARITIES = 2**25
-"""Similarities held at once by `nearest_rows`: 128 MiB, whatever the size of the gallery."""
+"""Similarities held at once: 128 MiB, whatever the size of the gallery."""
 GALLERY_BLOCK_ROWS = 2**16
 """Gallery rows in a block of `nearest_rows`; smaller blocks spend more time in Python."""
 SQUARE_BLOCK_ROWS = 1024
@@ -104,7 +105,7 @@ def merge_nearest(
         indices: Positions, or ids, of the rows of the block.
         k: Neighbours per query.
     """
-    if len(similarity) == 0:
+    if similarity.size == 0:
         return found
     if k == 1:
         return _merge_one(found, similarity, indices)
@@ -129,17 +130,19 @@ def _merge_one(
 
 def _merge_row(
     places: Int64[np.ndarray, " m"],
-    similarities: Float32[np.ndarray, " m"],
+    values: Float32[np.ndarray, " m"],
     row: Float32[np.ndarray, " b"],
     indices: Int64[np.ndarray, " b"],
     *,
     k: int,
 ) -> tuple[Int64[np.ndarray, " l"], Float32[np.ndarray, " l"]]:
-    least = similarities[-1] if len(similarities) == k else -np.inf
-    nearer = np.flatnonzero(row > least)  # an equal one comes later in the gallery
-    both = np.concatenate([similarities, row[nearer]])
-    order = largest(both, k)
-    return np.concatenate([places, indices[nearer]])[order], both[order]
+    if len(values) == k:
+        nearer = np.flatnonzero(row > values[-1])  # an equal one comes later in the gallery
+        indices, row = indices[nearer], row[nearer]
+    if len(values):
+        indices, row = np.concatenate([places, indices]), np.concatenate([values, row])
+    order = largest(row, k)
+    return indices[order], row[order]
 
 
 def largest(row: Float32[np.ndarray, " n"], k: int) -> Int64[np.ndarray, " k"]:

@@ -1,8 +1,11 @@
-"""Learning an encoder from unlabelled videos."""
+"""Pretraining: learn an encoder from unlabelled videos (paper, section 3).
 
-from slic.pretraining.entry import pretrain
-from slic.pretraining.reporting import Observer
-from slic.pretraining.run import PretrainResult
+`loop.train` is the method. `entry.pretrain` starts a run, `build` makes its parts from a recipe,
+and everything that is not the method (logs, checkpoints, signals) is a callback.
+"""
+
+from slic.pretraining.entry import PretrainResult, pretrain
+from slic.pretraining.observer import Observer
 from slic.runs import StopRequested
 
 __all__ = ["Observer", "PretrainResult", "StopRequested", "pretrain"]

@@ -1,23 +1,46 @@
-"""Where a run starts: check the videos and the folder, then hand over to the loop."""
+"""Start a run: check the videos and the folder, then hand over to the loop."""
 
 import importlib.util
-import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 
-from slic.clips.spans import extent
-from slic.errors import CatalogError, CheckpointError
-from slic.files import atomic_path
+from slic.callbacks import Callback, CallbackList
+from slic.errors import CatalogError, CheckpointError, VideoError
+from slic.pretraining.build import advice_for, build_run, resolve_precision
+from slic.pretraining.checkpointing import Checkpointer, restore
+from slic.pretraining.compat import COMPAT
+from slic.pretraining.distributed import Processes
 from slic.pretraining.folder import RunFolder
-from slic.pretraining.parts import settled
-from slic.pretraining.reporting import Observer
-from slic.pretraining.run import PretrainResult, Run
-from slic.recipe import Recipe, checked, load_recipe, save_recipe
+from slic.pretraining.loop import Run, train
+from slic.pretraining.observer import Observer
+from slic.pretraining.run_log import RunLog
+from slic.pretraining.state import videos_digest
+from slic.recipe import Recipe, load_recipe, save_recipe
+from slic.runs import stop_at_ctrl_c
 from slic.videos.catalog import Catalog
 
-_log = logging.getLogger("slic")
+
+@dataclass(frozen=True)
+class PretrainResult:
+    """The outcome of a finished run.
+
+    Attributes:
+        folder: The run folder.
+        encoder: Folder of the encoder, for `VideoEncoder.from_pretrained`.
+        steps: Number of steps.
+        seconds: Seconds that this call took.
+    """
+
+    folder: Path
+    encoder: Path
+    steps: int
+    seconds: float
 
 
 def pretrain(
@@ -27,82 +50,133 @@ def pretrain(
     recipe: Recipe | str = "best",
     resume: bool = False,
     observer: Observer | None = None,
+    callbacks: Sequence[Callback] = (),
     progress: bool = True,
 ) -> PretrainResult:
-    """Learn an encoder from unlabelled videos.
+    """Learn an encoder from unlabelled videos (paper, section 3).
 
     Args:
         catalog: The videos, or a folder of them.
-        out: Run folder: recipe, log, checkpoints, clusters and at the end the encoder.
-        recipe: Settings, or the name of a shipped recipe. A resumed run must bring the same. The
-            precision ``auto`` is settled here, and the run's folder says as what.
-        resume: Go on from the folder's checkpoint. On a CPU the result is the same, bit for
-            bit, as that of a run never stopped (same machine, same number of processes); on a GPU
-            as far as its kernels repeat themselves.
-        observer: Sees every round's clusters, and has no way to change them.
-        progress: Show a bar on stderr.
+        out: Run folder: recipe, log, checkpoints, clusters and, at the end, the encoder.
+        recipe: The recipe, or the name of one. A resumed run must bring the same recipe.
+        resume: Continue from the checkpoint in ``out``. On a CPU the weights are bit for bit those
+            of a run without interruption, with the same number of processes on the same kind of
+            machine. On a GPU that depends on its kernels.
+        observer: Sees the pseudo-labels of each round, and cannot change them.
+        callbacks: Called between the steps, after those of the recipe.
+        progress: Whether to show progress bars on stderr.
 
     Raises:
-        CatalogError: Too few videos, or too many that cannot be read.
-        CheckpointError: The folder holds another run, or cannot be written; or processes differ
-            in the videos that they found, or in where they resume.
-        RecipeError: An impossible setting.
-        TrainingError: Losses that stay non-finite.
-        StopRequested: Ctrl-C; the state was saved.
+        CatalogError: There are too few videos, or too many that cannot be read.
+        CheckpointError: ``out`` holds another run, or the processes of the run disagree.
+        RecipeError: A setting has an impossible value.
+        StopRequested: Ctrl-C or SIGTERM; the run is saved.
+        TrainingError: The losses are not finite for many steps.
+        WriteError: ``out`` cannot be written.
+
+    Example:
+        >>> result = pretrain("videos", out="run", recipe="best")
+        >>> encoder = VideoEncoder.from_pretrained(result.encoder)
     """
-    recipe = load_recipe(recipe) if isinstance(recipe, str) else checked(recipe)
+    started = time.monotonic()
+    recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     if not isinstance(catalog, Catalog):
         catalog = Catalog.from_folder(catalog, progress=progress)
     catalog.require_usable()
-    if recipe.compat == "official":
-        catalog = _of_two_clips(catalog, recipe)
-    if len(catalog) < 2:
-        raise CatalogError(f"{catalog.root}: {len(catalog)} video; learning needs at least 2.")
-    accelerator = Accelerator(
+    catalog = COMPAT[recipe.compat].select_videos(catalog, recipe.clip)
+    processes = Processes(_accelerator(out))
+    _require_enough_videos(catalog, recipe, processes)
+    recipe = resolve_precision(recipe, processes.device)
+    ids = [video.id for video in catalog]
+    with _opened_folder(Path(out), recipe, processes, resume=resume) as folder:
+        run = build_run(recipe, catalog, processes, progress=progress)
+        if processes.is_main:  # only now, so that a recipe that cannot be built leaves no run
+            folder.start()
+            save_recipe(recipe, folder.recipe)
+        if resume:
+            restore(run, folder, ids=ids)
+        place = (run.state.epoch, run.state.batch, run.state.step)
+        processes.require_agreement(videos_digest(ids), place, folder.path)
+        advice = advice_for(recipe, catalog, run)
+        with (
+            RunLog(
+                folder, processes, ids=ids, observer=observer, advice=advice, progress=progress
+            ) as log,
+            stop_at_ctrl_c() as stop_requested,
+        ):
+            checkpointer = Checkpointer(
+                folder,
+                log,
+                ids=ids,
+                stop_requested=stop_requested,
+                snapshot_every_epochs=recipe.train.snapshot_every_epochs,
+            )
+            run.callbacks = CallbackList([log, *recipe.build_callbacks(), *callbacks, checkpointer])
+            _train_and_save_before_errors(run, checkpointer)
+        if processes.is_main:
+            run.encoder.eval().save_pretrained(folder.encoder)
+    return PretrainResult(folder.path, folder.encoder, run.state.step, time.monotonic() - started)
+
+
+def _train_and_save_before_errors(run: Run, checkpointer: Checkpointer) -> None:
+    """Train; if a video cannot be read between two steps, save first.
+
+    Once the file is back, the run can then be resumed. The start of an epoch needs no saving: it
+    was saved when the epoch before it ended.
+    """
+    try:
+        train(run)
+    except VideoError:
+        if run.state.batch:
+            checkpointer.save(run)
+        raise
+
+
+def _accelerator(out: str | Path) -> Accelerator:
+    return Accelerator(
         cpu=not torch.cuda.is_available(),
         log_with=["tensorboard"] if importlib.util.find_spec("tensorboard") else None,
         project_dir=str(out),
     )
-    recipe = settled(recipe, accelerator.device)
-    if min(len(catalog), recipe.train.batch_size) < accelerator.num_processes:
+
+
+def _require_enough_videos(catalog: Catalog, recipe: Recipe, processes: Processes) -> None:
+    if len(catalog) < 2:
+        raise CatalogError(f"{catalog.root}: {len(catalog)} video; learning needs at least 2.")
+    if min(len(catalog), recipe.train.batch_size) < processes.count:
         raise CatalogError(
             f"{catalog.root}: {len(catalog)} videos in batches of {recipe.train.batch_size} are "
-            f"too few for {accelerator.num_processes} processes."
+            f"too few for {processes.count} processes."
         )
-    if not accelerator.is_main_process:
-        return Run(recipe, catalog, RunFolder(Path(out)), accelerator).go(
-            resume, None, progress=False
-        )
-    with RunFolder(Path(out)) as folder:
+
+
+@contextmanager
+def _opened_folder(
+    path: Path, recipe: Recipe, processes: Processes, *, resume: bool
+) -> Iterator[RunFolder]:
+    """Give the run folder; the main process locks it and checks what is in it."""
+    folder = RunFolder(path)
+    if not processes.is_main:
+        yield folder
+        return
+    with folder:
         _refuse_another_run(folder, recipe, resume=resume)
-        run = Run(recipe, catalog, folder, accelerator)
-        with atomic_path(folder.recipe) as temporary:  # all parts could be built: this run's folder
-            save_recipe(recipe, temporary)
-        return run.go(resume, observer, progress=progress)
-
-
-def _of_two_clips(catalog: Catalog, recipe: Recipe) -> Catalog:
-    """Leave out the videos that do not hold two clips, as the authors do, and say how many."""
-    least = 2 * extent(recipe.clip.frames, recipe.clip.stride)
-    kept = catalog.subset([video.id for video in catalog if video.frames >= least])
-    if short := len(catalog) - len(kept):
-        _log.warning("%d videos of fewer than %d frames are left out (compat).", short, least)
-    return kept
+        yield folder
 
 
 def _refuse_another_run(folder: RunFolder, recipe: Recipe, *, resume: bool) -> None:
-    """See that the folder is free, or holds the very run to resume."""
+    """Check that the folder is free, or holds the run to resume."""
     if not resume:
         if folder.has_run:
             raise CheckpointError(
-                f"{folder.path}: a run is already here; go on with it by --resume, "
-                "or start anew with another --out."
+                f"{folder.path}: a run is already here. Resume it, or choose another folder."
             )
         return
     if not folder.has_run:
-        raise CheckpointError(f"{folder.path}: there is no run to resume; leave --resume out.")
+        raise CheckpointError(f"{folder.path}: there is no run to resume.")
+    folder.require_format()
     if load_recipe(folder.recipe) != recipe:
         raise CheckpointError(
-            f"{folder.recipe}: the run to resume has other settings; "
-            "resume without settings of your own, or start anew with another --out."
+            f"{folder.recipe}: the run to resume has other settings. Resume it without settings, "
+            "or choose another folder."
         )

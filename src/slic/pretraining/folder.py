@@ -1,4 +1,4 @@
-"""The folder of one run: who may write to it, its log, and where its files lie."""
+"""The folder of a run: its files, its log, and its lock (docs/formats.md)."""
 
 import json
 import math
@@ -9,18 +9,35 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from slic.errors import CheckpointError
-from slic.files import atomic_path
+from slic.errors import FormatError, WriteError
+from slic.files import atomic_path, reason_of, write_atomically
 from slic.runs import lock_folder, read_log
+
+RUN_FORMAT = 1
+"""Version of the files of a run. Raise it when the meaning of one changes (docs/formats.md)."""
 
 
 class RunFolder:
-    """A run's files; used as a context, it is locked against a second writer."""
+    """The files of a run. Used as a context, it is locked against a second writer.
+
+    Args:
+        path: The folder.
+
+    Attributes:
+        about: Version of the format.
+        recipe: All settings of the run.
+        checkpoint: Where the run stands.
+        encoder: The encoder of a finished run.
+        log_file: One JSON object per round, step and warning.
+
+    Raises:
+        WriteError: On entry, if the folder cannot be written or is in use.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.recipe = path / "recipe.yaml"
-        self.catalog = path / "catalog.txt"
+        self.about = path / "run.json"
         self.checkpoint = path / "checkpoints" / "last.pt"
         self.encoder = path / "encoder"
         self.log_file = path / "log.jsonl"
@@ -28,17 +45,37 @@ class RunFolder:
         self._log: IO[str] | None = None
 
     def snapshot(self, step: int) -> Path:
-        """Return the folder of the encoder kept after so many steps."""
+        """Return the folder of the encoder that is kept at a step."""
         return self.path / "snapshots" / f"step-{step:06d}"
 
     @property
     def has_run(self) -> bool:
-        """Whether a run was started here."""
+        """Whether a run was started in this folder."""
         return self.recipe.exists()
+
+    def start(self) -> None:
+        """Note the version of the format in a new run folder."""
+        write_atomically(self.about, json.dumps({"format": RUN_FORMAT}).encode() + b"\n")
+
+    def require_format(self) -> None:
+        """Check the version of the format of a run to resume.
+
+        Raises:
+            FormatError: It is another one.
+        """
+        try:
+            version = json.loads(self.about.read_text(encoding="utf-8"))["format"]
+        except (OSError, ValueError, KeyError, TypeError):
+            version = None
+        if version != RUN_FORMAT:
+            raise FormatError(
+                f"{self.path}: a run of format {version}, but this package reads {RUN_FORMAT}. "
+                "Start it again in another folder."
+            )
 
     def __enter__(self) -> "RunFolder":
         self._lock = lock_folder(self.path)
-        for leftover in self.checkpoint.parent.glob(".*.tmp"):  # of a run killed while saving
+        for leftover in self.checkpoint.parent.glob(".*.tmp"):  # left by a kill
             leftover.unlink()
         return self
 
@@ -50,11 +87,15 @@ class RunFolder:
     ) -> None:
         for file in (self._log, self._lock):
             if file:
-                with suppress(OSError):  # a full disk was named when a line could not be written
+                with suppress(OSError):  # a full disk was reported when a record was written
                     file.close()
 
     def log(self, kind: str, **values: object) -> None:
-        """Append one record to ``log.jsonl``; a number that is not finite is null, as in JSON."""
+        """Append a record to ``log.jsonl``. JSON has no NaN and infinity; they become null.
+
+        Raises:
+            WriteError: The record cannot be written.
+        """
         finite = {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in values.items()
@@ -65,12 +106,18 @@ class RunFolder:
                 self._log = self.log_file.open("a", encoding="utf-8", buffering=1)
             self._log.write(record + "\n")
         except OSError as error:
-            raise CheckpointError(
-                f"{self.log_file}: could not be written ({error.strerror})."
+            raise WriteError(
+                f"{self.log_file}: could not be written ({reason_of(error)})."
             ) from error
 
     def rewind_log(self, *, epoch: int, step: int, mid_epoch: bool) -> None:
-        """Drop the records of work that a resumed run is going to do again."""
+        """Drop the records after a checkpoint; a resumed run repeats that work.
+
+        Args:
+            epoch: Finished epochs at the checkpoint.
+            step: Finished steps at the checkpoint.
+            mid_epoch: Whether the checkpoint lies within an epoch.
+        """
         records = read_log(self.log_file)
         kept = [
             record

@@ -1,110 +1,116 @@
-"""A clustering round: embed every training video, group the embeddings, name the groups."""
+"""A round of clustering: embed every training video, and cluster the embeddings."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.utils import broadcast, broadcast_object_list, gather_object
 from jaxtyping import Float32
 
 from slic.clips.clip_dataset import ClipDataset, clip_loader
 from slic.clips.reader import ClipReader
-from slic.clustering import CLUSTERERS
-from slic.clustering.base import PseudoLabels
-from slic.embeddings import Layer, Precision, embed
-from slic.models.backbones.motion import motion_of
+from slic.clustering.base import Clusterer, PseudoLabels
+from slic.embeddings import Precision, embed
+from slic.models.backbones.motion_descriptor import motion_features
 from slic.models.encoder import VideoEncoder, to_input
 from slic.neighbours.rows import centred_unit_rows
-from slic.recipe import LOOKS, View
+from slic.pretraining.distributed import Processes
+from slic.recipe import RoundInput, RoundOptions
 from slic.videos.catalog import Catalog
 
 
-def cluster_round(
-    encoder: VideoEncoder,
-    catalog: Catalog,
-    accelerator: Accelerator,
-    *,
-    view: View,
-    clips: int,
-    layer: Layer,
-    centre: bool,
-    method: str,
-    partition: int,
-    clusters: int,
-    seed: int,
-    reader: ClipReader,
-    workers: int,
-    precision: Precision,
-    progress: bool,
-) -> PseudoLabels:
-    """Return the pseudo-labels of all videos; every process embeds its share and gets them all.
+@dataclass(frozen=True, kw_only=True)
+class ClusteringRounds:
+    """Turns the encoder of a moment into pseudo-labels (paper, section 3).
 
-    They are those of the first process: on another processor a sum may end in another bit, and a
-    video in another cluster.
+    Args:
+        clusterer: Embeddings to pseudo-labels.
+        options: When videos are clustered, and from which embeddings.
+        catalog: The training videos.
+        reader: Reads and renders the clips.
+        processes: Each embeds its share of the videos.
+        seed: Seed of the clustering.
+        workers: Number of processes that decode.
+        precision: Precision of the forward passes.
+        progress: Whether to show a progress bar.
     """
-    if method == "none":  # every video is its own cluster: nothing to embed
-        return PseudoLabels(np.arange(len(catalog)))
-    _agree_on_statistics(encoder, accelerator)
-    mine = catalog.subset(
-        [v.id for v in catalog[accelerator.process_index :: accelerator.num_processes]]
-    )
-    parts = []
-    for look in LOOKS[view]:
-        if look == "motion":
-            rows = motion_layouts(
-                mine, reader, clips=clips, workers=workers, device=accelerator.device
+
+    clusterer: Clusterer
+    options: RoundOptions
+    catalog: Catalog
+    reader: ClipReader
+    processes: Processes
+    seed: int
+    workers: int
+    precision: Precision
+    progress: bool
+
+    def due(self, epoch: int) -> bool:
+        """Return whether a round comes before an epoch."""
+        return epoch % self.options.every_epochs == 0
+
+    def cluster(self, encoder: VideoEncoder, *, first: bool) -> PseudoLabels:
+        """Return the pseudo-labels of all training videos.
+
+        All processes get those of the main process: on another processor the last bit of a sum may
+        differ, and with it the cluster of a video.
+
+        Args:
+            encoder: The encoder; it is used in evaluation mode.
+            first: Whether this is the first round, which may use other inputs.
+        """
+        if not getattr(self.clusterer, "needs_embeddings", True):
+            return self.clusterer(np.zeros((len(self.catalog), 1), np.float32), seed=self.seed)
+        self.processes.share_statistics(encoder)
+        inputs = (self.options.first_inputs if first else None) or self.options.inputs
+        share = self.processes.share_of(self.catalog)
+        rows = [self._rows(encoder, share, name) for name in inputs]
+        gathered = [self.processes.gather_rows(share, part, self.catalog) for part in rows]
+        x = centred_unit_rows(gathered, centre=self.options.centre)
+        return self.processes.from_main(self.clusterer(x, seed=self.seed))
+
+    def _rows(
+        self, encoder: VideoEncoder, share: Catalog, name: RoundInput
+    ) -> Float32[np.ndarray, "n d"]:
+        """Return one vector per video: its mean embedding, or its mean motion descriptor."""
+        if name == "motion":
+            return motion_descriptors(
+                share,
+                self.reader,
+                clips=self.options.clips,
+                workers=self.workers,
+                device=self.processes.device,
             )
-        else:
-            rows = embed(
-                encoder,
-                mine,
-                clips=clips,
-                layer=layer,
-                modality=look,
-                reader=reader,
-                workers=workers,
-                precision=precision,
-                progress=progress and accelerator.is_main_process,
-            ).mean
-        parts.append(_gathered(mine, rows, catalog, accelerator))
-    x = centred_unit_rows(parts, centre=centre)
-    arguments = {"partition": partition} if method == "finch" else {"clusters": clusters}
-    found = CLUSTERERS[method](**arguments)(x, seed=seed)
-    if accelerator.num_processes == 1:
-        return found
-    shared = [found]
-    broadcast_object_list(shared)  # in place
-    return shared[0]
+        return embed(
+            encoder,
+            share,
+            clips=self.options.clips,
+            layer=self.options.layer,
+            modality=name,
+            reader=self.reader,
+            workers=self.workers,
+            precision=self.precision,
+            progress=self.progress and self.processes.is_main,
+        ).mean
 
 
-def motion_layouts(
+def motion_descriptors(
     catalog: Catalog, reader: ClipReader, *, clips: int, workers: int, device: torch.device
 ) -> Float32[np.ndarray, "n d"]:
-    """Return how every video moves, without any learning: the mean layout of its clips.
+    """Return the mean motion descriptor of each video, which needs no learning.
 
-    A random encoder, averaged over the picture, forgets where things move; this does not.
+    Random encoders average over the frame and lose where things move; the descriptor does not.
+
+    Args:
+        catalog: The videos.
+        reader: Reads and renders the clips.
+        clips: Number of evenly spaced clips of a video.
+        workers: Number of processes that decode.
+        device: Where descriptors are computed.
     """
     loader = clip_loader(ClipDataset(catalog, reader, clips=clips), batch_size=32, workers=workers)
     rows = []
     for batch in loader:
-        seen = to_input(batch.flatten(0, 1).to(device, non_blocking=True))
-        layouts = motion_of(seen).layout
-        rows.append(layouts.view(*batch.shape[:2], -1).mean(dim=1).cpu())
+        x = to_input(batch.flatten(0, 1).to(device, non_blocking=True))
+        descriptors = motion_features(x).descriptor
+        rows.append(descriptors.view(*batch.shape[:2], -1).mean(dim=1).cpu())
     return torch.cat(rows).numpy()
-
-
-def _agree_on_statistics(encoder: VideoEncoder, accelerator: Accelerator) -> None:
-    """Give every process the running statistics of the first; each has seen other clips."""
-    if accelerator.num_processes > 1:
-        for buffer in encoder.buffers():
-            broadcast(buffer, from_process=0)
-
-
-def _gathered(
-    mine: Catalog, rows: Float32[np.ndarray, "m d"], catalog: Catalog, accelerator: Accelerator
-) -> Float32[np.ndarray, "n d"]:
-    """Return the rows of all processes in catalog order, each video once."""
-    if accelerator.num_processes == 1:
-        return rows
-    ids = [video.id for video in mine]
-    row_of = dict(gather_object(list(zip(ids, rows, strict=True))))
-    return np.stack([row_of[video.id] for video in catalog])

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from slic.embeddings import Embeddings
+from slic.evaluation.base import LabelledSplit
 from slic.evaluation.ranking import rank
-from slic.evaluation.retrieval import RetrievalScores
-from slic.evaluation.scoring import Sides, chance
+from slic.evaluation.retrieval import RetrievalScores, chance_recall
 from slic.report.neighbour_rows import NEIGHBOURS, NeighbourRow, neighbour_rows
 from slic.report.run_report import Figure, write_report
 from slic.videos.thumbnails import Filmstrip, filmstrip
@@ -20,7 +20,7 @@ def write_retrieval_page(
     scores: RetrievalScores,
     beside: Mapping[str, RetrievalScores],
     rows: Sequence[NeighbourRow],
-    split: Sides,
+    split: LabelledSplit,
     facts: Sequence[tuple[str, str]],
 ) -> None:
     """Write one HTML file: R@1 and R@5, then queries that found all, some and none.
@@ -46,7 +46,7 @@ def write_retrieval_page(
 
 
 def headline(
-    scores: RetrievalScores, beside: Mapping[str, RetrievalScores], split: Sides
+    scores: RetrievalScores, beside: Mapping[str, RetrievalScores], split: LabelledSplit
 ) -> list[Figure]:
     """Return R@1, R@5 and mAP (where it was computed), with chance and the others beside them."""
     figures = []
@@ -58,7 +58,7 @@ def headline(
                 name=f"R@{k}, queries among the gallery",
                 value=value,
                 protocol=scores.protocol,
-                baselines={"chance": chance(split, k)} | baselines,
+                baselines={"chance": chance_recall(split, k)} | baselines,
                 standard_error=float(np.sqrt(value * (1 - value) / scores.queries)),
             )
         )
@@ -76,13 +76,13 @@ def headline(
 
 
 def retrieval_rows(
-    split: Sides, query: Embeddings, gallery: Embeddings, *, centre: bool
+    split: LabelledSplit, query: Embeddings, gallery: Embeddings, *, centre: bool
 ) -> list[NeighbourRow]:
     """Return queries with their nearest neighbours and moving thumbnails, by the rule of the page.
 
     ``centre`` is that of the protocol.
     """
-    by_id = {video.id: video for video in (*split.queries, *split.gallery)}
+    by_id = {video.id: video for video in (*split.test, *split.train)}
 
     def strip_of(name: str) -> Filmstrip:
         return filmstrip(by_id[name])
@@ -90,8 +90,8 @@ def retrieval_rows(
     return neighbour_rows(
         rank(query.clips, gallery.clips, NEIGHBOURS, centre=centre),
         query_names=query.ids,
-        query_labels=split.query_labels,
+        query_labels=split.test_labels,
         gallery_names=gallery.ids,
-        gallery_labels=split.gallery_labels,
+        gallery_labels=split.train_labels,
         strip_of=strip_of,
     )

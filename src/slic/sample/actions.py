@@ -1,7 +1,7 @@
 """The ten actions: joint angles as functions of the phase of a cycle.
 
-An action moves only the joints that define it; all the others keep the idle pose of the style, so
-a single frame says little about the action.
+An action moves only the joints that define it. All others keep the idle pose of the style, so that
+a single frame reveals little about the action.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,9 +23,9 @@ from slic.sample.body import (
     Pose,
 )
 
-TURN = 2 * np.pi
+_RADIANS_PER_CYCLE = 2 * np.pi
 
-# Degrees (flexion, abduction, rotation, elbow): what an arm does when it has nothing to do.
+# Idle poses of an arm in degrees: flexion, abduction, rotation, elbow.
 IDLE_ARMS = {
     "hanging": (0, 8, 0, 12),
     "on hip": (-12, 44, -85, 85),
@@ -37,7 +37,7 @@ IDLE_ARMS = {
     "aside": (5, 52, 0, 18),
     "raised": (100, 25, 0, 50),
 }
-# Degrees (hip, spread, knee) of the left and the right leg.
+# Idle poses of the left and the right leg in degrees: hip, spread, knee.
 STANCES = {
     "upright": ((0, 4, 3), (0, 4, 3)),
     "wide": ((2, 15, 6), (2, 15, 6)),
@@ -48,20 +48,20 @@ STANCES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Style:
-    """How this take performs, whatever the action: drawn before the action is known.
+class PerformanceStyle:
+    """How an actor performs any action; it is drawn before the action is known.
 
     Attributes:
-        cycles_per_second: Speed.
-        start: Phase of the first frame, cycles.
+        cycles_per_second: Speed of the action.
+        start: Phase of the first frame, in cycles.
         swing: Unevenness of the cycle, -0.15 to 0.15.
-        amplitude: Size of the motion, 1 is usual.
-        side: The side that waves and kicks.
-        carried: Arms that are not needed stay idle instead of swinging along.
+        amplitude: Size of the motion, 1 is average.
+        side: Side that waves and kicks, 0 or 1.
+        carried: Whether arms that the action does not need stay idle instead of swinging.
         arms: Idle arms (side, channel), radians.
         legs: Idle legs (side, channel), radians.
         fidget: Amplitude of slow idle motion, radians.
-        fidget_phases: Where each idle motion starts, radians.
+        fidget_phases: Phase of each idle motion at the first frame, radians.
     """
 
     cycles_per_second: float
@@ -76,19 +76,25 @@ class Style:
     fidget_phases: Float64[np.ndarray, " 8"]
 
 
-def perform(action: str, style: Style, seconds: Angles) -> Pose:
-    """Return the joint angles of one of ``ACTIONS`` at the given times."""
+def perform(action: str, style: PerformanceStyle, seconds: Angles) -> Pose:
+    """Return the joint angles of an action.
+
+    Args:
+        action: One of ``ACTIONS``.
+        style: Manner of the performance.
+        seconds: Times.
+    """
     cycles = style.start + style.cycles_per_second * seconds
-    phase = TURN * cycles + style.swing * np.sin(TURN * cycles)
-    pose = _idle(style, seconds)
-    _MOTIONS[action](pose, style, phase)
-    if action in _PLANTED:
+    phase = _RADIANS_PER_CYCLE * cycles + style.swing * np.sin(_RADIANS_PER_CYCLE * cycles)
+    pose = _idle_pose(style, seconds)
+    _ANIMATIONS[action](pose, style, phase)
+    if action in _PLANTED_ACTIONS:
         return Pose(**{**pose.__dict__, "planted": True})
     return pose
 
 
-def _idle(style: Style, seconds: Angles) -> Pose:
-    """Stand, breathe, look about."""
+def _idle_pose(style: PerformanceStyle, seconds: Angles) -> Pose:
+    """Return the pose of the style with slow idle motion."""
     slow = [
         style.fidget * np.sin((0.9 + 0.35 * k) * seconds + start)
         for k, start in enumerate(style.fidget_phases)
@@ -106,25 +112,27 @@ def _idle(style: Style, seconds: Angles) -> Pose:
         bend=0.02 + 0.2 * slow[5],
         twist=0.5 * slow[6],
         nod=0.5 * slow[7],
-        look=1.5 * slow[5],
+        head_turn=1.5 * slow[5],
         arms=arms,
         legs=np.repeat(style.legs[None], len(seconds), axis=0),
         planted=False,
     )
 
 
-def _keyed(phase: Angles, keys: Sequence[tuple[float, float]]) -> Angles:
-    """Return a smooth periodic curve through (share of the cycle, value) keys."""
+def _key_frame_curve(phase: Angles, keys: Sequence[tuple[float, float]]) -> Angles:
+    """Return a smooth periodic curve through keys (share of the cycle, value)."""
     at, value = np.array([*keys, (keys[0][0] + 1.0, keys[0][1])]).T
-    share = (phase / TURN - at[0]) % 1.0 + at[0]
+    share = (phase / _RADIANS_PER_CYCLE - at[0]) % 1.0 + at[0]
     after = np.clip(np.searchsorted(at, share, side="right"), 1, len(at) - 1)
     way = (share - at[after - 1]) / (at[after] - at[after - 1])
     eased = way * way * (3 - 2 * way)
     return np.asarray(value[after - 1] + eased * (value[after] - value[after - 1]))
 
 
-def _swing_arms(pose: Pose, style: Style, phase: Angles, *, size: float, elbow: float) -> None:
-    """Swing the arms against the legs, about the place where the style carries them."""
+def _swing_arms(
+    pose: Pose, style: PerformanceStyle, phase: Angles, *, size: float, elbow: float
+) -> None:
+    """Swing the arms opposite to the legs, around their idle pose if they are carried."""
     for side in (0, 1):
         beat = -np.sin(phase + np.pi * side)
         if style.carried:
@@ -136,7 +144,7 @@ def _swing_arms(pose: Pose, style: Style, phase: Angles, *, size: float, elbow: 
         pose.arms[:, side, ELBOW] = elbow + 0.3 * size * beat
 
 
-def _walk(pose: Pose, style: Style, phase: Angles) -> None:
+def _animate_walk(pose: Pose, style: PerformanceStyle, phase: Angles) -> None:
     for side in (0, 1):
         beat = phase + np.pi * side
         pose.legs[:, side, HIP] = 0.08 + 0.46 * style.amplitude * np.sin(beat)
@@ -149,7 +157,7 @@ def _walk(pose: Pose, style: Style, phase: Angles) -> None:
     pose.twist[:] += 0.18 * np.sin(phase)
 
 
-def _run(pose: Pose, style: Style, phase: Angles) -> None:
+def _animate_run(pose: Pose, style: PerformanceStyle, phase: Angles) -> None:
     for side in (0, 1):
         beat = phase + np.pi * side
         pose.legs[:, side, HIP] = 0.3 + 0.72 * style.amplitude * np.sin(beat)
@@ -164,18 +172,21 @@ def _run(pose: Pose, style: Style, phase: Angles) -> None:
     pose.twist[:] += 0.28 * np.sin(phase)
 
 
-def _jump(pose: Pose, style: Style, phase: Angles) -> None:
+def _animate_jump(pose: Pose, style: PerformanceStyle, phase: Angles) -> None:
     size = style.amplitude
-    low = _keyed(phase, [(0.0, 0.15), (0.25, 1.0), (0.44, 0.0), (0.8, 0.1), (0.9, 0.55)]) * size
+    low = (
+        _key_frame_curve(phase, [(0.0, 0.15), (0.25, 1.0), (0.44, 0.0), (0.8, 0.1), (0.9, 0.55)])
+        * size
+    )
     pose.legs[:, :, HIP] = 0.05 + 1.15 * low[:, None]
     pose.legs[:, :, KNEE] = 0.08 + 1.75 * low[:, None]
     pose.legs[:, :, SPREAD] = 0.09
-    flight = np.clip((phase / TURN % 1.0 - 0.44) / 0.38, 0, 1)
+    flight = np.clip((phase / _RADIANS_PER_CYCLE % 1.0 - 0.44) / 0.38, 0, 1)
     pose.lift[:] += 0.4 * size * 4 * flight * (1 - flight)
     pose.legs[:, :, FOOT] = (0.5 * np.sin(np.pi * flight))[:, None]
     pose.lean[:] += 0.65 * low
     pose.back[:] += 0.1 * low
-    swing = _keyed(phase, [(0.0, 0.0), (0.2, -0.7), (0.53, 2.5), (0.82, 1.1)]) * size
+    swing = _key_frame_curve(phase, [(0.0, 0.0), (0.2, -0.7), (0.53, 2.5), (0.82, 1.1)]) * size
     if style.carried:
         pose.arms[:, :, FLEXION] += 0.2 * swing[:, None]
     else:
@@ -183,7 +194,7 @@ def _jump(pose: Pose, style: Style, phase: Angles) -> None:
         pose.arms[:, :, ELBOW] = 0.3
 
 
-def _jumping_jack(pose: Pose, style: Style, phase: Angles) -> None:
+def _animate_jumping_jack(pose: Pose, style: PerformanceStyle, phase: Angles) -> None:
     wide = (0.5 - 0.5 * np.cos(phase))[:, None] * style.amplitude
     pose.legs[:, :, SPREAD] = 0.05 + 0.5 * wide
     hop = np.maximum(0, np.sin(2 * phase - 0.6))
@@ -196,7 +207,7 @@ def _jumping_jack(pose: Pose, style: Style, phase: Angles) -> None:
     pose.arms[:, :, ELBOW] = 0.2 + 0.25 * wide
 
 
-def _wave(pose: Pose, style: Style, phase: Angles) -> None:
+def _animate_wave(pose: Pose, style: PerformanceStyle, phase: Angles) -> None:
     arm = pose.arms[:, style.side]
     arm[:, FLEXION] = 0.15
     arm[:, ABDUCTION] = 1.45 + 0.16 * style.amplitude * np.sin(phase - 0.4)
@@ -204,17 +215,17 @@ def _wave(pose: Pose, style: Style, phase: Angles) -> None:
     arm[:, ELBOW] = 1.15 + 0.75 * style.amplitude * np.sin(phase)
 
 
-def _clap(pose: Pose, style: Style, phase: Angles) -> None:
-    apart = _keyed(phase, [(0.0, 0.0), (0.5, 1.0)])[:, None] * style.amplitude
+def _animate_clap(pose: Pose, style: PerformanceStyle, phase: Angles) -> None:
+    apart = _key_frame_curve(phase, [(0.0, 0.0), (0.5, 1.0)])[:, None] * style.amplitude
     pose.arms[:, :, FLEXION] = 0.95
     pose.arms[:, :, ABDUCTION] = 0.14 + 0.5 * apart
     pose.arms[:, :, ROTATION] = -0.88 + 0.6 * apart
     pose.arms[:, :, ELBOW] = 0.95 - 0.25 * apart
 
 
-def _box(pose: Pose, style: Style, phase: Angles) -> None:
+def _animate_box(pose: Pose, style: PerformanceStyle, phase: Angles) -> None:
     for side in (0, 1):
-        out = _keyed(phase + np.pi * side, [(0.0, 0.0), (0.22, 1.0), (0.5, 0.0)])
+        out = _key_frame_curve(phase + np.pi * side, [(0.0, 0.0), (0.22, 1.0), (0.5, 0.0)])
         pose.arms[:, side, FLEXION] = 0.55 + 1.0 * out
         pose.arms[:, side, ABDUCTION] = 0.3 - 0.36 * out
         pose.arms[:, side, ROTATION] = -0.35 + 0.2 * out
@@ -223,11 +234,11 @@ def _box(pose: Pose, style: Style, phase: Angles) -> None:
     pose.lean[:] += 0.08
 
 
-def _kick(pose: Pose, style: Style, phase: Angles) -> None:
+def _animate_kick(pose: Pose, style: PerformanceStyle, phase: Angles) -> None:
     size = style.amplitude
     leg, support = pose.legs[:, style.side], pose.legs[:, 1 - style.side]
-    high = _keyed(phase, [(0.0, -0.35), (0.3, 1.0), (0.48, 1.5), (0.66, 1.05)]) * size
-    knee = _keyed(phase, [(0.0, 0.35), (0.27, 1.6), (0.48, 0.12), (0.66, 1.4)])
+    high = _key_frame_curve(phase, [(0.0, -0.35), (0.3, 1.0), (0.48, 1.5), (0.66, 1.05)]) * size
+    knee = _key_frame_curve(phase, [(0.0, 0.35), (0.27, 1.6), (0.48, 0.12), (0.66, 1.4)])
     leg[:, HIP], leg[:, KNEE], leg[:, SPREAD], leg[:, FOOT] = high, knee, 0.06, 0.75
     support[:, HIP], support[:, KNEE], support[:, SPREAD] = 0.06, 0.16, 0.05
     pose.lean[:] += -0.22 * np.maximum(0, high)
@@ -236,7 +247,7 @@ def _kick(pose: Pose, style: Style, phase: Angles) -> None:
         pose.arms[:, 1 - style.side, FLEXION] += 0.5 * high
 
 
-def _squat(pose: Pose, style: Style, phase: Angles) -> None:
+def _animate_squat(pose: Pose, style: PerformanceStyle, phase: Angles) -> None:
     low = (0.5 - 0.5 * np.cos(phase)) * style.amplitude
     pose.legs[:, :, HIP] = 1.75 * low[:, None]
     pose.legs[:, :, KNEE] = 0.05 + 2.1 * low[:, None]
@@ -247,8 +258,8 @@ def _squat(pose: Pose, style: Style, phase: Angles) -> None:
         pose.arms[:, :, FLEXION] += 0.9 * low[:, None]
 
 
-def _bow(pose: Pose, style: Style, phase: Angles) -> None:
-    down = _keyed(phase, [(0.0, 0.0), (0.45, 1.0), (0.6, 1.0)]) * style.amplitude
+def _animate_bow(pose: Pose, style: PerformanceStyle, phase: Angles) -> None:
+    down = _key_frame_curve(phase, [(0.0, 0.0), (0.45, 1.0), (0.6, 1.0)]) * style.amplitude
     pose.lean[:] += 0.95 * down
     pose.bend[:] += 0.5 * down
     pose.nod[:] += 0.25 * down
@@ -258,18 +269,18 @@ def _bow(pose: Pose, style: Style, phase: Angles) -> None:
         pose.arms[:, :, FLEXION] += 0.5 * down[:, None]
 
 
-_MOTIONS: dict[str, Callable[[Pose, Style, Angles], None]] = {
-    "walk": _walk,
-    "run": _run,
-    "jump": _jump,
-    "jumping_jack": _jumping_jack,
-    "wave": _wave,
-    "clap": _clap,
-    "box": _box,
-    "kick": _kick,
-    "squat": _squat,
-    "bow": _bow,
+_ANIMATIONS: dict[str, Callable[[Pose, PerformanceStyle, Angles], None]] = {
+    "walk": _animate_walk,
+    "run": _animate_run,
+    "jump": _animate_jump,
+    "jumping_jack": _animate_jumping_jack,
+    "wave": _animate_wave,
+    "clap": _animate_clap,
+    "box": _animate_box,
+    "kick": _animate_kick,
+    "squat": _animate_squat,
+    "bow": _animate_bow,
 }
-_PLANTED = frozenset({"squat", "jump"})
+_PLANTED_ACTIONS = frozenset({"squat", "jump"})
 
-ACTIONS: tuple[str, ...] = tuple(_MOTIONS)
+ACTIONS: tuple[str, ...] = tuple(_ANIMATIONS)

@@ -1,7 +1,7 @@
-"""The articulated body: joint angles to joint positions.
+"""The articulated body: from joint angles to joint positions.
 
-Body frame: x to the person's left, y up, z the way the person faces; metres and radians. A limb at
-rest hangs straight down. Side 0 is left, side 1 is right.
+Coordinates: x to the person's left, y up, z to the front; metres and radians. A limb with zero
+angles hangs straight down. Side 0 is left, side 1 is right.
 """
 
 from collections.abc import Mapping
@@ -20,14 +20,23 @@ HIP, SPREAD, KNEE, FOOT = range(4)  # channels of Pose.legs
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """Proportions of one body, as shares of its height unless said otherwise."""
+    """Proportions of a body.
+
+    Attributes:
+        height_metres: Height.
+        hip_height: Height of the hips, as a share of the height.
+        shoulder: Half the distance of the shoulder joints, as a share of the height.
+        hip: Half the distance of the hip joints, as a share of the height.
+        head: Radius of the head, as a share of the height.
+        girth: Factor of all thicknesses; 1 is average.
+    """
 
     height_metres: float
     hip_height: float
-    shoulder: float  # half the distance between the shoulder joints
-    hip: float  # half the distance between the hip joints
-    head: float  # radius
-    girth: float  # thickness of everything, 1 is usual
+    shoulder: float
+    hip: float
+    head: float
+    girth: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,18 +45,18 @@ class Pose:
 
     Attributes:
         lift: Height of the lowest foot above the ground, metres.
-        back: How far the hips stand behind their usual place, metres.
-        turn: The whole body about the vertical, positive to the person's left.
-        lean: Trunk forward over the hips.
-        bend: Upper trunk forward over the waist.
+        back: Distance of the hips behind their usual place, metres.
+        turn: Rotation of the body about the vertical, positive to the person's left.
+        lean: Trunk forward from the hips.
+        bend: Upper trunk forward from the waist.
         twist: Shoulders against the hips, positive to the person's left.
         nod: Head forward.
-        look: Head to the person's left.
+        head_turn: Head to the person's left.
         arms: (t, side, channel): flexion (forward), abduction (outward), rotation about the upper
             arm (outward), elbow. Abduction comes first, then flexion.
         legs: (t, side, channel): hip flexion, spread, knee, and how far the foot follows the shin
             (0 stays flat, 1 is rigid).
-        planted: The feet keep their place and the hips move, as in a squat.
+        planted: Whether the feet keep their place while the hips move, as in a squat.
     """
 
     lift: Angles
@@ -57,14 +66,19 @@ class Pose:
     bend: Angles
     twist: Angles
     nod: Angles
-    look: Angles
+    head_turn: Angles
     arms: Float64[np.ndarray, "t 2 4"]
     legs: Float64[np.ndarray, "t 2 4"]
     planted: bool
 
 
-def about(axis: int, angle: Angles) -> Rotations:
-    """Return right-handed rotations about axis 0, 1 or 2."""
+def rotation_about(axis: int, angle: Angles) -> Rotations:
+    """Return right-handed rotation matrices.
+
+    Args:
+        axis: 0, 1 or 2.
+        angle: Angle at each time, radians.
+    """
     matrix = np.zeros((len(angle), 3, 3))
     first, second = (axis + 1) % 3, (axis + 2) % 3
     matrix[:, axis, axis] = 1.0
@@ -74,35 +88,44 @@ def about(axis: int, angle: Angles) -> Rotations:
     return matrix
 
 
-def joints(pose: Pose, build: Build) -> dict[str, Points]:
-    """Return the named points of the body over time, the lowest foot ``lift`` above y = 0."""
-    hips = about(1, pose.turn)
-    points = _legs(pose, build, hips)
-    points |= _trunk(pose, build, hips)
-    ground = np.min([points[name][:, 1] for name in _SOLES], axis=0)
+def joint_positions(pose: Pose, build: Build) -> dict[str, Points]:
+    """Return the named points of the body at each time.
+
+    Args:
+        pose: Joint angles.
+        build: Proportions.
+
+    Returns:
+        Positions by name, such as ``knee0``, in metres. The lowest foot is ``pose.lift`` above
+        y = 0.
+    """
+    hips = rotation_about(1, pose.turn)
+    points = _leg_points(pose, build, hips)
+    points |= _trunk_points(pose, build, hips)
+    ground = np.min([points[name][:, 1] for name in _SOLE_POINTS], axis=0)
     shift = np.stack([0 * ground, pose.lift - ground, -pose.back], axis=1)
     if pose.planted:
         shift[:, 2] -= (points["ankle0"][:, 2] + points["ankle1"][:, 2]) / 2
     return {name: point + shift for name, point in points.items()}
 
 
-_SOLES = ("heel0", "heel1", "toe0", "toe1")
+_SOLE_POINTS = ("heel0", "heel1", "toe0", "toe1")
 
 
-def _legs(pose: Pose, build: Build, hips: Rotations) -> dict[str, Points]:
-    """Return hips, knees, ankles, heels and toes about the pelvis at the origin."""
+def _leg_points(pose: Pose, build: Build, hips: Rotations) -> dict[str, Points]:
+    """Return hips, knees, ankles, heels and toes; the pelvis is the origin."""
     height, points = build.height_metres, {}
     bone = (build.hip_height - 0.04) / 2 * height
     for side, sign in enumerate((1.0, -1.0)):
         hip, spread, knee, follow = pose.legs[:, side].T
-        spread_out = hips @ about(2, sign * spread)
-        thigh = spread_out @ about(0, -hip)
-        shin = thigh @ about(0, knee)
-        foot = spread_out @ about(0, (knee - hip) * follow)
+        spread_out = hips @ rotation_about(2, sign * spread)
+        thigh = spread_out @ rotation_about(0, -hip)
+        shin = thigh @ rotation_about(0, knee)
+        foot = spread_out @ rotation_about(0, (knee - hip) * follow)
         points[f"hip{side}"] = hips @ [sign * build.hip * height, 0, 0]
         points[f"knee{side}"] = points[f"hip{side}"] + thigh @ [0, -bone, 0]
         points[f"ankle{side}"] = points[f"knee{side}"] + shin @ [0, -bone, 0]
-        outward = sign * 0.02 * height  # feet point a little outward
+        outward = sign * 0.02 * height  # toes point slightly outwards
         for name, place in (
             ("heel", [0, -0.02 * height, -0.015 * height]),
             ("toe", [outward, -0.024 * height, 0.1 * height]),
@@ -111,11 +134,11 @@ def _legs(pose: Pose, build: Build, hips: Rotations) -> dict[str, Points]:
     return points
 
 
-def _trunk(pose: Pose, build: Build, hips: Rotations) -> dict[str, Points]:
-    """Return waist, chest, neck, arms and head about the pelvis at the origin."""
+def _trunk_points(pose: Pose, build: Build, hips: Rotations) -> dict[str, Points]:
+    """Return waist, chest, neck, arms and head; the pelvis is the origin."""
     height = build.height_metres
-    lower = hips @ about(0, pose.lean)
-    upper = lower @ about(1, pose.twist) @ about(0, pose.bend)
+    lower = hips @ rotation_about(0, pose.lean)
+    upper = lower @ rotation_about(1, pose.twist) @ rotation_about(0, pose.bend)
     waist = lower @ [0, 0.1 * height, 0]
     length = (0.83 - build.hip_height - 0.1) * height
     points = {
@@ -131,14 +154,16 @@ def _trunk(pose: Pose, build: Build, hips: Rotations) -> dict[str, Points]:
         "throat": [0, length + 0.01 * height, 0.0],
     }.items():
         points[name] = waist + upper @ place
-    points |= _head(pose, build, upper, points["throat"])
+    points |= _head_points(pose, build, upper, points["throat"])
     for side, sign in enumerate((1.0, -1.0)):
         shoulder = waist + upper @ [sign * build.shoulder * height, length - 0.012 * height, 0]
-        points |= _arm(pose.arms[:, side], shoulder, upper, side=side, sign=sign, height=height)
+        points |= _arm_points(
+            pose.arms[:, side], shoulder, upper, side=side, sign=sign, height=height
+        )
     return points
 
 
-def _arm(
+def _arm_points(
     angles: Float64[np.ndarray, "t 4"],
     shoulder: Points,
     trunk: Rotations,
@@ -148,8 +173,13 @@ def _arm(
     height: float,
 ) -> dict[str, Points]:
     flexion, abduction, rotation, elbow = angles.T
-    upper = trunk @ about(0, -flexion) @ about(2, sign * abduction) @ about(1, sign * rotation)
-    lower = upper @ about(0, -elbow)
+    upper = (
+        trunk
+        @ rotation_about(0, -flexion)
+        @ rotation_about(2, sign * abduction)
+        @ rotation_about(1, sign * rotation)
+    )
+    lower = upper @ rotation_about(0, -elbow)
     elbow_point = shoulder + upper @ [0, -0.172 * height, 0]
     return {
         f"shoulder{side}": shoulder,
@@ -160,10 +190,10 @@ def _arm(
     }
 
 
-def _head(pose: Pose, build: Build, trunk: Rotations, throat: Points) -> dict[str, Points]:
-    """Return the points of the head, given in radii of the head about its centre."""
+def _head_points(pose: Pose, build: Build, trunk: Rotations, throat: Points) -> dict[str, Points]:
+    """Return the points of the head; offsets from its centre are in units of its radius."""
     radius = build.head * build.height_metres
-    turned = trunk @ about(1, pose.look) @ about(0, pose.nod)
+    turned = trunk @ rotation_about(1, pose.head_turn) @ rotation_about(0, pose.nod)
     centre = throat + turned @ [0, 1.35 * radius, 0.15 * radius]
     places: Mapping[str, list[float]] = {
         "head": [0, 0.1, 0],

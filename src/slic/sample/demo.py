@@ -1,110 +1,129 @@
-"""The main job on a sample: draw videos, learn from them without labels, find actions, report."""
+"""The demo: write a sample, train on it without labels, evaluate by retrieval, write a report."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from slic.datasets import read_labels
 from slic.errors import CheckpointError
-from slic.evaluation.scoring import (
-    LabelObserver,
-    Sides,
-    mean_frame_scores,
-    score_retrieval,
-    sides,
-)
+from slic.evaluation.base import LabelledSplit, split_by_labels
+from slic.evaluation.mean_frame import score_mean_frames
+from slic.evaluation.retrieval_protocols import RETRIEVAL_PROTOCOLS
+from slic.evaluation.scoring import LabelObserver
 from slic.models.encoder import VideoEncoder
 from slic.pretraining import pretrain
+from slic.pretraining.build import build_encoder
 from slic.pretraining.folder import RunFolder
-from slic.pretraining.parts import new_encoder
 from slic.recipe import Recipe, load_recipe
 from slic.report.embedding_map import embedding_map
 from slic.report.retrieval_page import headline, retrieval_rows
 from slic.report.run_report import write_report
 from slic.runs import read_log
-from slic.sample import write_sample
-from slic.sample.take import Level
+from slic.sample.dataset import write_sample
+from slic.sample.take import SampleLevel
 from slic.videos.catalog import Catalog
 from slic.videos.thumbnails import small_filmstrip
 
-PROTOCOL = "backbone"
+DEMO_PROTOCOL = RETRIEVAL_PROTOCOLS["backbone"]
 
 
-def run_demo(out: Path, *, level: Level = "easy", seed: int = 0) -> Path:
-    """Make the sample in ``out/videos``, pretrain in ``out/run``; return the report's path.
+def run_demo(
+    out: Path, *, level: SampleLevel = "easy", seed: int = 0, next_steps: Sequence[str] = ()
+) -> Path:
+    """Run the demo.
 
-    A demo that was stopped goes on where it was; one that is finished is only reported again.
+    An interrupted demo continues; a finished one only writes its report again.
+
+    Args:
+        out: Folder for the sample (``videos``), the training run (``run``) and ``report.html``.
+        level: Level of the sample, ``"easy"`` or ``"hard"``.
+        seed: Seed of the training.
+        next_steps: Commands that the report suggests.
+
+    Returns:
+        Path of the report.
 
     Raises:
-        CheckpointError: A demo of another seed lies there.
+        CheckpointError: The folder contains a demo with another seed.
     """
     videos, run = out / "videos", RunFolder(out / "run")
     write_sample(videos, level=level)
     catalog, labels = Catalog.from_folder(videos), read_labels(videos / "labels.csv")
-    split = sides(catalog, labels, queries="test", gallery="train")
+    split = split_by_labels(catalog, labels)
     if run.encoder.exists():
         recipe = load_recipe(run.recipe)
         if recipe.train.seed != seed:
             raise CheckpointError(
-                f"{run.path}: was trained with --seed {recipe.train.seed}, not {seed}; give that "
-                "one, or another --out."
+                f"{run.path}: was trained with seed {recipe.train.seed}, not {seed}. "
+                "Give that seed or another folder."
             )
     else:
         recipe = load_recipe("best", [f"--train.seed={seed}"])
         observer = LabelObserver(labels)
-        pretrain(split.gallery, out=run.path, recipe=recipe, resume=run.has_run, observer=observer)
+        pretrain(split.train, out=run.path, recipe=recipe, resume=run.has_run, observer=observer)
     encoder = VideoEncoder.from_pretrained(run.encoder)
     report = out / "report.html"
-    _report(report, encoder, recipe, split, run.path, level=level)
+    facts = _describe_demo(encoder, recipe, split, level=level)
+    _write_demo_report(report, encoder, recipe, split, run.path, facts, next_steps)
     return report
 
 
-def _report(
-    path: Path, encoder: VideoEncoder, recipe: Recipe, split: Sides, run: Path, *, level: Level
+def _write_demo_report(
+    path: Path,
+    encoder: VideoEncoder,
+    recipe: Recipe,
+    split: LabelledSplit,
+    run: Path,
+    facts: Sequence[tuple[str, str]],
+    next_steps: Sequence[str],
 ) -> None:
-    scores, query, gallery = score_retrieval(encoder, split, protocol=PROTOCOL)
-    untrained, _, _ = score_retrieval(new_encoder(recipe).eval(), split, protocol=PROTOCOL)
-    beside = {"mean frame": mean_frame_scores(split), "random weights": untrained}
-    figures = headline(scores, beside, split)
+    """Evaluate the encoder, untrained weights and mean frames; print and write the results."""
+    query, gallery = DEMO_PROTOCOL.embed_split(encoder, split)
+    scores = DEMO_PROTOCOL.compare(split, query, gallery)
+    untrained = DEMO_PROTOCOL.score(build_encoder(recipe).eval(), split)
+    baselines = {"mean frame": score_mean_frames(split), "random weights": untrained}
+    figures = headline(scores, baselines, split)
     print(scores.table())
-    to_beat = figures[0].baselines.items()
-    print(", ".join(f"{name} R@1 {100 * value:.1f}" for name, value in to_beat))
-    by_id = {video.id: video for video in (*split.queries, *split.gallery)}
+    baseline_figures = figures[0].baselines.items()
+    print(", ".join(f"{name} R@1 {100 * value:.1f}" for name, value in baseline_figures))
+    by_id = {video.id: video for video in (*split.test, *split.train)}
     log = read_log(RunFolder(run).log_file)
     write_report(
         path,
         title="slic demo",
-        facts=_facts(encoder, recipe, split, level=level),
+        facts=facts,
         headline=figures,
         log=log,
         points=embedding_map(
             np.concatenate([query.mean, gallery.mean]),
             [*query.ids, *gallery.ids],
-            [*split.query_labels, *split.gallery_labels],
+            [*split.test_labels, *split.train_labels],
             queries=[True] * len(query.ids) + [False] * len(gallery.ids),
             strip_of=lambda name: small_filmstrip(by_id[name]),
         ),
         rows=retrieval_rows(split, query, gallery, centre=False),
-        next_steps=[
-            "slic pretrain YOUR_VIDEOS --out run",
-            "slic embed YOUR_VIDEOS --encoder run/encoder --out embeddings.npz",
-        ],
+        next_steps=next_steps,
     )
 
 
-def _facts(
-    encoder: VideoEncoder, recipe: Recipe, split: Sides, *, level: Level
+def _describe_demo(
+    encoder: VideoEncoder, recipe: Recipe, split: LabelledSplit, *, level: SampleLevel
 ) -> list[tuple[str, str]]:
+    """Return title and text of each fact in the report."""
     train, clip = recipe.train, recipe.clip
     return [
-        ("sample", f"{level}: people drawn doing ten actions; test actors and backgrounds unseen"),
-        ("videos", f"{len(split.gallery)} to train, {len(split.queries)} to test"),
-        ("labels", "none in training; only these figures and the colours of the map use them"),
+        (
+            "sample",
+            f"{level}: drawn people doing ten actions; other actors and backgrounds in the test",
+        ),
+        ("videos", f"{len(split.train)} for training, {len(split.test)} for the test"),
+        ("labels", "not used in training; only for these results and the colours of the map"),
         ("clips", f"{clip.frames} frames, stride {clip.stride}, {clip.size} x {clip.size} pixels"),
-        ("encoder", f"{encoder.config.backbone}, width {encoder.config.width}"),
+        ("encoder", f"backbone {encoder.config.backbone}, {encoder.feature_size} features"),
         ("encoder fingerprint", encoder.fingerprint()),
-        ("clusters", f"{recipe.clustering.method} on the {recipe.clustering.view} look"),
-        ("loss", recipe.loss.kind),
-        ("training", f"{train.epochs} epochs, batch {train.batch_size}, {train.optimizer}"),
+        ("clusters", f"{recipe.clustering.name} on {' and '.join(recipe.rounds.inputs)} clips"),
+        ("loss", recipe.loss.name),
+        ("training", f"{train.epochs} epochs, batch {train.batch_size}, {recipe.optimizer.name}"),
         ("seed", str(train.seed)),
     ]

@@ -1,4 +1,4 @@
-"""The actor: body, clothes and hair, drawn as shaded tapered parts sorted by depth."""
+"""The actor: body, clothes and hair, drawn as shaded convex parts sorted by depth."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,19 +11,33 @@ from jaxtyping import Float64, Int32, UInt8
 from slic.sample.body import Build, Points
 
 Colour = tuple[int, int, int]  # RGB
-_SKINS: tuple[Colour, ...] = (
+_SKIN_COLOURS: tuple[Colour, ...] = (
     (246, 214, 190), (232, 190, 158), (214, 164, 128), (184, 130, 94), (142, 96, 66), (98, 66, 48),
 )  # fmt: skip
-_HAIRS: tuple[Colour, ...] = (
+_HAIR_COLOURS: tuple[Colour, ...] = (
     (28, 24, 24), (58, 40, 30), (104, 70, 42), (170, 124, 66), (214, 180, 112), (150, 62, 34),
     (172, 172, 174),
 )  # fmt: skip
-_SUBPIXEL_BITS = 4  # cv2 takes polygon corners as fixed-point numbers
+_SUBPIXEL_BITS = 4  # OpenCV takes polygon corners as fixed-point numbers
 
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """One person: the body and what it wears."""
+    """A person: proportions, colours and clothes.
+
+    Attributes:
+        build: Proportions of the body.
+        skin: Colour of the skin.
+        hair: Colour of the hair.
+        top: Colour of the shirt.
+        sleeves: Colour of its sleeves.
+        bottom: Colour of trousers, shorts or skirt.
+        shoes: Colour of the shoes, and of a cap.
+        badge: Colour of the print on the shirt; no print if it is that of the shirt.
+        sleeve_length: ``"none"``, ``"short"`` or ``"long"``.
+        legwear: ``"trousers"``, ``"shorts"`` or ``"skirt"``.
+        hairstyle: ``"short"``, ``"long"``, ``"bun"``, ``"bald"`` or ``"cap"``.
+    """
 
     build: Build
     skin: Colour
@@ -32,25 +46,37 @@ class Actor:
     sleeves: Colour
     bottom: Colour
     shoes: Colour
-    badge: Colour  # the print on the shirt
-    sleeve: str  # "none", "short" or "long"
-    lower: str  # "trousers", "shorts" or "skirt"
-    hairstyle: str  # "short", "long", "bun", "bald" or "cap"
+    badge: Colour
+    sleeve_length: str
+    legwear: str
+    hairstyle: str
 
 
-class Part(NamedTuple):
-    """The hull of balls about some points of the body, in one colour."""
+class BodyPart(NamedTuple):
+    """The convex hull of balls around points of the body, in one colour.
+
+    Attributes:
+        points: Names of points that `joint_positions` returns.
+        radii: Radius of the ball at each point, metres.
+        colour: RGB.
+        depth_offset: Metres added to the depth when parts are sorted; positive is nearer.
+        shaded: Draw all tones, not just the middle one.
+    """
 
     points: tuple[str, ...]
-    radii: tuple[float, ...]  # metres
+    radii: tuple[float, ...]
     colour: Colour
-    nearer: float = 0.0  # metres added to the depth when parts are sorted
+    depth_offset: float = 0.0
     shaded: bool = True
 
 
 def draw_actor(rng: np.random.Generator) -> Actor:
-    """Draw a person."""
-    top = _cloth(rng)
+    """Draw a person at random.
+
+    Args:
+        rng: Source of all draws.
+    """
+    top = _draw_cloth_colour(rng)
     return Actor(
         build=Build(
             height_metres=rng.uniform(1.55, 1.95),
@@ -60,61 +86,68 @@ def draw_actor(rng: np.random.Generator) -> Actor:
             head=rng.uniform(0.068, 0.079),
             girth=rng.uniform(0.88, 1.28),
         ),
-        skin=_SKINS[rng.integers(len(_SKINS))],
-        hair=_HAIRS[rng.integers(len(_HAIRS))],
+        skin=_SKIN_COLOURS[rng.integers(len(_SKIN_COLOURS))],
+        hair=_HAIR_COLOURS[rng.integers(len(_HAIR_COLOURS))],
         top=top,
-        sleeves=_cloth(rng) if rng.random() < 0.25 else top,
-        bottom=_cloth(rng),
-        shoes=_cloth(rng),
-        badge=_cloth(rng) if rng.random() < 0.5 else top,
-        sleeve=str(rng.choice(["none", "short", "long"], p=[0.15, 0.45, 0.4])),
-        lower=str(rng.choice(["trousers", "shorts", "skirt"], p=[0.6, 0.27, 0.13])),
+        sleeves=_draw_cloth_colour(rng) if rng.random() < 0.25 else top,
+        bottom=_draw_cloth_colour(rng),
+        shoes=_draw_cloth_colour(rng),
+        badge=_draw_cloth_colour(rng) if rng.random() < 0.5 else top,
+        sleeve_length=str(rng.choice(["none", "short", "long"], p=[0.15, 0.45, 0.4])),
+        legwear=str(rng.choice(["trousers", "shorts", "skirt"], p=[0.6, 0.27, 0.13])),
         hairstyle=str(rng.choice(["short", "long", "bun", "bald", "cap"])),
     )
 
 
-def _cloth(rng: np.random.Generator) -> Colour:
-    """Draw a colour by hue, saturation and value, so that dull and bright ones are as frequent."""
+def _draw_cloth_colour(rng: np.random.Generator) -> Colour:
+    """Draw a colour by hue, saturation and value, so that dull and bright ones are balanced."""
     hsv = np.array([[[rng.uniform(0, 180), 255 * rng.beta(1.6, 1.4), rng.uniform(45, 245)]]])
     red, green, blue = cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB)[0, 0]
     return int(red), int(green), int(blue)
 
 
-def body_parts(actor: Actor) -> list[Part]:
-    """Return everything there is to draw of an actor."""
-    return [*_trunk(actor), *_head(actor), *_limbs(actor, 0), *_limbs(actor, 1)]
+def body_parts(actor: Actor) -> list[BodyPart]:
+    """Return all parts of an actor, in no order."""
+    return [
+        *_trunk_parts(actor),
+        *_head_parts(actor),
+        *_limb_parts(actor, 0),
+        *_limb_parts(actor, 1),
+    ]
 
 
-def _trunk(actor: Actor) -> list[Part]:
+def _trunk_parts(actor: Actor) -> list[BodyPart]:
     size, thick = actor.build.height_metres, actor.build.height_metres * actor.build.girth
     shirt = ("shoulder0", "shoulder1", "chest0", "chest1", "waist0", "waist1")
     radii = (0.034, 0.034, 0.06, 0.06, 0.054, 0.054)
     parts = [
-        Part(shirt, tuple(thick * r for r in radii), actor.top, -0.02 * size),
-        Part(("hip0", "hip1", "belt0", "belt1"), (0.057 * thick,) * 2 + (0.05 * thick,) * 2,
+        BodyPart(shirt, tuple(thick * r for r in radii), actor.top, -0.02 * size),
+        BodyPart(("hip0", "hip1", "belt0", "belt1"), (0.057 * thick,) * 2 + (0.05 * thick,) * 2,
              actor.bottom, 0.015 * size),
-        Part(("throat",), (0.033 * thick,), actor.skin),
-        Part(("throat", "head"), (0.027 * thick, 0.027 * thick), actor.skin, -0.03 * size),
+        BodyPart(("throat",), (0.033 * thick,), actor.skin),
+        BodyPart(("throat", "head"), (0.027 * thick, 0.027 * thick), actor.skin, -0.03 * size),
     ]  # fmt: skip
     if actor.badge != actor.top:
-        parts.append(Part(("print",), (0.03 * size,), actor.badge, 0.02 * size, shaded=False))
-    if actor.lower == "skirt":
+        parts.append(BodyPart(("print",), (0.03 * size,), actor.badge, 0.02 * size, shaded=False))
+    if actor.legwear == "skirt":
         skirt = ("hip0", "hip1", "knee0", "knee1")
         parts.append(
-            Part(skirt, (0.062 * thick,) * 2 + (0.056 * thick,) * 2, actor.bottom, 0.03 * size)
+            BodyPart(skirt, (0.062 * thick,) * 2 + (0.056 * thick,) * 2, actor.bottom, 0.03 * size)
         )
     return parts
 
 
-def _limbs(actor: Actor, side: int) -> list[Part]:
+def _limb_parts(actor: Actor, side: int) -> list[BodyPart]:
     thick = actor.build.height_metres * actor.build.girth
     cover, bare = actor.sleeves, actor.skin
-    upper_arm = bare if actor.sleeve == "none" else cover
-    lower_arm = cover if actor.sleeve == "long" else bare
-    shin = actor.bottom if actor.lower == "trousers" else bare
+    upper_arm = bare if actor.sleeve_length == "none" else cover
+    lower_arm = cover if actor.sleeve_length == "long" else bare
+    shin = actor.bottom if actor.legwear == "trousers" else bare
 
-    def part(first: str, last: str, thin: tuple[float, float], colour: Colour) -> Part:
-        return Part((f"{first}{side}", f"{last}{side}"), (thick * thin[0], thick * thin[1]), colour)
+    def part(first: str, last: str, thin: tuple[float, float], colour: Colour) -> BodyPart:
+        return BodyPart(
+            (f"{first}{side}", f"{last}{side}"), (thick * thin[0], thick * thin[1]), colour
+        )
 
     return [
         part("shoulder", "sleeve", (0.033, 0.031), upper_arm),
@@ -127,107 +160,125 @@ def _limbs(actor: Actor, side: int) -> list[Part]:
     ]
 
 
-def _head(actor: Actor) -> list[Part]:
+def _head_parts(actor: Actor) -> list[BodyPart]:
     radius = actor.build.head * actor.build.height_metres
     skin, hair = actor.skin, actor.hair
     black: Colour = (34, 26, 24)
     parts = [
-        Part(("head", "chin"), (0.9 * radius, 0.62 * radius), skin),
-        Part(("nose",), (0.13 * radius,), skin),
-        Part(("ear0",), (0.22 * radius,), skin, shaded=False),
-        Part(("ear1",), (0.22 * radius,), skin, shaded=False),
-        Part(("eye0",), (0.1 * radius,), black, shaded=False),
-        Part(("eye1",), (0.1 * radius,), black, shaded=False),
+        BodyPart(("head", "chin"), (0.9 * radius, 0.62 * radius), skin),
+        BodyPart(("nose",), (0.13 * radius,), skin),
+        BodyPart(("ear0",), (0.22 * radius,), skin, shaded=False),
+        BodyPart(("ear1",), (0.22 * radius,), skin, shaded=False),
+        BodyPart(("eye0",), (0.1 * radius,), black, shaded=False),
+        BodyPart(("eye1",), (0.1 * radius,), black, shaded=False),
     ]
     if actor.hairstyle == "cap":
-        parts.append(Part(("nape",), (0.72 * radius,), hair))
+        parts.append(BodyPart(("nape",), (0.72 * radius,), hair))
     elif actor.hairstyle != "bald":
-        parts.append(Part(("crown", "nape"), (0.93 * radius, 0.72 * radius), hair))
+        parts.append(BodyPart(("crown", "nape"), (0.93 * radius, 0.72 * radius), hair))
     if actor.hairstyle in ("short", "bun", "long"):
-        parts.append(Part(("top", "fringe"), (0.5 * radius, 0.3 * radius), hair, 0.3 * radius))
+        parts.append(BodyPart(("top", "fringe"), (0.5 * radius, 0.3 * radius), hair, 0.3 * radius))
     if actor.hairstyle == "bun":
-        parts.append(Part(("bun",), (0.45 * radius,), hair))
+        parts.append(BodyPart(("bun",), (0.45 * radius,), hair))
     if actor.hairstyle == "long":
-        parts.append(Part(("nape", "mane"), (0.8 * radius, 0.55 * radius), hair))
+        parts.append(BodyPart(("nape", "mane"), (0.8 * radius, 0.55 * radius), hair))
     if actor.hairstyle == "cap":
         parts.append(
-            Part(("top", "fringe"), (0.62 * radius, 0.42 * radius), actor.shoes, 0.4 * radius)
+            BodyPart(("top", "fringe"), (0.62 * radius, 0.42 * radius), actor.shoes, 0.4 * radius)
         )
         parts.append(
-            Part(("fringe", "peak"), (0.4 * radius, 0.22 * radius), actor.shoes, 0.4 * radius)
+            BodyPart(("fringe", "peak"), (0.4 * radius, 0.22 * radius), actor.shoes, 0.4 * radius)
         )
     return parts
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outlines:
-    """Where the layers of every part lie in every frame, ready to be filled."""
+    """Polygons of a figure in all frames.
 
-    corners: list[Int32[np.ndarray, "_ t _ 2"]]  # (layer, frame, corner, xy), fixed point
+    Attributes:
+        corners: For each part, (layer, frame, corner, xy) as fixed-point numbers.
+        colours: For each part, the colour of each layer.
+        depth: Depth of each part in each frame; larger is nearer to the camera.
+    """
+
+    corners: list[Int32[np.ndarray, "_ t _ 2"]]
     colours: list[list[Colour]]
-    depth: Float64[np.ndarray, "t parts"]  # larger is nearer to the camera
+    depth: Float64[np.ndarray, "t parts"]
 
 
-def outlines(
-    parts: Sequence[Part],
+def outline_parts(
+    parts: Sequence[BodyPart],
     points: dict[str, Points],
     *,
     pixels_per_metre: Float64[np.ndarray, " t"],
     light: tuple[float, float],
 ) -> Outlines:
-    """Return the outlines of parts whose points are (x pixels, y pixels, depth metres).
+    """Return the polygons of body parts in all frames.
 
     Args:
-        parts: What to draw.
-        points: The projected points of the body.
-        pixels_per_metre: Scale of the radii.
-        light: Where the light comes from, in the image; (0, -1) is above.
+        parts: Parts of the figure.
+        points: Projected points by name: (x pixels, y pixels, depth metres).
+        pixels_per_metre: Scale of the radii in each frame.
+        light: Direction that the light comes from in the image; (0, -1) is above.
     """
     depth = [
-        np.mean([points[n][:, 2] for n in part.points], axis=0) + part.nearer for part in parts
+        np.mean([points[n][:, 2] for n in part.points], axis=0) + part.depth_offset
+        for part in parts
     ]
     corners, colours = [], []
     for part in parts:
         centre = np.stack([points[name][:, :2] for name in part.points], axis=1)
         radius = np.outer(pixels_per_metre, part.radii)
-        layers = _LAYERS if part.shaded else _LAYERS[1:2]
-        corners.append(np.stack([_rim(centre, radius, layer, light) for layer in layers]))
-        colours.append([_tone(part.colour, layer.tone) for layer in layers])
+        layers = _SHADE_LAYERS if part.shaded else _SHADE_LAYERS[1:2]
+        corners.append(np.stack([_layer_corners(centre, radius, layer, light) for layer in layers]))
+        colours.append([_shade(part.colour, layer.tone) for layer in layers])
     return Outlines(corners=corners, colours=colours, depth=np.stack(depth, axis=1))
 
 
-class _Layer(NamedTuple):
-    """One tone of a part: thinner and moved towards the light the brighter it is."""
+class _ShadeLayer(NamedTuple):
+    """One tone of a part; brighter layers are thinner and shifted towards the light."""
 
     share: float
     tone: float
 
 
-_LAYERS = (_Layer(1.0, 0.68), _Layer(0.84, 0.87), _Layer(0.62, 1.02), _Layer(0.32, 1.16))
-_CIRCLE = np.stack(
+_SHADE_LAYERS = (
+    _ShadeLayer(1.0, 0.68),
+    _ShadeLayer(0.84, 0.87),
+    _ShadeLayer(0.62, 1.02),
+    _ShadeLayer(0.32, 1.16),
+)
+_UNIT_CIRCLE = np.stack(
     [f(np.linspace(0, 2 * np.pi, 14, endpoint=False)) for f in (np.cos, np.sin)], axis=1
 )
 
 
-def _rim(
+def _layer_corners(
     centre: Float64[np.ndarray, "t m 2"],
     radius: Float64[np.ndarray, "t m"],
-    layer: _Layer,
+    layer: _ShadeLayer,
     light: tuple[float, float],
 ) -> Int32[np.ndarray, "t corners 2"]:
     moved = centre + 0.8 * (1 - layer.share) * radius[..., None] * np.array(light)
-    rim = moved[:, :, None] + layer.share * radius[:, :, None, None] * _CIRCLE
+    rim = moved[:, :, None] + layer.share * radius[:, :, None, None] * _UNIT_CIRCLE
     corners = rim.reshape(len(rim), -1, 2)
     return np.asarray(np.rint(corners * 2**_SUBPIXEL_BITS), np.int32)
 
 
-def _tone(colour: Colour, tone: float) -> Colour:
+def _shade(colour: Colour, tone: float) -> Colour:
     red, green, blue = (min(255, round(tone * c + 10 * max(0.0, tone - 1))) for c in colour)
     return red, green, blue
 
 
-def paint(image: UInt8[np.ndarray, "h w 3"], outline: Outlines, frame: int) -> None:
-    """Draw one frame of the figure into the image, the farthest part first."""
+def paint_figure(image: UInt8[np.ndarray, "h w 3"], outline: Outlines, frame: int) -> None:
+    """Draw one frame of a figure into an image, the farthest part first.
+
+    Args:
+        image: RGB image, changed in place.
+        outline: Polygons of the figure.
+        frame: Index of the frame.
+    """
     for part in np.argsort(outline.depth[frame], kind="stable"):
         for corners, colour in zip(outline.corners[part], outline.colours[part], strict=True):
             hull = cv2.convexHull(corners[frame])

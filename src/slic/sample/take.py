@@ -1,6 +1,6 @@
-"""The drawn settings of one video, whatever the action: view, camera, light, noise, performance.
+"""What is drawn for one video except its action: camera, light, noise and performance.
 
-Nothing here takes an action, so nothing here can tell it.
+No function takes an action, so nothing but the motion depends on it.
 """
 
 from dataclasses import dataclass
@@ -10,39 +10,63 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float64
 
-from slic.sample.actions import IDLE_ARMS, STANCES, Style
+from slic.sample.actions import IDLE_ARMS, STANCES, PerformanceStyle
 
-Level = Literal["easy", "hard"]
+SampleLevel = Literal["easy", "hard"]
 Range = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Strength:
-    """The ranges that a level draws from; pixels are those of the 320 x 240 frame."""
+class LevelRanges:
+    """Ranges that the takes of a level are drawn from.
+
+    Pixels are those of the frame of 320 x 240.
+
+    Attributes:
+        duration_seconds: Duration.
+        cycles_per_second: Speed of the action.
+        yaw_degrees: Direction of the figure away from the camera, to either side.
+        pitch_degrees: Direction of the camera, positive downwards.
+        figure_pixels: Height of the upright figure.
+        side_pixels: Largest distance of the figure from the middle.
+        feet_row: Row of the feet in the frame.
+        glide_pixels: Largest speed of the figure over the ground, per second.
+        pan_pixels: Largest speed of the camera, per second.
+        shake_pixels: Shake of a hand-held camera.
+        roll_degrees: Roll of a hand-held camera.
+        background_pixels: Largest speed of the background on its own, per second.
+        ripple_pixels: Largest amplitude of waves in the background.
+        max_objects: Largest number of objects that move behind the figure.
+        textured: Whether backgrounds have strong patterns.
+        gain: Exposure; 1 is neutral.
+        flicker: Largest change of the exposure over time.
+        noise: Standard deviation of the sensor noise, in grey levels.
+        blur: Standard deviation of the Gaussian blur, in pixels.
+    """
 
     duration_seconds: Range
     cycles_per_second: Range
-    yaw_degrees: Range  # away from the camera, to either side
-    pitch_degrees: Range  # how far the camera looks down
-    figure_pixels: Range  # height of the standing figure
-    side_pixels: float  # the figure stands up to this far from the middle
-    feet_row: Range  # row of the frame where the feet stand
-    glide_pixels: float  # how far the figure drifts over the ground, per second
-    pan_pixels: float  # how far the camera drifts, per second
+    yaw_degrees: Range
+    pitch_degrees: Range
+    figure_pixels: Range
+    side_pixels: float
+    feet_row: Range
+    glide_pixels: float
+    pan_pixels: float
     shake_pixels: float
     roll_degrees: float
-    backdrop_pixels: float  # how far the background moves on its own, per second
-    ripple_pixels: float  # waves of the background
-    distractors: int  # at most so many moving things
+    background_pixels: float
+    ripple_pixels: float
+    max_objects: int
     textured: bool
     gain: Range
     flicker: float
-    noise: Range  # standard deviation, of 255
-    blur: Range  # Gaussian sigma
+    noise: Range
+    blur: Range
 
 
-STRENGTHS: dict[Level, Strength] = {
-    "easy": Strength(
+LEVEL_RANGES: dict[SampleLevel, LevelRanges] = {
+    "easy": LevelRanges(
         duration_seconds=(2.0, 3.4),
         cycles_per_second=(0.8, 1.6),
         yaw_degrees=(12.0, 62.0),
@@ -54,16 +78,16 @@ STRENGTHS: dict[Level, Strength] = {
         pan_pixels=4.0,
         shake_pixels=0.6,
         roll_degrees=0.3,
-        backdrop_pixels=0.0,
+        background_pixels=0.0,
         ripple_pixels=0.0,
-        distractors=0,
+        max_objects=0,
         textured=False,
         gain=(0.7, 1.15),
         flicker=0.02,
         noise=(1.0, 5.0),
         blur=(0.0, 0.8),
     ),
-    "hard": Strength(
+    "hard": LevelRanges(
         duration_seconds=(2.0, 6.0),
         cycles_per_second=(0.6, 2.0),
         yaw_degrees=(0.0, 180.0),
@@ -75,9 +99,9 @@ STRENGTHS: dict[Level, Strength] = {
         pan_pixels=22.0,
         shake_pixels=2.5,
         roll_degrees=1.5,
-        backdrop_pixels=30.0,
+        background_pixels=30.0,
         ripple_pixels=4.0,
-        distractors=5,
+        max_objects=5,
         textured=True,
         gain=(0.4, 1.3),
         flicker=0.07,
@@ -85,66 +109,90 @@ STRENGTHS: dict[Level, Strength] = {
         blur=(0.0, 1.6),
     ),
 }
-RATES = (Fraction(25), Fraction(30000, 1001), Fraction(30))
+FRAME_RATES = (Fraction(25), Fraction(30000, 1001), Fraction(30))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Take:
-    """One drawn recording."""
+    """Everything about one recording except actor, background and action.
 
-    strength: Strength
+    Attributes:
+        ranges: Ranges of its level.
+        frames: Number of frames.
+        fps: Frames per second.
+        style: How the actor performs any action.
+        yaw: Direction of the figure, radians away from the camera.
+        pitch: Direction of the camera, radians downwards.
+        distance_metres: Distance of the camera; a small one gives a strong perspective.
+        figure_pixels: Height of the upright figure.
+        feet: (x, y) of the feet in the frame.
+        glide: (x, y) speed of the figure, pixels per second.
+        pan: (x, y) speed of the camera, pixels per second.
+        zoom: Scale of canvas pixels in the frame.
+        light: Direction that the light comes from in the image, as a unit vector.
+        gain: Exposure of red, green and blue.
+        seed: Seed of shake, ripples, objects and noise.
+    """
+
+    ranges: LevelRanges
     frames: int
     fps: Fraction
-    style: Style
-    yaw: float  # radians
-    pitch: float  # radians
-    distance_metres: float  # of the camera: strength of the perspective
+    style: PerformanceStyle
+    yaw: float
+    pitch: float
+    distance_metres: float
     figure_pixels: float
-    place: tuple[float, float]  # (x, y) of the feet in the frame
-    glide: tuple[float, float]  # pixels a second
-    pan: tuple[float, float]  # pixels a second
+    feet: tuple[float, float]
+    glide: tuple[float, float]
+    pan: tuple[float, float]
     zoom: float
     light: tuple[float, float]
     gain: Float64[np.ndarray, "3"]
-    seed: int  # of shake, ripples, distractors and noise
+    seed: int
 
 
-def draw_take(rng: np.random.Generator, level: Level) -> Take:
-    """Draw one recording of a level."""
-    strength = STRENGTHS[level]
-    fps = RATES[rng.integers(len(RATES))]
-    lamp = rng.uniform(-2.2, -0.9)
+def draw_take(rng: np.random.Generator, level: SampleLevel) -> Take:
+    """Draw a take.
+
+    Args:
+        rng: Source of all draws.
+        level: ``"easy"`` or ``"hard"``.
+    """
+    ranges = LEVEL_RANGES[level]
+    fps = FRAME_RATES[rng.integers(len(FRAME_RATES))]
+    light_angle = rng.uniform(-2.2, -0.9)
     return Take(
-        strength=strength,
-        frames=round(rng.uniform(*strength.duration_seconds) * float(fps)),
+        ranges=ranges,
+        frames=round(rng.uniform(*ranges.duration_seconds) * float(fps)),
         fps=fps,
-        style=_draw_style(rng, strength),
-        yaw=np.radians(rng.uniform(*strength.yaw_degrees)) * rng.choice([-1, 1]),
-        pitch=np.radians(rng.uniform(*strength.pitch_degrees)),
+        style=_draw_performance(rng, ranges),
+        yaw=np.radians(rng.uniform(*ranges.yaw_degrees)) * rng.choice([-1, 1]),
+        pitch=np.radians(rng.uniform(*ranges.pitch_degrees)),
         distance_metres=rng.uniform(3.5, 9.0),
-        figure_pixels=rng.uniform(*strength.figure_pixels),
-        place=(160 + rng.uniform(-1, 1) * strength.side_pixels, rng.uniform(*strength.feet_row)),
-        glide=(rng.uniform(-1, 1) * strength.glide_pixels, 0.0),
+        figure_pixels=rng.uniform(*ranges.figure_pixels),
+        feet=(160 + rng.uniform(-1, 1) * ranges.side_pixels, rng.uniform(*ranges.feet_row)),
+        glide=(rng.uniform(-1, 1) * ranges.glide_pixels, 0.0),
         pan=(
-            rng.uniform(-1, 1) * strength.pan_pixels,
-            rng.uniform(-0.3, 0.3) * strength.pan_pixels,
+            rng.uniform(-1, 1) * ranges.pan_pixels,
+            rng.uniform(-0.3, 0.3) * ranges.pan_pixels,
         ),
         zoom=rng.uniform(0.97, 1.1),
-        light=(np.cos(lamp), np.sin(lamp)),
-        gain=rng.uniform(*strength.gain) * rng.uniform(0.9, 1.1, size=3),
+        light=(np.cos(light_angle), np.sin(light_angle)),
+        gain=rng.uniform(*ranges.gain) * rng.uniform(0.9, 1.1, size=3),
         seed=int(rng.integers(2**31)),
     )
 
 
-def _draw_style(rng: np.random.Generator, strength: Strength) -> Style:
+def _draw_performance(rng: np.random.Generator, ranges: LevelRanges) -> PerformanceStyle:
+    """Draw a style; 6 of 10 have the same idle pose in both arms, and the speed is log-uniform."""
     idle = list(IDLE_ARMS.values())
     both = rng.integers(len(idle)) if rng.random() < 0.6 else None
     arms = [idle[both if both is not None else rng.integers(len(idle))] for _ in range(2)]
     stance = [[*leg, 0.0] for leg in list(STANCES.values())[rng.integers(len(STANCES))]]
     if rng.random() < 0.5:
         stance.reverse()
-    low, high = np.log(strength.cycles_per_second)
-    return Style(
+    low, high = np.log(ranges.cycles_per_second)
+    return PerformanceStyle(
         cycles_per_second=float(np.exp(rng.uniform(low, high))),
         start=rng.uniform(0, 1),
         swing=rng.uniform(-0.15, 0.15),

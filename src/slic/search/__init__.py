@@ -1,13 +1,18 @@
-"""Search a collection by example, browse it as clusters, and name what is in it.
+"""Search a video collection by example, browse it as clusters, and label what is in it.
 
-An index is a folder. Its SQLite database is the only truth: videos, their moments with one
-embedding each, clusters and names, changed in transactions. The vector store beside it answers
-"which are nearest" and can be made anew from the database at any time.
+An index is a folder. Its SQLite database has all that is known: the videos, their moments with one
+embedding each, clusters and labels. It changes in transactions. The vector store beside it finds
+the nearest embeddings, and can be made again from the database at any time.
 """
 
-from slic.search.classifier import LeaveOneOutScores, MomentClassifier, Prediction, spread_labels
+from slic.search.classifier import (
+    LeaveOneOutScores,
+    MomentClassifier,
+    Prediction,
+    spread_labels,
+)
 from slic.search.classifying import PredictedSegment, VideoPrediction, classify_videos
-from slic.search.cluster_edits import label_cluster, merge, move
+from slic.search.cluster_edits import label_cluster, merge_clusters, move_moments
 from slic.search.clusters import (
     Cluster,
     cluster_index,
@@ -16,14 +21,13 @@ from slic.search.clusters import (
     clusters_per_level,
     list_clusters,
     outliers,
-    show_level,
+    set_level,
 )
 from slic.search.duplicates import Duplicate, near_duplicates
 from slic.search.exports import export_labels, import_labels
-from slic.search.index import Index, IndexedVideo, Moment
+from slic.search.index import Index
 from slic.search.indexing import IndexReport, create_index, index_settings, update_index
 from slic.search.labels import (
-    Label,
     LabelChange,
     labels_of_moments,
     list_labels,
@@ -37,6 +41,9 @@ from slic.search.query import (
     query_from_video,
     refine,
 )
+from slic.search.repository.labels import Label
+from slic.search.repository.moments import Moment
+from slic.search.repository.videos import IndexedVideo
 from slic.search.results import Hit, search
 
 __all__ = [
@@ -68,8 +75,8 @@ __all__ = [
     "labels_of_moments",
     "list_clusters",
     "list_labels",
-    "merge",
-    "move",
+    "merge_clusters",
+    "move_moments",
     "near_duplicates",
     "outliers",
     "query_from_clip",
@@ -78,7 +85,7 @@ __all__ = [
     "refine",
     "search",
     "set_label",
-    "show_level",
+    "set_level",
     "spread_labels",
     "undo_label_change",
     "update_index",

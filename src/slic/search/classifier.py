@@ -1,10 +1,10 @@
-"""A handful of labels makes a classifier, one that says "unknown" of what it has not seen.
+"""A classifier made from a few labelled moments, which answers "unknown" for other kinds.
 
 The nearest labelled moments vote, each with weight exp(similarity / 0.07) (Wu et al., CVPR 2018).
-What is farther from every labelled moment than labelled moments usually are from others of their label is
-unknown. How far that is, and how often the votes are right, is found by leaving out: each labelled
-moment is judged without its own video where its label has others, else without what overlaps it.
-Copies of a file are one video: they share their labels, so each would vouch for the other.
+A moment is unknown if its nearest labelled moment is less similar than is usual within a class.
+The threshold for that, and the accuracy of the votes, are found by leaving out. Every labelled
+moment is classified without those of its own video, if its class has others, else without those
+that overlap it. Copies of a file count as one video, because they share their labels.
 """
 
 from dataclasses import dataclass
@@ -12,27 +12,29 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-from slic.errors import SearchError
+from slic.errors import LabelError
+from slic.neighbours.exact import NearestRows, merge_nearest, nearest_rows
 from slic.search.index import Index
-from slic.search.labels import Source, labels_of_moments, segments_of, write_labels
+from slic.search.labels import labels_of_moments, segments_of, write_labels
+from slic.search.repository.labels import LabelValue
 
 VOTERS = 10
-TEMPERATURE = 0.07
-KNOWN_SHARE = 0.95  # of the labelled moments that shall count as known when they are left out
-MOST_LEFT_OUT = 1000
-MOST_SPREAD_CONFIDENCE = 0.99  # only a person is sure
-BLOCK = 1024
+VOTE_TEMPERATURE = 0.07
+KNOWN_SHARE = 0.95  # of the labelled moments, when left out, that are above the threshold
+MAX_LEFT_OUT = 1000  # labelled moments that are left out, drawn at random
+MAX_SPREAD_CONFIDENCE = 0.99  # 1 is for labels that a person gave
+_ROWS_PER_BLOCK = 1024
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a moment is.
+    """The predicted class of a moment.
 
     Attributes:
-        label: The label, or None for unknown.
-        confidence: Share of the votes for the guess, 0..1.
+        label: The class, or None for unknown.
+        confidence: Share of the votes for ``guess``, in [0, 1].
         similarity: Cosine similarity to the nearest labelled moment.
-        guess: The label with most votes, whether or not it is near enough.
+        guess: The class with most votes, even where the moment is unknown.
     """
 
     label: str | None
@@ -43,159 +45,181 @@ class Prediction:
 
 @dataclass(frozen=True)
 class LeaveOneOutScores:
-    """How labelled moments fare when they are left out: shares that add up to 1."""
+    """How labelled moments are classified when they are left out, as shares that add up to 1."""
 
-    right: float
+    correct: float
     wrong: float
     unknown: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examples:
-    """Moments that a person labelled: their labels, unit embeddings, videos, and times in seconds.
+class LabelledMoments:
+    """Moments that a person labelled.
 
-    Copies of a file have the same number in ``videos``.
+    Attributes:
+        labels: Their classes.
+        vectors: Their unit embeddings.
+        contents: Numbers of their contents; copies of a file have the same number.
+        start_seconds: Where each starts in its video.
+        end_seconds: Where each ends in its video.
     """
 
     labels: tuple[str, ...]
     vectors: Float32[np.ndarray, "n d"]
-    videos: Int64[np.ndarray, " n"]
+    contents: Int64[np.ndarray, " n"]
     start_seconds: np.ndarray
     end_seconds: np.ndarray
 
 
 class MomentClassifier:
-    """The votes of the nearest labelled moments.
+    """A classifier by the votes of the nearest labelled moments.
+
+    Args:
+        examples: The labelled moments.
+        seed: Seed of the draw of moments to leave out, if there are more than `MAX_LEFT_OUT`.
 
     Attributes:
-        labels: The labels it can give, sorted.
+        labels: The classes, sorted.
         threshold: Cosine similarity below which a moment is unknown.
-        check: What leaving out showed.
+        scores: How labelled moments are classified when they are left out.
+
+    Example:
+        >>> classifier = MomentClassifier.from_index(index)
+        >>> classifier.predict(index.vectors([1]))[0].label
+        'wave'
     """
 
-    def __init__(self, examples: Examples, *, seed: int = 0) -> None:
+    def __init__(self, examples: LabelledMoments, *, seed: int = 0) -> None:
         self.labels = sorted(set(examples.labels))
         self._vectors = examples.vectors
-        self._labels = np.array([self.labels.index(label) for label in examples.labels])
-        left_out = np.random.default_rng(seed).permutation(len(self._labels))[:MOST_LEFT_OUT]
+        self._classes = np.array([self.labels.index(label) for label in examples.labels])
+        left_out = np.random.default_rng(seed).permutation(len(self._classes))[:MAX_LEFT_OUT]
         similarity = examples.vectors[left_out] @ examples.vectors.T
-        similarity[_not_to_be_asked(examples, self._labels, left_out)] = -np.inf
-        self.threshold = self._usual_similarity(similarity, left_out)
-        self.check = self._checked(similarity, left_out)
+        similarity[_excluded_voters(examples, self._classes, left_out)] = -np.inf
+        self.threshold = self._find_threshold(similarity, left_out)
+        self.scores = self._score(similarity, left_out)
 
     @classmethod
     def from_index(cls, index: Index, *, seed: int = 0) -> "MomentClassifier":
-        """Learn from the labels that a person gave, not from those that were spread.
+        """Return the classifier of the labels that a person gave, without those that were spread.
 
         Raises:
-            SearchError: Fewer than two moments were labelled.
+            LabelError: Fewer than two moments are labelled.
         """
-        labelled = {
-            i: label for i, label in labels_of_moments(index).items() if label.source == "given"
-        }
-        ids = sorted(labelled)
+        given = {i: v.label for i, v in labels_of_moments(index).items() if v.source == "given"}
+        ids = sorted(given)
         if len(ids) < 2:
-            raise SearchError(
+            raise LabelError(
                 f"{index.path}: {len(ids)} moments are labelled, at least 2 are needed; "
-                "label some with `slic label` or in the studio."
+                "label some with `slic labels set` or in the studio."
             )
         segments = segments_of(index, ids)
         contents = [segment.content_id for segment in segments]
-        examples = Examples(
-            labels=tuple(labelled[i].label for i in ids),
+        examples = LabelledMoments(
+            labels=tuple(given[i] for i in ids),
             vectors=index.vectors(ids),
-            videos=np.unique(contents, return_inverse=True)[1],
+            contents=np.unique(contents, return_inverse=True)[1],
             start_seconds=np.array([segment.start_seconds for segment in segments]),
             end_seconds=np.array([segment.end_seconds for segment in segments]),
         )
         return cls(examples, seed=seed)
 
     def predict(self, vectors: Float32[np.ndarray, "n d"]) -> list[Prediction]:
-        """Return what each of the unit embeddings is."""
-        found = []
-        for start in range(0, len(vectors), BLOCK):
-            similarity = vectors[start : start + BLOCK] @ self._vectors.T
-            shares = self._shares(similarity)
-            for row, nearest in zip(shares, similarity.max(axis=1).tolist(), strict=True):
+        """Return a prediction for each unit embedding."""
+        predictions = []
+        for start in range(0, len(vectors), _ROWS_PER_BLOCK):
+            voters = nearest_rows(vectors[start : start + _ROWS_PER_BLOCK], self._vectors, VOTERS)
+            shares, nearest = self._vote(voters), voters.similarities[:, 0]
+            for row, similarity in zip(shares, nearest.tolist(), strict=True):
                 guess, confidence = self.labels[int(row.argmax())], float(row.max())
-                label = guess if nearest >= self.threshold else None
-                found.append(Prediction(label, confidence, nearest, guess))
-        return found
+                label = guess if similarity >= self.threshold else None
+                predictions.append(Prediction(label, confidence, similarity, guess))
+        return predictions
 
-    def _shares(self, similarity: Float32[np.ndarray, "m n"]) -> Float32[np.ndarray, "m labels"]:
-        """Return the share of the votes that every label gets."""
-        voters = np.argsort(-similarity, axis=1, kind="stable")[:, :VOTERS]
-        near = np.take_along_axis(similarity, voters, axis=1)
-        nearest = np.maximum(near[:, :1], -1.0)  # nobody to ask: all weights are 0
-        weight = np.exp((near - nearest) / TEMPERATURE)
-        shares = np.zeros((len(similarity), len(self.labels)), dtype=np.float32)
-        np.add.at(shares, (np.arange(len(voters))[:, None], self._labels[voters]), weight)
+    def _vote(self, voters: NearestRows) -> Float32[np.ndarray, "m classes"]:
+        """Return the share of the votes of every class."""
+        indices, near = voters
+        nearest = np.maximum(near[:, :1], -1.0)  # without voters (-inf) all weights become 0
+        weight = np.exp((near - nearest) / VOTE_TEMPERATURE)
+        shares = np.zeros((len(near), len(self.labels)), dtype=np.float32)
+        np.add.at(shares, (np.arange(len(near))[:, None], self._classes[indices]), weight)
         total = shares.sum(axis=1, keepdims=True)
-        normed: Float32[np.ndarray, "m labels"] = shares / np.where(total > 0, total, 1.0)
-        return normed
+        normalised: Float32[np.ndarray, "m classes"] = shares / np.where(total > 0, total, 1.0)
+        return normalised
 
-    def _usual_similarity(
+    def _find_threshold(
         self, similarity: Float32[np.ndarray, "m n"], left_out: Int64[np.ndarray, " m"]
     ) -> float:
-        """Return how near the left out ones of `KNOWN_SHARE` are to another of their label."""
-        same = self._labels[left_out][:, None] == self._labels
-        near = np.where(same, similarity, -np.inf).max(axis=1)
-        if np.isfinite(near).any():
-            return float(np.quantile(near[np.isfinite(near)], 1.0 - KNOWN_SHARE))
+        """Return the similarity to the own class that `KNOWN_SHARE` of the left-out exceed."""
+        same_class = self._classes[left_out][:, None] == self._classes
+        nearest = np.where(same_class, similarity, -np.inf).max(axis=1)
+        if np.isfinite(nearest).any():
+            return float(np.quantile(nearest[np.isfinite(nearest)], 1.0 - KNOWN_SHARE))
+        # With one moment per class, nothing shows how much a class varies. A moment must then be
+        # nearer than half-way to the nearest moment of another class.
         others = similarity[np.isfinite(similarity)]
-        # One moment a label: nothing tells how much a label varies. Be nearer than other labels are.
         return float((1.0 + others.max(initial=0.0)) / 2)
 
-    def _checked(
+    def _score(
         self, similarity: Float32[np.ndarray, "m n"], left_out: Int64[np.ndarray, " m"]
     ) -> LeaveOneOutScores:
-        right = self._shares(similarity).argmax(axis=1) == self._labels[left_out]
+        nobody, positions = NearestRows.none_yet(len(similarity)), np.arange(similarity.shape[1])
+        voters = merge_nearest(nobody, similarity, positions, k=VOTERS)
+        correct = self._vote(voters).argmax(axis=1) == self._classes[left_out]
         known = similarity.max(axis=1) >= self.threshold
         return LeaveOneOutScores(
-            right=float((known & right).mean()),
-            wrong=float((known & ~right).mean()),
+            correct=float((known & correct).mean()),
+            wrong=float((known & ~correct).mean()),
             unknown=float((~known).mean()),
         )
 
 
-def spread_labels(index: Index, *, least_confidence: float = 0.5) -> int:
-    """Label the unlabelled moments that the classifier is sure enough of; return how many.
+def spread_labels(index: Index, *, min_confidence: float = 0.5) -> int:
+    """Label the unlabelled moments that the classifier is confident about.
 
-    Labels that were spread before are replaced; `undo` brings them back.
+    Labels that were spread before are replaced. `undo_label_change` restores them.
+
+    Args:
+        index: The index.
+        min_confidence: Least share of the votes, in [0, 1].
+
+    Returns:
+        The number of moments that were labelled.
 
     Raises:
-        SearchError: Fewer than two moments were labelled.
+        LabelError: Fewer than two moments are labelled.
     """
     classifier = MomentClassifier.from_index(index)
-    given = [i for i, label in labels_of_moments(index).items() if label.source == "given"]
+    given = [i for i, value in labels_of_moments(index).items() if value.source == "given"]
     ids, vectors = index.all_vectors()
     unlabelled = ~np.isin(ids, given)
     predictions = classifier.predict(vectors[unlabelled])
     chosen = [
         (int(moment), prediction)
         for moment, prediction in zip(ids[unlabelled], predictions, strict=True)
-        if prediction.label is not None and prediction.confidence >= least_confidence
+        if prediction.label is not None and prediction.confidence >= min_confidence
     ]
     segments = segments_of(index, [moment for moment, _ in chosen])
-    source: Source = "spread"
-    entries = (
-        (segment, prediction.guess, min(prediction.confidence, MOST_SPREAD_CONFIDENCE), source)
-        for segment, (_, prediction) in zip(segments, chosen, strict=True)
+    labels = (
+        (segment, LabelValue(p.guess, min(p.confidence, MAX_SPREAD_CONFIDENCE), "spread"))
+        for segment, (_, p) in zip(segments, chosen, strict=True)
     )
-    return write_labels(index, entries, instead_of_spread=True)
+    return write_labels(index, labels, replace_spread=True)
 
 
-def _not_to_be_asked(
-    examples: Examples, labels: Int64[np.ndarray, " n"], left_out: Int64[np.ndarray, " m"]
+def _excluded_voters(
+    examples: LabelledMoments,
+    classes: Int64[np.ndarray, " n"],
+    left_out: Int64[np.ndarray, " m"],
 ) -> Bool[np.ndarray, "m n"]:
-    """Say which examples tell too much about a left out one: see the module."""
-    same_video = examples.videos[left_out][:, None] == examples.videos
+    """Return which labelled moments may not vote on a left-out one, see the module."""
+    same_content = examples.contents[left_out][:, None] == examples.contents
     overlapping = (
-        same_video
+        same_content
         & (examples.start_seconds[left_out][:, None] < examples.end_seconds)
         & (examples.start_seconds < examples.end_seconds[left_out][:, None])
     )
-    same_name = labels[left_out][:, None] == labels
-    elsewhere = (same_name & ~same_video).any(axis=1, keepdims=True)
-    asked_not: Bool[np.ndarray, "m n"] = np.where(elsewhere, same_video, overlapping)
-    return asked_not
+    same_class = classes[left_out][:, None] == classes
+    has_others = (same_class & ~same_content).any(axis=1, keepdims=True)
+    excluded: Bool[np.ndarray, "m n"] = np.where(has_others, same_content, overlapping)
+    return excluded

@@ -1,4 +1,4 @@
-"""What videos show, by a classifier of labels: per moment, merged into segments, and as a whole."""
+"""Classifying videos: a label for every moment, for segments, and for the whole video."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -8,14 +8,21 @@ import numpy as np
 
 from slic.search.classifier import MomentClassifier, Prediction
 from slic.search.index import Index
-from slic.search.indexing import batches, embed_moments
-from slic.search.streaming import Job
+from slic.search.indexing import embed_moments, read_batches
+from slic.search.streaming import EmbeddingJob
 from slic.videos.video import Refused, Video
 
 
 @dataclass(frozen=True)
 class PredictedSegment:
-    """Neighbouring moments of the same label; ``confidence`` is their mean, None is unknown."""
+    """Consecutive moments with the same predicted label.
+
+    Attributes:
+        start_seconds: Start of the first moment.
+        end_seconds: End of the last moment.
+        label: Their class; None for unknown.
+        confidence: Mean confidence of the moments, in [0, 1].
+    """
 
     start_seconds: float
     end_seconds: float
@@ -25,7 +32,14 @@ class PredictedSegment:
 
 @dataclass(frozen=True)
 class VideoPrediction:
-    """What a video shows: the label of most of its moments (None: unknown), and all segments."""
+    """The prediction for a video.
+
+    Attributes:
+        path: Id of the video.
+        label: The class of most of its moments; None for unknown.
+        confidence: Mean confidence of the moments of that class, in [0, 1].
+        segments: All its segments in order.
+    """
 
     path: str
     label: str | None
@@ -41,28 +55,39 @@ def classify_videos(
     workers: int = 2,
     progress: bool = True,
 ) -> Iterator[VideoPrediction | Refused]:
-    """Give the verdict on each video, in their order; they are not added to the index."""
+    """Classify videos, without adding them to the index.
+
+    Args:
+        index: What gives the encoder, and the length of moments.
+        classifier: The classifier of its labels.
+        videos: The videos.
+        workers: Processes that decode; 0 decodes in this process.
+        progress: Show a progress bar.
+
+    Yields:
+        A prediction for each video in order, or the reason why it cannot be read.
+    """
     jobs = []
     for video in videos:
-        cut = index.windows(video.frames, video.fps)
-        jobs.append(Job(-1, video, cut, np.arange(len(cut.start))))
-    found: defaultdict[int, dict[int, Prediction]] = defaultdict(dict)
+        windows = index.windows(video.frames, video.fps)
+        jobs.append(EmbeddingJob(-1, video, windows, np.arange(len(windows.start))))
+    predictions: defaultdict[int, dict[int, Prediction]] = defaultdict(dict)
     problems: dict[int, str] = {}
-    for batch in batches(jobs, index.clip_shape, workers=workers, progress=progress):
-        good = [moment for moment in batch if not moment.problem]
-        vectors = embed_moments(index.encoder, [moment.clips for moment in good])
-        for moment, prediction in zip(good, classifier.predict(vectors), strict=True):
-            found[moment.job][moment.number] = prediction
+    for batch in read_batches(jobs, index.clip, workers=workers, progress=progress):
+        decoded = [moment for moment in batch if not moment.problem]
+        vectors = embed_moments(index.encoder, [moment.clips for moment in decoded])
+        for moment, prediction in zip(decoded, classifier.predict(vectors), strict=True):
+            predictions[moment.job][moment.number] = prediction
         problems |= {moment.job: moment.problem for moment in batch if moment.problem}
     for number, job in enumerate(jobs):
         if number in problems:
             reason = problems[number].removeprefix(f"{job.video.path}: ")
             yield Refused(job.video.id, reason)
         else:
-            yield _verdict(job, [found[number][n] for n in job.numbers.tolist()])
+            yield _summarise(job, [predictions[number][n] for n in job.numbers.tolist()])
 
 
-def _verdict(job: Job, predictions: Sequence[Prediction]) -> VideoPrediction:
+def _summarise(job: EmbeddingJob, predictions: Sequence[Prediction]) -> VideoPrediction:
     votes = Counter(prediction.label for prediction in predictions)
     label = max(votes, key=lambda label: (votes[label], label or ""))
     confidences = [p.confidence for p in predictions if p.label == label]
@@ -70,18 +95,20 @@ def _verdict(job: Job, predictions: Sequence[Prediction]) -> VideoPrediction:
         path=job.video.id,
         label=label,
         confidence=sum(confidences) / len(confidences),
-        segments=tuple(_segments(job, predictions)),
+        segments=tuple(_merge_segments(job, predictions)),
     )
 
 
-def _segments(job: Job, predictions: Sequence[Prediction]) -> Iterator[PredictedSegment]:
+def _merge_segments(
+    job: EmbeddingJob, predictions: Sequence[Prediction]
+) -> Iterator[PredictedSegment]:
     seconds = job.windows.seconds(job.video)
     labels = [prediction.label for prediction in predictions]
     starts = [i for i in range(len(labels)) if i == 0 or labels[i] != labels[i - 1]]
-    for first, after in zip(starts, [*starts[1:], len(labels)], strict=True):
+    for first, end in zip(starts, [*starts[1:], len(labels)], strict=True):
         yield PredictedSegment(
             start_seconds=float(seconds[first, 0]),
-            end_seconds=float(seconds[after - 1, 1]),
+            end_seconds=float(seconds[end - 1, 1]),
             label=labels[first],
-            confidence=sum(p.confidence for p in predictions[first:after]) / (after - first),
+            confidence=sum(p.confidence for p in predictions[first:end]) / (end - first),
         )

@@ -1,10 +1,5 @@
-"""What kinds of moments there are: FINCH over the stored embeddings, kept in the index.
+"""The kinds of moments in an index: FINCH clusters of the stored embeddings, on several levels."""
 
-A moment's ``leaf`` is its cluster in the finest partition; the table ``tree`` holds the cluster of
-every leaf on every level. Moving and merging keep that nesting.
-"""
-
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +11,16 @@ from slic.neighbours.exact import nearest_rows
 from slic.neighbours.rows import mean_directions
 from slic.search.index import Index
 from slic.search.labels import labels_of_moments
-from slic.search.repository import write_about
+from slic.search.repository.clusters import (
+    count_clusters,
+    replace_tree,
+    select_cluster_of_moments,
+    select_members,
+)
+from slic.search.repository.schema import write_level
 
-MOST_CLUSTERED = 50_000  # time grows with its square; the others join the nearest finest cluster
-SHOWN_CLUSTERS = 50  # the level that is shown first has at most so many
+MAX_CLUSTERED_MOMENTS = 50_000  # the time of FINCH grows with its square
+MAX_DEFAULT_CLUSTERS = 50  # the default level is the finest with at most so many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +28,13 @@ class Cluster:
     """A cluster of one level.
 
     Attributes:
-        id: Its number on this level.
+        id: Number on this level.
         level: 0 is the finest.
-        size: Moments in it.
-        coherence: Mean cosine similarity of its moments to their mean direction; 1 is all alike.
+        size: Number of moments.
+        coherence: Mean cosine similarity of its moments to their mean direction, at most 1.
         medoid: The moment nearest to that direction.
-        label: The label most of its labelled moments have, or None.
-        label_share: Share of all its moments that have this label.
+        label: The label that most of its labelled moments have, or None.
+        label_share: Share of all its moments that have this label, in [0, 1].
     """
 
     id: int
@@ -45,90 +46,90 @@ class Cluster:
     label_share: float
 
 
-def cluster_index(index: Index, *, most: int = MOST_CLUSTERED, seed: int = 0) -> tuple[int, ...]:
-    """Cluster all moments anew and return the number of clusters of every level, finest first.
+def cluster_index(
+    index: Index, *, max_moments: int = MAX_CLUSTERED_MOMENTS, seed: int = 0
+) -> tuple[int, ...]:
+    """Cluster all moments. Earlier moves and merges are lost; labels stay.
 
-    Of more than ``most`` moments so many, drawn by ``seed``, are clustered; the others join the
-    finest cluster whose mean direction is nearest. Earlier moves and merges are lost, labels stay.
+    Args:
+        index: The index.
+        max_moments: Of more moments, a random sample of this size is clustered. The others join the
+            finest cluster with the nearest mean direction.
+        seed: Seed of the sample.
+
+    Returns:
+        The number of clusters of every level, finest first.
 
     Raises:
         SearchError: The index has no moments.
-        TrainingError: Embeddings that are not finite.
+        EmbeddingsError: An embedding is not finite.
     """
     ids, x = index.all_vectors()
     if len(ids) == 0:
         raise SearchError(f"{index.path}: the index has no moments; run `slic index` first.")
-    drawn = np.sort(np.random.default_rng(seed).permutation(len(ids))[:most])
-    hierarchy = finch(x[drawn])
+    sample = np.sort(np.random.default_rng(seed).permutation(len(ids))[:max_moments])
+    hierarchy = finch(x[sample])
     finest = hierarchy.partitions[0]
-    means = mean_directions(x[drawn], finest, k=int(finest.max()) + 1)
+    means = mean_directions(x[sample], finest, k=int(finest.max()) + 1)
     leaf = nearest_rows(x, means, 1).indices[:, 0]
-    leaf[drawn] = finest
+    leaf[sample] = finest
     first = np.unique(finest, return_index=True)[1]
     tree = [
-        (int(hierarchy.partitions[0][place]), level, int(labels[place]))
-        for level, labels in enumerate(hierarchy.partitions)
-        for place in first
+        (int(finest[position]), level, int(partition[position]))
+        for level, partition in enumerate(hierarchy.partitions)
+        for position in first
     ]
-    shown = [level for level, k in enumerate(hierarchy.clusters) if k <= SHOWN_CLUSTERS]
+    small = [level for level, k in enumerate(hierarchy.clusters) if k <= MAX_DEFAULT_CLUSTERS]
     with index.database.transaction() as connection:
-        connection.execute("DELETE FROM tree")
-        connection.execute("UPDATE moments SET leaf = NULL WHERE leaf IS NOT NULL")
-        connection.executemany("INSERT INTO tree VALUES (?, ?, ?)", tree)
-        connection.executemany(
-            "UPDATE moments SET leaf = ? WHERE id = ?",
-            zip(leaf.tolist(), ids.tolist(), strict=True),
-        )
-        write_about(connection, "level", str(min(shown, default=len(hierarchy.clusters) - 1)))
+        replace_tree(connection, tree, zip(leaf.tolist(), ids.tolist(), strict=True))
+        write_level(connection, min(small, default=len(hierarchy.clusters) - 1))
     return hierarchy.clusters
 
 
 def clusters_per_level(index: Index) -> tuple[int, ...]:
-    """Return the number of clusters of every level, finest first; nothing before clustering."""
-    rows = index.database.rows(
-        "SELECT count(DISTINCT t.cluster) FROM tree t"
-        " WHERE t.leaf IN (SELECT leaf FROM moments) GROUP BY t.level ORDER BY t.level"
-    )
-    return tuple(count for (count,) in rows)
+    """Return the number of clusters of every level, finest first; empty before clustering."""
+    with index.database.reading() as connection:
+        return count_clusters(connection)
 
 
-def show_level(index: Index, level: int) -> None:
-    """Make a level the one that is shown, and that the filter's ``cluster`` means.
+def set_level(index: Index, level: int) -> None:
+    """Set the level that is used when none is given, and that the filter's ``cluster`` means.
 
     Raises:
         SearchError: There is no such level.
     """
-    checked = level_or_shown(index, level)
+    resolved = resolve_level(index, level)
     with index.database.transaction() as connection:
-        write_about(connection, "level", str(checked))
+        write_level(connection, resolved)
 
 
 def cluster_of(index: Index, *, level: int | None = None) -> dict[int, int]:
-    """Return the cluster of every moment that has one, by moment id."""
-    rows = index.database.rows(
-        "SELECT m.id, t.cluster FROM moments m JOIN tree t ON t.leaf = m.leaf AND t.level = ?"
-        " ORDER BY m.id",
-        (level_or_shown(index, level),),
-    )
-    return dict(rows)
+    """Return the cluster of every clustered moment, by moment id.
+
+    Raises:
+        SearchError: There is no such level, or the index is not clustered.
+    """
+    resolved = resolve_level(index, level)
+    with index.database.reading() as connection:
+        return select_cluster_of_moments(connection, resolved)
 
 
 def list_clusters(index: Index, *, level: int | None = None) -> list[Cluster]:
-    """Return the clusters of a level, the largest first; None is the level that is shown.
+    """Return the clusters of a level, the largest first.
 
     Raises:
-        SearchError: There is no such level, or nothing was clustered yet.
+        SearchError: There is no such level, or the index is not clustered.
     """
-    level = level_or_shown(index, level)
-    ids, numbers, similarity = _to_own_mean(index, level)
+    level = resolve_level(index, level)
+    ids, numbers, similarity = _similarity_to_own_mean(index, level)
     labelled = labels_of_moments(index)
     order = np.lexsort((ids, -similarity, numbers))
     starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
-    found = []
+    clusters = []
     for members in np.split(order, starts[1:]):
         labels = [labelled[i].label for i in ids[members].tolist() if i in labelled]
         label = max(sorted(set(labels)), key=labels.count, default=None)
-        found.append(
+        clusters.append(
             Cluster(
                 id=int(numbers[members[0]]),
                 level=level,
@@ -139,7 +140,7 @@ def list_clusters(index: Index, *, level: int | None = None) -> list[Cluster]:
                 label_share=labels.count(label) / len(members) if label is not None else 0.0,
             )
         )
-    return sorted(found, key=lambda cluster: (-cluster.size, cluster.id))
+    return sorted(clusters, key=lambda cluster: (-cluster.size, cluster.id))
 
 
 def cluster_members(
@@ -150,58 +151,53 @@ def cluster_members(
     Raises:
         SearchError: There is no such cluster.
     """
-    ids = members_of(index, [cluster], level_or_shown(index, level))
+    level = resolve_level(index, level)
+    with index.database.reading() as connection:
+        ids = select_members(connection, cluster, level)
+    if len(ids) == 0:
+        raise SearchError(
+            f"cluster {cluster}: there is no such cluster on level {level}; "
+            f"`slic cluster {index.path}` lists clusters."
+        )
     x = index.vectors(ids)
     similarity = x @ mean_directions(x, np.zeros(len(x), dtype=np.int64), k=1)[0]
     ordered: Int64[np.ndarray, " m"] = ids[np.argsort(-similarity, kind="stable")]
     return ordered
 
 
-def outliers(index: Index, *, level: int | None = None, most: int = 20) -> list[tuple[int, float]]:
-    """Return the moments least like their own cluster, with their similarity to its mean."""
-    ids, _, similarity = _to_own_mean(index, level_or_shown(index, level))
-    order = np.argsort(similarity, kind="stable")[:most]
+def outliers(index: Index, *, level: int | None = None, limit: int = 20) -> list[tuple[int, float]]:
+    """Return the moments that are least similar to the mean of their cluster.
+
+    Returns:
+        At most ``limit`` pairs of moment id and cosine similarity, the least similar first.
+
+    Raises:
+        SearchError: There is no such level, or the index is not clustered.
+    """
+    ids, _, similarity = _similarity_to_own_mean(index, resolve_level(index, level))
+    order = np.argsort(similarity, kind="stable")[:limit]
     return list(zip(ids[order].tolist(), similarity[order].tolist(), strict=True))
 
 
-def level_or_shown(index: Index, level: int | None) -> int:
-    """Return a level that there is; None is the one that is shown.
+def resolve_level(index: Index, level: int | None) -> int:
+    """Return ``level`` if it exists, or the level of the index for None.
 
     Raises:
-        SearchError: There is no such level, or nothing was clustered yet.
+        SearchError: There is no such level, or the index is not clustered.
     """
-    there = clusters_per_level(index)
-    if not there:
+    levels = clusters_per_level(index)
+    if not levels:
         raise SearchError(f"{index.path}: not clustered yet; run `slic cluster {index.path}`.")
-    wanted = index.level if level is None else level
-    if not 0 <= wanted < len(there):
-        raise SearchError(f"--level {wanted}: {index.path} has the levels 0 to {len(there) - 1}.")
-    return wanted
+    resolved = index.level if level is None else level
+    if not 0 <= resolved < len(levels):
+        raise SearchError(f"level {resolved}: {index.path} has levels 0 to {len(levels) - 1}.")
+    return resolved
 
 
-def members_of(index: Index, wanted: Sequence[int], level: int) -> Int64[np.ndarray, " m"]:
-    """Return the moments of some clusters, ids ascending.
-
-    Raises:
-        SearchError: There is none.
-    """
-    rows = index.database.rows(
-        "SELECT m.id FROM moments m JOIN tree t ON t.leaf = m.leaf"
-        f" WHERE t.level = ? AND t.cluster IN ({','.join('?' * len(wanted))}) ORDER BY m.id",
-        (level, *wanted),
-    )
-    if not rows:
-        raise SearchError(
-            f"cluster {', '.join(map(str, wanted))}: there is no such cluster on level {level}; "
-            f"`slic cluster {index.path} --level {level}` lists them."
-        )
-    return np.array([row[0] for row in rows], dtype=np.int64)
-
-
-def _to_own_mean(
+def _similarity_to_own_mean(
     index: Index, level: int
 ) -> tuple[Int64[np.ndarray, " m"], Int64[np.ndarray, " m"], Float32[np.ndarray, " m"]]:
-    """Return ids, clusters and similarities to the own cluster's mean of all clustered moments."""
+    """Return ids, clusters, and similarities to the own cluster's mean, of clustered moments."""
     assigned = cluster_of(index, level=level)
     ids, x = index.all_vectors()
     kept = np.isin(ids, np.fromiter(assigned, dtype=np.int64, count=len(assigned)))

@@ -1,4 +1,4 @@
-"""The content_id of a video's content: equal for a file that was moved or copied."""
+"""The content id of a video: equal for a file that was moved or copied."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -11,21 +11,25 @@ from slic.errors import VideoError
 from slic.files import reason_of
 from slic.videos.frame_folder import frame_paths
 
-CHUNK = 1 << 20
+_BYTES_PER_READ = 1 << 20
 
 
 def content_id(path: Path) -> str:
-    """Return 32 hex digits of all bytes of a file, or of all frames of a folder in their order.
+    """Return the digest of all bytes of a file, or of all frames of a folder in their order.
+
+    Returns:
+        32 hexadecimal digits of BLAKE2b.
 
     Raises:
-        VideoError: It cannot be read.
+        VideoError: The file cannot be read.
     """
     digest = hashlib.blake2b(digest_size=16)
     try:
         for part in frame_paths(path) if path.is_dir() else [path]:
+            # The size separates the frames: the same bytes divided otherwise are another folder.
             digest.update(part.stat().st_size.to_bytes(8, "little"))
             with part.open("rb") as file:
-                while chunk := file.read(CHUNK):
+                while chunk := file.read(_BYTES_PER_READ):
                     digest.update(chunk)
     except OSError as error:
         raise VideoError(f"{path}: {reason_of(error)}") from error
@@ -33,8 +37,8 @@ def content_id(path: Path) -> str:
 
 
 def content_ids(paths: Sequence[Path], *, progress: bool) -> Iterator[str | VideoError]:
-    """Give the content_id of each path, or why it has none; several are read at a time."""
-    with ThreadPoolExecutor() as pool:  # hashing leaves Python's lock
+    """Give the content id of each path in order, or the error; several are read at a time."""
+    with ThreadPoolExecutor() as pool:  # hashing releases the global interpreter lock
         bar = tqdm(
             pool.map(_content_id_or_error, paths),
             total=len(paths),

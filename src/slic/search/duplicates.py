@@ -1,17 +1,24 @@
-"""Nearly the same moments in different files."""
+"""Nearly equal moments of different files."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from slic.search.index import Index
+from slic.search.repository.moments import select_video_of_moments
 
-BLOCK = 1024
+QUERIES_PER_SEARCH = 1024
 
 
 @dataclass(frozen=True)
 class Duplicate:
-    """Two moments of different files that are nearly the same."""
+    """Two nearly equal moments of different files.
+
+    Attributes:
+        first: Id of the moment with the smaller id.
+        second: Id of the other moment.
+        similarity: Their cosine similarity.
+    """
 
     first: int
     second: int
@@ -21,18 +28,31 @@ class Duplicate:
 def near_duplicates(
     index: Index, *, threshold: float = 0.98, most: int = 100, neighbours: int = 10
 ) -> list[Duplicate]:
-    """Return the best pair of moments of each two files that are at least so similar, best first.
+    """Return pairs of nearly equal moments, at most one pair for each two files.
 
-    Looked for among the ``neighbours`` nearest moments of every moment.
+    Args:
+        index: The index.
+        threshold: Smallest cosine similarity of a pair.
+        most: Largest number of pairs.
+        neighbours: Nearest moments of every moment that are searched for pairs.
+
+    Returns:
+        The most similar pair of each two files, most similar first.
+
+    Example:
+        >>> near_duplicates(index, threshold=0.99)
+        [Duplicate(first=12, second=408, similarity=0.998)]
     """
     ids, x = index.all_vectors()
-    of: dict[int, int] = dict(index.database.rows("SELECT id, video_id FROM moments"))
+    with index.database.reading() as connection:
+        video_of = select_video_of_moments(connection)
     best: dict[tuple[int, int], Duplicate] = {}
-    for start in range(0, len(ids), BLOCK):
-        near = index.nearest(x[start : start + BLOCK], neighbours)
+    for start in range(0, len(ids), QUERIES_PER_SEARCH):
+        near = index.nearest(x[start : start + QUERIES_PER_SEARCH], neighbours)
         for query, column in zip(*np.nonzero(near.similarities >= threshold), strict=True):
             pair = sorted((int(ids[start + query]), int(near.ids[query, column])))
-            files = (of.get(pair[0], -1), of.get(pair[1], -1))
+            # a moment that was removed in the meantime has no video
+            files = (video_of.get(pair[0], -1), video_of.get(pair[1], -1))
             similarity = float(near.similarities[query, column])
             key = (min(files), max(files))
             if files[0] != files[1] and (key not in best or similarity > best[key].similarity):

@@ -1,100 +1,203 @@
-"""Labels written to files that other tools read, and read back."""
+"""Labels in files: tables for other commands and tools, and files that carry labels to an index.
+
+A CSV file has a row for each labelled video and can be used as the labels of an evaluation. A JSON
+file, and a CSV file per segment, have everything that an index knows of its labels.
+"""
 
 import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from slic.errors import SearchError
+from slic.errors import FormatError, LabelError
 from slic.files import write_atomically
 from slic.search.index import Index
-from slic.search.labels import Label, Segment, list_labels, write_labels
+from slic.search.labels import list_labels, write_labels
+from slic.search.repository.labels import Label, LabelValue, Segment
+from slic.search.repository.videos import unique_paths
 
-COLUMNS = tuple(Label.__dataclass_fields__)
+LABELS_FORMAT = 1
+"""Version of the JSON file. A file of another version is refused."""
+
+VIDEO_COLUMNS = ("path", "label", "labelled_seconds")
+SEGMENT_COLUMNS = tuple(Label.__dataclass_fields__)
 
 
-def export_labels(index: Index, path: Path) -> int:
-    """Write labels and return how many: a ``.csv``, a ``.json``, or else a FiftyOne folder.
+def export_labels(index: Index, path: Path, *, per_segment: bool = False) -> int:
+    """Write the labels of an index to a file, or to a folder for FiftyOne.
 
-    The folder holds a ``FiftyOneTemporalDetectionDataset``: ``data.json`` says where the videos
-    lie, ``labels.json`` what is in them; videos that are not in the index now are left out.
+    The suffix of ``path`` chooses the format:
+
+    - ``.csv``: one row per labelled video, with the columns ``path`` and ``label``, which
+      `slic.datasets` reads. A video has the label that covers most of its time; of equal ones,
+      the first in alphabetical order. Videos without a label, and labels whose content the index
+      does not have, are left out.
+    - ``.json``: all labelled segments. `import_labels` reads them.
+    - else: a folder with a ``FiftyOneTemporalDetectionDataset``. Labels whose content the index
+      does not have are left out.
+
+    Args:
+        index: The index.
+        path: What to write.
+        per_segment: In a CSV file, write one row per labelled segment, with all that a JSON file
+            has. `import_labels` reads it, but it is no table of video labels.
+
+    Returns:
+        The number of rows or labels.
 
     Raises:
-        CheckpointError: The file cannot be written.
+        WriteError: The file cannot be written.
     """
     labels = list_labels(index)
     if path.suffix.lower() == ".csv":
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(label) for label in labels)
-        write_atomically(path, text.getvalue().encode())
-    elif path.suffix.lower() == ".json":
-        write_atomically(path, json.dumps([asdict(label) for label in labels], indent=1).encode())
-    else:
-        return _write_fiftyone(index, labels, path)
-    return len(labels)
+        rows = [asdict(label) for label in labels] if per_segment else video_rows(index, labels)
+        columns = SEGMENT_COLUMNS if per_segment else VIDEO_COLUMNS
+        write_atomically(path, _csv_text(columns, rows).encode())
+        return len(rows)
+    if path.suffix.lower() == ".json":
+        content = {"format": LABELS_FORMAT, "labels": [asdict(label) for label in labels]}
+        write_atomically(path, json.dumps(content, indent=1).encode())
+        return len(labels)
+    return _write_fiftyone(index, labels, path)
+
+
+def video_rows(index: Index, labels: Iterable[Label]) -> list[dict[str, Any]]:
+    """Return a row for each video with a label, in the order of paths.
+
+    See `export_labels` for the label of a video. Its path is absolute where several videos of the
+    index have the same path. ``labelled_seconds`` is the time that the label covers.
+    """
+    segments: defaultdict[str, defaultdict[str, list[Label]]]
+    segments = defaultdict(lambda: defaultdict(list))
+    for label in labels:
+        segments[label.content_id][label.label].append(label)
+    with index.database.reading() as connection:
+        paths = unique_paths(connection)
+    rows = []
+    for video in index.videos():
+        seconds = {
+            name: covered_seconds((s.start_seconds, s.end_seconds) for s in of_label)
+            for name, of_label in segments.get(video.content_id, {}).items()
+        }
+        if seconds:
+            name = min(seconds, key=lambda name: (-seconds[name], name))
+            values = (paths[video.id], name, round(seconds[name], 3))
+            rows.append(dict(zip(VIDEO_COLUMNS, values, strict=True)))
+    return rows
+
+
+def covered_seconds(ranges: Iterable[tuple[float, float]]) -> float:
+    """Return the length of the union of time ranges, which may overlap."""
+    total, end = 0.0, -math.inf
+    for start, stop in sorted(ranges):
+        total += max(0.0, stop - max(start, end))
+        end = max(end, stop)
+    return total
 
 
 def import_labels(index: Index, path: Path) -> int:
-    """Read what `export_labels` wrote to a CSV or JSON file; return how many labels.
+    """Read labels from a file and set them as one change, which `undo_label_change` undoes.
 
-    They are kept for contents that the index does not have yet, too. `undo` takes them back.
+    Args:
+        index: The index.
+        path: A JSON file, or a CSV file per segment, that `export_labels` wrote. Its labels are
+            kept even for contents that the index does not have yet. Or a CSV file of video labels
+            with the columns ``path`` and ``label``: each label is set on the whole video, for the
+            videos of the index.
+
+    Returns:
+        The number of labelled segments or videos.
 
     Raises:
-        SearchError: The file cannot be read, or is not one of labels.
+        LabelError: The file cannot be read, or has no labels of this index.
+        FormatError: The JSON file has another format version.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows: list[dict[str, Any]] = (
-            json.loads(text)
-            if path.suffix.lower() == ".json"
-            else list(csv.DictReader(io.StringIO(text)))
-        )
-        entries = [
-            (
-                Segment(row["content_id"], float(row["start_seconds"]), float(row["end_seconds"])),
-                row["label"],
-                float(row["confidence"]),
-                row["source"],
-            )
-            for row in rows
-        ]
-        for part, word, confidence, source in entries:
-            if not (isinstance(part.content_id, str) and isinstance(word, str)):
-                raise ValueError(f"label {word!r} of {part.content_id!r}")
-            if not all(map(math.isfinite, (part.start_seconds, part.end_seconds, confidence))):
-                raise ValueError(f"{word}: a number that is not finite")
-            if source not in ("given", "spread"):
-                raise ValueError(f"source {source!r}")
+        rows = _read_rows(path)
+        if rows and "content_id" not in rows[0]:
+            return write_labels(index, _whole_videos(index, rows))
+        labels = [_segment_label(row) for row in rows]
     except (OSError, ValueError, KeyError, TypeError, OverflowError, csv.Error) as error:
-        raise SearchError(
-            f"{path}: these labels cannot be read ({error}); a CSV or JSON file that "
-            "`slic labels --export` wrote is needed."
+        raise LabelError(
+            f"{path}: cannot be read as labels ({_reason(error)}); a file that "
+            "`slic labels export` wrote, or a CSV file with the columns path and label, is needed."
         ) from error
-    return write_labels(index, entries)
+    return write_labels(index, labels)
+
+
+def _read_rows(path: Path) -> list[dict[str, Any]]:
+    text = path.read_text(encoding="utf-8-sig")  # Excel writes a byte order mark
+    if path.suffix.lower() != ".json":
+        return list(csv.DictReader(io.StringIO(text)))
+    content = json.loads(text)
+    if (version := content["format"]) != LABELS_FORMAT:
+        raise FormatError(
+            f"{path}: the labels have format {version}, this version of slic reads format "
+            f"{LABELS_FORMAT}; write them again with `slic labels export`."
+        )
+    rows: list[dict[str, Any]] = content["labels"]
+    return rows
+
+
+def _segment_label(row: dict[str, Any]) -> tuple[Segment, LabelValue]:
+    segment = Segment(row["content_id"], float(row["start_seconds"]), float(row["end_seconds"]))
+    value = LabelValue(row["label"], float(row["confidence"]), row["source"])
+    if not (isinstance(segment.content_id, str) and isinstance(value.label, str)):
+        raise ValueError(f"label {value.label!r} of {segment.content_id!r}")
+    if not all(map(math.isfinite, (segment.start_seconds, segment.end_seconds, value.confidence))):
+        raise ValueError(f"{value.label}: a number that is not finite")
+    if value.source not in ("given", "spread"):
+        raise ValueError(f"source {value.source!r}")
+    return segment, value
+
+
+def _whole_videos(index: Index, rows: Sequence[dict[str, Any]]) -> list[tuple[Segment, LabelValue]]:
+    """Return the labels of whole videos, for the videos of the index."""
+    label_of = {row["path"].strip(): row["label"].strip() for row in rows}
+    labels = [
+        (Segment(v.content_id, 0.0, v.video.end_seconds), LabelValue(label_of[name], 1.0, "given"))
+        for v in index.videos()
+        for name in (v.path, str(v.file))
+        if label_of.get(name)
+    ]
+    if not labels:
+        raise ValueError(f"none of its {len(rows)} paths is a video of {index.path}")
+    return labels
+
+
+def _csv_text(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def _write_fiftyone(index: Index, labels: Sequence[Label], folder: Path) -> int:
     videos = {video.content_id: video for video in index.videos()}
-    there = [label for label in labels if label.content_id in videos]
-    classes = sorted({label.label for label in there})
+    present = [label for label in labels if label.content_id in videos]
+    classes = sorted({label.label for label in present})
     segments: dict[str, list[dict[str, Any]]] = {}
-    for label in there:
+    for label in present:
         segments.setdefault(label.content_id, []).append(
             {
                 "label": classes.index(label.label),
                 "timestamps": [label.start_seconds, label.end_seconds],
             }
         )
-    data = {mark: str(videos[mark].file) for mark in segments}
+    data = {content_id: str(videos[content_id].file) for content_id in segments}
     write_atomically(folder / "data.json", json.dumps(data, indent=1).encode())
     write_atomically(
         folder / "labels.json",
         json.dumps({"classes": classes, "labels": segments}, indent=1).encode(),
     )
-    return len(there)
+    return len(present)
+
+
+def _reason(error: Exception) -> str:
+    return f"no {error}" if isinstance(error, KeyError) else str(error)

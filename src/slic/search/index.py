@@ -1,8 +1,7 @@
-"""Index: the moments of a collection with their embeddings, and the nearest of them."""
+"""An index: the moments of a video collection, their embeddings, and nearest-neighbour search."""
 
 import threading
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -11,90 +10,61 @@ import torch
 from jaxtyping import Float32, Int64
 
 from slic.errors import SearchError
-from slic.models.encoder import EncoderConfig, VideoEncoder
-from slic.search.filters import LABEL_OF_MOMENT, matching_moments
-from slic.search.moments import ClipShape, MomentWindows, windows
-from slic.search.nearest import nearest_allowed, read_vectors
+from slic.models.backbones import ClipSpec
+from slic.models.encoder import VideoEncoder
+from slic.search.moments import MomentWindows, moment_windows
+from slic.search.nearest import nearest_allowed
 from slic.search.repository import Database, IndexSettings
+from slic.search.repository.filters import matching_moments
+from slic.search.repository.moments import (
+    Moment,
+    count_moments,
+    find_moment,
+    select_moment_ids,
+    select_moment_numbers,
+    select_moments,
+    select_vectors,
+    stream_vectors,
+)
+from slic.search.repository.schema import read_generation, read_level
+from slic.search.repository.videos import IndexedVideo, find_videos_by_path, select_videos
 from slic.search.stores import Neighbours, VectorStore, open_store
-from slic.search.stores.following import blocks, follow
-from slic.videos.video import Video
+from slic.search.stores.sync import synchronise
 
-BLOCK = 8192  # ids asked for at a time
-_ABSOLUTE = "CASE WHEN v.path GLOB '/*' THEN v.path ELSE rtrim(v.root, '/') || '/' || v.path END"
-_TELLING_PATH = f"""
-    CASE WHEN EXISTS (
-        SELECT 1 FROM videos o
-        WHERE o.root IN (SELECT DISTINCT root FROM videos) AND o.path = v.path AND o.id <> v.id
-    ) THEN {_ABSOLUTE} ELSE v.path END
-"""
-Ids = Sequence[int] | Int64[np.ndarray, " n"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class IndexedVideo:
-    """A video of the index; ``path`` is relative to ``root``, ``moments`` is their number."""
-
-    id: int
-    root: str
-    path: str
-    content_id: str
-    frames: int
-    fps: float
-    width: int
-    height: int
-    duration_seconds: float
-    timeline: bytes
-    moments: int
-
-    @property
-    def file(self) -> Path:
-        """Where the file, or the folder of frames, was when it was indexed."""
-        return Path(self.root) / self.path
-
-    def as_video(self) -> Video:
-        """Return what `read_frames` takes."""
-        return Video.from_row(vars(self), id=self.path, path=self.file)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moment:
-    """A window of a video; ``label`` and ``confidence`` are None where nobody labelled it.
-
-    ``path`` is relative to the folder that was indexed, or absolute where several have this path.
-    """
-
-    id: int
-    video_id: int
-    path: str
-    number: int
-    start_seconds: float
-    end_seconds: float
-    label: str | None
-    confidence: float | None
+MomentIds = Sequence[int] | Int64[np.ndarray, " n"]
 
 
 class Index:
-    """An index, opened. Every method may be called from several threads at once."""
+    """An open index. Its methods may be called from several threads at once.
+
+    Attributes:
+        database: Its database.
+        path: Its folder.
+
+    Example:
+        >>> index = Index.open("index")
+        >>> hits = search(index, query_from_clip(index, "clip.mp4"), k=5)
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.path = database.folder
         self._store: VectorStore | None = None
-        self._syncing = threading.Lock()
+        self._store_lock = threading.Lock()
 
     @classmethod
     def open(cls, path: str | Path) -> "Index":
         """Open the index in a folder.
 
         Raises:
-            SearchError: There is none, or another version's.
+            SearchError: The folder has no index.
+            FormatError: The index has another format version.
         """
         return cls(Database(Path(path)))
 
     @classmethod
     def create(cls, path: Path, settings: IndexSettings) -> "Index":
-        """Make an empty index; see `slic.search.create_index`, which also keeps the encoder."""
+        """Create an empty index without its encoder; `create_index` stores the encoder too."""
         return cls(Database.create(path, settings))
 
     @property
@@ -104,95 +74,77 @@ class Index:
 
     @cached_property
     def encoder(self) -> VideoEncoder:
-        """The encoder that embedded the moments, on the GPU where there is one.
+        """The encoder that embedded the moments, on the GPU if there is one.
 
         Raises:
             CheckpointError: Its files are damaged.
-            SearchError: It is not the encoder of the moments.
+            SearchError: Its weights are not those that embedded the moments.
         """
         encoder = VideoEncoder.from_pretrained(self.path / "encoder")
-        if (mark := encoder.fingerprint()) != self.settings.encoder:
+        if (fingerprint := encoder.fingerprint()) != self.settings.encoder:
             raise SearchError(
-                f"{self.path}: made with encoder {self.settings.encoder}, but {mark} lies in "
-                "encoder/; put the right one there, or index into another folder."
+                f"{self.path}: made with encoder {self.settings.encoder}, but encoder/ has "
+                f"{fingerprint}; restore the right one, or index into another folder."
             )
         return encoder.to("cuda" if torch.cuda.is_available() else "cpu")
 
-    @cached_property
-    def clip_shape(self) -> ClipShape:
-        """The shape of the encoder's clips."""
-        return clip_shape(self.encoder.config)
+    @property
+    def clip(self) -> ClipSpec:
+        """The clips that the encoder takes."""
+        return self.encoder.clip
 
     def windows(self, frames: int, fps: float) -> MomentWindows:
-        """Return how this index cuts a video, or a part of one, into moments."""
-        return windows(
+        """Return the moments of a video of ``frames`` frames, as this index cuts it."""
+        return moment_windows(
             frames,
             fps,
-            self.clip_shape,
+            self.clip,
             window_seconds=self.settings.window_seconds,
             stride_seconds=self.settings.stride_seconds,
         )
 
     @property
     def generation(self) -> int:
-        """A number that grows whenever moments come or go."""
-        return int(self.database.about("generation"))
+        """Number of the last commit that added or removed moments."""
+        with self.database.reading() as connection:
+            return read_generation(connection)
 
     @property
     def count(self) -> int:
         """Number of moments."""
-        ((count,),) = self.database.rows("SELECT count(*) FROM moments")
-        return int(count)
+        with self.database.reading() as connection:
+            return count_moments(connection)
 
     @property
     def level(self) -> int:
-        """The partition that clusters are shown of, and that the filter's ``cluster`` means."""
-        return int(self.database.about("level"))
+        """The level of clusters that is used when none is given, and by filters."""
+        with self.database.reading() as connection:
+            return read_level(connection)
 
-    def videos(self, ids: Sequence[int] | None = None) -> list[IndexedVideo]:
-        """Return all videos, or these, in the order of their paths."""
-        chosen = "" if ids is None else f"WHERE v.id IN ({_marks(ids)})"
-        rows = self.database.rows(
-            "SELECT v.id, v.root, v.path, v.content_id, v.frames, v.fps, v.width, v.height,"
-            " v.duration_seconds, v.timeline,"
-            " (SELECT count(*) FROM moments m WHERE m.video_id = v.id)"
-            f" FROM videos v {chosen} ORDER BY v.path, v.id",
-            list(ids or ()),
-        )
-        fields = list(IndexedVideo.__dataclass_fields__)
-        return [IndexedVideo(**dict(zip(fields, row, strict=True))) for row in rows]
+    def videos(self, ids: Collection[int] | None = None) -> list[IndexedVideo]:
+        """Return all videos, or those with these ids, in the order of their paths."""
+        with self.database.reading() as connection:
+            return select_videos(connection, ids)
 
     def video(self, video_id: int) -> IndexedVideo:
         """Return one video.
 
         Raises:
-            SearchError: There is none of this id.
+            SearchError: There is no video with this id.
         """
         if not (found := self.videos([video_id])):
             raise SearchError(f"{self.path}: there is no video {video_id}.")
         return found[0]
 
-    def moments(self, ids: Ids) -> list[Moment]:
-        """Return moments in the order of their ids as given.
+    def moments(self, ids: MomentIds) -> list[Moment]:
+        """Return moments in the order of ``ids``.
 
         Raises:
-            SearchError: There is none of one of these ids.
+            SearchError: There is no moment with one of these ids.
         """
         wanted = [int(i) for i in ids]
-        found: dict[int, Moment] = {}
-        for start in range(0, len(wanted), BLOCK):
-            part = wanted[start : start + BLOCK]
-            rows = self.database.rows(
-                f"SELECT m.id, m.video_id, {_TELLING_PATH}, m.number,"
-                " m.start_seconds, m.end_seconds,"
-                f" ({LABEL_OF_MOMENT.format(column='label')}),"
-                f" ({LABEL_OF_MOMENT.format(column='confidence')})"
-                " FROM moments m JOIN videos v ON v.id = m.video_id"
-                f" WHERE m.id IN ({_marks(part)})",
-                part,
-            )
-            fields = list(Moment.__dataclass_fields__)
-            found |= {row[0]: Moment(**dict(zip(fields, row, strict=True))) for row in rows}
+        with self.database.reading() as connection:
+            found = select_moments(connection, wanted)
         if missing := [i for i in wanted if i not in found]:
             raise self._no_moment(missing[0])
         return [found[i] for i in wanted]
@@ -201,86 +153,79 @@ class Index:
         """Return the id of the moment whose middle is nearest to a time of a video.
 
         Args:
-            path: Below the folder that was indexed, or absolute.
-            seconds: From the start of the video.
+            path: Relative to the folder that was indexed, or absolute.
+            seconds: Time from the start of the video.
 
         Raises:
-            SearchError: The video is not in the index, or has no moment; or several have this path.
+            SearchError: No video of the index has this path, or several have, or the video has no
+                moment.
         """
-        rows = self.database.rows(
-            f"SELECT {_ABSOLUTE}, v.id FROM videos v WHERE v.path = ?1 OR {_ABSOLUTE} = ?1"
-            " ORDER BY v.id",
-            (path,),
-        )
-        files: dict[str, int] = dict(rows)
-        if len(files) > 1:
-            first, second, *_ = files
+        with self.database.reading() as connection:
+            videos = find_videos_by_path(connection, path)
+            moment = find_moment(connection, next(iter(videos.values()), -1), seconds)
+        if len(videos) > 1:
+            first, second, *_ = videos
             raise SearchError(
-                f"{path}: {len(files)} videos of {self.path} have this path, among them {first} "
-                f"and {second}; give the absolute path of one."
+                f"{path}: {len(videos)} videos of {self.path} have this path, among them {first} "
+                f"and {second}; give an absolute path."
             )
-        moments = self.database.rows(
-            "SELECT id FROM moments WHERE video_id = ?"
-            " ORDER BY abs((start_seconds + end_seconds) / 2 - ?), id LIMIT 1",
-            (next(iter(files.values()), None), seconds),
-        )
-        if not moments:
+        if moment is None:
             raise SearchError(
-                f"{path}: not a video of {self.path}; give its path below the indexed folder, "
-                "or the absolute one."
+                f"{path}: not a video of {self.path}; give a path relative to the indexed folder, "
+                "or an absolute path."
             )
-        return int(moments[0][0])
+        return moment
 
     def moment_numbers(self, video_ids: Collection[int]) -> dict[int, dict[int, int]]:
         """Return, for each of these videos, the id of every moment by its number."""
-        numbered: dict[int, dict[int, int]] = {video: {} for video in video_ids}
-        rows = self.database.rows(
-            f"SELECT video_id, number, id FROM moments WHERE video_id IN ({_marks(video_ids)})",
-            list(video_ids),
-        )
-        for video, number, moment in rows:
-            numbered[video][number] = moment
-        return numbered
+        with self.database.reading() as connection:
+            return select_moment_numbers(connection, video_ids)
 
     def ids(self) -> Int64[np.ndarray, " n"]:
         """Return the ids of all moments, ascending."""
-        rows = self.database.rows("SELECT id FROM moments ORDER BY id")
-        return np.array([row[0] for row in rows], dtype=np.int64)
+        with self.database.reading() as connection:
+            return select_moment_ids(connection)
 
-    def vectors(self, ids: Ids) -> Float32[np.ndarray, "n d"]:
-        """Return the embeddings, of length 1, of moments in the order given.
+    def vectors(self, ids: MomentIds) -> Float32[np.ndarray, "n d"]:
+        """Return the unit embeddings of moments, in the order of ``ids``.
 
         Raises:
-            SearchError: There is no moment of one of these ids.
+            SearchError: There is no moment with one of these ids.
         """
-        distinct, places = np.unique(np.asarray(ids, dtype=np.int64), return_inverse=True)
-        there, vectors = read_vectors(self.database, distinct)
-        if len(there) < len(distinct):
-            raise self._no_moment(int(np.setdiff1d(distinct, there)[0]))
-        ordered: Float32[np.ndarray, "n d"] = vectors[places.ravel()]
+        distinct, positions = np.unique(np.asarray(ids, dtype=np.int64), return_inverse=True)
+        with self.database.reading() as connection:
+            found, vectors = select_vectors(connection, distinct, self.settings.dimension)
+        if len(found) < len(distinct):
+            raise self._no_moment(int(np.setdiff1d(distinct, found)[0]))
+        ordered: Float32[np.ndarray, "n d"] = vectors[positions.ravel()]
         return ordered
 
     def all_vectors(self) -> tuple[Int64[np.ndarray, " n"], Float32[np.ndarray, "n d"]]:
-        """Return the ids of all moments, ascending, and their embeddings."""
+        """Return the ids of all moments, ascending, and their unit embeddings."""
         dimension = self.settings.dimension
         ids, vectors = [np.empty(0, np.int64)], [np.empty((0, dimension), np.float32)]
         with self.database.snapshot() as connection:
-            for block_ids, block in blocks(connection, 0, dimension):
-                ids.append(block_ids)
-                vectors.append(block)
+            for block in stream_vectors(connection, since=0, dimension=dimension):
+                ids.append(block[0])
+                vectors.append(block[1])
         return np.concatenate(ids), np.concatenate(vectors)
 
     def matching(self, where: str) -> Int64[np.ndarray, " n"]:
-        """Return the moments of a filter; see `slic.search.filters.matching_moments`."""
+        """Return the moments of a filter; see `slic.search.repository.filters`."""
         return matching_moments(self.database, where, level=self.level)
 
     def nearest(
         self, vectors: Float32[np.ndarray, "q d"], k: int, *, where: str | None = None
     ) -> Neighbours:
-        """Return the ``k`` nearest moments of each vector, of those that a filter lets through.
+        """Return the nearest moments of each vector.
+
+        Args:
+            vectors: Unit vectors.
+            k: Number of moments for each vector.
+            where: A filter that the moments must pass, see `matching`.
 
         Raises:
-            SearchError: A filter that is none, or a store that does not answer.
+            SearchError: The filter is invalid, or the store does not answer.
         """
         store = self.sync_store()
         if where is None:
@@ -289,28 +234,21 @@ class Index:
         return nearest_allowed(store, self.database, vectors, k, allowed=allowed, total=self.count)
 
     def sync_store(self) -> VectorStore:
-        """Let the vector store follow the database, and return it."""
-        with self._syncing:
+        """Bring the vector store to the state of the database, and return it."""
+        with self._store_lock:
             if self._store is None:
                 self._store = open_store(self.path, self.settings)
-            follow(self._store, self.database)
+            synchronise(self._store, self.database)
             return self._store
 
     def close(self) -> None:
-        """Free the store and this thread's connection."""
+        """Close the store and this thread's connection."""
         if self._store is not None:
             self._store.close()
             self._store = None
         self.database.close()
 
     def _no_moment(self, moment_id: int) -> SearchError:
-        return SearchError(f"{self.path}: there is no moment {moment_id} (any more).")
-
-
-def clip_shape(config: EncoderConfig) -> ClipShape:
-    """Return the shape of an encoder's clips."""
-    return ClipShape(config.frames, config.stride, config.size)
-
-
-def _marks(values: Collection[int]) -> str:
-    return ",".join("?" * len(values))
+        return SearchError(
+            f"{self.path}: there is no moment {moment_id}; it may have been removed."
+        )

@@ -1,8 +1,11 @@
-"""Bringing an index up to date with a collection: what is new is embedded, a batch a commit."""
+"""Creating an index, and bringing it up to date with a collection.
 
-import sqlite3
+New content is embedded in batches, and each batch is one transaction. So an update that was stopped
+or killed continues where it was.
+"""
+
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,30 +15,38 @@ from jaxtyping import Float32
 from tqdm import tqdm
 
 from slic.errors import SearchError
+from slic.models.backbones import ClipSpec
 from slic.models.encoder import VideoEncoder, to_input
 from slic.runs import StopRequested, lock_folder, stop_at_ctrl_c
-from slic.search.index import Index, clip_shape
+from slic.search.index import Index
 from slic.search.moments import (
-    ClipShape,
+    check_window,
     default_window_seconds,
     mean_direction,
-    require_above_zero,
 )
-from slic.search.reconcile import Changes, reconcile, remove_video
-from slic.search.repository import FILE_NAME, IndexSettings, next_generation
+from slic.search.reconcile import CollectionChanges, reconcile
+from slic.search.repository import DATABASE_FILE, IndexSettings
+from slic.search.repository.moments import NewMoment, copy_moments_to_duplicates, insert_moments
+from slic.search.repository.videos import delete_video, select_files
 from slic.search.stores import open_store
-from slic.search.streaming import Job, MomentClips, moment_loader
+from slic.search.streaming import EmbeddingJob, MomentClips, moment_loader
 from slic.videos.catalog import Catalog
 from slic.videos.video import Refused
 
-BATCH_CLIPS = 32
+CLIPS_PER_BATCH = 32
 
 
 @dataclass(frozen=True)
 class IndexReport:
-    """What one update did: the videos that changed, and how many moments were embedded."""
+    """What one update did.
 
-    changes: Changes
+    Attributes:
+        changes: What happened to the videos.
+        embedded: Number of moments that were embedded.
+        moments: Number of moments that the index has now.
+    """
+
+    changes: CollectionChanges
     embedded: int
     moments: int
 
@@ -48,24 +59,29 @@ def create_index(
     stride_seconds: float | None = None,
     store: str | None = None,
 ) -> Index:
-    """Make an empty index, or open the one that is there when it was made in the same way.
+    """Create an empty index, or open the one in this folder if it was made in the same way.
 
     Args:
-        path: Its folder; a copy of the encoder is put there too.
+        path: Folder of the index. The encoder is copied into it.
         encoder: What embeds the moments and the queries.
         window_seconds: Length of a moment; default `default_window_seconds`.
-        stride_seconds: From one moment to the next; default half a window.
-        store: Address of a Milvus server, ``http://host:19530``; None is the embedded store.
+        stride_seconds: Time from the start of one moment to the next; default half a window.
+        store: Address of the vector store, see `slic.search.stores`; default ``"embedded"``.
 
     Raises:
         SearchError: See `index_settings`.
+        WriteError: The folder cannot be written.
+
+    Example:
+        >>> index = create_index(Path("index"), VideoEncoder.from_pretrained("run/encoder"))
+        >>> update_index(index, Catalog.from_folder("videos"))
     """
     settings = index_settings(
         path, encoder, window_seconds=window_seconds, stride_seconds=stride_seconds, store=store
     )
-    if _is_index(path):
+    if _has_index(path):
         return Index.open(path)
-    encoder.save_pretrained(path / "encoder")  # first: a database without its encoder is no index
+    encoder.save_pretrained(path / "encoder")  # before the database, which makes it an index
     return Index.create(path, settings)
 
 
@@ -77,25 +93,25 @@ def index_settings(
     stride_seconds: float | None = None,
     store: str | None = None,
 ) -> IndexSettings:
-    """Return the settings that `create_index` would use, and write nothing: what cannot be is told.
+    """Return the settings that `create_index` would use, without writing anything.
 
     Raises:
-        SearchError: There is an index of another encoder, window, stride or store; a window or
-            stride of 0; or a store that cannot be used.
+        SearchError: The folder has an index with another encoder, window, stride or store; a window
+            or stride is 0; or the store cannot be used.
     """
-    if _is_index(path):
+    if _has_index(path):
         index = Index.open(path)
-        _require_same(index, encoder.fingerprint(), window_seconds, stride_seconds, store)
+        _check_same_settings(index, encoder.fingerprint(), window_seconds, stride_seconds, store)
         index.close()
         return index.settings
     if window_seconds is None:
-        window_seconds = default_window_seconds(clip_shape(encoder.config))
+        window_seconds = default_window_seconds(encoder.clip)
     if stride_seconds is None:
         stride_seconds = window_seconds / 2
-    require_above_zero(window_seconds, stride_seconds)
+    check_window(window_seconds, stride_seconds)
     settings = IndexSettings(
         encoder=encoder.fingerprint(),
-        dimension=_dimension(encoder),
+        dimension=encoder.embedding_size,
         window_seconds=float(window_seconds),
         stride_seconds=float(stride_seconds),
         store=store or "embedded",
@@ -107,82 +123,40 @@ def index_settings(
 def update_index(
     index: Index, catalog: Catalog, *, workers: int = 2, progress: bool = True
 ) -> IndexReport:
-    """Bring an index up to date with a collection; stopped at any moment, it goes on from there.
+    """Bring an index up to date with a collection. If it is stopped, the next call continues.
+
+    Args:
+        index: The index.
+        catalog: The collection.
+        workers: Processes that decode; 0 decodes in this process.
+        progress: Show progress bars.
 
     Raises:
-        SearchError: The index cannot be written, or its vector store cannot be used.
-        CheckpointError: Another process is writing to it.
-        StopRequested: Ctrl-C; what was embedded is kept.
+        SearchError: The vector store cannot be used.
+        WriteError: The index cannot be written.
+        CheckpointError: Another process is writing to the index.
+        StopRequested: Ctrl-C was pressed; what was embedded is kept.
     """
     with lock_folder(index.path), stop_at_ctrl_c() as stop_requested:
-        index.sync_store()  # a missing package or server is told now, not after hours of work
+        index.sync_store()  # a missing package or server is found now, not after hours of work
         changes = reconcile(index.database, catalog, progress=progress)
-        _copy_from_twins(index)
-        jobs = _jobs(index, catalog)
+        _copy_moments_to_duplicates(index)
+        jobs = _embedding_jobs(index, catalog)
         embedded = 0
-        for batch in batches(jobs, index.clip_shape, workers=workers, progress=progress):
+        for batch in read_batches(jobs, index.clip, workers=workers, progress=progress):
             embedded += _commit(index, jobs, batch, changes)
             if stop_requested():
                 raise StopRequested
-        _copy_from_twins(index)
+        _copy_moments_to_duplicates(index)
         index.sync_store()
     return IndexReport(changes, embedded, index.count)
 
 
-def _is_index(path: Path) -> bool:
-    return (path / FILE_NAME).exists()
-
-
-def _require_same(
-    index: Index,
-    encoder: str,
-    window_seconds: float | None,
-    stride_seconds: float | None,
-    store: str | None,
-) -> None:
-    settings = index.settings
-    if settings.encoder != encoder:
-        raise SearchError(
-            f"{index.path}: made with encoder {settings.encoder}, not with {encoder}; "
-            "give that encoder, or index into another --out."
-        )
-    asked = {
-        "--window": (window_seconds, settings.window_seconds),
-        "--stride": (stride_seconds, settings.stride_seconds),
-        "--store": (store, settings.store),
-    }
-    for option, (wanted, made) in asked.items():
-        if wanted not in (None, made):
-            raise SearchError(
-                f"{index.path}: made with {option} {made}, not {wanted}; "
-                f"leave {option} out, or index into another --out."
-            )
-
-
-def _jobs(index: Index, catalog: Catalog) -> list[Job]:
-    """Return what is still to be embedded; of twins only one, the others are given its moments."""
-    root = str(catalog.root.resolve())
-    rows = index.database.rows("SELECT path, id, content_id FROM videos WHERE root = ?", (root,))
-    known = {path: (video_id, mark) for path, video_id, mark in rows}
-    jobs, taken = [], set()
-    for video in catalog:
-        if video.id not in known:  # its content could not be read
-            continue
-        video_id, mark = known[video.id]
-        moments = index.windows(video.frames, video.fps)
-        done = index.database.rows("SELECT number FROM moments WHERE video_id = ?", (video_id,))
-        missing = np.setdiff1d(np.arange(len(moments.start)), [number for (number,) in done])
-        if len(missing) and mark not in taken:
-            taken.add(mark)
-            jobs.append(Job(video_id, video, moments, missing))
-    return jobs
-
-
-def batches(
-    jobs: Sequence[Job], shape: ClipShape, *, workers: int, progress: bool
+def read_batches(
+    jobs: Sequence[EmbeddingJob], clip: ClipSpec, *, workers: int, progress: bool
 ) -> Iterator[list[MomentClips]]:
-    """Give moments in batches of about `BATCH_CLIPS` clips, and show how far it is."""
-    loader = moment_loader(jobs, shape, workers=min(workers, len(jobs)))
+    """Give moments in batches of about `CLIPS_PER_BATCH` clips."""
+    loader = moment_loader(jobs, clip, workers=min(workers, len(jobs)))
     bar = tqdm(
         total=sum(len(job.numbers) for job in jobs),
         desc="embedding",
@@ -195,7 +169,7 @@ def batches(
     with bar:
         for moment in loader:
             batch.append(moment)
-            if moment.problem or sum(len(item.clips) for item in batch) >= BATCH_CLIPS:
+            if moment.problem or sum(len(item.clips) for item in batch) >= CLIPS_PER_BATCH:
                 yield batch
                 bar.update(len(batch))
                 batch = []
@@ -204,75 +178,98 @@ def batches(
             bar.update(len(batch))
 
 
-def _commit(
-    index: Index, jobs: Sequence[Job], batch: Sequence[MomentClips], changes: Changes
-) -> int:
-    """Embed a batch and write it in one transaction; a video that broke off is taken out."""
-    good = [moment for moment in batch if not moment.problem]
-    vectors = embed_moments(index.encoder, [moment.clips for moment in good])
-    with index.database.transaction() as connection:
-        _insert(connection, jobs, good, vectors)
-        for moment in batch:
-            if moment.problem:
-                job = jobs[moment.job]
-                remove_video(connection, job.video_id)
-                reason = moment.problem.removeprefix(f"{job.video.path}: ")
-                changes.refused.append(Refused(job.video.id, reason))
-    return len(good)
-
-
 @torch.no_grad()
 def embed_moments(
     encoder: VideoEncoder, moments: Sequence[torch.Tensor]
 ) -> Float32[np.ndarray, "m d"]:
-    """Return the embedding of each moment, given its clips (c, t, s, s, 3)."""
+    """Return the unit embedding of each moment, given its clips (c, t, s, s, 3)."""
     device = next(encoder.parameters()).device
     if not moments:
-        return np.empty((0, _dimension(encoder)), np.float32)
+        return np.empty((0, encoder.embedding_size), np.float32)
     z = encoder(to_input(torch.cat(list(moments)).to(device))).float().cpu().numpy()
     ends = np.cumsum([len(clips) for clips in moments])[:-1]
     return np.concatenate([mean_direction(part[None]) for part in np.split(z, ends)])
 
 
-def _dimension(encoder: VideoEncoder) -> int:
-    """Return how many numbers an embedding is; without a head it is the features."""
-    return encoder.config.embedding or encoder.feature_size
+def _has_index(path: Path) -> bool:
+    return (path / DATABASE_FILE).exists()
 
 
-def _insert(
-    connection: sqlite3.Connection,
-    jobs: Sequence[Job],
-    moments: Iterable[MomentClips],
-    vectors: Float32[np.ndarray, "m d"],
+def _check_same_settings(
+    index: Index,
+    encoder: str,
+    window_seconds: float | None,
+    stride_seconds: float | None,
+    store: str | None,
 ) -> None:
-    number = next_generation(connection)
-    seconds = {id(job): job.windows.seconds(job.video) for job in jobs}
+    settings = index.settings
+    if settings.encoder != encoder:
+        raise SearchError(
+            f"{index.path}: made with encoder {settings.encoder}, not with {encoder}; "
+            "give that encoder, or index into another folder."
+        )
+    given = {"window_seconds": window_seconds, "stride_seconds": stride_seconds, "store": store}
+    for name, value in given.items():
+        made_with = getattr(settings, name)
+        if value not in (None, made_with):
+            raise SearchError(
+                f"{index.path}: made with {name} {made_with}, not {value}; "
+                f"leave {name} out, or index into another folder."
+            )
+
+
+def _embedding_jobs(index: Index, catalog: Catalog) -> list[EmbeddingJob]:
+    """Return what is to be embedded. Of several videos with the same content only one is."""
+    with index.database.reading() as connection:
+        rows = select_files(connection, str(catalog.root.resolve()))
+    known = {row.path: row for row in rows}
+    jobs, contents = [], set()
+    for video in catalog:
+        if (row := known.get(video.id)) is None:  # its content could not be read
+            continue
+        windows = index.windows(video.frames, video.fps)
+        embedded = list(index.moment_numbers([row.id])[row.id])
+        missing = np.setdiff1d(np.arange(len(windows.start)), embedded)
+        if len(missing) and row.state.content_id not in contents:
+            contents.add(row.state.content_id)
+            jobs.append(EmbeddingJob(row.id, video, windows, missing))
+    return jobs
+
+
+def _commit(
+    index: Index,
+    jobs: Sequence[EmbeddingJob],
+    batch: Sequence[MomentClips],
+    changes: CollectionChanges,
+) -> int:
+    """Embed a batch and write it in one transaction; delete videos that do not decode."""
+    decoded = [moment for moment in batch if not moment.problem]
+    vectors = embed_moments(index.encoder, [moment.clips for moment in decoded])
+    rows = _new_moments(jobs, decoded, vectors)
+    with index.database.transaction() as connection:
+        insert_moments(connection, rows)
+        for moment in batch:
+            if moment.problem:
+                job = jobs[moment.job]
+                delete_video(connection, job.video_id)
+                reason = moment.problem.removeprefix(f"{job.video.path}: ")
+                changes.refused.append(Refused(job.video.id, reason))
+    return len(decoded)
+
+
+def _new_moments(
+    jobs: Sequence[EmbeddingJob],
+    moments: Sequence[MomentClips],
+    vectors: Float32[np.ndarray, "m d"],
+) -> list[NewMoment]:
+    seconds = {i: jobs[i].windows.seconds(jobs[i].video) for i in {m.job for m in moments}}
     rows = []
     for moment, vector in zip(moments, vectors, strict=True):
-        job = jobs[moment.job]
-        start, end = seconds[id(job)][moment.number].tolist()
-        blob = vector.astype("<f4").tobytes()
-        rows.append((job.video_id, moment.number, start, end, number, blob))
-    connection.executemany(
-        "INSERT INTO moments (video_id, number, start_seconds, end_seconds, generation, vector)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        rows,
-    )
+        start, end = seconds[moment.job][moment.number].tolist()
+        rows.append(NewMoment(jobs[moment.job].video_id, moment.number, start, end, vector))
+    return rows
 
 
-def _copy_from_twins(index: Index) -> None:
-    """Give videos the moments that another video of the same content has and they have not."""
+def _copy_moments_to_duplicates(index: Index) -> None:
     with index.database.transaction() as connection:
-        missing = """
-            FROM videos v JOIN videos twin ON twin.content_id = v.content_id AND twin.id <> v.id
-            JOIN moments m ON m.video_id = twin.id
-            WHERE NOT EXISTS
-                (SELECT 1 FROM moments own WHERE own.video_id = v.id AND own.number = m.number)
-            GROUP BY v.id, m.number"""
-        if connection.execute(f"SELECT 1 {missing} LIMIT 1").fetchone():
-            connection.execute(
-                "INSERT INTO moments (video_id, number, start_seconds, end_seconds, generation,"
-                f" leaf, vector) SELECT v.id, m.number, m.start_seconds, m.end_seconds, ?, m.leaf,"
-                f" m.vector {missing}",
-                (next_generation(connection),),
-            )
+        copy_moments_to_duplicates(connection)

@@ -1,17 +1,19 @@
-"""The nearest moments of some that a filter lets through.
+"""Nearest moments among those that a filter allows.
 
-Stores know nothing of filters. Where many moments pass, a wider search is made and the others are
-left out; where few do, or too few were among the nearest, all that pass are compared exactly.
+A vector store knows no filters. If many moments are allowed, the store returns more neighbours than
+asked for, and the others are left out. If few are allowed, or too few of them are among these
+neighbours, all allowed moments are compared exactly.
 """
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Float32, Int64
 
+from slic.neighbours.exact import NearestRows, merge_nearest
 from slic.search.repository import Database
+from slic.search.repository.moments import ROWS_PER_QUERY, select_vectors
 from slic.search.stores import Neighbours, VectorStore
-from slic.search.stores.following import ROWS, unpacked
 
-EXACT_SHARE = 0.1
+MAX_EXACT_SHARE = 0.1  # of all moments; if fewer are allowed, comparing them is faster
 
 
 def nearest_allowed(
@@ -23,56 +25,53 @@ def nearest_allowed(
     allowed: Int64[np.ndarray, " n"],
     total: int,
 ) -> Neighbours:
-    """Return the ``k`` nearest of the moments ``allowed`` (ascending ids) out of ``total``."""
+    """Return the ``k`` nearest of the allowed moments for every query.
+
+    Args:
+        store: A store that has followed the database.
+        database: The database of the index.
+        vectors: Unit embeddings of the queries.
+        k: Moments per query.
+        allowed: Ids of the allowed moments, ascending.
+        total: Number of moments in the index.
+
+    Returns:
+        Ids and similarities, nearest first; id -1 where fewer than ``k`` moments are allowed.
+    """
     share = len(allowed) / max(1, total)
-    if share >= EXACT_SHARE:
+    if share >= MAX_EXACT_SHARE:
         wide = store.search(vectors, min(total, int(2 * k / share) + 10))
-        kept = _only(wide, np.isin(wide.ids, allowed), k)
+        kept = _only_allowed(wide, allowed, k)
         if (kept.ids >= 0).sum() == len(vectors) * min(k, len(allowed)):
             return kept
-    return _exact(database, vectors, k, allowed)
+    return _compare_all(database, vectors, k, allowed)
 
 
-def read_vectors(
-    database: Database, ids: Int64[np.ndarray, " n"]
-) -> tuple[Int64[np.ndarray, " m"], Float32[np.ndarray, "m d"]]:
-    """Return those of the ids (ascending, distinct) that there are, and their vectors."""
-    rows = []
-    for start in range(0, len(ids), ROWS):
-        part = ids[start : start + ROWS].tolist()
-        marks = ",".join("?" * len(part))
-        rows += database.rows(
-            f"SELECT id, vector FROM moments WHERE id IN ({marks}) ORDER BY id", part
-        )
-    return unpacked(rows, database.settings.dimension)
-
-
-def _exact(
+def _compare_all(
     database: Database,
     vectors: Float32[np.ndarray, "q d"],
     k: int,
     allowed: Int64[np.ndarray, " n"],
 ) -> Neighbours:
     """Compare every query with every allowed moment, in blocks."""
-    shape = (len(vectors), k)
-    best = Neighbours(np.full(shape, -1, np.int64), np.full(shape, -np.inf, np.float32))
-    for start in range(0, len(allowed), ROWS):
-        there, rows = read_vectors(database, allowed[start : start + ROWS])
-        similarity = vectors @ rows.T
-        ids = np.concatenate([best.ids, np.broadcast_to(there, similarity.shape)], axis=1)
-        best = _first(ids, np.concatenate([best.similarities, similarity], axis=1), k)
-    return best
+    found, dimension = NearestRows.none_yet(len(vectors)), database.settings.dimension
+    for start in range(0, len(allowed), ROWS_PER_QUERY):
+        with database.reading() as connection:
+            part = allowed[start : start + ROWS_PER_QUERY]
+            ids, rows = select_vectors(connection, part, dimension)
+        found = merge_nearest(found, vectors @ rows.T, ids, k=k)
+    missing = ((0, 0), (0, k - found.indices.shape[1]))
+    return Neighbours(
+        np.pad(found.indices, missing, constant_values=-1),
+        np.pad(found.similarities, missing, constant_values=-np.inf),
+    )
 
 
-def _only(wide: Neighbours, kept: Bool[np.ndarray, "q m"], k: int) -> Neighbours:
-    """Keep the allowed ones of a wide search."""
+def _only_allowed(wide: Neighbours, allowed: Int64[np.ndarray, " n"], k: int) -> Neighbours:
+    """Return the first ``k`` allowed moments of a wider search."""
+    kept = np.isin(wide.ids, allowed)
+    ids = np.where(kept, wide.ids, -1)
     similarities = np.where(kept, wide.similarities, -np.inf).astype(np.float32)
-    return _first(np.where(kept, wide.ids, -1), similarities, k)
-
-
-def _first(
-    ids: Int64[np.ndarray, "q m"], similarities: Float32[np.ndarray, "q m"], k: int
-) -> Neighbours:
     order = np.argsort(-similarities, axis=1, kind="stable")[:, :k]
     return Neighbours(
         np.take_along_axis(ids, order, axis=1), np.take_along_axis(similarities, order, axis=1)

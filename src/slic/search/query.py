@@ -1,7 +1,7 @@
-"""What is looked for: a clip, moments of the index, or likes and unlikes.
+"""Queries: a clip, moments of the index, or likes and unlikes.
 
-A query is a row of embeddings, one for each window of the clip, cut like the moments of the index.
-So a long query is found where all of it fits, and not only where some of it does.
+A query has an embedding for each window of the clip, cut like the moments of the index. So a long
+clip is found where all of it fits, not where a part of it does.
 """
 
 import math
@@ -14,24 +14,26 @@ import torch
 from jaxtyping import Float32, Int64
 
 from slic.errors import SearchError
+from slic.neighbours.rows import unit_rows
 from slic.search.index import Index
 from slic.search.indexing import embed_moments
 from slic.search.moments import MomentWindows
-from slic.search.streaming import Job, read_moments
+from slic.search.streaming import EmbeddingJob, read_moments
 from slic.videos.inspection import inspect_video
 from slic.videos.video import Video
 
-MOST_WINDOWS = 600  # of one query
+MAX_QUERY_WINDOWS = 600
 UNLIKE_WEIGHT = 0.5
+_MOMENTS_PER_BATCH = 8
 
 
 @dataclass(frozen=True)
 class Query:
-    """What to look for.
+    """What to search for.
 
     Attributes:
-        vectors: Unit embeddings of its windows, one a stride of the index.
-        moments: The moments of the index that it is made of; they are not among the results.
+        vectors: Unit embeddings of its windows, one per stride of the index.
+        moments: Moments of the index that it was made from; `search` leaves them out.
     """
 
     vectors: Float32[np.ndarray, "w d"]
@@ -40,7 +42,7 @@ class Query:
     @property
     def direction(self) -> Float32[np.ndarray, " d"]:
         """The mean direction of the windows."""
-        return _direction(self.vectors.mean(axis=0))
+        return _unit_vector(self.vectors.mean(axis=0))
 
 
 def query_from_clip(
@@ -50,11 +52,18 @@ def query_from_clip(
     start_seconds: float | None = None,
     end_seconds: float | None = None,
 ) -> Query:
-    """Return the query of a video file, or of a part of it; the file is not added to the index.
+    """Return the query of a video file, or of a part of it. The file is not added to the index.
+
+    Args:
+        index: The index.
+        path: A video file.
+        start_seconds: Where the part starts; None is the start of the video.
+        end_seconds: Where the part ends; None is the end of the video.
 
     Raises:
-        VideoError: The file cannot be decoded.
-        SearchError: The part is empty, outside the video, or longer than `MOST_WINDOWS` windows.
+        VideoError: The file does not decode.
+        SearchError: The part is empty, outside the video, or longer than `MAX_QUERY_WINDOWS`
+            windows.
     """
     video = inspect_video(Path(path), Path(path).name)
     return query_from_video(index, video, start_seconds=start_seconds, end_seconds=end_seconds)
@@ -67,32 +76,36 @@ def query_from_video(
     start_seconds: float | None = None,
     end_seconds: float | None = None,
 ) -> Query:
-    """Return the query of a part of a video that was probed already."""
-    first, last = _frames(video, start_seconds, end_seconds)
-    shape, settings = index.clip_shape, index.settings
-    cut = index.windows(last - first, video.fps)
-    numbers = _on_the_grid(cut, round(settings.stride_seconds * video.fps))
-    if len(numbers) > MOST_WINDOWS:
+    """Return the query of a part of a video that was inspected before; see `query_from_clip`."""
+    first, end = _frame_range(video, start_seconds, end_seconds)
+    stride_seconds = index.settings.stride_seconds
+    windows = index.windows(end - first, video.fps)
+    numbers = _regular_windows(windows, round(stride_seconds * video.fps))
+    if len(numbers) > MAX_QUERY_WINDOWS:
         raise SearchError(
-            f"{video.path}: {video.time_of(last) - video.time_of(first):.0f} s are too long for a query; "
-            f"choose at most {MOST_WINDOWS * settings.stride_seconds:.0f} s with --from and --to."
+            f"{video.path}: {video.time_of(end) - video.time_of(first):.0f} s are too long for a query; "
+            f"choose a part of at most {MAX_QUERY_WINDOWS * stride_seconds:.0f} s."
         )
-    job = Job(-1, video, MomentWindows(cut.start + first, cut.frames), numbers)
-    clips = [torch.from_numpy(clips) for _, clips in read_moments(job, shape)]
-    parts = [embed_moments(index.encoder, clips[i : i + 8]) for i in range(0, len(clips), 8)]
-    return Query(np.concatenate(parts))
+    shifted = MomentWindows(windows.start + first, windows.frames)
+    job = EmbeddingJob(-1, video, shifted, numbers)
+    clips = [torch.from_numpy(clips) for _, clips in read_moments(job, index.clip)]
+    vectors = [
+        embed_moments(index.encoder, clips[i : i + _MOMENTS_PER_BATCH])
+        for i in range(0, len(clips), _MOMENTS_PER_BATCH)
+    ]
+    return Query(np.concatenate(vectors))
 
 
 def query_from_moments(index: Index, ids: Sequence[int]) -> Query:
     """Return the query for what moments of the index have in common: their mean direction.
 
     Raises:
-        SearchError: No id, or one that is not in the index.
+        SearchError: No id was given, or one is not in the index.
     """
     if not ids:
-        raise SearchError("No moment was given to look for.")
+        raise SearchError("A query needs at least one moment.")
     vectors = index.vectors(list(ids))
-    return Query(_direction(vectors.mean(axis=0))[None], tuple(int(i) for i in ids))
+    return Query(_unit_vector(vectors.mean(axis=0))[None], tuple(int(i) for i in ids))
 
 
 def refine(
@@ -100,44 +113,49 @@ def refine(
 ) -> Query:
     """Return the query for "like these, unlike those" (Rocchio, 1971).
 
-    The mean direction of the likes, less ``unlike_weight`` times that of the unlikes.
+    It is the mean direction of the likes, minus ``unlike_weight`` times that of the unlikes.
+
+    Args:
+        like: At least one query. A single one without unlikes is returned unchanged.
+        unlike: Queries to stay away from.
+        unlike_weight: Weight of the unlikes.
 
     Raises:
         SearchError: There is no like, or the unlikes cancel the likes out.
     """
     if not like:
-        raise SearchError("Nothing is liked: give at least one clip or moment to look for.")
+        raise SearchError("A search needs at least one clip or moment that is liked.")
     moments = tuple(moment for query in (*like, *unlike) for moment in query.moments)
     if len(like) == 1 and not unlike:
         return like[0]
-    sought = np.mean([query.direction for query in like], axis=0)
+    vector = np.mean([query.direction for query in like], axis=0)
     if unlike:
-        sought = sought - unlike_weight * np.mean([query.direction for query in unlike], axis=0)
-    if np.linalg.norm(sought) < 1e-6:
-        raise SearchError("The likes and the unlikes cancel each other out; leave some out.")
-    return Query(_direction(sought.astype(np.float32))[None], moments)
+        vector = vector - unlike_weight * np.mean([query.direction for query in unlike], axis=0)
+    if np.linalg.norm(vector) < 1e-6:
+        raise SearchError("The likes and the unlikes cancel each other out; remove some.")
+    return Query(_unit_vector(vector.astype(np.float32))[None], moments)
 
 
-def _frames(video: Video, start: float | None, end: float | None) -> tuple[int, int]:
-    """Return the first frame of the part and the one after its last."""
+def _frame_range(video: Video, start: float | None, end: float | None) -> tuple[int, int]:
+    """Return the first frame of a part, and the frame after its last."""
     first, last = video.frames_between(
         -math.inf if start is None else start, math.inf if end is None else end
     )
-    if (start is not None and start < 0) or first == last:
+    if first == last or (start is not None and start < 0):
         raise SearchError(
-            f"{video.path}: nothing lies from {start or 0:g} to "
+            f"{video.path}: there are no frames from {start or 0:g} s to "
             f"{video.end_seconds if end is None else end:g} s; "
             f"the video has {video.duration_seconds:.2f} s."
         )
     return first, last
 
 
-def _on_the_grid(cut: MomentWindows, stride_frames: int) -> Int64[np.ndarray, " w"]:
-    """Leave out a last window that does not stand a whole stride after the one before it."""
-    count = len(cut.start)
-    ragged = count > 1 and cut.start[-1] - cut.start[-2] < stride_frames - 1
-    return np.arange(count - ragged)
+def _regular_windows(windows: MomentWindows, stride_frames: int) -> Int64[np.ndarray, " w"]:
+    """Return the numbers of the windows, without a last one less than a stride after the others."""
+    count = len(windows.start)
+    irregular = count > 1 and windows.start[-1] - windows.start[-2] < stride_frames - 1
+    return np.arange(count - irregular)
 
 
-def _direction(vector: Float32[np.ndarray, " d"]) -> Float32[np.ndarray, " d"]:
-    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), dtype=np.float32)
+def _unit_vector(vector: Float32[np.ndarray, " d"]) -> Float32[np.ndarray, " d"]:
+    return np.asarray(unit_rows(vector[None])[0])

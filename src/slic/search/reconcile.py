@@ -1,9 +1,9 @@
-"""What the index has and what the collection has, brought to agree before anything is embedded.
+"""Bringing the table of videos into agreement with a collection, before anything is embedded.
 
-A video is known by its content: a moved file keeps its moments, a copy is given those of its twin,
-a changed one loses them. A video leaves the index when its file is gone from the disk or has other
-content, not because another collection was indexed into the same index, nor because its disk is not
-mounted or its folder may not be read.
+A video is known by its content. A moved file keeps its moments, a copy is given those of its
+original, and a changed file loses them. A video leaves the index when its file was deleted or has
+other content. It stays when another collection is indexed into the same index, when its disk is not
+mounted, and when its folder may not be read.
 """
 
 import os
@@ -15,18 +15,35 @@ from typing import Literal
 
 from slic.errors import VideoError
 from slic.search.contents import content_ids
-from slic.search.repository import Database, next_generation
+from slic.search.repository import Database
+from slic.search.repository.videos import (
+    FileState,
+    IndexedFile,
+    delete_video,
+    insert_video,
+    move_video,
+    release_path,
+    select_files,
+    update_file_state,
+)
 from slic.videos.catalog import Catalog
 from slic.videos.scanning import Found, look_at
-from slic.videos.video import ROW_COLUMNS, Refused, Video
+from slic.videos.video import Refused, Video
 
 
 @dataclass
-class Changes:
-    """What became of the videos of a collection, by path below its root.
+class CollectionChanges:
+    """What happened to the videos of a collection.
 
-    ``unreachable`` are files of this or another collection that are neither there nor known to be
-    gone; their videos stay.
+    Attributes:
+        added: Paths, relative to the collection's folder, of videos that are new.
+        moved: Paths of videos that the index had elsewhere.
+        changed: Paths whose file has other content.
+        removed: Paths whose file was deleted.
+        unchanged: Number of videos that are as they were.
+        unreachable: Files of any collection of the index that cannot be found, but may still exist.
+            Their videos stay.
+        refused: Files that cannot be used, with the reason.
     """
 
     added: list[str] = field(default_factory=list)
@@ -39,138 +56,140 @@ class Changes:
 
 
 @dataclass(frozen=True)
-class _Known:
-    id: int
-    root: str
-    path: str
-    size: int
-    mtime_ns: int
-    content_id: str
+class _ReadVideo:
+    """A video of the collection whose content was read, because it is new or may have changed."""
 
-    @property
-    def file(self) -> Path:
-        return Path(self.root) / self.path
-
-
-_Whereabouts = Literal["there", "gone", "unreachable"]
-
-
-@dataclass(frozen=True)
-class _Seen:
     video: Video
-    found: Found
-    content_id: str
+    state: FileState
 
 
-def reconcile(database: Database, catalog: Catalog, *, progress: bool) -> Changes:
-    """Make the table of videos agree with the collection, in one transaction.
+_Location = tuple[str, str]  # root and path
+_Presence = Literal["present", "gone", "unreachable"]
 
-    Afterwards every usable video of the collection has a row; moments of new content are missing.
+
+def reconcile(database: Database, catalog: Catalog, *, progress: bool) -> CollectionChanges:
+    """Update the table of videos from a collection, in one transaction.
+
+    Afterwards every usable video of the collection has a row. New content has no moments yet.
+
+    Args:
+        database: Database of the index.
+        catalog: The collection.
+        progress: Show a progress bar while files are read.
+
+    Raises:
+        WriteError: The index cannot be written.
     """
     root = str(catalog.root.resolve())
-    changes = Changes(refused=list(catalog.refused))
-    rows = database.rows("SELECT id, root, path, size, mtime_ns, content_id FROM videos")
-    known = {(row.root, row.path): row for row in (_Known(*values) for values in rows)}
+    changes = CollectionChanges(refused=list(catalog.refused))
+    with database.reading() as connection:
+        known = {(row.root, row.path): row for row in select_files(connection)}
     found = {video.id: look_at(video.path, video.id) for video in catalog}
-    fresh = [
+    unread = [
         video
         for video in catalog
-        if (row := known.get((root, video.id))) is None or not _same(row, found[video.id])
+        if (row := known.get((root, video.id))) is None or not _is_same(row, found[video.id])
     ]
-    changes.unchanged = len(catalog) - len(fresh)
-    seen = _with_content_ids(fresh, found, changes, progress=progress)
+    changes.unchanged = len(catalog) - len(unread)
+    read = _read_contents(unread, found, changes, progress=progress)
     with database.transaction() as connection:
-        seen = _touch(connection, seen, known, root, changes)
-        homeless, unreachable = _homeless(known, seen, catalog, root)
-        _settle(connection, seen, known, homeless, unreachable, root, changes)
-        _remove(connection, homeless.values(), changes)
+        read = _update_touched(connection, read, known, root, changes)
+        displaced, unreachable = _displaced(known, read, catalog, root)
+        _store(connection, read, known, displaced, unreachable, root, changes)
+        _delete(connection, displaced.values(), changes)
     changes.unreachable = sorted(row.file for row in unreachable.values())
     return changes
 
 
-def _same(row: _Known, found: Found) -> bool:
-    return (row.size, row.mtime_ns) == (found.size, found.mtime_ns)
+def _is_same(row: IndexedFile, found: Found) -> bool:
+    return (row.state.size, row.state.mtime_ns) == (found.size, found.mtime_ns)
 
 
-def _with_content_ids(
-    fresh: Sequence[Video], found: dict[str, Found], changes: Changes, *, progress: bool
-) -> list[_Seen]:
-    """Read the files that are new or look changed; name those that cannot be read."""
-    seen = []
-    for video, mark in zip(
-        fresh, content_ids([video.path for video in fresh], progress=progress), strict=True
-    ):
-        if isinstance(mark, VideoError):
-            changes.refused.append(Refused(video.id, str(mark).removeprefix(f"{video.path}: ")))
+def _read_contents(
+    videos: Sequence[Video],
+    found: Mapping[str, Found],
+    changes: CollectionChanges,
+    *,
+    progress: bool,
+) -> list[_ReadVideo]:
+    """Compute content ids, and refuse files that cannot be read."""
+    read = []
+    ids = content_ids([video.path for video in videos], progress=progress)
+    for video, content_id in zip(videos, ids, strict=True):
+        if isinstance(content_id, VideoError):
+            reason = str(content_id).removeprefix(f"{video.path}: ")
+            changes.refused.append(Refused(video.id, reason))
         else:
-            seen.append(_Seen(video, found[video.id], mark))
-    return seen
+            file = found[video.id]
+            state = FileState(size=file.size, mtime_ns=file.mtime_ns, content_id=content_id)
+            read.append(_ReadVideo(video, state))
+    return read
 
 
-def _touch(
+def _update_touched(
     connection: sqlite3.Connection,
-    seen: list[_Seen],
-    known: dict[tuple[str, str], _Known],
+    read: Iterable[_ReadVideo],
+    known: Mapping[_Location, IndexedFile],
     root: str,
-    changes: Changes,
-) -> list[_Seen]:
-    """Note the new time of files whose content is as it was; return the others."""
+    changes: CollectionChanges,
+) -> list[_ReadVideo]:
+    """Store the new time of files whose content is the same; return the other files."""
     others = []
-    for thing in seen:
-        row = known.get((root, thing.video.id))
-        if row is None or row.content_id != thing.content_id:
-            others.append(thing)
+    for item in read:
+        row = known.get((root, item.video.id))
+        if row is None or row.state.content_id != item.state.content_id:
+            others.append(item)
             continue
-        connection.execute(
-            "UPDATE videos SET size = ?, mtime_ns = ? WHERE id = ?",
-            (thing.found.size, thing.found.mtime_ns, row.id),
-        )
+        update_file_state(connection, row.id, item.state)
         changes.unchanged += 1
     return others
 
 
-def _homeless(
-    known: Mapping[tuple[str, str], _Known], seen: list[_Seen], catalog: Catalog, root: str
-) -> tuple[dict[int, _Known], dict[int, _Known]]:
-    """Return the rows whose content does not lie at their path any more, and those in doubt."""
+def _displaced(
+    known: Mapping[_Location, IndexedFile],
+    read: Iterable[_ReadVideo],
+    catalog: Catalog,
+    root: str,
+) -> tuple[dict[int, IndexedFile], dict[int, IndexedFile]]:
+    """Return the rows whose content is no longer at their path, and those that are unreachable."""
     here = {(root, video.id) for video in catalog}
-    overwritten = {(root, thing.video.id) for thing in seen}
+    overwritten = {(root, item.video.id) for item in read}
     refused = {(root, refused.id) for refused in catalog.refused}
-    homeless, unreachable = {}, {}
-    for place, row in known.items():
-        where = "there" if place in here else _whereabouts(row, refused)
-        if where == "gone" or place in overwritten:
-            homeless[row.id] = row
-        elif where == "unreachable":
+    displaced, unreachable = {}, {}
+    for location, row in known.items():
+        presence = "present" if location in here else _presence(row, refused)
+        if presence == "gone" or location in overwritten:
+            displaced[row.id] = row
+        elif presence == "unreachable":
             unreachable[row.id] = row
-    return homeless, unreachable
+    return displaced, unreachable
 
 
-def _whereabouts(row: _Known, refused: Collection[tuple[str, str]]) -> _Whereabouts:
-    """Say what became of a file that is not a usable video of the collection."""
-    above = [(row.root, str(folder)) for folder in PurePosixPath(row.path).parents]
-    if any(folder in refused for folder in above):  # could not be listed
+def _presence(row: IndexedFile, refused: Collection[_Location]) -> _Presence:
+    """Return what happened to a file that is not a usable video of the collection."""
+    parents = [(row.root, str(folder)) for folder in PurePosixPath(row.path).parents]
+    if any(folder in refused for folder in parents):  # could not be listed
         return "unreachable"
     try:
         os.lstat(row.file)
     except (FileNotFoundError, NotADirectoryError):
-        # A list may name a file of another disk than its own by an absolute path.
+        # A list may have absolute paths of files on another disk than its own.
         base = row.file.parent if Path(row.path).is_absolute() else Path(row.root)
-        return "unreachable" if _not_mounted(base) else "gone"
+        return "unreachable" if _is_not_mounted(base) else "gone"
     except OSError:
         return "unreachable"
     if (row.root, row.path) not in refused:
-        return "there"
+        return "present"
     found = look_at(row.file, row.path)
     if found.size < 0:  # a folder of frames that could not be listed
         return "unreachable"
-    return "there" if _same(row, found) else "gone"
+    return "present" if _is_same(row, found) else "gone"
 
 
-def _not_mounted(folder: Path) -> bool:
-    """Tell whether a folder is missing or has nothing in it, as where a disk is not mounted.
+def _is_not_mounted(folder: Path) -> bool:
+    """Return whether a folder is missing or empty, as where a disk is not mounted.
 
-    A folder whose videos were all deleted is not empty: the catalog kept its scan there.
+    A folder whose videos were all deleted is not empty: the catalog keeps its cache there.
     """
     try:
         return next(folder.iterdir(), None) is None
@@ -178,56 +197,38 @@ def _not_mounted(folder: Path) -> bool:
         return True
 
 
-def _settle(
+def _store(
     connection: sqlite3.Connection,
-    seen: Iterable[_Seen],
-    known: dict[tuple[str, str], _Known],
-    homeless: dict[int, _Known],
-    unreachable: dict[int, _Known],
+    read: Iterable[_ReadVideo],
+    known: Mapping[_Location, IndexedFile],
+    displaced: dict[int, IndexedFile],
+    unreachable: dict[int, IndexedFile],
     root: str,
-    changes: Changes,
+    changes: CollectionChanges,
 ) -> None:
-    """Give every new content a row: that of a moved file, also of one in doubt, or a new one."""
-    for row in homeless.values():  # frees the paths, so that two files may have changed places
-        connection.execute("UPDATE videos SET path = ? WHERE id = ?", (f"\n{row.id}", row.id))
-    movable = unreachable | homeless
-    by_content = {row.content_id: row for row in movable.values()}
-    for thing in seen:
-        path = thing.video.id
-        if (moved := by_content.pop(thing.content_id, None)) is not None:
-            (homeless if moved.id in homeless else unreachable).pop(moved.id)
-            connection.execute(
-                "UPDATE videos SET root = ?, path = ?, size = ?, mtime_ns = ? WHERE id = ?",
-                (root, path, thing.found.size, thing.found.mtime_ns, moved.id),
-            )
+    """Give every new content a row: the row of the file that was moved, or a new one.
+
+    Rows that are reused are taken out of ``displaced`` and ``unreachable``.
+    """
+    for row in displaced.values():  # two files may have exchanged their paths
+        release_path(connection, row.id)
+    movable = unreachable | displaced
+    row_of_content = {row.state.content_id: row for row in movable.values()}
+    for item in read:
+        path = item.video.id
+        if (moved := row_of_content.pop(item.state.content_id, None)) is not None:
+            (displaced if moved.id in displaced else unreachable).pop(moved.id)
+            move_video(connection, moved.id, root=root, path=path, state=item.state)
             changes.moved.append(path)
             continue
-        _insert(connection, thing, root)
+        insert_video(connection, item.video, root=root, state=item.state)
         (changes.changed if (root, path) in known else changes.added).append(path)
 
 
-def _insert(connection: sqlite3.Connection, thing: _Seen, root: str) -> None:
-    video, found = thing.video, thing.found
-    connection.execute(
-        "INSERT INTO videos (root, path, size, mtime_ns, content_id, "
-        f"{', '.join(ROW_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (root, video.id, found.size, found.mtime_ns, thing.content_id, *video.to_row().values()),
-    )  # fmt: skip
-
-
-def _remove(connection: sqlite3.Connection, rows: Iterable[_Known], changes: Changes) -> None:
-    """Take videos and their moments out, and note it for the vector store."""
+def _delete(
+    connection: sqlite3.Connection, rows: Iterable[IndexedFile], changes: CollectionChanges
+) -> None:
     for row in rows:
-        remove_video(connection, row.id)
+        delete_video(connection, row.id)
         if row.path not in changes.changed:
             changes.removed.append(row.path)
-
-
-def remove_video(connection: sqlite3.Connection, video_id: int) -> None:
-    """Take one video and its moments out, inside the caller's transaction."""
-    number = next_generation(connection)
-    connection.execute(
-        "INSERT INTO removed SELECT id, ? FROM moments WHERE video_id = ?", (number, video_id)
-    )
-    connection.execute("DELETE FROM moments WHERE video_id = ?", (video_id,))
-    connection.execute("DELETE FROM videos WHERE id = ?", (video_id,))

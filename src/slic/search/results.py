@@ -1,12 +1,12 @@
-"""From nearest moments to what a person sees: places in videos, merged where they touch.
+"""Searching: from the nearest moments to hits, which are time ranges of videos.
 
-A query of one window ranks moments by their cosine similarity; those of a video that overlap or
-touch are one hit. A longer query is laid along the video: every near moment of every window votes
-for where the query would begin, and the places with most votes are scored exactly, by the mean
-similarity of the query's windows to the moments beneath them.
+A query of one window ranks moments by their cosine similarity. Moments of a video that overlap or
+touch form one hit. A longer query is aligned with the videos: every near moment of every window
+votes for where the query would start. The positions with most votes are scored exactly, by the mean
+similarity of the query's windows to the moments at their places.
 
-How many near moments make so many hits is not known before: a long video in which nothing changes
-may take all of a lookup, and is one hit. So the lookup is doubled until the hits are there.
+How many moments make enough hits is not known before. A long video in which nothing changes may
+fill the whole list of neighbours, and is one hit. So the list is doubled until it has enough hits.
 """
 
 import math
@@ -19,30 +19,32 @@ import numpy as np
 from jaxtyping import Float32
 
 from slic.errors import SearchError
-from slic.search.index import Index, Moment
+from slic.search.index import Index
 from slic.search.query import Query
+from slic.search.repository.moments import Moment
 from slic.search.stores import Neighbours
 
-MOMENTS_PER_HIT = 8  # looked up at first for each hit: neighbouring moments are merged
-PLACES_PER_MOMENT = 2.5  # looked up, of a long query: the best of them are scored exactly
-MOST_NEIGHBOURS = 1 << 21  # of all windows of a query: what a lookup holds in memory
-SMALLEST_SHARE = 0.5  # of a long query's windows that must lie inside the video
+MOMENTS_PER_HIT = 8  # neighbours to fetch first per hit, because neighbouring moments are merged
+ALIGNMENTS_PER_MOMENT = 2.5  # positions of a long query that are scored exactly
+MAX_NEIGHBOURS_IN_MEMORY = 1 << 21  # of all windows of a query together
+MIN_OVERLAP_SHARE = 0.5  # of a long query's windows that must be inside the video
+_TOUCHING_SECONDS = 1e-6  # rounding of times
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hit:
-    """A place in a video.
+    """A time range of a video that was found.
 
     Attributes:
-        video_id: Of the index.
-        path: Of the video, below its root; absolute where several roots have it.
-        start_seconds: Of the merged segment.
-        end_seconds: Likewise.
-        score: Cosine similarity, -1..1, of the best moment (or the mean along a longer query).
-        moment_id: The best moment, the first under a longer query.
-        best_start_seconds: Where the best moment, or the longer query, begins.
-        best_end_seconds: Where it ends.
-        label: Of the best moment, or None.
+        video_id: The video's id in the index.
+        path: Path of the video relative to its root; absolute where several roots have it.
+        start_seconds: Start of the merged range.
+        end_seconds: End of the merged range.
+        score: Cosine similarity, in [-1, 1], of the best moment, or the mean along a longer query.
+        moment_id: The best moment, or the first along a longer query.
+        best_start_seconds: Start of the best moment, or of the longer query.
+        best_end_seconds: Its end.
+        label: Label of the moment ``moment_id``, or None.
     """
 
     video_id: int
@@ -56,53 +58,65 @@ class Hit:
     label: str | None
 
 
-class _Place(NamedTuple):
+class _Match(NamedTuple):
+    """A moment, or a position of a longer query, before merging."""
+
     score: float
     first: Moment
     end_seconds: float
 
 
 def search(index: Index, query: Query, *, k: int = 10, where: str | None = None) -> list[Hit]:
-    """Return the ``k`` best places, best first; see the module for how they are found.
+    """Return the best hits, best first.
 
-    The moments that the query itself is made of, and what overlaps them, are left out.
+    The moments that the query was made from, and what overlaps them, are left out.
+
+    Args:
+        index: The index.
+        query: What to search for.
+        k: Number of hits, at least 1.
+        where: A filter, see `slic.search.repository.filters`.
 
     Raises:
-        SearchError: An empty index, a ``k`` below 1, or a filter that is none.
+        SearchError: The index is empty, ``k`` is below 1, or the filter is invalid.
+
+    Example:
+        >>> for hit in search(index, query_from_clip(index, "clip.mp4"), k=5):
+        ...     print(hit.path, hit.start_seconds, hit.score)
     """
     if k < 1:
-        raise SearchError(f"--k {k}: at least 1 result must be asked for.")
+        raise SearchError(f"k {k}: it must be at least 1.")
     if (count := index.count) == 0:
         raise SearchError(f"{index.path}: the index has no moments; run `slic index` first.")
-    most = min(count, MOST_NEIGHBOURS // len(query.vectors))
-    width, hits = min(k * MOMENTS_PER_HIT, most), list[Hit]()
+    max_width = min(count, MAX_NEIGHBOURS_IN_MEMORY // len(query.vectors))
+    width, hits = min(k * MOMENTS_PER_HIT, max_width), list[Hit]()
     while True:
         near = index.nearest(query.vectors, width, where=where)
-        hits = max(hits, _hits(index, query, near), key=len)  # a wider lookup may merge hits
-        if len(hits) >= k or width == most or (near.ids < 0).any():
+        # More neighbours may merge hits that were apart, so the larger list is kept.
+        hits = max(hits, _find_hits(index, query, near), key=len)
+        if len(hits) >= k or width == max_width or (near.ids < 0).any():
             return hits[:k]
-        width = min(2 * width, most)
+        width = min(2 * width, max_width)
 
 
-def _hits(index: Index, query: Query, near: Neighbours) -> list[Hit]:
-    if len(query.vectors) == 1:
-        places = _moments_as_places(index, near)
-    else:
-        places = _laid_along(index, query, near)
+def _find_hits(index: Index, query: Query, near: Neighbours) -> list[Hit]:
+    one_window = len(query.vectors) == 1
+    matches = _single_matches(index, near) if one_window else _align(index, query, near)
     if query.moments:
-        places = _without(places, index.moments(query.moments))
-    return _merged(places, widen=len(query.vectors) == 1)
+        matches = _without_overlap(matches, index.moments(query.moments))
+    return _merge_matches(matches, widen=one_window)
 
 
-def _moments_as_places(index: Index, near: Neighbours) -> list[_Place]:
+def _single_matches(index: Index, near: Neighbours) -> list[_Match]:
     kept = near.ids[0] >= 0
     moments = index.moments(near.ids[0][kept].tolist())
     scores = near.similarities[0][kept].tolist()
-    places = [_Place(s, m, m.end_seconds) for s, m in zip(scores, moments, strict=True)]
-    return sorted(places, key=lambda place: (-place.score, place.first.id))
+    matches = [_Match(s, m, m.end_seconds) for s, m in zip(scores, moments, strict=True)]
+    return sorted(matches, key=lambda match: (-match.score, match.first.id))
 
 
-def _laid_along(index: Index, query: Query, near: Neighbours) -> list[_Place]:
+def _align(index: Index, query: Query, near: Neighbours) -> list[_Match]:
+    """Vote for the positions (video, number of the first moment) where a long query would start."""
     votes: defaultdict[tuple[int, int], float] = defaultdict(float)
     known = {m.id: m for m in index.moments(np.unique(near.ids[near.ids >= 0]).tolist())}
     for window, (ids, similarities) in enumerate(zip(*near, strict=True)):
@@ -110,56 +124,60 @@ def _laid_along(index: Index, query: Query, near: Neighbours) -> list[_Place]:
             if moment_id >= 0:
                 moment = known[moment_id]
                 votes[moment.video_id, moment.number - window] += similarity
-    most = math.ceil(PLACES_PER_MOMENT * near.ids.shape[1])
-    best = sorted(votes, key=lambda place: (-votes[place], place))[:most]
-    scored = _scored(index, query, best)
-    return sorted(scored, key=lambda place: (-place.score, place.first.id))
+    limit = math.ceil(ALIGNMENTS_PER_MOMENT * near.ids.shape[1])
+    best = sorted(votes, key=lambda position: (-votes[position], position))[:limit]
+    matches = _score_alignments(index, query, best)
+    return sorted(matches, key=lambda match: (-match.score, match.first.id))
 
 
-def _scored(index: Index, query: Query, places: Sequence[tuple[int, int]]) -> list[_Place]:
-    """Score where the query would lie, by those of its windows that lie inside the video."""
-    ids = index.moment_numbers({video for video, _ in places})
-    span = len(query.vectors)
+def _score_alignments(
+    index: Index, query: Query, positions: Sequence[tuple[int, int]]
+) -> list[_Match]:
+    """Score positions of a long query by those of its windows that are inside the video."""
+    ids = index.moment_numbers({video for video, _ in positions})
+    length = len(query.vectors)
     inside = []
-    for video, start in places:
-        numbers = [n for n in range(start, start + span) if n in ids[video]]
-        if len(numbers) >= SMALLEST_SHARE * min(span, len(ids[video])):
+    for video, start in positions:
+        numbers = [n for n in range(start, start + length) if n in ids[video]]
+        if len(numbers) >= MIN_OVERLAP_SHARE * min(length, len(ids[video])):
             inside.append(([ids[video][n] for n in numbers], [n - start for n in numbers]))
-    used = sorted({moment for beneath, _ in inside for moment in beneath})
+    used = sorted({moment for moments, _ in inside for moment in moments})
     vectors = dict(zip(used, index.vectors(used), strict=True))
-    ends = index.moments([beneath[end] for beneath, _ in inside for end in (0, -1)])
-    scored = []
-    for (beneath, windows), first, last in zip(inside, ends[::2], ends[1::2], strict=True):
-        rows: Float32[np.ndarray, "m d"] = np.stack([vectors[moment] for moment in beneath])
+    ends = index.moments([moments[end] for moments, _ in inside for end in (0, -1)])
+    matches = []
+    for (moments, windows), first, last in zip(inside, ends[::2], ends[1::2], strict=True):
+        rows: Float32[np.ndarray, "m d"] = np.stack([vectors[moment] for moment in moments])
         score = float((rows * query.vectors[windows]).sum(axis=1).mean())
-        scored.append(_Place(score, first, last.end_seconds))
-    return scored
+        matches.append(_Match(score, first, last.end_seconds))
+    return matches
 
 
-def _without(places: Iterable[_Place], own: Collection[Moment]) -> list[_Place]:
-    """Leave out what overlaps the query's own moments."""
+def _without_overlap(matches: Iterable[_Match], moments: Collection[Moment]) -> list[_Match]:
+    """Leave out matches that overlap one of the moments."""
     return [
-        place
-        for place in places
+        match
+        for match in matches
         if not any(
-            moment.video_id == place.first.video_id
-            and moment.start_seconds < place.end_seconds
-            and place.first.start_seconds < moment.end_seconds
-            for moment in own
+            moment.video_id == match.first.video_id
+            and moment.start_seconds < match.end_seconds
+            and match.first.start_seconds < moment.end_seconds
+            for moment in moments
         )
     ]
 
 
-def _merged(places: Iterable[_Place], *, widen: bool) -> list[Hit]:
-    """Merge places of a video, best first, that overlap or touch; the best of them gives the score.
+def _merge_matches(matches: Iterable[_Match], *, widen: bool) -> list[Hit]:
+    """Merge matches of a video that overlap or touch.
 
-    Without ``widen`` the hit keeps the times of the best: the others are the same find, laid a
-    little beside it.
+    Args:
+        matches: Best first; the first match of a hit gives its score.
+        widen: Let the hit cover all its matches. Otherwise it keeps the times of the first: the
+            others are the same find of a long query, a little shifted.
     """
     by_video: defaultdict[int, list[Hit]] = defaultdict(list)
-    for place in places:
-        hit, hits = _hit(place), by_video[place.first.video_id]
-        touching = [other for other in hits if _touch(other, hit)]
+    for match in matches:
+        hit, hits = _hit_of(match), by_video[match.first.video_id]
+        touching = [other for other in hits if _overlap_or_touch(other, hit)]
         if not touching:
             hits.append(hit)
         elif widen:
@@ -173,14 +191,14 @@ def _merged(places: Iterable[_Place], *, widen: bool) -> list[Hit]:
     return sorted(merged, key=lambda hit: (-hit.score, hit.moment_id))
 
 
-def _hit(place: _Place) -> Hit:
-    first, end = place.first, place.end_seconds
+def _hit_of(match: _Match) -> Hit:
+    first, end = match.first, match.end_seconds
     return Hit(
         video_id=first.video_id,
         path=first.path,
         start_seconds=first.start_seconds,
         end_seconds=end,
-        score=place.score,
+        score=match.score,
         moment_id=first.id,
         best_start_seconds=first.start_seconds,
         best_end_seconds=end,
@@ -188,9 +206,8 @@ def _hit(place: _Place) -> Hit:
     )
 
 
-def _touch(one: Hit, other: Hit) -> bool:
-    """Tell whether two hits of a video overlap or touch."""
+def _overlap_or_touch(one: Hit, other: Hit) -> bool:
     return (
-        one.start_seconds <= other.end_seconds + 1e-6
-        and other.start_seconds <= one.end_seconds + 1e-6
+        one.start_seconds <= other.end_seconds + _TOUCHING_SECONDS
+        and other.start_seconds <= one.end_seconds + _TOUCHING_SECONDS
     )

@@ -1,4 +1,4 @@
-"""From videos to the clips of their moments: each video is decoded once, in bounded memory."""
+"""Reading the clips of moments: every video is decoded once, in bounded memory."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,13 +14,21 @@ from slic.clips.loader import WorkerLoader
 from slic.clips.reader import ClipReader
 from slic.clips.windows import stream_clips
 from slic.errors import VideoError
-from slic.search.moments import ClipShape, MomentWindows, clip_indices
+from slic.models.backbones import ClipSpec
+from slic.search.moments import MomentWindows, clip_indices
 from slic.videos.video import Video
 
 
 @dataclass(frozen=True)
-class Job:
-    """A video, and which of its moments are still to be embedded (numbers, ascending)."""
+class EmbeddingJob:
+    """A video and those of its moments that are to be embedded.
+
+    Attributes:
+        video_id: Id of the video in the index; -1 for a video that is not in it.
+        video: The video.
+        windows: All moments of the video.
+        numbers: Which of them to embed, ascending.
+    """
 
     video_id: int
     video: Video
@@ -29,7 +37,14 @@ class Job:
 
 
 class MomentClips(NamedTuple):
-    """The clips of one moment, or why the rest of its video cannot be had (then no clips)."""
+    """The clips of one moment, or an error.
+
+    Attributes:
+        job: Position of its job.
+        number: Number of the moment in its video.
+        clips: Its clips, RGB; none after an error.
+        problem: Why the rest of the video cannot be read; empty if it can.
+    """
 
     job: int
     number: int
@@ -38,11 +53,11 @@ class MomentClips(NamedTuple):
 
 
 class MomentStream(IterableDataset[MomentClips]):
-    """The moments of all jobs; every worker takes whole videos, the longest are begun first."""
+    """The moments of all jobs. A worker takes whole videos; the longest come first."""
 
-    def __init__(self, jobs: Sequence[Job], shape: ClipShape) -> None:
+    def __init__(self, jobs: Sequence[EmbeddingJob], clip: ClipSpec) -> None:
         self.jobs = jobs
-        self.shape = shape
+        self.clip = clip
 
     def __iter__(self) -> Iterator[MomentClips]:
         order = sorted(range(len(self.jobs)), key=lambda i: (-len(self.jobs[i].numbers), i))
@@ -50,20 +65,19 @@ class MomentStream(IterableDataset[MomentClips]):
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
         for job in order[first::step]:
             try:
-                for number, clips in read_moments(self.jobs[job], self.shape):
+                for number, clips in read_moments(self.jobs[job], self.clip):
                     yield MomentClips(job, number, torch.from_numpy(clips))
             except VideoError as error:
-                yield MomentClips(
-                    job, -1, torch.empty(0, 0, 0, 0, 3, dtype=torch.uint8), str(error)
-                )
+                no_clips = torch.empty(0, 0, 0, 0, 3, dtype=torch.uint8)
+                yield MomentClips(job, -1, no_clips, str(error))
 
 
 def moment_loader(
-    jobs: Sequence[Job], shape: ClipShape, *, workers: int
+    jobs: Sequence[EmbeddingJob], clip: ClipSpec, *, workers: int
 ) -> WorkerLoader[MomentClips]:
-    """Return a loader that gives one moment at a time."""
+    """Return a loader that gives one moment at a time; with 0 workers it reads in this process."""
     return WorkerLoader(
-        MomentStream(jobs, shape),
+        MomentStream(jobs, clip),
         workers=workers,
         batch_size=None,
         prefetch_factor=8 if workers else None,
@@ -71,16 +85,16 @@ def moment_loader(
 
 
 def read_moments(
-    job: Job, shape: ClipShape
+    job: EmbeddingJob, clip: ClipSpec
 ) -> Iterator[tuple[int, UInt8[np.ndarray, "c t s s 3"]]]:
-    """Give number and clips of each moment; only the frames of one window are held.
+    """Give number and clips of each moment; only the frames of one window are in memory.
 
     Raises:
-        VideoError: A frame does not decode (any more).
+        VideoError: A frame does not decode.
     """
-    reader = ClipReader(frames=shape.frames, stride=shape.stride, size=shape.size)
-    spans = np.stack([clip_indices(job.windows, shape, int(n)).ravel() for n in job.numbers])
+    reader = ClipReader(frames=clip.frames, stride=clip.stride, size=clip.size)
+    spans = np.stack([clip_indices(job.windows, clip, int(n)).ravel() for n in job.numbers])
     frames_of = stream_clips(job.video, spans, size=reader.read_size)
     for number, frames in zip(job.numbers.tolist(), frames_of, strict=True):
-        clips = frames.reshape(-1, shape.frames, *frames.shape[1:])
-        yield number, np.stack([reader.centred(clip, "rgb") for clip in clips])
+        clips = frames.reshape(-1, clip.frames, *frames.shape[1:])
+        yield number, np.stack([reader.centred(one, "rgb") for one in clips])

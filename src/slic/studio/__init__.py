@@ -1,5 +1,5 @@
-"""The studio: a web page on one's own machine to search, browse and name the moments of an index.
+"""A local web page to search, browse and label the moments of an index.
 
-The server speaks to one index. What the page asks for it names by number, never by path; nothing
-that the page loads comes from another machine.
+The page refers to videos and moments by number, never by path. It loads nothing from another
+machine.
 """

@@ -1,4 +1,4 @@
-"""The studio as a web application: its page, its routes, and errors as one line."""
+"""The studio as a web application: its page, its routes and its error responses."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,33 +12,36 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from slic.errors import SlicError
-from slic.studio.guard import Access, Guard
-from slic.studio.routes import browse, find, media
+from slic.studio.access import AccessMiddleware, AccessPolicy
+from slic.studio.routes import labels, media, moment_map, moments, overview
 from slic.studio.state import Studio
-from slic.studio.uploads import TooLargeError
+from slic.studio.uploads import UploadTooLargeError
 
 HERE = Path(__file__).parent
 
 
-def create_app(studio: Studio, access: Access) -> Guard:
-    """Return the application for one studio, behind its guard."""
+def create_app(studio: Studio, policy: AccessPolicy) -> AccessMiddleware:
+    """Return the ASGI application of a studio, wrapped in its access control.
+
+    Args:
+        studio: The state. The application starts and closes it.
+        policy: What a request needs to be answered.
+    """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
     app.state.studio = studio
-    app.add_exception_handler(SlicError, _as_one_line)
-    app.add_exception_handler(HTTPException, _as_one_line)
-    app.add_exception_handler(RequestValidationError, _as_one_line)
-    app.add_exception_handler(Exception, _as_one_line)
-    for subject in (find, media, browse):
-        app.include_router(subject.router)
+    for kind in (SlicError, HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(kind, _error_response)
+    for routes in (moments, media, moment_map, labels, overview):
+        app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    templates = Jinja2Templates(HERE / "templates")  # escapes what it is given
+    templates = Jinja2Templates(HERE / "templates")  # escapes values, such as an index's name
 
     @app.get("/")
-    def page(request: Request) -> Response:
-        values = {"page_token": access.page_token, "title": studio.title}
+    def get_page(request: Request) -> Response:
+        values = {"page_token": policy.page_token, "title": studio.title}
         return templates.TemplateResponse(request, "studio.html", values)
 
-    return Guard(app, access)
+    return AccessMiddleware(app, policy)
 
 
 @asynccontextmanager
@@ -48,15 +51,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.studio.close()
 
 
-def _as_one_line(request: Request, error: Exception) -> Response:
-    """Tell the page what went wrong, and nothing about this machine that it need not know."""
-    if isinstance(error, TooLargeError):
-        # What is still to come is not read.
+def _error_response(request: Request, error: Exception) -> Response:
+    """Return an error as one line of JSON, without paths or a stack trace."""
+    if isinstance(error, UploadTooLargeError):
+        # Closing makes the client stop sending; the rest of the upload is not read.
         return JSONResponse({"error": str(error)}, 413, headers={"Connection": "close"})
     if isinstance(error, SlicError):
-        line = " ".join(str(error).split()).replace(
-            str(request.app.state.studio.index.path), "index"
-        )
+        path = str(request.app.state.studio.index.path)
+        line = " ".join(str(error).split()).replace(path, "index")
         return JSONResponse({"error": line}, 422)
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
@@ -64,4 +66,5 @@ def _as_one_line(request: Request, error: Exception) -> Response:
         return JSONResponse({"error": f"{place}: {first['msg']}"}, 422)
     if isinstance(error, HTTPException):
         return JSONResponse({"error": error.detail}, error.status_code)
-    return JSONResponse({"error": "The studio failed at this; see where it was started."}, 500)
+    # The server's log on stderr has the stack trace.
+    return JSONResponse({"error": "The studio failed. See the terminal where it runs."}, 500)

@@ -1,4 +1,4 @@
-"""Embedding the part of a clip that is looked for; runs in the worker, which keeps the encoder."""
+"""Embedding of uploaded query videos; runs in the worker process, which keeps the encoder."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -12,29 +12,38 @@ from slic.videos.video import Video
 
 
 @lru_cache(maxsize=1)
-def _opened(folder: Path) -> Index:
+def _open_index(folder: Path) -> Index:
     return Index.open(folder)
 
 
-def warm_up(folder: Path) -> None:
-    """Load the encoder, so that the first clip does not wait for it."""
-    _ = _opened(folder).encoder
+def load_encoder(folder: Path) -> None:
+    """Load the encoder of an index, so that the first query does not wait for it."""
+    _ = _open_index(folder).encoder
 
 
-def embed_clip(
+def embed_upload(
     folder: Path, video: Video, start_seconds: float, end_seconds: float
 ) -> Float32[np.ndarray, "w d"]:
-    """Return the query vectors of a part of a clip.
+    """Return the query vectors of a span of an uploaded video.
+
+    Args:
+        folder: The index, whose encoder and windows are used.
+        video: The uploaded video.
+        start_seconds: Start of the span from the start of the video.
+        end_seconds: End of the span.
+
+    Returns:
+        Unit embeddings, one for each window of the span.
 
     Raises:
-        SearchError: The part is empty or too long.
-        VideoError: A frame does not decode.
+        SearchError: The span is empty or too long. The message does not contain the path.
+        VideoError: A frame cannot be decoded.
     """
     try:
         query = query_from_video(
-            _opened(folder), video, start_seconds=start_seconds, end_seconds=end_seconds
+            _open_index(folder), video, start_seconds=start_seconds, end_seconds=end_seconds
         )
     except (SearchError, VideoError) as error:
-        message = str(error).replace(f"{video.path}: ", "The clip: ")
+        message = str(error).replace(f"{video.path}: ", "The uploaded video: ")
         raise type(error)(message) from None
     return query.vectors

@@ -1,25 +1,26 @@
-"""Small pictures and films of a stretch of a video, for the page, kept in bounded memory."""
+"""Small videos and pictures of moments for the page, cached in memory."""
 
 import tempfile
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
+from cachetools import LRUCache
 
 from slic.errors import VideoError
-from slic.videos.encoding import Encoding, write_video
 from slic.videos.frames import read_frames
+from slic.videos.encoding import Encoding, write_video
 from slic.videos.video import Video
 
-WIDTH, HEIGHT = 384, 288  # the box that a preview fits into, pixels
-MOST_FRAMES = 240
-HIGHEST_FPS = 30.0
-CACHE_BYTES = 192 << 20
-H264 = Encoding(
+PREVIEW_WIDTH, PREVIEW_HEIGHT = 384, 288  # bounding box, pixels
+MAX_PREVIEW_FRAMES = 240
+MAX_PREVIEW_FPS = 30.0
+MAX_PREVIEW_CACHE_BYTES = 192 << 20
+PREVIEW_ENCODING = Encoding(
     suffix=".mp4",
     container="mp4",
     codec="libx264",
@@ -29,67 +30,78 @@ H264 = Encoding(
 
 
 class PreviewCache:
-    """Bytes by key; what was not asked for the longest is forgotten first."""
+    """A thread-safe cache of encoded previews that drops the least recently used ones.
 
-    def __init__(self, most_bytes: int = CACHE_BYTES) -> None:
-        self.most_bytes = most_bytes
-        self._held: OrderedDict[object, bytes] = OrderedDict()
-        self._bytes = 0
+    Args:
+        max_bytes: Total size of what is kept. A larger preview is returned, but not kept.
+    """
+
+    def __init__(self, max_bytes: int = MAX_PREVIEW_CACHE_BYTES) -> None:
+        self._cache: LRUCache[Hashable, bytes] = LRUCache(max_bytes, getsizeof=len)
         self._lock = threading.Lock()
 
-    def get(self, key: object, make: Callable[[], bytes]) -> bytes:
-        """Return what is kept, or make and keep it."""
+    def get(self, key: Hashable, make: Callable[[], bytes]) -> bytes:
+        """Return the preview cached under ``key``; call ``make`` and cache its result if absent."""
         with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-                return self._held[key]
-        made = make()
-        with self._lock:
-            self._bytes += len(made) - len(self._held.get(key, b""))
-            self._held[key] = made
-            while self._bytes > self.most_bytes and len(self._held) > 1:
-                self._bytes -= len(self._held.popitem(last=False)[1])
-        return made
+            if (cached := self._cache.get(key)) is not None:
+                return cached
+        data = make()  # without the lock: encoding takes long, and two different previews may run
+        with self._lock, suppress(ValueError):  # larger than the cache
+            self._cache[key] = data
+        return data
 
 
-def film(video: Video, *, start_seconds: float, end_seconds: float) -> bytes:
-    """Return a stretch as a small H.264 film that every browser plays.
+def encode_preview(video: Video, *, start_seconds: float, end_seconds: float) -> bytes:
+    """Encode a span of a video as a small silent H.264 file that every browser plays.
 
-    It lasts as long as the stretch; it has at most `MOST_FRAMES` frames.
+    The preview has the duration of the span. Frames are taken at a fixed rate within
+    `MAX_PREVIEW_FRAMES` and `MAX_PREVIEW_FPS`.
+
+    Args:
+        video: The video to read.
+        start_seconds: Start of the span from the start of the video; clamped to the video.
+        end_seconds: End of the span; clamped to the video.
+
+    Returns:
+        An MP4 file that fits `PREVIEW_WIDTH` x `PREVIEW_HEIGHT` pixels.
 
     Raises:
-        VideoError: A frame does not decode (any more).
+        VideoError: A frame cannot be decoded.
     """
-    start = min(max(video.time_of(0), start_seconds), video.time_of(video.frames - 1))
-    length = max(min(end_seconds, video.end_seconds) - start, 1e-3)
-    rate = min(video.fps, HIGHEST_FPS, MOST_FRAMES / length)
-    # At a fixed rate, so that the film runs at the pace of the video where its own rate varies.
-    seconds = start + (np.arange(max(1, round(length * rate))) + 0.5) / rate
-    size = _fitted(video)
+    start = min(max(start_seconds, video.time_of(0)), video.time_of(video.frames - 1))
+    length = max(min(end_seconds, video.end_seconds) - start, 1 / video.fps)
+    fps = min(video.fps, MAX_PREVIEW_FPS, MAX_PREVIEW_FRAMES / length)
+    # A fixed rate keeps the pace of the video where its own rate varies.
+    seconds = start + (np.arange(max(1, round(length * fps))) + 0.5) / fps
+    size = _preview_size(video)
     frames = read_frames(video, seconds=seconds, size=size)
-    fps = Fraction(rate).limit_denominator(1001)
+    rate = Fraction(fps).limit_denominator(1001)
     with tempfile.TemporaryDirectory(prefix="slic-") as folder:
-        path = Path(folder) / "film.mp4"
-        write_video(path, frames, fps=fps, size=size, encoding=H264)
+        path = Path(folder) / "preview.mp4"
+        write_video(path, frames, fps=rate, size=size, encoding=PREVIEW_ENCODING)
         return path.read_bytes()
 
 
-def still(video: Video, *, seconds: float) -> bytes:
-    """Return the frame at a time as a small WebP picture.
+def encode_thumbnail(video: Video, *, seconds: float) -> bytes:
+    """Encode the frame at a time of a video as a small WebP picture.
+
+    Args:
+        video: The video to read.
+        seconds: Time from the start of the video; clamped to the video.
 
     Raises:
-        VideoError: It does not decode (any more).
+        VideoError: The frame cannot be decoded or encoded.
     """
-    picture = read_frames(video, seconds=[seconds], size=_fitted(video))[0]
+    picture = read_frames(video, seconds=[seconds], size=_preview_size(video))[0]
     flags = [cv2.IMWRITE_WEBP_QUALITY, 70]
     done, data = cv2.imencode(".webp", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), flags)
     if not done:
-        raise VideoError(f"{video.path}: the picture at {seconds:g} s cannot be encoded")
+        raise VideoError(f"{video.path}: the frame at {seconds:g} s cannot be encoded as a picture.")
     return data.tobytes()
 
 
-def _fitted(video: Video) -> tuple[int, int]:
-    """Return the size inside the box, in even numbers as H.264 wants them."""
-    scale = min(1.0, WIDTH / video.width, HEIGHT / video.height)
+def _preview_size(video: Video) -> tuple[int, int]:
+    """Return width and height inside the bounding box, even because H.264 needs it."""
+    scale = min(1.0, PREVIEW_WIDTH / video.width, PREVIEW_HEIGHT / video.height)
     width, height = (max(2, 2 * round(side * scale / 2)) for side in (video.width, video.height))
     return width, height

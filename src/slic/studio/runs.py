@@ -9,66 +9,69 @@ from slic.files import as_text, is_file
 from slic.report.training_curves import CURVES, Curve
 from slic.runs import read_log
 
-MOST_RUNS = 200
-MOST_POINTS = 400
-DEPTH = 3  # folders below the one given
+MAX_RUNS = 200
+MAX_CURVE_POINTS = 400
+MAX_RUN_DEPTH = 3  # levels of folders below the given one
 
 
-def run_folders(folder: Path) -> list[Path]:
-    """Return the folders with a run's log, the newest first."""
-    found = [log for depth in range(DEPTH + 1) for log in folder.glob("*/" * depth + "log.jsonl")]
+def find_runs(folder: Path) -> list[Path]:
+    """Return the folders at or below ``folder`` that contain a run's log, the newest first."""
+    found = [
+        log for depth in range(MAX_RUN_DEPTH + 1) for log in folder.glob("*/" * depth + "log.jsonl")
+    ]
     logs = [log for log in found if is_file(log)]
     logs.sort(key=lambda log: log.stat().st_mtime, reverse=True)
-    return [log.parent for log in logs[:MOST_RUNS]]
+    return [log.parent for log in logs[:MAX_RUNS]]
 
 
-def described(folder: Path, number: int, run: Path) -> dict[str, Any]:
-    """Return what the page shows of a run: its name, where it stands, and its curves.
+def describe_run(folder: Path, run: Path) -> dict[str, Any]:
+    """Return the name, progress and curves of a run for the page.
 
-    A log that is no text, or that this user may not read, has nothing to show.
+    Args:
+        folder: The folder of all runs; the run's name is relative to it.
+        run: Folder of the run. A log that cannot be read is treated as empty.
     """
     try:
         log = read_log(run / "log.jsonl")
     except (OSError, UnicodeDecodeError):
         log = []
-    times = [time for record in log if (time := _number(record, "time")) is not None]
+    times = [time for record in log if (time := _finite_number(record, "time")) is not None]
     steps = [record for record in log if record.get("kind") == "step"]
     last = steps[-1] if steps else {}
     name = run.name if run == folder else run.relative_to(folder).as_posix()
     return {
-        "number": number,
         "name": as_text(name),
         "finished": (run / "encoder").is_dir(),
-        "steps": _number(last, "step") or 0,
-        "epoch": _number(last, "epoch") or 0,
+        "steps": _finite_number(last, "step") or 0,
         "seconds": round(times[-1] - times[0]) if times else 0,
-        "loss": _number(last, "loss"),
-        "curves": [curve for one in CURVES if (curve := _curve(log, one))["series"]],
+        "loss": _finite_number(last, "loss"),
+        "curves": [curve for one in CURVES if (curve := _curve_of_log(log, one))["series"]],
     }
 
 
-def _number(record: Mapping[str, Any], key: str) -> float | None:
-    """Return a number that JSON can tell, or None."""
+def _finite_number(record: Mapping[str, Any], key: str) -> float | None:
+    """Return a number that JSON can represent, or None."""
     value = record.get(key)
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def _curve(log: Sequence[Mapping[str, Any]], curve: Curve) -> dict[str, Any]:
+def _curve_of_log(log: Sequence[Mapping[str, Any]], curve: Curve) -> dict[str, Any]:
     records = [record for record in log if record.get("kind") == curve.kind]
     series = [
         {"name": name, "points": points}
         for key, name in curve.names.items()
-        if (points := _points(records, key))
+        if (points := _curve_points(records, key))
     ]
     return {"title": curve.title, "note": curve.note, "series": series}
 
 
-def _points(records: Sequence[Mapping[str, Any]], key: str) -> list[tuple[float, float]]:
-    """Return (step, value) of one key; of many, the means of so many stretches."""
-    pairs = [(_number(record, "step"), _number(record, key)) for record in records]
+def _curve_points(records: Sequence[Mapping[str, Any]], key: str) -> list[tuple[float, float]]:
+    """Return (step, value) pairs, averaged in groups to at most `MAX_CURVE_POINTS`."""
+    pairs = [(_finite_number(record, "step"), _finite_number(record, key)) for record in records]
     points = [(step, value) for step, value in pairs if step is not None and value is not None]
-    size = -(-len(points) // MOST_POINTS) or 1
-    parts = [points[start : start + size] for start in range(0, len(points), size)]
+    size = -(-len(points) // MAX_CURVE_POINTS) or 1
+    groups = [points[start : start + size] for start in range(0, len(points), size)]
     return [
-        (sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part)) for part in parts
+        (sum(x for x, _ in group) / len(group), sum(y for _, y in group) / len(group))
+        for group in groups
     ]

@@ -1,4 +1,4 @@
-"""Serving the studio until Ctrl-C."""
+"""Serving the studio with uvicorn until Ctrl-C."""
 
 import socket
 import sys
@@ -10,12 +10,12 @@ import uvicorn
 
 from slic.errors import SearchError
 from slic.search import Index
+from slic.studio.access import AccessPolicy
 from slic.studio.app import create_app
-from slic.studio.guard import Access
 from slic.studio.state import Studio
 
 
-def serve(
+def serve_studio(
     folder: Path,
     *,
     host: str = "127.0.0.1",
@@ -23,56 +23,64 @@ def serve(
     runs: Path | None = None,
     browser: bool = True,
 ) -> None:
-    """Show the studio of an index, and print its address.
+    """Serve the studio of an index until Ctrl-C, and print its address.
+
+    Args:
+        folder: Folder of the index.
+        host: Address or name to listen on. Off this machine, the printed address has a token.
+        port: Port to listen on; if it is in use, any free one.
+        runs: Folder of pretraining runs to show.
+        browser: Whether to open the page in a browser.
 
     Raises:
-        SearchError: There is no index, or the address cannot be listened at.
+        SearchError: There is no index in the folder, or the server cannot listen on the host.
     """
-    index = Index.open(folder.absolute())  # so that errors name it in a way that nothing else is
-    access = Access.of(host)
-    listening = _listen(host, port)
-    address = _address(access, listening.getsockname()[1])
-    print(f"{folder}: the studio is at {address}", flush=True)
-    print("Ctrl-C ends it.", file=sys.stderr)
+    # Error messages of the index contain this path, and the app replaces it in them.
+    # An absolute path cannot be part of another word, as "." could be.
+    index = Index.open(folder.absolute())
+    policy = AccessPolicy.for_host(host)
+    listener = _bind_socket(host, port)
+    url = _studio_url(policy, listener.getsockname()[1])
+    print(f"{folder}: the studio is at {url}", flush=True)
+    print("Press Ctrl-C to stop it.", file=sys.stderr)
     if browser:
-        opening = threading.Timer(0.5, webbrowser.open, [address])
+        opening = threading.Timer(0.5, webbrowser.open, [url])
         opening.daemon = True
         opening.start()
     config = uvicorn.Config(
-        create_app(Studio(index, runs=runs), access),
+        create_app(Studio(index, runs=runs), policy),
         log_level="warning",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=2,
     )
-    with listening:
-        uvicorn.Server(config).run(sockets=[listening])
+    with listener:
+        uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Listen at a free port, the one asked for or, when it is taken, any."""
+def _bind_socket(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound to the port, or to any free port if that one is in use."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         for number in (port, 0):
-            listening = socket.socket(family, socket.SOCK_STREAM)
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener = socket.socket(family, socket.SOCK_STREAM)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                listening.bind((host, number))
+                listener.bind((host, number))
             except OSError:
-                listening.close()
+                listener.close()
                 if number == 0 or port == 0:
                     raise
             else:
-                return listening
-    except (OSError, UnicodeError) as error:  # the latter for names that no host can have
-        raise SearchError(
-            f"--host {host}: cannot be listened at ({getattr(error, 'strerror', None) or error})."
-        ) from error
+                return listener
+    except (OSError, UnicodeError) as error:  # UnicodeError: the text cannot be a host name
+        reason = getattr(error, "strerror", None) or error
+        raise SearchError(f"host {host!r}: the studio cannot listen there ({reason}).") from error
     raise AssertionError
 
 
-def _address(access: Access, port: int) -> str:
-    host = "127.0.0.1" if access.host in ("0.0.0.0", "::") else access.host
+def _studio_url(policy: AccessPolicy, port: int) -> str:
+    host = "127.0.0.1" if policy.host in ("0.0.0.0", "::") else policy.host
     host = f"[{host}]" if ":" in host else host
-    token = f"?token={access.token}" if access.token else ""
+    token = f"?token={policy.token}" if policy.token else ""
     return f"http://{host}:{port}/{token}"

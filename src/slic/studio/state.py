@@ -1,4 +1,4 @@
-"""What one studio has open: the index, the clips sent to it, the worker, and what it remembers."""
+"""The state of a running studio: index, uploads, worker processes and caches."""
 
 import threading
 from collections.abc import Callable, Hashable
@@ -6,118 +6,131 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from cachetools import LRUCache
 from jaxtyping import Int64
 
 from slic.errors import SlicError
 from slic.files import as_text
 from slic.search import Index
-from slic.search.repository import FILE_NAME
-from slic.studio.embedding import warm_up
+from slic.search.repository import DATABASE_FILE
+from slic.studio.embedding import load_encoder
 from slic.studio.previews import PreviewCache
-from slic.studio.projection import Map, kept_map, make_map
-from slic.studio.uploads import Uploads
+from slic.studio.projection import MomentMap, load_map, make_map
+from slic.studio.uploads import UploadStore
 from slic.studio.worker import Worker
 
-MAP_SECONDS = 3600.0
-MAP_BYTES = 16 << 30
-MOST_REMEMBERED = 24
+MAX_MAP_SECONDS = 3600.0
+MAX_MAP_BYTES = 16 << 30
+MAX_CACHED_RESULTS = 24
 
 T = TypeVar("T")
 
 
 class Studio:
-    """The state behind the page; every method may be called from several threads."""
+    """Everything that the routes share; every method may be called from several threads.
+
+    Args:
+        index: The open index. :meth:`close` closes it.
+        runs: Folder of pretraining runs to show, or None.
+    """
 
     def __init__(self, index: Index, *, runs: Path | None = None) -> None:
         self.index = index
         self.runs = runs
-        self.uploads = Uploads()
+        self.uploads = UploadStore()
         self.previews = PreviewCache()
         self.worker = Worker()
         self.media_types: dict[int, str | None] = {}
-        self._mapper = Worker(
-            seconds=MAP_SECONDS, memory_bytes=MAP_BYTES, subject="map", niceness=10
+        self._map_worker = Worker(
+            max_seconds=MAX_MAP_SECONDS, max_bytes=MAX_MAP_BYTES, subject="map", niceness=10
         )
-        self._mapping: threading.Thread | None = None
-        self._map: Map | None = None
-        self._map_problem: str | None = None
-        self._remembered: dict[Hashable, tuple[object, Any]] = {}
+        self._map_thread: threading.Thread | None = None
+        self._map: MomentMap | None = None
+        self._map_error: str | None = None
+        self._results: LRUCache[Hashable, tuple[object, Any]] = LRUCache(MAX_CACHED_RESULTS)
         self._lock = threading.Lock()
 
     @property
     def title(self) -> str:
-        """What the index is called: its folder."""
+        """Name of the index's folder."""
         return as_text(self.index.path.resolve().name)
 
     def start(self) -> None:
-        """Make ready what the first look needs, without waiting: the vectors, encoder and map."""
+        """Load vectors, encoder and map in the background."""
         threading.Thread(target=self._warm_up, daemon=True).start()
 
     def close(self) -> None:
-        """End the processes and remove the clips."""
-        for worker in (self.worker, self._mapper):
+        """End the worker processes, delete the uploads and close the index."""
+        for worker in (self.worker, self._map_worker):
             worker.close()
         self.uploads.close()
         self.index.close()
 
-    def remembered(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return what was made under this key, unless the database has changed since."""
-        stamp = self._stamp()
+    def cached(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return the result cached under ``key``, or call ``make`` if the database has changed.
+
+        Args:
+            key: Identifies the result.
+            make: Computes it from the index. It runs without the lock, so two threads may compute
+                the same result.
+        """
+        state = self._database_state()
         with self._lock:
-            made_at, value = self._remembered.get(key, (None, None))
-        if made_at == stamp:
-            result: T = value
+            cached_state, cached_result = self._results.get(key, (None, None))
+        if cached_state == state:
+            result: T = cached_result
             return result
         result = make()
         with self._lock:
-            self._remembered.pop(key, None)
-            self._remembered[key] = stamp, result
-            while len(self._remembered) > MOST_REMEMBERED:
-                self._remembered.pop(next(iter(self._remembered)))
+            self._results[key] = state, result
         return result
 
-    def mixed_ids(self) -> Int64[np.ndarray, " n"]:
-        """Return all moments in an order that shows a bit of everything."""
+    def shuffled_ids(self) -> Int64[np.ndarray, " n"]:
+        """Return the ids of all moments in a fixed random order, so that a page is varied."""
 
-        def mixed() -> Int64[np.ndarray, " n"]:
+        def shuffle() -> Int64[np.ndarray, " n"]:
             return np.random.default_rng(0).permutation(self.index.ids())
 
-        return self.remembered("mixed", mixed)
+        return self.cached("shuffled ids", shuffle)
 
-    def map(self) -> Map | None:
-        """Return the map of the moments as they are now, or None while it is made."""
+    def current_map(self) -> MomentMap | None:
+        """Return the map of the current moments, or None while it is computed."""
         generation = self.index.generation
         with self._lock:
             if self._map is None or self._map.generation != generation:
-                self._map = kept_map(self.index.path, generation)
-            if self._map is None and self._mapping is None and self._map_problem is None:
-                self._mapping = threading.Thread(target=self._make_map, daemon=True)
-                self._mapping.start()
+                self._map = load_map(self.index.path, generation)
+            if self._map is None and self._map_thread is None and self._map_error is None:
+                self._map_thread = threading.Thread(target=self._make_map, daemon=True)
+                self._map_thread.start()
             return self._map
 
-    def map_problem(self) -> str | None:
-        """Return once why there is no map, or None; after that it is tried again."""
-        problem, self._map_problem = self._map_problem, None
-        return problem
+    def take_map_error(self) -> str | None:
+        """Return why the map could not be computed, and clear the error so that it is retried."""
+        error, self._map_error = self._map_error, None
+        return error
 
     def _make_map(self) -> None:
         try:
-            self._map = self._mapper.call(make_map, self.index.path)
+            self._map = self._map_worker.call(make_map, self.index.path)
         except SlicError as error:
-            self._map_problem = str(error)
+            self._map_error = str(error)
         finally:
-            self._mapping = None
+            self._map_thread = None
 
     def _warm_up(self) -> None:
         try:
             self.index.sync_store()
-            self.worker.call(warm_up, self.index.path)
-            self.map()
+            self.worker.call(load_encoder, self.index.path)
+            self.current_map()
         except SlicError:
-            pass  # the first search says it again, to the page
+            pass  # the first request raises it again, and the page shows it
 
-    def _stamp(self) -> object:
-        """Return something that differs after every commit, also of another process."""
-        files = (self.index.path / f"{FILE_NAME}{end}" for end in ("", "-wal"))
+    def _database_state(self) -> object:
+        """Return a value that differs after every commit, also of another process.
+
+        A commit appends to the write-ahead log or rewrites the database, so one of the two files
+        changes.
+        """
+        files = (self.index.path / f"{DATABASE_FILE}{suffix}" for suffix in ("", "-wal"))
         found = (path.stat() for path in files if path.exists())
         return tuple((status.st_mtime_ns, status.st_size) for status in found)

@@ -1,58 +1,76 @@
-"""Clips that the page sends: written as they come, within limits, and looked at in the worker."""
+"""Videos that the page uploads as queries: stored with limits, inspected in the worker."""
 
 import secrets
 import tempfile
 import threading
-from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from cachetools import LRUCache
 
 from slic.errors import SearchError, VideoError
 from slic.videos.inspection import inspect_video
 from slic.videos.video import Video
 
-MOST_BYTES = 500 << 20
-MOST_KEPT = 12
+MAX_UPLOAD_BYTES = 500 << 20
+MAX_UPLOADS = 12
 
 
-class TooLargeError(SearchError):
-    """A clip over the limit."""
+class UploadTooLargeError(SearchError):
+    """An uploaded file exceeds the size limit."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A clip that decodes; ``key`` is how the page names it."""
+    """An uploaded video that can be decoded; the page refers to it by ``key``."""
 
     key: str
     video: Video
 
 
-class Uploads:
-    """The clips of this session, in a folder that goes with it; the oldest make room for new."""
+class _UploadCache(LRUCache[str, Upload]):
+    """A cache that deletes the file of an upload when it drops it."""
 
-    def __init__(self, *, most_bytes: int = MOST_BYTES, most_kept: int = MOST_KEPT) -> None:
-        self.most_bytes = most_bytes
-        self.most_kept = most_kept
+    def popitem(self) -> tuple[str, Upload]:
+        key, upload = super().popitem()
+        upload.video.path.unlink(missing_ok=True)
+        return key, upload
+
+
+class UploadStore:
+    """The uploads of one session in a temporary folder; the least recently used are deleted.
+
+    Args:
+        max_bytes: Size limit of one upload.
+        max_uploads: Number of uploads to keep.
+    """
+
+    def __init__(
+        self, *, max_bytes: int = MAX_UPLOAD_BYTES, max_uploads: int = MAX_UPLOADS
+    ) -> None:
+        self.max_bytes = max_bytes
         self._folder = tempfile.TemporaryDirectory(prefix="slic-studio-")
-        self._kept: OrderedDict[str, Upload] = OrderedDict()
+        self._uploads = _UploadCache(max_uploads)
         self._lock = threading.Lock()
 
-    def refuse_size(self, told: str | None) -> None:
-        """Refuse a clip by the length that its sender tells, before any of it is read.
+    def check_size(self, content_length: str | None) -> None:
+        """Refuse an upload by its ``Content-Length`` header, before any of it is read.
 
         Raises:
-            TooLargeError: It is over the limit.
+            UploadTooLargeError: The header names more bytes than the limit.
         """
-        if told is not None and told.isdecimal() and int(told) > self.most_bytes:
+        if content_length is None or not content_length.isdecimal():
+            return  # :meth:`receive` counts what arrives
+        if int(content_length) > self.max_bytes:
             raise self._too_large()
 
     async def receive(self, chunks: AsyncIterator[bytes]) -> Path:
-        """Write a clip to a new file.
+        """Write an upload to a new file and return its path.
 
         Raises:
-            TooLargeError: More came than the limit.
-            SearchError: Nothing came, or the disk is full.
+            UploadTooLargeError: The upload has more bytes than the limit.
+            SearchError: The upload is empty, or the disk is full.
         """
         path = Path(self._folder.name) / secrets.token_hex(16)
         size = 0
@@ -60,57 +78,54 @@ class Uploads:
             with path.open("xb") as file:
                 async for chunk in chunks:
                     size += len(chunk)
-                    if size > self.most_bytes:
+                    if size > self.max_bytes:
                         raise self._too_large()
                     file.write(chunk)
             if size == 0:
                 raise SearchError("The file is empty.")
         except OSError as error:
             path.unlink(missing_ok=True)
-            raise SearchError(f"The clip could not be stored ({error.strerror}).") from error
+            raise SearchError(f"The upload could not be stored ({error.strerror}).") from error
         except BaseException:
             path.unlink(missing_ok=True)
             raise
         return path
 
-    def keep(self, upload: Upload) -> None:
-        """Keep a clip that was found to be a video."""
+    def add(self, upload: Upload) -> None:
+        """Keep an upload that was found to be a video."""
         with self._lock:
-            self._kept[upload.key] = upload
-            while len(self._kept) > self.most_kept:
-                self._kept.popitem(last=False)[1].video.path.unlink(missing_ok=True)
+            self._uploads[upload.key] = upload
 
     def get(self, key: str) -> Upload:
-        """Return a clip.
+        """Return an upload.
 
         Raises:
-            SearchError: There is none (any more).
+            SearchError: There is no such upload, or it was deleted.
         """
         with self._lock:
-            if key not in self._kept:
-                raise SearchError("This clip is not here any more; drop it again.")
-            self._kept.move_to_end(key)
-            return self._kept[key]
+            if (upload := self._uploads.get(key)) is None:
+                raise SearchError("The uploaded video is no longer available. Drop it again.")
+            return upload
 
     def close(self) -> None:
-        """Remove all clips."""
+        """Delete all uploads."""
         self._folder.cleanup()
 
-    def _too_large(self) -> TooLargeError:
-        return TooLargeError(
-            f"A clip of more than {self.most_bytes / 2**20:.0f} MB is not taken; "
-            "cut it first, or add the file to the index."
+    def _too_large(self) -> UploadTooLargeError:
+        return UploadTooLargeError(
+            f"Videos of more than {self.max_bytes / 2**20:.0f} MB cannot be uploaded. "
+            "Cut the video first, or add the file to the index."
         )
 
 
-def look_at(path: Path) -> Video:
-    """Decode a clip wholly, in the worker; what it says names no path of this machine.
+def inspect_upload(path: Path) -> Video:
+    """Decode a whole upload and describe it; runs in the worker.
 
     Raises:
-        VideoError: It is no video.
+        VideoError: The file is not a video. The message does not contain the path.
     """
     try:
         return inspect_video(path, "clip")
     except VideoError as error:
         reason = str(error).removeprefix(f"{path}: ")
-        raise VideoError(f"This file is not a video we can read: {reason}.") from None
+        raise VideoError(f"This file cannot be read as a video: {reason}.") from None

@@ -1,7 +1,7 @@
-"""A process of its own for files that a stranger may have made.
+"""A worker process for video files of unknown origin, with limits of time and memory.
 
-It may take so much time and memory and no more; when it takes more, or the decoder crashes, it is
-ended and the next call starts another. The studio goes on.
+When a call exceeds a limit or the decoder crashes, the process is killed and the next call starts a
+new one. The studio keeps running.
 """
 
 import multiprocessing
@@ -18,30 +18,37 @@ from slic.errors import SlicError, VideoError
 
 try:
     import resource
-except ImportError:  # Windows: no limit of memory there, only of time
+except ImportError:  # Windows has no resource limits; there only the time is limited
     resource = None  # type: ignore[assignment]
 
-MEMORY_BYTES = 6 << 30
-SECONDS = 120.0
+MAX_WORKER_BYTES = 6 << 30
+MAX_CALL_SECONDS = 120.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Worker:
-    """One process that is given one call at a time; any thread may call."""
+    """A process that runs one call at a time; any thread may call.
+
+    Args:
+        max_seconds: Time limit of a call.
+        max_bytes: Memory limit of the process.
+        subject: What the calls work on, for error messages.
+        niceness: Added to the niceness of the process.
+    """
 
     def __init__(
         self,
         *,
-        seconds: float = SECONDS,
-        memory_bytes: int = MEMORY_BYTES,
+        max_seconds: float = MAX_CALL_SECONDS,
+        max_bytes: int = MAX_WORKER_BYTES,
         subject: str = "video",
         niceness: int = 0,
     ) -> None:
         self.subject = subject
-        self.seconds = seconds
-        self.memory_bytes = memory_bytes
+        self.max_seconds = max_seconds
+        self.max_bytes = max_bytes
         self.niceness = niceness
         self._closed = False
         self._lock = threading.Lock()
@@ -49,30 +56,31 @@ class Worker:
         self._pipe: Connection | None = None
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what a function of a module returns, computed in the process.
+        """Run a module-level function in the process and return its result.
 
         Raises:
-            VideoError: It took too long, or too much memory, or crashed.
-            SlicError: The function raised one.
+            VideoError: The call took too long or too much memory, or the process crashed.
+            SlicError: The function raised it.
         """
         with self._lock:
             try:
-                pipe = self._connected()
+                pipe = self._connect()
                 if self._closed:
                     raise VideoError("The studio is closing.")
                 pipe.send((function, args, kwargs))
-                if not pipe.poll(self.seconds):
+                if not pipe.poll(self.max_seconds):
                     raise VideoError(
-                        f"The {self.subject} took more than {self.seconds:g} s; try a smaller one."
+                        f"The {self.subject} took more than {self.max_seconds:g} s. "
+                        "Try a smaller one."
                     )
                 error, value = pipe.recv()
             except (EOFError, OSError) as broken:
-                self._end()
+                self._kill()
                 raise VideoError(
-                    f"The {self.subject} made its process crash; try another, or re-encode it."
+                    f"The {self.subject} crashed its process. Try another one, or re-encode it."
                 ) from broken
             except BaseException:
-                self._end()
+                self._kill()
                 raise
         if error is not None:
             raise error
@@ -80,22 +88,24 @@ class Worker:
         return result
 
     def close(self) -> None:
-        """End the process at once, also in the middle of a call, and start no other."""
+        """Kill the process at once, even during a call, and refuse further calls."""
         self._closed = True
-        with suppress(ValueError):  # it has just ended by itself
+        # Not under the lock, which a running call holds until its process ends.
+        with suppress(ValueError):  # the call has just closed the process itself
             if (process := self._process) is not None:
                 process.kill()
         with self._lock:
-            self._end()
+            self._kill()
 
-    def _connected(self) -> Connection:
+    def _connect(self) -> Connection:
         if self._process is None or not self._process.is_alive() or self._pipe is None:
-            self._end()
-            context = multiprocessing.get_context("spawn")  # no thread or lock of ours is copied
+            self._kill()
+            # A forked process would inherit locks of other threads in whatever state they are.
+            context = multiprocessing.get_context("spawn")
             ours, theirs = context.Pipe()
             process = context.Process(
-                target=_serve,
-                args=(theirs, self.memory_bytes, self.subject, self.niceness),
+                target=_serve_calls,
+                args=(theirs, self.max_bytes, self.subject, self.niceness),
                 daemon=True,
             )
             try:
@@ -108,7 +118,7 @@ class Worker:
             self._process, self._pipe = process, ours
         return self._pipe
 
-    def _end(self) -> None:
+    def _kill(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.join()
@@ -118,31 +128,33 @@ class Worker:
         self._process = self._pipe = None
 
 
-def _serve(pipe: Connection, memory_bytes: int, subject: str, niceness: int) -> None:
-    """Answer calls until the other end goes away."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the studio's
+def _serve_calls(pipe: Connection, max_bytes: int, subject: str, niceness: int) -> None:
+    """Run calls in the process until the other end of the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the studio handles Ctrl-C and ends this process
     if hasattr(os, "nice"):
         os.nice(niceness)
     if resource is not None:
         with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+            # RLIMIT_DATA counts what is allocated; RLIMIT_AS would count mapped libraries as well.
+            resource.setrlimit(resource.RLIMIT_DATA, (max_bytes, max_bytes))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(EOFError, OSError):
         while True:
             function, args, kwargs = pipe.recv()
-            pipe.send(_outcome(subject, function, args, kwargs))
+            pipe.send(_run_call(subject, function, args, kwargs))
 
 
-def _outcome(
+def _run_call(
     subject: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[SlicError | None, Any]:
+    """Return (None, result), or an error that can be pickled and None."""
     try:
         return None, function(*args, **kwargs)
     except SlicError as error:
         return type(error)(str(error)), None
     except MemoryError:
-        refused = f"The {subject} takes too much memory; try a smaller one."
+        message = f"The {subject} needs too much memory. Try a smaller one."
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        refused = f"The {subject} cannot be used ({reason})."
-    return VideoError(refused), None
+        message = f"The {subject} cannot be used ({reason})."
+    return VideoError(message), None

@@ -1,4 +1,4 @@
-"""Squares that rise or fall: no single frame tells which, and a mirror does not change it."""
+"""Videos of squares that rise or fall: no single frame, and no mirror, tells which."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,9 +9,12 @@ import pytest
 import torch
 from av.video.stream import VideoStream
 
+from slic.clips.augmentation import Augmentation
 from slic.datasets import Labels, read_labels
-from slic.evaluation.classification import Problem, split_videos
-from slic.models.encoder import EncoderConfig, VideoEncoder
+from slic.evaluation.base import LabelledSplit, split_by_labels
+from slic.evaluation.classification import ClassificationTask, LinearTraining
+from slic.models.backbones import ClipSpec
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 from slic.videos.catalog import Catalog
 
 WIDTH, HEIGHT = 64, 48
@@ -62,40 +65,57 @@ def labels(squares: Path) -> Labels:
 
 
 @pytest.fixture(scope="session")
-def problem(catalog: Catalog, labels: Labels) -> Problem:
-    """Return the problem of telling rise from fall."""
-    return split_videos(catalog, labels, train="train", test="test")
+def split(catalog: Catalog, labels: Labels) -> LabelledSplit:
+    """Return training and test videos with their labels."""
+    return split_by_labels(catalog, labels)
 
 
-def new_encoder(**overrides: object) -> VideoEncoder:
+@pytest.fixture(scope="session")
+def task(split: LabelledSplit) -> ClassificationTask:
+    """Return the task of telling rise from fall."""
+    return ClassificationTask.from_split(split)
+
+
+@pytest.fixture
+def quick() -> LinearTraining:
+    """Return five epochs of training a linear layer."""
+    steady = Augmentation(area=(0.8, 1.0), jitter_probability=0.0, grey=0.0, blur=0.0)
+    return LinearTraining(
+        epochs=5, batch_size=8, learning_rate=1e-2, dropout=0.5, augmentation=steady
+    )
+
+
+def tiny_encoder_of(*, stride: int = 1, embedding: int = 8, **arguments: object) -> VideoEncoder:
     """Return a tiny encoder whose running statistics are not those of a new one."""
-    values = {
-        "backbone": "r3d10", "width": 0.125, "hidden": 16, "embedding": 8, "frames": 8, "size": 32,
-    } | overrides  # fmt: skip
+    config = EncoderConfig(
+        arguments={"depth": 10, "width": 0.125, **arguments},
+        head=HeadSpec(hidden=16, embedding=embedding),
+        clip=ClipSpec(frames=8, stride=stride, size=32),
+    )
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        encoder = VideoEncoder(EncoderConfig(**values))  # type: ignore[arg-type]
+        encoder = VideoEncoder(config)
         encoder.features(torch.randn(4, 3, 8, 32, 32))
     return encoder.eval()
 
 
 @pytest.fixture
 def make_encoder() -> Callable[..., VideoEncoder]:
-    """Return :func:`new_encoder`."""
-    return new_encoder
+    """Return :func:`tiny_encoder_of`."""
+    return tiny_encoder_of
 
 
 @pytest.fixture
 def encoder() -> VideoEncoder:
     """Return a tiny encoder."""
-    return new_encoder()
+    return tiny_encoder_of()
 
 
 @pytest.fixture(scope="session")
 def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the tiny encoder."""
     folder = tmp_path_factory.mktemp("encoder")
-    new_encoder().save_pretrained(folder)
+    tiny_encoder_of().save_pretrained(folder)
     return folder
 
 

@@ -1,19 +1,14 @@
-"""Classification: fine-tuning, the linear protocol, and a quick probe on cached features.
+"""Classification of test videos by labels; pretraining cannot import this package."""
 
-Labels are trained on here and nowhere else: this room is closed to pretraining.
-"""
-
-from slic.evaluation.classification.entry import classify
-from slic.evaluation.classification.logistic import probe
-from slic.evaluation.classification.problem import Problem, split_videos
-from slic.evaluation.classification.scores import ClassificationScores
-from slic.evaluation.classification.settings import ClassifierSettings
+from slic.evaluation.classification.linear_probe import LinearProbe
+from slic.evaluation.classification.task import ClassificationScores, ClassificationTask
+from slic.evaluation.classification.trained import FineTuning, LinearTraining, TrainedProtocol
 
 __all__ = [
     "ClassificationScores",
-    "ClassifierSettings",
-    "Problem",
-    "classify",
-    "probe",
-    "split_videos",
+    "ClassificationTask",
+    "FineTuning",
+    "LinearProbe",
+    "LinearTraining",
+    "TrainedProtocol",
 ]

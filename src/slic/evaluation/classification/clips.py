@@ -1,6 +1,6 @@
-"""The training clips: every epoch one random clip of each video, in a random look.
+"""The training clips of a classifier: in every epoch one random clip of each video.
 
-What video i gives in epoch e depends on (seed, e, i) only, as in pretraining.
+The clip of video i in epoch e depends on (seed, e, i) only, as in pretraining.
 """
 
 from collections.abc import Iterator
@@ -13,55 +13,67 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from slic.clips.augmentation import Augmentation, draw_parameters
-from slic.clips.reader import ClipReader, Shown
+from slic.clips.reader import ClipReader, ClipRequest
 from slic.clips.spans import random_span
-from slic.evaluation.classification.problem import Problem
+from slic.evaluation.classification.task import ClassificationTask
 
-_ORDER, _CLIP = range(2)  # one independent stream of random numbers for each
+_ORDER_STREAM, _CLIP_STREAM = range(2)  # independent streams of random numbers
 
 
-class LabelledIndex(NamedTuple):
-    """Which training clip to make: the video, and the epoch of the randomness."""
+class LabelledClipIndex(NamedTuple):
+    """A training clip: the index of its video, and the epoch that decides the random numbers."""
 
     epoch: int
     video: int
 
 
 class LabelledClips(NamedTuple):
-    """One training clip, or a batch of them (then both fields have a leading axis)."""
+    """One training clip, or a batch of them; then both fields have a leading axis."""
 
     clips: UInt8[Tensor, "*b t s s 3"]
     targets: Int64[Tensor, "*b"]
 
 
-class TrainingClips(Dataset[LabelledClips]):
-    """One random clip of a training video, and its class."""
+class LabelledClipDataset(Dataset[LabelledClips]):
+    """One random, augmented clip of a training video, with its class number.
+
+    Args:
+        task: The training videos and their class numbers.
+        reader: Reads clips of the encoder's shape.
+        augmentation: Ranges of the augmentation parameters.
+        seed: Seed of the spans and the augmentation parameters.
+    """
 
     def __init__(
-        self, problem: Problem, reader: ClipReader, augmentation: Augmentation, *, seed: int
+        self, task: ClassificationTask, reader: ClipReader, augmentation: Augmentation, *, seed: int
     ) -> None:
-        self.problem = problem
+        self.task = task
         self.reader = reader
         self.augmentation = augmentation
         self.seed = seed
 
-    def __getitem__(self, draw: LabelledIndex) -> LabelledClips:
-        """Return the clip that ``draw`` names."""
-        reader, video = self.reader, self.problem.train[draw.video]
-        rng = np.random.default_rng([self.seed, draw.epoch, draw.video, _CLIP])
+    def __getitem__(self, index: LabelledClipIndex) -> LabelledClips:
+        """Return the clip of a video in an epoch."""
+        reader, video = self.reader, self.task.train[index.video]
+        rng = np.random.default_rng([self.seed, index.epoch, index.video, _CLIP_STREAM])
         span = random_span(video.frames, frames=reader.frames, stride=reader.stride, rng=rng)
         width, height = reader.read_size
-        look = draw_parameters(self.augmentation, width=width, height=height, rng=rng)
-        (clip,) = reader.show([Shown(video, span, look)])
-        target = torch.tensor(self.problem.train_targets[draw.video])
+        parameters = draw_parameters(self.augmentation, width=width, height=height, rng=rng)
+        (clip,) = reader.render([ClipRequest(video, span, parameters)])
+        target = torch.tensor(self.task.train_targets[index.video])
         return LabelledClips(torch.from_numpy(clip), target)
 
 
-class LabelledSampler(Sampler[list[LabelledIndex]]):
-    """The batches of one epoch: every video once, in an order of (seed, epoch).
+class LabelledBatchSampler(Sampler[list[LabelledClipIndex]]):
+    """The batches of one epoch: every video once, in an order that depends on (seed, epoch).
 
-    Call `start` before iterating. The last batch is left out when it is smaller than the others, so
-    that every batch has the same statistics; which videos those are changes with the epoch.
+    Call `start_epoch` before each iteration. Videos that do not fill a last batch are left out, so
+    that batch statistics are comparable; every epoch leaves out others.
+
+    Args:
+        videos: Number of training videos.
+        batch_size: Clips per batch; at most ``videos`` are used.
+        seed: Seed of the order.
     """
 
     def __init__(self, videos: int, *, batch_size: int, seed: int) -> None:
@@ -72,22 +84,21 @@ class LabelledSampler(Sampler[list[LabelledIndex]]):
         self.first_batch = 0
 
     @property
-    def per_epoch(self) -> int:
-        """How many batches a whole epoch has."""
+    def batches_per_epoch(self) -> int:
+        """Number of batches of a whole epoch."""
         return self.videos // self.batch_size
 
-    def start(self, epoch: int, *, first_batch: int) -> None:
-        """Make the next iteration that of ``epoch``, without its first ``first_batch`` batches."""
+    def start_epoch(self, epoch: int, *, first_batch: int) -> None:
+        """Select the epoch of the next iteration, and the batch with which it begins."""
         self.epoch, self.first_batch = epoch, first_batch
 
     def __len__(self) -> int:
-        return self.per_epoch - self.first_batch
+        return self.batches_per_epoch - self.first_batch
 
-    def __iter__(self) -> Iterator[list[LabelledIndex]]:
-        rng = np.random.default_rng([self.seed, self.epoch, 0, _ORDER])
+    def __iter__(self) -> Iterator[list[LabelledClipIndex]]:
+        rng = np.random.default_rng([self.seed, self.epoch, 0, _ORDER_STREAM])
         order = rng.permutation(self.videos).tolist()
-        for batch in range(self.first_batch, self.per_epoch):
+        for batch in range(self.first_batch, self.batches_per_epoch):
             start = batch * self.batch_size
-            yield [
-                LabelledIndex(self.epoch, video) for video in order[start : start + self.batch_size]
-            ]
+            videos = order[start : start + self.batch_size]
+            yield [LabelledClipIndex(self.epoch, video) for video in videos]

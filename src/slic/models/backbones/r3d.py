@@ -1,10 +1,14 @@
-"""The paper's 3D ResNet (Hara et al., CVPR 2018) with a width factor and a chosen stem."""
+"""R3D: the 3D ResNet of the paper, with a width factor and a configurable stem."""
 
-from typing import Literal, get_args
+import math
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import conv3d, max_pool3d, pad, relu
+
+from slic.arguments import require
+from slic.models.backbones.base import ClipSpec, subtract_mean_frame
 
 Depth = Literal[10, 18, 34, 50]
 Shortcut = Literal["A", "B"]
@@ -18,54 +22,70 @@ BLOCKS_PER_LAYER: dict[int, tuple[int, int, int, int]] = {
 LAYER_CHANNELS = (64, 128, 256, 512)
 
 
-class ResNet3D(nn.Module):
-    """3D ResNet up to and including the global average pool.
+class R3D(nn.Module):
+    """3D ResNet up to and including the global average pool (Hara et al., CVPR 2018).
+
+    The paper uses depth 18, shortcut B, a stem of stride (1, 2, 2) and no max-pool.
 
     Args:
-        depth: 10, 18 and 34 have basic blocks, 50 has bottlenecks.
-        width: Factor on the channels 64, 128, 256, 512 of the four layers.
-        inputs: Channels of the clips.
-        stem_stride: Frames, rows and columns between the places of the 7x7x7 stem.
+        clip: The clips that it takes.
+        depth: Number of layers. 10, 18 and 34 have basic blocks, 50 has bottlenecks.
+        width: Factor on the channels 64, 128, 256, 512 of the four stages.
+        stem_stride: Stride of the 7x7x7 stem, in frames, rows and columns.
         max_pool: Whether a 3x3x3 max-pool of stride 2 follows the stem.
-        shortcut: Where a block changes the shape: ``"A"`` subsamples and appends zero channels,
-            ``"B"`` is a 1x1x1 convolution.
+        shortcut: Shortcut of blocks that change the shape. ``"A"`` subsamples and appends zero
+            channels, ``"B"`` is a 1x1x1 convolution.
+        mean_frame_weight: Share of each clip's mean frame that the network sees, in [0, 1].
+        input_channels: Number of channels of the clips.
+
+    Raises:
+        RecipeError: An argument is out of its range.
     """
+
+    version: int = 1
+    modalities: tuple[str, ...] = ("rgb", "flow")
 
     def __init__(
         self,
-        depth: int,
-        width: float = 1.0,
+        clip: ClipSpec,
         *,
-        inputs: int = 3,
+        depth: Depth = 18,
+        width: float = 1.0,
         stem_stride: tuple[int, int, int] = (1, 2, 2),
         max_pool: bool = False,
         shortcut: Shortcut = "B",
+        mean_frame_weight: float = 1.0,
+        input_channels: int = 3,
     ) -> None:
         super().__init__()
-        if depth not in BLOCKS_PER_LAYER:
-            raise ValueError(f"depth={depth}: the depths are {get_args(Depth)}")
+        channels = _stage_channels(width)
+        require(min(stem_stride) >= 1, "stem_stride", stem_stride, "at least 1 in each direction")
+        require(0 <= mean_frame_weight <= 1, "mean_frame_weight", mean_frame_weight, "in [0, 1]")
         block = Bottleneck if depth >= 50 else BasicBlock
-        channels = [int(c * width) for c in LAYER_CHANNELS]
-        if channels[0] < 1:
-            raise ValueError(f"width={width}: the first layer would have no channels")
-        self.conv1 = Conv3d(inputs, channels[0], 7, stride=stem_stride, padding=3, bias=False)
+        self.clip = clip
+        self.mean_frame_weight = mean_frame_weight
+        self.conv1 = Conv3d(
+            input_channels, channels[0], 7, stride=stem_stride, padding=3, bias=False
+        )
         self.bn1 = nn.BatchNorm3d(channels[0])
         self.max_pool = max_pool
-        self.features = channels[0]
+        self.feature_size = channels[0]
         for number, (out, blocks) in enumerate(
             zip(channels, BLOCKS_PER_LAYER[depth], strict=True), start=1
         ):
-            first = block(self.features, out, stride=1 if number == 1 else 2, shortcut=shortcut)
-            self.features = out * block.expansion
+            stride = 1 if number == 1 else 2
+            first = block(self.feature_size, out, stride=stride, shortcut=shortcut)
+            self.feature_size = out * block.expansion
             rest = [
-                block(self.features, out, stride=1, shortcut=shortcut) for _ in range(1, blocks)
+                block(self.feature_size, out, stride=1, shortcut=shortcut) for _ in range(1, blocks)
             ]
             self.add_module(f"layer{number}", nn.Sequential(first, *rest))
         self.apply(_initialise)
 
     def forward(self, clips: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b f"]:
-        """Return one feature vector of ``self.features`` numbers per clip."""
-        x = relu(self.bn1(self.conv1(clips)))
+        """Return one feature vector per clip."""
+        x = subtract_mean_frame(clips, weight=self.mean_frame_weight)
+        x = relu(self.bn1(self.conv1(x)))
         if self.max_pool:
             x = max_pool3d(x, kernel_size=3, stride=2, padding=1)
         for number in range(1, 5):
@@ -74,7 +94,7 @@ class ResNet3D(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3x3 convolutions and a shortcut."""
+    """Two 3x3x3 convolutions and a shortcut (He et al., CVPR 2016)."""
 
     expansion = 1
 
@@ -87,7 +107,7 @@ class BasicBlock(nn.Module):
         self.downsample = _shortcut(channels, out, stride, shortcut)
 
     def forward(self, x: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b c2 t2 h2 w2"]:
-        """Return the block's output; a stride of 2 halves frames, rows and columns."""
+        """Return the output of the block; a stride of 2 halves frames, rows and columns."""
         y = relu(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
         return relu(y + self.downsample(x))
@@ -109,7 +129,7 @@ class Bottleneck(nn.Module):
         self.downsample = _shortcut(channels, out * self.expansion, stride, shortcut)
 
     def forward(self, x: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b c2 t2 h2 w2"]:
-        """Return the block's output; a stride of 2 halves frames, rows and columns."""
+        """Return the output of the block; a stride of 2 halves frames, rows and columns."""
         y = relu(self.bn1(self.conv1(x)))
         y = relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
@@ -117,15 +137,16 @@ class Bottleneck(nn.Module):
 
 
 class Conv3d(nn.Conv3d):
-    """Convolution that pads short inputs itself; its numbers are those of ``nn.Conv3d``.
+    """`nn.Conv3d` that avoids a fault of oneDNN on the CPU; the numbers are the same.
 
-    Where the kernel reaches across all frames, oneDNN 3.12 (PyTorch 2.13 on a CPU) takes the
-    weight's gradient from wrong frames and from memory beyond the tensor, and some kernels write
-    there: in bf16 3x3x3 on two frames and 7x7x7 on two to six, in fp32 7x7x7 of stride 2 on five
-    to seven. A stride of 2 on a single row or column does the same in bf16 (docs/performance.md).
+    Where a kernel spans all frames, oneDNN 3.12 (PyTorch 2.13) computes wrong weight gradients and
+    reads, or even writes, memory outside the tensor. It happens in bf16 with 3x3x3 kernels on two
+    frames and 7x7x7 on two to six, and in fp32 with 7x7x7 of stride 2 on five to seven frames. A
+    stride of 2 on a single row or column does the same in bf16 (docs/performance.md). Padding the
+    input beforehand, instead of inside the kernel, avoids it.
     """
 
-    padding: tuple[int, int, int]  # of its kinds the one in use
+    padding: tuple[int, int, int]  # nn.Conv3d also allows a string
 
     def forward(self, x: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b c2 t2 h2 w2"]:
         """Return the convolution of ``x``."""
@@ -141,16 +162,23 @@ class Conv3d(nn.Conv3d):
 
 
 class SubsampleAndPad(nn.Module):
-    """Shortcut A: every ``stride``-th place, and zero channels up to ``out``."""
+    """Shortcut A: subsample by ``stride`` and append zero channels up to ``out``."""
 
     def __init__(self, channels: int, out: int, stride: int) -> None:
         super().__init__()
         self.extra_channels, self.stride = out - channels, stride
 
     def forward(self, x: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b c2 t2 h2 w2"]:
-        """Return ``x`` in the shape of the block's output."""
+        """Return ``x`` in the shape of the output of the block."""
         x = x[:, :, :: self.stride, :: self.stride, :: self.stride]
         return pad(x, (0, 0, 0, 0, 0, 0, 0, self.extra_channels))
+
+
+def _stage_channels(width: float) -> list[int]:
+    """Return the channels of the four stages for a width factor."""
+    channels = [int(c * width) for c in LAYER_CHANNELS] if 0 < width < math.inf else [0]
+    require(channels[0] >= 1, "width", width, "large enough for one channel in the first stage")
+    return channels
 
 
 def _shortcut(channels: int, out: int, stride: int, kind: Shortcut) -> nn.Module:

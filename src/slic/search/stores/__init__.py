@@ -1,32 +1,88 @@
-"""Where nearest vectors are looked up: an embedded store, or a server, behind one narrow seam."""
+"""Vector stores, which find the nearest moments of a query.
 
+A new store is one file beside this one, one line in `STORES`, and an extra in ``pyproject.toml``
+for the package that it needs. A store outside this package needs none of these, see `open_store`.
+"""
+
+import importlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from slic.errors import SearchError
+from slic.lookup import look_up
 from slic.search.repository import IndexSettings
-from slic.search.stores.types import Change, Neighbours, VectorStore
+from slic.search.stores.base import Neighbours, StoreLocation, StoreUpdate, VectorStore
 
-__all__ = ["Change", "Neighbours", "VectorStore", "open_store"]
+__all__ = ["STORES", "Neighbours", "StoreLocation", "StoreUpdate", "VectorStore", "open_store"]
+
+
+class StorePart(NamedTuple):
+    """A store of this package, imported when it is opened: each needs a package of its own.
+
+    Attributes:
+        module: Its module.
+        name: Its class.
+        extra: The extra of this package that installs what it needs.
+    """
+
+    module: str
+    name: str
+    extra: str
+
+    def load(self) -> Callable[[StoreLocation], VectorStore]:
+        """Import the class.
+
+        Raises:
+            SearchError: A package that it needs is not installed.
+        """
+        try:
+            module = importlib.import_module(self.module)
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("slic"):
+                raise
+            raise SearchError(
+                f"{error.name} is not installed: pip install 'slic-video[{self.extra}]'."
+            ) from error
+        store_class: Callable[[StoreLocation], VectorStore] = getattr(module, self.name)
+        return store_class
+
+
+STORES = {
+    "embedded": StorePart("slic.search.stores.embedded", "EmbeddedStore", extra="search"),
+    "http": StorePart("slic.search.stores.milvus", "MilvusStore", extra="milvus"),
+    "https": StorePart("slic.search.stores.milvus", "MilvusStore", extra="milvus"),
+}
+"""The stores of this package by the scheme of their address."""
 
 
 def open_store(folder: Path, settings: IndexSettings) -> VectorStore:
-    """Return the store that the settings name.
+    """Return the store of an index.
+
+    Args:
+        folder: Folder of the index.
+        settings: Their ``store`` is the address: a scheme of `STORES` (``embedded``), a URL with
+            such a scheme (``http://host:19530``), or an import path, followed by ``+`` and a URL if
+            the store needs one (``my_module:MyStore+redis://host``).
 
     Raises:
-        SearchError: A package is missing, or the server does not answer.
+        SearchError: There is no such store, a package is missing, or a server does not answer.
     """
-    # Imported here: each store needs a package of its own, and nobody needs both.
-    try:
-        if settings.store == "embedded":
-            from slic.search.stores.embedded import EmbeddedStore
+    scheme, url = _split(settings.store)
+    part = look_up(scheme, STORES, kind="vector store", error=SearchError)
+    store_class = part.load() if isinstance(part, StorePart) else part
+    store: VectorStore = store_class(
+        StoreLocation(
+            folder=folder, dimension=settings.dimension, url=url, identity=settings.identity
+        )
+    )
+    return store
 
-            return EmbeddedStore(folder, settings.dimension)
-        from slic.search.stores.milvus import MilvusStore
-    except ModuleNotFoundError as error:
-        extra = {"faiss": "search", "pymilvus": "milvus"}.get(error.name or "")
-        if extra is None:
-            raise
-        raise SearchError(
-            f"{error.name} is not installed: pip install 'slic-video[{extra}]'."
-        ) from error
-    return MilvusStore(settings.store, settings.identity, settings.dimension)
+
+def _split(address: str) -> tuple[str, str]:
+    """Return the key or import path of a store, and the URL that it is given."""
+    if "://" in address.partition("+")[0]:
+        return urlsplit(address).scheme, address
+    part, _, url = address.partition("+")
+    return part, url

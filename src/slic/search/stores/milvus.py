@@ -1,4 +1,4 @@
-"""The store for those who outgrow one machine: a Milvus server or cluster, by its own client."""
+"""A vector store in a Milvus server or cluster, for indexes that outgrow one machine."""
 
 import logging
 from collections.abc import Iterator
@@ -9,67 +9,76 @@ from jaxtyping import Float32, Int64
 from pymilvus import DataType, MilvusClient, MilvusException
 
 from slic.errors import SearchError
-from slic.search.stores.types import Change, Neighbours
+from slic.search.stores.base import Neighbours, StoreLocation, StoreUpdate
 
-# A client sees its own writes at once. With "Strong" every search waits for the clock: 0.2 s.
-CONSISTENCY = "Session"
-GENERATION = "slic.generation"  # a property of the collection: it goes where the vectors go
-GRAPH = {"M": 16, "efConstruction": 200}
-SEARCH_WIDTH = 128  # candidates that a search of the graph keeps
-MOST_FOUND = 16_384  # neighbours that the server gives at once
+# A client sees its own writes at once. With "Strong", every search waits 0.2 s for a time stamp.
+CONSISTENCY_LEVEL = "Session"
+GENERATION_PROPERTY = "slic.generation"  # kept with the vectors, so the two cannot be separated
+HNSW_PARAMETERS = {"M": 16, "efConstruction": 200}
+MIN_EF = 128  # candidates that a search of the HNSW graph keeps
+MAX_NEIGHBOURS = 16_384  # limit of the server for one query
 ROWS_PER_CALL = 2000  # a call may carry 64 MB
-TIMEOUT_SECONDS = 60.0
+MILVUS_TIMEOUT_SECONDS = 60.0
 
-logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # its errors come as our own one line
+logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # its errors are raised as SearchError
 
 
 class MilvusStore:
-    """One collection of a server, named by the identity of the index."""
+    """One collection of a Milvus server, named by the identity of the index.
 
-    def __init__(self, address: str, identity: str, dimension: int) -> None:
-        self.address = address
-        self.collection = f"slic_{identity}"
-        self.dimension = dimension
-        with self._reported():
-            self._client = MilvusClient(uri=address, timeout=10.0)
+    Args:
+        location: ``url`` is the address of the server, such as ``http://host:19530``.
+
+    Raises:
+        SearchError: The server does not answer.
+    """
+
+    def __init__(self, location: StoreLocation) -> None:
+        self.url = location.url
+        self.collection = f"slic_{location.identity}"
+        self.dimension = location.dimension
+        with self._translated_errors():
+            self._client = MilvusClient(uri=self.url, timeout=10.0)
 
     @property
     def generation(self) -> int | None:
-        """What the collection has followed up to; None when there is none, or a half-filled one."""
-        with self._reported():
-            if not self._client.has_collection(self.collection, timeout=TIMEOUT_SECONDS):
+        """The generation of the collection; None if it does not exist or is only partly filled."""
+        with self._translated_errors():
+            if not self._client.has_collection(self.collection, timeout=MILVUS_TIMEOUT_SECONDS):
                 return None
-            told = self._client.describe_collection(self.collection, timeout=TIMEOUT_SECONDS)
-        stamp = told.get("properties", {}).get(GENERATION)
-        return None if stamp is None else int(stamp)
+            description = self._client.describe_collection(
+                self.collection, timeout=MILVUS_TIMEOUT_SECONDS
+            )
+        generation = description.get("properties", {}).get(GENERATION_PROPERTY)
+        return None if generation is None else int(generation)
 
-    def apply(self, change: Change) -> None:
-        """Follow the database; the stamp comes last, so after a crash it is done again."""
-        with self._reported():
-            if change.whole:
-                self._make_empty()
-            self._remove(change.removed)
-            for ids, vectors in change.added:
+    def apply(self, update: StoreUpdate) -> None:
+        """Write the vectors, then the generation: after a crash the update is applied again."""
+        with self._translated_errors():
+            if update.replaces_all:
+                self._recreate_collection()
+            self._remove(update.removed)
+            for ids, vectors in update.added:
                 self._upsert(ids, vectors)
             self._client.alter_collection_properties(
-                self.collection, properties={GENERATION: str(change.generation)}
+                self.collection, properties={GENERATION_PROPERTY: str(update.generation)}
             )
 
     def save(self) -> None:
-        """Do nothing: the server has written what it acknowledged."""
+        """Do nothing: the server keeps what it has acknowledged."""
 
     def search(self, vectors: Float32[np.ndarray, "q d"], k: int) -> Neighbours:
-        """Return the ``k`` nearest moments of each query, and at most `MOST_FOUND`."""
-        limit = min(k, MOST_FOUND)
+        """Return the ``k`` nearest moments of each query, at most `MAX_NEIGHBOURS`."""
+        limit = min(k, MAX_NEIGHBOURS)
         ids = np.full((len(vectors), k), -1, dtype=np.int64)
         similarities = np.full((len(vectors), k), -np.inf, dtype=np.float32)
-        with self._reported():
+        with self._translated_errors():
             found = self._client.search(
                 self.collection,
                 list(vectors),
                 limit=limit,
-                search_params={"params": {"ef": max(SEARCH_WIDTH, 2 * limit)}},
-                timeout=TIMEOUT_SECONDS,
+                search_params={"params": {"ef": max(MIN_EF, 2 * limit)}},
+                timeout=MILVUS_TIMEOUT_SECONDS,
             )
         for row, hits in enumerate(found):
             ids[row, : len(hits)] = [hit["id"] for hit in hits]
@@ -77,20 +86,20 @@ class MilvusStore:
         return Neighbours(ids, similarities)
 
     def close(self) -> None:
-        """Leave the server."""
+        """Close the connection to the server."""
         self._client.close()
 
-    def _make_empty(self) -> None:
+    def _recreate_collection(self) -> None:
         client = self._client
-        if client.has_collection(self.collection, timeout=TIMEOUT_SECONDS):
+        if client.has_collection(self.collection, timeout=MILVUS_TIMEOUT_SECONDS):
             client.drop_collection(self.collection)
         schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
         schema.add_field("id", DataType.INT64, is_primary=True)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=self.dimension)
-        graph = client.prepare_index_params()
-        graph.add_index("vector", index_type="HNSW", metric_type="COSINE", params=GRAPH)
+        index = client.prepare_index_params()
+        index.add_index("vector", index_type="HNSW", metric_type="COSINE", params=HNSW_PARAMETERS)
         client.create_collection(
-            self.collection, schema=schema, index_params=graph, consistency_level=CONSISTENCY
+            self.collection, schema=schema, index_params=index, consistency_level=CONSISTENCY_LEVEL
         )
 
     def _remove(self, ids: Int64[np.ndarray, " n"]) -> None:
@@ -104,11 +113,11 @@ class MilvusStore:
             self._client.upsert(self.collection, [{"id": i, "vector": v} for i, v in rows])
 
     @contextmanager
-    def _reported(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except MilvusException as error:
             raise SearchError(
-                f"{self.address}: the Milvus server does not do it ({error.message}); "
-                "start it, see its log, or give its address as http://host:19530."
+                f"{self.url}: the Milvus server failed ({error.message}); "
+                "start it, read its log, or give its address as http://host:19530."
             ) from error

@@ -1,1 +1,1 @@
-"""What the page can ask for, by subject."""
+"""The studio's HTTP routes, one module per subject."""

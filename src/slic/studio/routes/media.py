@@ -1,4 +1,7 @@
-"""Pictures and films; a video is named by its number in the index, a clip by its key."""
+"""Routes for video files, previews and thumbnails.
+
+An indexed video is addressed by its id, an upload by its key. No path comes from the page.
+"""
 
 from typing import Annotated
 
@@ -6,67 +9,66 @@ from fastapi import APIRouter, HTTPException, Query
 from starlette.responses import FileResponse, Response
 
 from slic.search import IndexedVideo
-from slic.studio import previews
-from slic.studio.asked import Number
-from slic.studio.routes.common import Here, plays
+from slic.studio.previews import encode_preview, encode_thumbnail
+from slic.studio.requests import RowId
+from slic.studio.routes.common import CurrentStudio, media_type_of
 from slic.studio.state import Studio
 
 router = APIRouter(prefix="/media")
 Seconds = Annotated[float, Query(ge=0, le=1e7, allow_inf_nan=False)]
-# The page adds ?of=, the mark of the content: the same number is another video in another index.
-KEPT_BY_BROWSER = {"Cache-Control": "private, max-age=3600"}
+# The page adds ?content= to the address, because an id is another video in another index.
+CACHE_HEADERS = {"Cache-Control": "private, max-age=3600"}
 
 
 @router.get("/videos/{video_id}")
-def whole_file(video_id: Number, studio: Here) -> FileResponse:
-    """Send an indexed file, or the part of it that is asked for, to a browser that plays it."""
-    video = _indexed(studio, video_id)
-    kind = plays(studio, video)
-    if kind is None:
-        raise HTTPException(415, "This file is shown as a film made for the page.")
-    return FileResponse(video.file, media_type=kind, headers=KEPT_BY_BROWSER)
+def get_video_file(video_id: RowId, studio: CurrentStudio) -> FileResponse:
+    """Send an indexed file, or the requested byte range, if browsers play it."""
+    video = _reachable_video(studio, video_id)
+    if (media_type := media_type_of(studio, video)) is None:
+        raise HTTPException(415, "Browsers do not play this file. Request a preview.")
+    return FileResponse(video.file, media_type=media_type, headers=CACHE_HEADERS)
 
 
-@router.get("/videos/{video_id}/film.mp4")
-def film(video_id: Number, start: Seconds, end: Seconds, studio: Here) -> Response:
-    """Send a stretch as a small film."""
-    video = _indexed(studio, video_id)
-    key = ("film", video.fingerprint, round(start, 3), round(end, 3))
+@router.get("/videos/{video_id}/preview.mp4")
+def get_preview(video_id: RowId, start: Seconds, end: Seconds, studio: CurrentStudio) -> Response:
+    """Send a span of a video as a small H.264 file."""
+    video = _reachable_video(studio, video_id)
+    key = ("preview", video.content_id, round(start, 3), round(end, 3))
 
-    def make() -> bytes:
-        return previews.film(video.as_video(), start_seconds=start, end_seconds=end)
+    def encode() -> bytes:
+        return encode_preview(video.video, start_seconds=start, end_seconds=end)
 
-    return Response(studio.previews.get(key, make), media_type="video/mp4", headers=KEPT_BY_BROWSER)
-
-
-@router.get("/videos/{video_id}/still.webp")
-def still(video_id: Number, at: Seconds, studio: Here) -> Response:
-    """Send the picture at a time."""
-    video = _indexed(studio, video_id)
-    key = ("still", video.fingerprint, round(at, 3))
-
-    def make() -> bytes:
-        return previews.still(video.as_video(), seconds=at)
-
-    return Response(
-        studio.previews.get(key, make), media_type="image/webp", headers=KEPT_BY_BROWSER
-    )
+    data = studio.previews.get(key, encode)
+    return Response(data, media_type="video/mp4", headers=CACHE_HEADERS)
 
 
-@router.get("/uploads/{key}/film.mp4")
-def film_of_upload(key: str, studio: Here) -> Response:
-    """Send a clip as a small film, for a browser that does not play the file itself."""
+@router.get("/videos/{video_id}/thumbnail.webp")
+def get_thumbnail(video_id: RowId, at: Seconds, studio: CurrentStudio) -> Response:
+    """Send the frame at a time of a video as a small picture."""
+    video = _reachable_video(studio, video_id)
+    key = ("thumbnail", video.content_id, round(at, 3))
+
+    def encode() -> bytes:
+        return encode_thumbnail(video.video, seconds=at)
+
+    data = studio.previews.get(key, encode)
+    return Response(data, media_type="image/webp", headers=CACHE_HEADERS)
+
+
+@router.get("/uploads/{key}/preview.mp4")
+def get_upload_preview(key: str, studio: CurrentStudio) -> Response:
+    """Send an uploaded video as a small H.264 file, if the browser does not play it itself."""
     video = studio.uploads.get(key).video
 
-    def make() -> bytes:
+    def encode() -> bytes:
         return studio.worker.call(
-            previews.film, video, start_seconds=0.0, end_seconds=video.end_seconds
+            encode_preview, video, start_seconds=0.0, end_seconds=video.video.end_seconds
         )
 
-    return Response(studio.previews.get(("upload", key), make), media_type="video/mp4")
+    return Response(studio.previews.get(("upload", key), encode), media_type="video/mp4")
 
 
-def _indexed(studio: Studio, video_id: int) -> IndexedVideo:
+def _reachable_video(studio: Studio, video_id: int) -> IndexedVideo:
     found = studio.index.videos([video_id])
     if not found:
         raise HTTPException(404, f"There is no video {video_id} in the index.")
@@ -75,7 +77,7 @@ def _indexed(studio: Studio, video_id: int) -> IndexedVideo:
     except OSError as error:
         raise HTTPException(
             404,
-            f"{found[0].path}: the file cannot be reached ({error.strerror}); "
-            "if it was moved or is gone, run `slic index` again.",
+            f"{found[0].path}: the file cannot be reached ({error.strerror}). "
+            "If it was moved or deleted, run `slic index` again.",
         ) from error
     return found[0]

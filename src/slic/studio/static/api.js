@@ -1,39 +1,39 @@
-// What the page asks the studio. An error is one line, thrown as `Error`.
+// Requests to the studio. Every failure is thrown as an `Error` with a one-line message.
 
 const token = document.querySelector('meta[name="slic-token"]').content;
 
-async function answer(response) {
+async function checked(response) {
   if (response.ok) return response;
-  let line = `The studio answered ${response.status}.`;
+  let message = `The studio answered ${response.status}.`;
   try {
-    line = (await response.json()).error ?? line;
+    message = (await response.json()).error ?? message;
   } catch {
-    // no JSON: the line above has to do
+    // The body is not JSON, so the status has to do.
   }
-  throw new Error(line);
+  throw new Error(message);
 }
 
-async function send(path, options = {}) {
+async function request(path, options = {}) {
   let response;
   try {
     response = await fetch(path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Error("The studio does not answer; is it still running?");
+    throw new Error("The studio does not answer. Is it still running?");
   }
-  return answer(response);
+  return checked(response);
 }
 
-export const get = async (path) => (await send(path)).json();
+export const getJson = async (path) => (await request(path)).json();
 
-export async function post(path, body, signal) {
+export async function postJson(path, body, signal) {
   const headers = { "Content-Type": "application/json", "X-Slic-Token": token };
-  return (await send(path, { method: "POST", headers, body: JSON.stringify(body), signal, priority: "high" })).json();
+  return (await request(path, { method: "POST", headers, body: JSON.stringify(body), signal, priority: "high" })).json();
 }
 
-/** A JSON head and the bytes after it, or null while the studio is still making them. */
-export async function packed(path) {
-  const response = await send(path);
+/** Return a JSON head and the bytes after it, or null while the studio computes them. */
+export async function getBinary(path) {
+  const response = await request(path);
   if (response.status === 202) return null;
   const buffer = await response.arrayBuffer();
   const length = new DataView(buffer).getUint32(0, true);
@@ -41,30 +41,31 @@ export async function packed(path) {
   return { head, buffer, start: 4 + length };
 }
 
-/** Send a file; `progressed` is told the share that has gone. */
-export function upload(file, progressed) {
-  return new Promise((done, failed) => {
-    const request = new XMLHttpRequest();
-    request.open("POST", "/api/uploads");
-    request.setRequestHeader("X-Slic-Token", token);
-    request.setRequestHeader("Content-Type", "application/octet-stream");
-    request.responseType = "json";
-    request.upload.onprogress = (event) => event.lengthComputable && progressed(event.loaded / event.total);
-    request.onerror = () => failed(new Error("The clip was not taken; is the studio still running?"));
-    request.onload = () =>
-      request.status === 200
-        ? done(request.response)
-        : failed(new Error(request.response?.error ?? `The studio answered ${request.status}.`));
-    request.send(file);
+/** Upload a file; `onProgress` receives the share that was sent, which fetch cannot report. */
+export function sendFile(file, onProgress) {
+  return new Promise((resolve, reject) => {
+    const upload = new XMLHttpRequest();
+    upload.open("POST", "/api/uploads");
+    upload.setRequestHeader("X-Slic-Token", token);
+    upload.setRequestHeader("Content-Type", "application/octet-stream");
+    upload.responseType = "json";
+    upload.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
+    upload.onerror = () => reject(new Error("The video could not be uploaded. Is the studio still running?"));
+    upload.onload = () =>
+      upload.status === 200
+        ? resolve(upload.response)
+        : reject(new Error(upload.response?.error ?? `The studio answered ${upload.status}.`));
+    upload.send(file);
   });
 }
 
-// The mark of the content tells the browser's cache apart what has the same number in another index.
-export const still = (tile) => `/media/videos/${tile.video}/still.webp?of=${tile.mark}&at=${((tile.start + tile.end) / 2).toFixed(3)}`;
+// `content` identifies the video's content. Without it the browser's cache would confuse videos that have the same id in two indexes.
+export const thumbnailUrl = (tile) => `/media/videos/${tile.video}/thumbnail.webp?content=${tile.content}&at=${((tile.start + tile.end) / 2).toFixed(3)}`;
 
-export const wholeFile = (tile) => `/media/videos/${tile.video}?of=${tile.mark}`;
+export const fileUrl = (tile) => `/media/videos/${tile.video}?content=${tile.content}`;
 
-export function film(tile) {
-  if (tile.light) return `${wholeFile(tile)}#t=${tile.start.toFixed(3)},${tile.end.toFixed(3)}`;
-  return `/media/videos/${tile.video}/film.mp4?of=${tile.mark}&start=${tile.start.toFixed(3)}&end=${tile.end.toFixed(3)}`;
+/** The moment as the grid plays it: a part of the file, or a preview that the studio encodes. */
+export function momentUrl(tile) {
+  if (tile.plays_in_grid) return `${fileUrl(tile)}#t=${tile.start.toFixed(3)},${tile.end.toFixed(3)}`;
+  return `/media/videos/${tile.video}/preview.mp4?content=${tile.content}&start=${tile.start.toFixed(3)}&end=${tile.end.toFixed(3)}`;
 }

@@ -1,4 +1,4 @@
-// A line chart: points of (step, value) for each series; hovering reads the values.
+// A line chart of (step, value) points; the pointer reads the values.
 
 import { el, svg } from "./dom.js";
 
@@ -9,18 +9,18 @@ export function lineChart({ title, note, series }) {
   const x = scale(all.map(([step]) => step), LEFT, WIDTH - 6);
   const y = scale(all.map(([, value]) => value), HEIGHT - BOTTOM, TOP, true);
   const cursor = svg("line", { class: "cursor", y1: TOP, y2: HEIGHT - BOTTOM, visibility: "hidden" });
-  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}: ${series.map(ends).join("; ")}` },
+  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}: ${series.map(summary).join("; ")}` },
     ...y.ticks.flatMap((value) => [
       svg("line", { class: "gridline", x1: LEFT, x2: WIDTH - 6, y1: y.at(value), y2: y.at(value) }),
-      label(short(value), LEFT - 6, y.at(value) + 4, "end"),
+      tickText(short(value), LEFT - 6, y.at(value) + 4, "end"),
     ]),
-    ...x.ticks.map((value) => label(short(value), x.at(value), HEIGHT - 5, "middle")),
+    ...x.ticks.map((value) => tickText(short(value), x.at(value), HEIGHT - 5, "middle")),
     ...series.map(({ points }, i) => svg("polyline", { class: `curve own${i}`, points: points.map(([s, v]) => `${x.at(s).toFixed(1)},${y.at(v).toFixed(1)}`).join(" ") })),
     cursor,
   );
   const values = series.map(() => el("output"));
   const keys = el("div", { class: "keys" }, ...series.map(({ name }, i) => el("span", { class: `own${i}` }, el("i"), `${name} `, values[i])));
-  const read = (step) => {
+  const readAt = (step) => {
     cursor.setAttribute("visibility", step === null ? "hidden" : "visible");
     series.forEach(({ points }, i) => {
       const [at, value] = step === null ? points.at(-1) : points.reduce((a, b) => (Math.abs(b[0] - step) < Math.abs(a[0] - step) ? b : a));
@@ -30,19 +30,20 @@ export function lineChart({ title, note, series }) {
   };
   picture.addEventListener("pointermove", (event) => {
     const box = picture.getBoundingClientRect();
-    read(x.back(((event.clientX - box.left) / box.width) * WIDTH));
+    readAt(x.inverse(((event.clientX - box.left) / box.width) * WIDTH));
   });
-  picture.addEventListener("pointerleave", () => read(null));
-  read(null);
+  picture.addEventListener("pointerleave", () => readAt(null));
+  readAt(null);
   return el("figure", { class: "chart" }, el("figcaption", {}, el("b", { text: title }), note), picture, keys);
 }
 
-const ends = ({ name, points }) => `${name} from ${short(points[0][1])} to ${short(points.at(-1)[1])}`;
-const label = (text, x, y, anchor) => {
+const summary = ({ name, points }) => `${name} from ${short(points[0][1])} to ${short(points.at(-1)[1])}`;
+
+function tickText(text, x, y, anchor) {
   const made = svg("text", { x, y, "text-anchor": anchor });
   made.textContent = text;
   return made;
-};
+}
 
 function short(value) {
   const size = Math.abs(value);
@@ -50,7 +51,7 @@ function short(value) {
   return String(Number(value.toPrecision(3)));
 }
 
-/** A scale whose ticks are 1, 2 or 5 times a power of ten apart. */
+/** A linear scale whose ticks are 1, 2 or 5 times a power of ten apart. */
 function scale(values, from, to, widen = false) {
   let [low, high] = [Math.min(...values), Math.max(...values)];
   if (high - low < 1e-9) [low, high] = [low - 0.5, high + 0.5];
@@ -63,6 +64,6 @@ function scale(values, from, to, widen = false) {
   return {
     ticks,
     at: (value) => from + ((value - low) / (high - low)) * (to - from),
-    back: (place) => low + ((place - from) / (to - from)) * (high - low),
+    inverse: (pixel) => low + ((pixel - from) / (to - from)) * (high - low),
   };
 }

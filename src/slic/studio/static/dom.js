@@ -1,8 +1,8 @@
-// Elements are made here, and text gets into them as text only.
+// Small helpers for elements. Text is always set as text, never parsed as HTML.
 
 export const $ = (id) => document.getElementById(id);
 
-/** Make an element: attributes, `on…` listeners, `text`, and children. */
+/** Create an element from attributes, `on…` listeners, `text` and children. */
 export function el(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [key, value] of Object.entries(attributes)) {
@@ -18,7 +18,7 @@ export function el(tag, attributes = {}, ...children) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Make an SVG element. */
+/** Create an SVG element. */
 export function svg(tag, attributes = {}, ...children) {
   const made = document.createElementNS(SVG, tag);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -26,12 +26,12 @@ export function svg(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** One of the icons of icons.svg. */
-export function icon(name) {
-  return svg("svg", { "aria-hidden": "true" }, svg("use", { href: `/static/icons.svg#${name}` }));
+/** Return one of the icons in icons.svg. */
+export function icon(id) {
+  return svg("svg", { "aria-hidden": "true" }, svg("use", { href: `/static/icons.svg#${id}` }));
 }
 
-/** Seconds as 0:07.5, or 1:02:07. */
+/** Format seconds as 0:07.5 or 1:02:07. */
 export function clock(seconds) {
   const whole = Math.floor(seconds + 0.05);
   const tenth = Math.floor((seconds + 0.05 - whole) * 10);
@@ -45,7 +45,7 @@ export function clock(seconds) {
 export const count = (number, word) =>
   `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
 
-/** A line at the foot of the page that goes away; an action may come with it. */
+/** Show a message for some seconds, optionally with a button named `action` that calls `run`. */
 export function toast(text, { bad = false, action = null, run = null } = {}) {
   const line = el("div", { class: bad ? "toast bad" : "toast" }, el("span", { text }));
   if (action) {
@@ -59,11 +59,11 @@ export function toast(text, { bad = false, action = null, run = null } = {}) {
   setTimeout(() => line.remove(), bad ? 9000 : 6000);
 }
 
-/** Run `work` when there was no call for some time. */
-export function later(milliseconds, work) {
+/** Return a function that calls `work` when it was not called for some milliseconds. */
+export function debounce(milliseconds, work) {
   let timer = 0;
-  return (...given) => {
+  return (...values) => {
     clearTimeout(timer);
-    timer = setTimeout(() => work(...given), milliseconds);
+    timer = setTimeout(() => work(...values), milliseconds);
   };
 }

@@ -1,18 +1,18 @@
-// The view "Find": what is looked for at the left, the moments at the right.
+// The view "Find": the query on the left, the moments on the right.
 
 import { $, count, el, icon, toast } from "./dom.js";
-import { post, still } from "./api.js";
-import { dropClip } from "./clip.js";
-import { baseName, Grid } from "./grid.js";
+import { postJson, thumbnailUrl } from "./api.js";
+import { fileName, Grid } from "./grid.js";
 import { stopLoading } from "./player.js";
-import { changed, judge, on, query, state } from "./store.js";
+import { changed, on, searchRequest, state, toggleExamples } from "./store.js";
+import { removeUpload } from "./upload.js";
 
 const PAGE = 48;
-const MOST_FOUND = 1000; // the studio ranks no more
+const MAX_RESULTS = 1000; // limit of the server
 const grid = new Grid($("grid"));
-let asking = null;
+let running = null; // aborts the request that is superseded
 
-/** Ask anew for what is to be seen. */
+/** Load the first page of what the query and the scope select. */
 export async function refresh() {
   drawExamples();
   drawScope();
@@ -20,27 +20,28 @@ export async function refresh() {
 }
 
 async function load(append) {
-  asking?.abort();
-  asking = new AbortController();
-  const asked = query();
-  const searching = asked.like.length > 0;
+  running?.abort();
+  running = new AbortController();
+  const search = searchRequest();
+  const searching = search.like.length > 0;
   const before = append ? grid.tiles : [];
-  const k = Math.min(before.length + PAGE, MOST_FOUND);
-  const body = searching ? { ...asked, k } : { within: asked.within, offset: before.length, limit: PAGE };
+  const k = Math.min(before.length + PAGE, MAX_RESULTS);
+  const body = searching ? { ...search, k } : { scope: search.scope, offset: before.length, limit: PAGE };
   $("grid").setAttribute("aria-busy", "true");
   if (!append) stopLoading($("grid"));
   try {
-    const answer = await post(searching ? "/api/search" : "/api/browse", body, asking.signal);
-    const there = new Set(before.map(({ moment }) => moment)); // more need not begin with what fewer were
-    grid.show(answer.moments.filter(({ moment }) => !there.has(moment)), { append });
+    const response = await postJson(searching ? "/api/search" : "/api/browse", body, running.signal);
+    // A larger k may merge hits, so its results need not begin with those of the smaller one.
+    const known = new Set(before.map(({ moment }) => moment));
+    grid.show(response.moments.filter(({ moment }) => !known.has(moment)), { append });
     const shown = grid.tiles.length;
-    $("find-title").textContent = searching ? "Most alike" : "Moments";
+    $("find-title").textContent = searching ? "Most similar" : "Moments";
     $("find-status").textContent = searching
-      ? `${count(shown, "moment")} in ${(1000 * answer.seconds).toFixed(0)} ms`
-      : `${answer.total.toLocaleString("en")} in ${count(state.about.videos, "video")}`;
-    $("more").hidden = searching ? answer.moments.length < k || k === MOST_FOUND : shown >= answer.total;
+      ? `${count(shown, "moment")} in ${(1000 * response.seconds).toFixed(0)} ms`
+      : `${response.total.toLocaleString("en")} in ${count(state.summary.videos, "video")}`;
+    $("more").hidden = searching ? response.moments.length < k || k === MAX_RESULTS : shown >= response.total;
     $("grid").setAttribute("aria-busy", "false");
-    if (!shown) $("grid").replaceChildren(nothing());
+    if (!shown) $("grid").replaceChildren(emptyHint());
   } catch (error) {
     if (error.name === "AbortError") return;
     grid.show([]);
@@ -50,38 +51,38 @@ async function load(append) {
   }
 }
 
-function nothing() {
-  return el("li", { class: "empty" }, el("b", { text: "No moment passes." }), "Take something off the filter, or clear the lasso.");
+function emptyHint() {
+  return el("li", { class: "empty" }, el("b", { text: "No moment matches." }), "Shorten the filter, or clear the lasso.");
 }
 
 function drawExamples() {
   const groups = [["like", "Like these"], ["unlike", "Unlike these"]].filter(([kind]) => state[kind].length);
   $("examples").replaceChildren(
     ...groups.map(([kind, title]) =>
-      el("div", {}, el("h2", { text: title }), el("div", { class: "chips" }, ...state[kind].map((tile) => chip(tile, kind)))),
+      el("div", {}, el("h2", { text: title }), el("div", { class: "chips" }, ...state[kind].map((tile) => exampleChip(tile, kind)))),
     ),
   );
-  $("clear").hidden = !(state.clip || state.like.length || state.unlike.length);
+  $("clear").hidden = !(state.upload || state.like.length || state.unlike.length);
 }
 
-function chip(tile, kind) {
-  const label = `Leave out ${tile.name ?? baseName(tile.path)}`;
-  return el("button", { type: "button", class: `chip ${kind}`, "aria-label": label, title: label, onclick: () => judge([tile], kind) },
-    el("img", { src: still(tile), alt: "" }), icon("close"));
+function exampleChip(tile, kind) {
+  const title = `Remove ${tile.label ?? fileName(tile.path)} from the query`;
+  return el("button", { type: "button", class: `chip ${kind}`, "aria-label": title, title, onclick: () => toggleExamples([tile], kind) },
+    el("img", { src: thumbnailUrl(tile), alt: "" }), icon("close"));
 }
 
 function drawScope() {
   const chips = [];
-  const off = (text, without) =>
-    el("button", { type: "button", onclick: without, "aria-label": `Take off: ${text}` }, el("span", { text }), icon("close"));
-  if (state.within.lasso.length) chips.push(off("Inside the lasso", () => narrow({ lasso: [] })));
-  if (state.within.cluster) chips.push(off(state.clusterTitle, () => narrow({ cluster: null })));
+  const chip = (text, remove) =>
+    el("button", { type: "button", onclick: remove, "aria-label": `Remove: ${text}` }, el("span", { text }), icon("close"));
+  if (state.scope.lasso.length) chips.push(chip("Inside the lasso", () => setScope({ lasso: [] })));
+  if (state.scope.cluster) chips.push(chip(state.clusterTitle, () => setScope({ cluster: null })));
   $("scope").replaceChildren(...chips);
 }
 
-/** Look at other moments than before. */
-export function narrow(part) {
-  state.within = { ...state.within, ...part };
+/** Replace the given parts of the scope and load its moments. */
+export function setScope(part) {
+  state.scope = { ...state.scope, ...part };
   changed("query");
 }
 
@@ -89,7 +90,7 @@ $("more").addEventListener("click", () => load(true));
 $("clear").addEventListener("click", () => {
   state.like = [];
   state.unlike = [];
-  dropClip();
+  removeUpload();
 });
 on("query", refresh);
-on("renamed", refresh);
+on("relabelled", refresh);

@@ -1,8 +1,8 @@
-// A grid of moments that play: pick, like, unlike, select, and go about with the arrow keys.
+// A grid of playing moments: select, like, unlike, open, and move with the arrow keys.
 
 import { clock, el, icon } from "./dom.js";
-import { forget, loopingVideo, toggle } from "./player.js";
-import { changed, isLiked, isUnliked, judge, on, select, state } from "./store.js";
+import { loopingVideo, releaseVideos, togglePlaying } from "./player.js";
+import { changed, isLiked, isUnliked, on, select, state, toggleExamples } from "./store.js";
 import { openViewer } from "./viewer.js";
 
 const tileOf = new WeakMap();
@@ -12,28 +12,28 @@ export class Grid {
   constructor(root) {
     this.root = root;
     this.tiles = [];
-    this.last = null; // where a selection with Shift begins
+    this.anchor = null; // position where a selection with Shift begins
     grids.push(this);
     root.addEventListener("click", (event) => this.clicked(event));
     root.addEventListener("keydown", (event) => this.pressed(event));
-    on("query", () => this.mark());
-    on("selected", () => this.mark());
+    on("query", () => this.drawState());
+    on("selected", () => this.drawState());
   }
 
   show(tiles, { append = false } = {}) {
     if (!append) {
-      forget(this.root);
+      releaseVideos(this.root);
       this.root.replaceChildren();
       this.tiles = [];
-      this.last = null;
+      this.anchor = null;
     }
     this.tiles.push(...tiles);
     this.root.append(...tiles.map(tileElement));
     if (!append && this.root.firstChild) this.root.firstChild.tabIndex = 0;
-    this.mark();
+    this.drawState();
   }
 
-  mark() {
+  drawState() {
     this.root.classList.toggle("picking", state.selected.size > 0);
     for (const item of this.root.querySelectorAll(".tile")) {
       const { moment } = tileOf.get(item);
@@ -52,27 +52,27 @@ export class Grid {
     if (!item) return;
     const tile = tileOf.get(item);
     const button = event.target.closest("button")?.dataset.act;
-    if (button === "like" || button === "unlike") judge([tile], button);
+    if (button === "like" || button === "unlike") toggleExamples([tile], button);
     else if (button === "pick" || state.selected.size > 0 || event.shiftKey) this.pick(item, event.shiftKey);
     else openViewer(this, tile);
   }
 
-  /** Select or leave out one, or with Shift all from the one before. */
-  pick(item, wide) {
+  /** Select or deselect a tile; with `range`, select all from the anchor to it. */
+  pick(item, range) {
     const here = [...this.root.children].indexOf(item);
     const wanted = !state.selected.has(tileOf.get(item).moment);
-    const from = wide && this.last !== null ? this.last : here;
-    this.last = here;
+    const from = range && this.anchor !== null ? this.anchor : here;
+    this.anchor = here;
     const [low, high] = from < here ? [from, here] : [here, from];
-    select(this.tiles.slice(low, high + 1), wide ? true : wanted);
+    select(this.tiles.slice(low, high + 1), range ? true : wanted);
   }
 
   pressed(event) {
     const item = event.target.closest(".tile");
-    const to = item && this.goal(item, event.key);
-    if (!to) return;
+    const target = item && this.neighbour(item, event.key);
+    if (!target) return;
     event.preventDefault();
-    this.focus(to);
+    this.focus(target);
   }
 
   focus(item) {
@@ -82,10 +82,11 @@ export class Grid {
     item.scrollIntoView({ block: "nearest" });
   }
 
-  goal(item, key) {
+  /** Return the tile that a key leads to. */
+  neighbour(item, key) {
     const items = [...this.root.children];
     const here = items.indexOf(item);
-    const columns = items.findIndex((other) => other.offsetTop > items[0].offsetTop);
+    const columns = items.findIndex((other) => other.offsetTop > items[0].offsetTop); // -1 for a single row
     const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key];
     if (key === "Home") return items[0];
     if (key === "End") return items.at(-1);
@@ -93,7 +94,7 @@ export class Grid {
   }
 }
 
-/** The grid that is in sight, its tile in focus or under the pointer. */
+/** Return the visible grid, and its tile that has the focus or the pointer. */
 export function current() {
   const item = document.activeElement?.closest?.(".tile") ?? document.querySelector(".tile:hover");
   const grid = grids.find((one) => (item ? one.root.contains(item) : one.root.checkVisibility() && one.tiles.length));
@@ -107,51 +108,50 @@ export function focusFirst() {
 }
 
 export const pickItem = ({ grid, item }) => grid.pick(item, false);
-export const toggleItem = ({ item }) => item.querySelector("video") && toggle(item.querySelector("video"));
+export const toggleItem = ({ item }) => item.querySelector("video") && togglePlaying(item.querySelector("video"));
 
-export const baseName = (path) => path.split("/").at(-1);
+export const fileName = (path) => path.split("/").at(-1);
 
-/** What a person reads under a moment: its name, or that of its file. */
+/** Return the text under a moment: its label or else its file, and its time. */
 export function caption(tile) {
-  const file = baseName(tile.path);
+  const file = fileName(tile.path);
   return el("div", { class: "caption" },
-    el("b", { text: tile.name ?? file, title: tile.path, class: tile.name ? "" : "unnamed" }),
+    el("b", { text: tile.label ?? file, title: tile.path, class: tile.label ? "" : "unlabelled" }),
     el("time", { text: `${clock(tile.start)}–${clock(tile.end)}` }),
-    tile.name ? el("small", { text: file, title: tile.path }) : null,
+    tile.label ? el("small", { text: file, title: tile.path }) : null,
   );
 }
 
-export function spoken(tile) {
+function spokenText(tile) {
   const score = tile.score === null ? "" : `, similarity ${tile.score.toFixed(2)}`;
-  const name = tile.name ? `${tile.name}, ` : "";
-  return `${name}${tile.path}, ${clock(tile.start)} to ${clock(tile.end)}${score}`;
+  const label = tile.label ? `${tile.label}, ` : "";
+  return `${label}${tile.path}, ${clock(tile.start)} to ${clock(tile.end)}${score}`;
 }
 
-const round = (act, label, picture, more = {}) =>
-  el("button", { type: "button", class: act, "data-act": act, tabindex: "-1", "aria-label": label, title: label, ...more }, icon(picture));
+const roundButton = (act, title, iconId, more = {}) =>
+  el("button", { type: "button", class: act, "data-act": act, tabindex: "-1", "aria-label": title, title, ...more }, icon(iconId));
 
 function tileElement(tile) {
   const frame = el("div", { class: "frame" },
     loopingVideo(tile),
     tile.score === null ? null : el("span", { class: "score", text: tile.score.toFixed(2), title: "Cosine similarity" }),
-    round("pick", "Select", "check", { role: "checkbox", "aria-checked": "false" }),
-    el("div", { class: "acts" }, round("unlike", "Less like this (U)", "unlike"), round("like", "More like this (L)", "like")),
+    roundButton("pick", "Select", "check", { role: "checkbox", "aria-checked": "false" }),
+    el("div", { class: "acts" }, roundButton("unlike", "Less like this (U)", "unlike"), roundButton("like", "More like this (L)", "like")),
   );
-  const item = el("li", { class: "tile", tabindex: "-1", "aria-label": spoken(tile), "data-moment": String(tile.moment) }, frame, caption(tile));
+  const item = el("li", { class: "tile", tabindex: "-1", "aria-label": spokenText(tile), "data-moment": String(tile.moment) }, frame, caption(tile));
   tileOf.set(item, tile);
   return item;
 }
 
-/** Names have changed: show them without stopping what plays. */
-export function rename(moments, name) {
+/** Show a new label of moments in all grids, without reloading their videos. */
+export function relabel(moments, label) {
   for (const grid of grids) {
     for (const item of grid.root.querySelectorAll(".tile")) {
       const tile = tileOf.get(item);
       if (!moments.has(tile.moment)) continue;
-      tile.name = name;
+      tile.label = label;
       item.querySelector(".caption").replaceWith(caption(tile));
-      item.setAttribute("aria-label", spoken(tile));
+      item.setAttribute("aria-label", spokenText(tile));
     }
   }
-  changed("names");
 }

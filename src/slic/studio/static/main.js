@@ -1,23 +1,23 @@
-// Where the page begins: its views, its keys, and what happens with selected moments.
+// Entry point: the views, the keys, and the actions on selected moments.
 
 import { $, count, toast } from "./dom.js";
-import { get } from "./api.js";
-import { current, focusFirst, pickItem, toggleItem } from "./grid.js";
-import { changed, clearSelection, judge, on, select, state } from "./store.js";
-import { openNaming, undo } from "./naming.js";
-import { openViewer } from "./viewer.js";
-import { refresh } from "./find.js";
-import "./filter.js";
-import { showMap } from "./map.js";
+import { getJson } from "./api.js";
 import { showClusters } from "./clusters.js";
+import "./filter.js";
+import { refresh } from "./find.js";
+import { current, focusFirst, pickItem, toggleItem } from "./grid.js";
+import { openLabelling, undo } from "./labelling.js";
+import { showMap } from "./map.js";
 import { showRuns } from "./runs.js";
+import { changed, clearSelection, on, select, state, toggleExamples } from "./store.js";
+import { openViewer } from "./viewer.js";
 
 const views = { find: () => {}, map: showMap, clusters: showClusters, runs: showRuns };
 
 function showView() {
   const wanted = location.hash.slice(1);
-  const view = wanted in views && (wanted !== "runs" || state.about.runs) ? wanted : "find";
-  for (const name of Object.keys(views)) $(`view-${name}`).hidden = name !== view;
+  const view = wanted in views && (wanted !== "runs" || state.summary.runs) ? wanted : "find";
+  for (const id of Object.keys(views)) $(`view-${id}`).hidden = id !== view;
   for (const link of document.querySelectorAll(".tabs a")) {
     if (link.dataset.view === view) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -35,16 +35,16 @@ function drawActions() {
 
 const selectedTiles = () => [...state.selected.values()];
 
-function judgeSelected(kind) {
+function toggleSelected(kind) {
   const tiles = selectedTiles();
   clearSelection();
-  judge(tiles, kind);
+  toggleExamples(tiles, kind);
   location.hash = "find";
 }
 
-function judgeOne(here, kind) {
-  if (state.selected.size) judgeSelected(kind);
-  else if (here.tile) judge([here.tile], kind);
+function toggleSelectedOr(here, kind) {
+  if (state.selected.size) toggleSelected(kind);
+  else if (here.tile) toggleExamples([here.tile], kind);
 }
 
 function changeTheme() {
@@ -58,11 +58,11 @@ function changeTheme() {
 const keys = {
   "/": () => $("filter-text").focus(),
   "?": () => $("help").showModal(),
-  l: (here) => judgeOne(here, "like"),
-  u: (here) => judgeOne(here, "unlike"),
+  l: (here) => toggleSelectedOr(here, "like"),
+  u: (here) => toggleSelectedOr(here, "unlike"),
   x: (here) => here.tile && pickItem(here),
   a: (here) => here.grid && select(here.grid.tiles, true),
-  n: (here) => openNaming(state.selected.size ? selectedTiles() : here.tile ? [here.tile] : []),
+  n: (here) => openLabelling(state.selected.size ? selectedTiles() : here.tile ? [here.tile] : []),
   z: () => undo(),
   " ": (here) => here.tile && toggleItem(here),
   Enter: (here) => here.tile && openViewer(here.grid, here.tile),
@@ -70,7 +70,7 @@ const keys = {
   1: () => (location.hash = "find"),
   2: () => (location.hash = "map"),
   3: () => (location.hash = "clusters"),
-  4: () => state.about.runs && (location.hash = "runs"),
+  4: () => state.summary.runs && (location.hash = "runs"),
 };
 
 function pressed(event) {
@@ -88,22 +88,22 @@ function pressed(event) {
   act(current());
 }
 
-async function begin() {
-  state.about = await get("/api/about");
-  document.querySelector('.tabs [data-view="runs"]').hidden = !state.about.runs;
-  changed("about");
+async function start() {
+  state.summary = await getJson("/api/summary");
+  document.querySelector('.tabs [data-view="runs"]').hidden = !state.summary.runs;
+  changed("summary");
   addEventListener("hashchange", showView);
   addEventListener("keydown", pressed);
   showView();
   await refresh();
-  document.body.dataset.ready = "1";
+  document.body.dataset.ready = "1"; // for tests and screenshots
 }
 
 on("selected", drawActions);
-$("act-name").addEventListener("click", () => openNaming(selectedTiles()));
-$("act-like").addEventListener("click", () => judgeSelected("like"));
-$("act-unlike").addEventListener("click", () => judgeSelected("unlike"));
+$("act-label").addEventListener("click", () => openLabelling(selectedTiles()));
+$("act-like").addEventListener("click", () => toggleSelected("like"));
+$("act-unlike").addEventListener("click", () => toggleSelected("unlike"));
 $("act-clear").addEventListener("click", clearSelection);
 $("theme").addEventListener("click", changeTheme);
 $("help-open").addEventListener("click", () => $("help").showModal());
-begin().catch((error) => toast(error.message, { bad: true }));
+start().catch((error) => toast(error.message, { bad: true }));

@@ -1,52 +1,54 @@
-// The view "Map": all moments as points; hovering plays one, a lasso picks many.
+// The view "Map": all moments as points. Hovering plays one, a lasso selects many.
 
 import { $, count, el, toast } from "./dom.js";
-import { get, packed, post } from "./api.js";
+import { getBinary, getJson, postJson } from "./api.js";
+import { setScope } from "./find.js";
 import { Grid } from "./grid.js";
-import { openNamingWithin } from "./naming.js";
-import { closePeek, openPeek } from "./peek.js";
-import { Cells, colour, NO_COLOUR, Points } from "./points.js";
-import { narrow } from "./find.js";
+import { closeHoverCard, openHoverCard } from "./hover.js";
+import { openScopeLabelling } from "./labelling.js";
+import { colour, NO_COLOUR, PointGrid, Points } from "./points.js";
 import { on, state } from "./store.js";
 import { openViewer } from "./viewer.js";
 
-const PICKED_SHOWN = 60;
+const LASSO_TILES = 60;
+const LEGEND_ENTRIES = 60;
+const MAX_LASSO_CORNERS = 400;
 const plane = $("plane");
 const points = new Points($("points"));
 const grid = new Grid($("map-grid"));
 const view = { x: 0, y: 0, scale: 1 };
-let cells = null;
+let pointGrid = null;
 let ids = null;
 let tool = "move";
 let lasso = [];
-let under = -1; // the point under the pointer
-let waiting = 0;
-let generation = null; // of the index, when it had these points
+let hovered = -1; // the point under the pointer
+let retry = 0;
+let generation = null; // of the index that has these points; null if they are to be loaded
 
 export async function showMap() {
   fillColours();
-  clearTimeout(waiting);
+  clearTimeout(retry);
   if (generation === null && !(await loadPoints())) return;
   await colourPoints();
 }
 
-/** Take the points; false while the studio is still making the map. */
+/** Load the points. Returns false while the studio computes the map. */
 async function loadPoints() {
   $("map-status").textContent = "";
-  const answer = await packed("/api/map");
-  if (!answer) {
-    $("map-status").textContent = "The map is being made; it is kept for the next time…";
-    waiting = setTimeout(() => $("view-map").hidden || showMap().catch((e) => toast(e.message, { bad: true })), 1200);
+  const response = await getBinary("/api/map");
+  if (!response) {
+    $("map-status").textContent = "Computing the map. It is saved for the next time…";
+    retry = setTimeout(() => $("view-map").hidden || showMap().catch((e) => toast(e.message, { bad: true })), 1200);
     return false;
   }
-  const number = answer.head.count;
-  ids = new Uint32Array(answer.buffer, answer.start, number);
-  const place = new Uint16Array(answer.buffer, answer.start + 4 * number, 2 * number);
-  cells = new Cells(place);
-  points.give("place", place);
-  points.give("picked", cells.inside(lasso));
+  const number = response.head.count;
+  ids = new Uint32Array(response.buffer, response.start, number);
+  const position = new Uint16Array(response.buffer, response.start + 4 * number, 2 * number);
+  pointGrid = new PointGrid(position);
+  points.setData("position", position);
+  points.setData("inside", pointGrid.inside(lasso));
   $("map-status").textContent = count(number, "moment");
-  generation = answer.head.generation;
+  generation = response.head.generation;
   fit();
   return true;
 }
@@ -54,21 +56,21 @@ async function loadPoints() {
 function fillColours() {
   const select = $("colours");
   const before = select.value;
-  const options = [["name", "by name"], ...state.about.levels.map((number, level) => [`cluster:${level}`, `by cluster: ${number}`])];
+  const options = [["label", "by label"], ...state.summary.levels.map((number, level) => [`cluster:${level}`, `by cluster: ${number}`])];
   select.replaceChildren(...options.map(([value, text]) => el("option", { value, text })));
-  const first = state.about.names.length || state.about.level === null ? "name" : `cluster:${state.about.level}`;
+  const first = state.summary.labels.length || state.summary.level === null ? "label" : `cluster:${state.summary.level}`;
   select.value = options.some(([value]) => value === before) ? before : first;
 }
 
 async function colourPoints() {
   const [by, level] = $("colours").value.split(":");
-  const answer = await packed(`/api/map/colours?by=${by}${level === undefined ? "" : `&level=${level}`}`);
-  if (answer?.head.generation !== generation) { // moments came or went
+  const response = await getBinary(`/api/map/colours?by=${by}${level === undefined ? "" : `&level=${level}`}`);
+  if (response?.head.generation !== generation) { // moments were added or removed
     generation = null;
     return showMap();
   }
-  points.give("code", new Uint16Array(answer.buffer, answer.start, points.count));
-  drawLegend(answer.head.legend);
+  points.setData("code", new Uint16Array(response.buffer, response.start, points.count));
+  drawLegend(response.head.legend);
   redraw();
 }
 
@@ -76,20 +78,20 @@ const isDark = () => getComputedStyle(document.documentElement).colorScheme === 
 
 function drawLegend(legend) {
   const dark = isDark();
-  const shown = legend.slice(0, 60);
   const entry = (code, text, number) => {
     const dot = el("i");
     dot.style.background = colour(code, dark);
-    return el("li", {}, el("button", { type: "button", "aria-pressed": String(code === points.only), "data-code": String(code), onclick: () => only(code) },
-      dot, el("span", { text }), el("small", { text: number === null ? "" : number.toLocaleString("en") })));
+    return el("li", {}, el("button", { type: "button", "aria-pressed": String(code === points.only), "data-code": String(code), onclick: () => highlight(code) },
+      dot, el("span", { text }), el("small", { text: number.toLocaleString("en") })));
   };
-  const entries = shown.map(({ name, cluster, moments }, code) => entry(code, name ?? `cluster ${cluster}`, moments));
+  const entries = legend.slice(0, LEGEND_ENTRIES).map(({ label, cluster, moments }, code) => entry(code, label ?? `cluster ${cluster}`, moments));
   const none = points.count - legend.reduce((sum, { moments }) => sum + moments, 0);
-  if (none > 0) entries.push(entry(NO_COLOUR, legend.length && "cluster" in legend[0] ? "smaller clusters, or none" : "not named", none));
+  if (none > 0) entries.push(entry(NO_COLOUR, legend.length && "cluster" in legend[0] ? "smaller clusters, or none" : "not labelled", none));
   $("legend").replaceChildren(...entries);
 }
 
-function only(code) {
+/** Fade all points but those of one code; a second call shows all again. */
+function highlight(code) {
   points.only = points.only === code ? -1 : code;
   for (const button of $("legend").querySelectorAll("button")) button.setAttribute("aria-pressed", String(Number(button.dataset.code) === points.only));
   redraw();
@@ -104,11 +106,12 @@ function fit() {
 }
 
 let drawing = 0;
+/** Draw once in the next frame, however often it is called before. */
 function redraw() {
   cancelAnimationFrame(drawing);
   drawing = requestAnimationFrame(() => {
     if ($("view-map").hidden || !points.code) return;
-    if (!points.shades || points.dark !== isDark()) points.paintWith(isDark());
+    if (!points.shades || points.dark !== isDark()) points.setTheme(isDark());
     points.draw(view);
     drawLasso();
   });
@@ -130,10 +133,10 @@ function drawLasso() {
     pen.closePath();
     pen.stroke();
   }
-  if (under >= 0) {
+  if (hovered >= 0) {
     pen.setLineDash([]);
     pen.beginPath();
-    pen.arc(...onCanvas([points.place[2 * under] / 65535, points.place[2 * under + 1] / 65535]), Math.max(6, points.size(view) * 0.8), 0, 7);
+    pen.arc(...onCanvas([points.position[2 * hovered] / 65535, points.position[2 * hovered + 1] / 65535]), Math.max(6, points.size(view) * 0.8), 0, 7);
     pen.stroke();
   }
 }
@@ -145,35 +148,36 @@ const onMap = (event) => {
 
 // --- hovering -------------------------------------------------------------------------------
 
-let peeking = 0;
-async function hover(event) {
-  if (!cells) return;
+let opening = 0;
+function hover(event) {
+  if (!pointGrid) return;
   const [x, y] = onMap(event);
-  const found = cells.nearest(x, y, Math.max(10, points.size(view)) / view.scale);
-  if (found === under) return;
-  under = found;
+  const found = pointGrid.nearest(x, y, Math.max(10, points.size(view)) / view.scale);
+  if (found === hovered) return;
+  hovered = found;
   drawLasso();
-  clearTimeout(peeking);
-  if (found < 0) return closePeek();
-  peeking = setTimeout(() => peek(found, event.clientX, event.clientY).catch(() => closePeek()), 90);
+  clearTimeout(opening);
+  if (found < 0) return closeHoverCard();
+  // A short delay, so that a pointer that only passes does not load every moment.
+  opening = setTimeout(() => showHovered(found, event.clientX, event.clientY).catch(() => closeHoverCard()), 90);
 }
 
-async function peek(point, x, y) {
-  const tile = await get(`/api/moments/${ids[point]}`);
-  if (point === under) openPeek(plane, tile, x, y);
+async function showHovered(point, x, y) {
+  const tile = await getJson(`/api/moments/${ids[point]}`);
+  if (point === hovered) openHoverCard(plane, tile, x, y);
 }
 
 function leave() {
-  clearTimeout(peeking);
-  under = -1;
-  closePeek();
+  clearTimeout(opening);
+  hovered = -1;
+  closeHoverCard();
   drawLasso();
 }
 
 // --- moving and the lasso -------------------------------------------------------------------
 
 const pointers = new Map();
-let moved = 0;
+let moved = 0; // pixels since the pointer went down, to tell a click from a drag
 let drawingLasso = false;
 
 function down(event) {
@@ -183,7 +187,7 @@ function down(event) {
   moved = 0;
   drawingLasso = pointers.size === 1 && (tool === "lasso" || event.shiftKey);
   if (drawingLasso) lasso = [onMap(event)];
-  closePeek();
+  closeHoverCard();
 }
 
 function move(event) {
@@ -222,57 +226,58 @@ function zoom(factor, around) {
 
 async function up(event) {
   if (!pointers.delete(event.pointerId)) return;
-  if (drawingLasso && lasso.length > 2 && moved > 20) await pickLasso();
+  if (drawingLasso && lasso.length > 2 && moved > 20) await applyLasso();
   else if (drawingLasso) clearLasso();
-  else if (moved < 6) await openUnder(event);
+  else if (moved < 6) await openAt(event);
   drawingLasso = false;
 }
 
-async function openUnder(event) {
-  under = -1;
+async function openAt(event) {
+  hovered = -1;
   const [x, y] = onMap(event);
-  const found = cells ? cells.nearest(x, y, Math.max(14, points.size(view)) / view.scale) : -1;
-  if (found >= 0) openViewer(null, await get(`/api/moments/${ids[found]}`));
+  const found = pointGrid ? pointGrid.nearest(x, y, Math.max(14, points.size(view)) / view.scale) : -1;
+  if (found >= 0) openViewer(null, await getJson(`/api/moments/${ids[found]}`));
 }
 
-async function pickLasso() {
-  const step = Math.ceil(lasso.length / 400);
+async function applyLasso() {
+  const step = Math.ceil(lasso.length / MAX_LASSO_CORNERS);
   lasso = lasso.filter((_, i) => i % step === 0).map(([x, y]) => [x, y].map((v) => Math.min(2, Math.max(-1, v))));
-  points.give("picked", cells.inside(lasso));
-  points.picking = true;
+  points.setData("inside", pointGrid.inside(lasso));
+  points.lassoed = true;
   redraw();
-  narrow({ lasso });
-  await showPicked();
+  setScope({ lasso });
+  await showLassoed();
 }
 
-async function showPicked() {
-  const answer = await post("/api/browse", { within: { where: state.within.where, lasso }, limit: PICKED_SHOWN });
-  $("map-picked").hidden = false;
-  $("map-count").textContent = count(answer.total, "moment");
-  $("map-name").disabled = answer.total === 0;
-  $("map-name").onclick = () => openNamingWithin({ where: state.within.where, lasso }, answer.total);
-  grid.show(answer.moments);
+async function showLassoed() {
+  const scope = { where: state.scope.where, lasso };
+  const response = await postJson("/api/browse", { scope, limit: LASSO_TILES });
+  $("map-lassoed").hidden = false;
+  $("map-count").textContent = count(response.total, "moment");
+  $("map-label").disabled = response.total === 0;
+  $("map-label").onclick = () => openScopeLabelling({ where: state.scope.where, lasso }, response.total);
+  grid.show(response.moments);
 }
 
 function clearLasso() {
   lasso = [];
-  points.picking = false;
-  $("map-picked").hidden = true;
+  points.lassoed = false;
+  $("map-lassoed").hidden = true;
   grid.show([]);
   redraw();
-  if (state.within.lasso.length) narrow({ lasso: [] });
+  if (state.scope.lasso.length) setScope({ lasso: [] });
 }
 
-function choose(which) {
-  tool = which;
+function chooseTool(chosen) {
+  tool = chosen;
   plane.classList.toggle("lassoing", tool === "lasso");
   plane.classList.toggle("moving", tool === "move");
-  for (const name of ["move", "lasso"]) $(`tool-${name}`).setAttribute("aria-pressed", String(name === tool));
+  for (const id of ["move", "lasso"]) $(`tool-${id}`).setAttribute("aria-pressed", String(id === tool));
 }
 
-choose("move");
-$("tool-move").addEventListener("click", () => choose("move"));
-$("tool-lasso").addEventListener("click", () => choose("lasso"));
+chooseTool("move");
+$("tool-move").addEventListener("click", () => chooseTool("move"));
+$("tool-lasso").addEventListener("click", () => chooseTool("lasso"));
 $("map-fit").addEventListener("click", fit);
 $("map-clear").addEventListener("click", clearLasso);
 $("colours").addEventListener("change", () => {
@@ -291,14 +296,14 @@ plane.addEventListener("wheel", (event) => {
 new ResizeObserver(redraw).observe(plane);
 on("theme", () => $("view-map").hidden || colourPoints());
 on("query", () => {
-  if (!state.within.lasso.length && lasso.length) clearLasso();
+  if (!state.scope.lasso.length && lasso.length) clearLasso();
 });
-for (const what of ["names", "renamed"]) {
-  on(what, async () => {
-    points.only = -1; // the codes mean other names now
+for (const kind of ["labels", "relabelled"]) {
+  on(kind, async () => {
+    points.only = -1; // the codes now belong to other labels
     if ($("view-map").hidden) return;
     fillColours();
     await colourPoints();
-    if (lasso.length) await showPicked();
+    if (lasso.length) await showLassoed();
   });
 }

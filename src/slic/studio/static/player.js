@@ -1,103 +1,100 @@
-// Videos that loop a stretch, silently, and only while they can be seen.
+// Silent videos that loop a span of a file, and are loaded only while they are visible.
 
 import { el } from "./dom.js";
-import { film, still } from "./api.js";
+import { momentUrl, thumbnailUrl } from "./api.js";
 
-const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 const tileOf = new WeakMap();
 
-const seen = new IntersectionObserver(
+const visible = new IntersectionObserver(
   (entries) => {
-    for (const { target, isIntersecting } of entries) (isIntersecting ? wake : rest)(target);
+    for (const { target, isIntersecting } of entries) (isIntersecting ? load : unload)(target);
   },
   { rootMargin: "120px" },
 );
 
-/** A silent video of a moment. It loads when it comes into view and is unloaded when it leaves. */
+/** A silent video of a moment. It loads when it becomes visible, at once if `eager`, and is unloaded when it is not. */
 export function loopingVideo(tile, { eager = false } = {}) {
-  const video = el("video", { muted: true, playsinline: true, loop: !tile.light, preload: "auto", tabindex: "-1", "aria-hidden": "true" });
+  const video = el("video", { muted: true, playsinline: true, loop: !tile.plays_in_grid, preload: "auto", tabindex: "-1", "aria-hidden": "true" });
   video.disablePictureInPicture = true;
   tileOf.set(video, tile);
-  if (tile.light) keepInside(video, tile.start, tile.end);
-  video.addEventListener("error", () => failed(video));
-  if (eager) wake(video);
-  else seen.observe(video);
+  if (tile.plays_in_grid) loopSpan(video, tile.start, tile.end);
+  video.addEventListener("error", () => replaceFailed(video));
+  if (eager) load(video);
+  else visible.observe(video);
   return video;
 }
 
-/** Play [start, end] of a longer video again and again; returns how to change the stretch. */
-export function keepInside(video, start, end) {
-  const inside = { start, end };
+/** Loop [start, end] of a longer video. Returns the span, which may be changed while it plays. */
+export function loopSpan(video, start, end) {
+  const span = { start, end };
   const check = () => {
-    if (video.currentTime >= inside.end - 0.02 || video.currentTime < inside.start - 0.2 || video.ended) {
+    if (video.currentTime >= span.end - 0.02 || video.currentTime < span.start - 0.2 || video.ended) {
       const wasPlaying = !video.paused || video.ended || video.dataset.playing === "1";
-      video.currentTime = inside.start;
+      video.currentTime = span.start;
       if (wasPlaying) play(video);
     }
   };
   video.addEventListener("timeupdate", check);
   video.addEventListener("ended", check);
+  // A browser also pauses at the end of a #t= fragment.
   video.addEventListener("pause", () => video.dataset.playing === "1" && check());
-  if (video.requestVideoFrameCallback) {
+  if (video.requestVideoFrameCallback) { // timeupdate comes only four times a second
     const frame = () => {
       check();
       if (video.isConnected || video.dataset.playing === "1") video.requestVideoFrameCallback(frame);
     };
     video.requestVideoFrameCallback(frame);
   }
-  return inside;
+  return span;
 }
 
 export function play(video) {
   video.dataset.playing = "1";
-  video.play().catch(() => {}); // broken off by an unload, or not allowed before a click
+  video.play().catch(() => {}); // unloaded meanwhile, or not allowed before the first click
 }
 
-export function pause(video) {
+function pause(video) {
   video.dataset.playing = "0";
   video.pause();
 }
 
-export const toggle = (video) => (video.dataset.playing === "1" ? pause : play)(video);
+export const togglePlaying = (video) => (video.dataset.playing === "1" ? pause : play)(video);
 
-export function forget(root) {
+/** Unload the videos in an element that is about to be removed. */
+export function releaseVideos(root) {
   for (const video of root.querySelectorAll("video")) {
-    seen.unobserve(video);
-    rest(video);
+    visible.unobserve(video);
+    unload(video);
   }
 }
 
-/** Stop what is still loading: a browser has six connections, and what comes next needs one. */
+/** Stop the videos that are still loading. A browser has six connections, and the next request needs one. */
 export function stopLoading(root) {
-  for (const video of root.querySelectorAll("video")) if (video.readyState < 2) rest(video);
+  for (const video of root.querySelectorAll("video")) if (video.readyState < 2) unload(video);
 }
 
-function wake(video) {
+function load(video) {
   const tile = tileOf.get(video);
   if (!video.src) {
-    if (!tile.light) video.poster = still(tile);
-    video.src = film(tile);
+    if (!tile.plays_in_grid) video.poster = thumbnailUrl(tile);
+    video.src = momentUrl(tile);
   }
-  if (!calm.matches) play(video);
+  if (!reducedMotion.matches) play(video);
 }
 
-function rest(video) {
+function unload(video) {
   pause(video);
   if (video.src) {
     video.removeAttribute("src");
-    video.load();
+    video.load(); // closes the connection
   }
 }
 
-function failed(video) {
-  if (!video.getAttribute("src")) return;
+function replaceFailed(video) {
+  if (!video.getAttribute("src")) return; // unloaded, which is an error to the browser too
   const tile = tileOf.get(video);
-  if (tile.light) { // the browser does not play it after all: a film does
-    const instead = loopingVideo({ ...tile, light: false });
-    seen.unobserve(video);
-    video.replaceWith(instead);
-  } else {
-    seen.unobserve(video);
-    video.replaceWith(el("p", { class: "gone", text: "This file cannot be shown; it may have been moved." }));
-  }
+  visible.unobserve(video);
+  if (tile.plays_in_grid) video.replaceWith(loopingVideo({ ...tile, plays_in_grid: false })); // as a preview
+  else video.replaceWith(el("p", { class: "gone", text: "This file cannot be played. It may have been moved." }));
 }

@@ -1,37 +1,41 @@
-// What the page knows, and who is told when it changes.
+// The state of the page, and the listeners to its changes.
 
 export const state = {
-  about: null,
-  like: [], // tiles, as the studio tells of moments
+  summary: null, // what /api/summary returned
+  like: [], // tiles: moments as the studio describes them
   unlike: [],
-  clip: null, // { upload, start, end, title }
-  within: { where: "", lasso: [], cluster: null },
+  upload: null, // { key, start, end }
+  scope: { where: "", lasso: [], cluster: null },
   clusterTitle: "",
   selected: new Map(), // moment -> tile
 };
 
-const told = new Map();
+const listeners = new Map();
 
-/** Call `listener` whenever `what` changes: "query", "selected", "names", "view". */
-export function on(what, listener) {
-  told.set(what, [...(told.get(what) ?? []), listener]);
+/**
+ * Call `listener` after every change of a kind:
+ * "query" (examples or scope), "selected", "summary", "theme",
+ * "labels" (of moments in sight, already redrawn) or "relabelled" (of any moments).
+ */
+export function on(kind, listener) {
+  listeners.set(kind, [...(listeners.get(kind) ?? []), listener]);
 }
 
-export function changed(what, ...details) {
-  for (const listener of told.get(what) ?? []) listener(...details);
+export function changed(kind) {
+  for (const listener of listeners.get(kind) ?? []) listener();
 }
 
 export const isLiked = (moment) => state.like.some((tile) => tile.moment === moment);
 export const isUnliked = (moment) => state.unlike.some((tile) => tile.moment === moment);
 
-/** Like or unlike moments; doing it again takes it back. */
-export function judge(tiles, kind) {
+/** Make moments positive ("like") or negative ("unlike") examples, or remove them if all of them are. */
+export function toggleExamples(tiles, kind) {
   const other = kind === "like" ? "unlike" : "like";
   const moments = new Set(tiles.map((tile) => tile.moment));
-  const had = state[kind].filter((tile) => moments.has(tile.moment)).length === tiles.length;
+  const all = state[kind].filter((tile) => moments.has(tile.moment)).length === tiles.length;
   state[other] = state[other].filter((tile) => !moments.has(tile.moment));
   state[kind] = state[kind].filter((tile) => !moments.has(tile.moment));
-  if (!had) state[kind] = [...state[kind], ...tiles];
+  if (!all) state[kind] = [...state[kind], ...tiles];
   changed("query");
 }
 
@@ -48,9 +52,9 @@ export function clearSelection() {
   changed("selected");
 }
 
-/** What is searched by: the clip and the likes, or nothing. */
-export function query() {
+/** The body of a search request; without examples there is nothing to search for. */
+export function searchRequest() {
   const like = state.like.map(({ moment }) => ({ moment }));
-  if (state.clip) like.unshift({ upload: state.clip.upload, start: state.clip.start, end: state.clip.end });
-  return { like, unlike: state.unlike.map(({ moment }) => ({ moment })), within: state.within };
+  if (state.upload) like.unshift({ upload: state.upload.key, start: state.upload.start, end: state.upload.end });
+  return { like, unlike: state.unlike.map(({ moment }) => ({ moment })), scope: state.scope };
 }

@@ -1,4 +1,4 @@
-// Before anything is painted: the theme chosen earlier, if one was.
+// Apply the saved theme before the first paint; a module would run too late.
 "use strict";
-const chosenTheme = localStorage.getItem("slic-theme");
-if (chosenTheme) document.documentElement.dataset.theme = chosenTheme;
+const savedTheme = localStorage.getItem("slic-theme");
+if (savedTheme) document.documentElement.dataset.theme = savedTheme;

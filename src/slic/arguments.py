@@ -1,0 +1,79 @@
+"""Check the arguments that a recipe or a file gives to a part."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
+
+from slic.errors import RecipeError
+
+
+def require(holds: bool, name: str, value: object, rule: str) -> None:
+    """Raise a RecipeError unless a constructor argument follows its rule.
+
+    Args:
+        holds: Whether it does. Write ranges so that NaN does not hold, such as ``0 < x < inf``.
+        name: Name of the argument.
+        value: Value of the argument.
+        rule: Ends the sentence "it must be ...".
+    """
+    if not holds:
+        raise RecipeError(f"{name} is {value}, but it must be {rule}.")
+
+
+def argument_names(part: Callable[..., Any], *, skip: Collection[str] = ()) -> list[str] | None:
+    """Return the names of the arguments of a part; None if it takes any (``**arguments``)."""
+    parameters = inspect.signature(part).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return None
+    return [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL and p.name not in skip]
+
+
+def parse_arguments(
+    part: Callable[..., Any], values: Mapping[str, Any], *, key: str, skip: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return the arguments of a part in their declared types; absent ones get their default.
+
+    Args:
+        part: A class or a function with typed arguments.
+        values: Arguments as a YAML or JSON file, or the command line, gives them.
+        key: Name of the part in messages: ``"loss"`` gives ``loss.margin``.
+        skip: Arguments that are not settings, because the caller fills them in.
+
+    Raises:
+        RecipeError: An argument is unknown or has another type.
+    """
+    known = argument_names(part, skip=skip)
+    for name in values:
+        if known is not None and name not in known:
+            raise unknown_key(f"{key}.{name}", [f"{key}.{other}" for other in known])
+    if known == []:  # jsonargparse cannot parse a part without arguments
+        return {}
+    parser = ArgumentParser(exit_on_error=False)
+    if isinstance(part, type):
+        parser.add_class_arguments(part, key, skip=set(skip), instantiate=False)
+    else:
+        parser.add_function_arguments(part, key, skip=set(skip))
+    try:
+        parsed = parser.parse_object({key: dict(values)})[key]
+    except ArgumentError as error:
+        raise RecipeError(f"a setting cannot be read: {one_line(error)}") from error
+    return dict(parsed.as_dict() if isinstance(parsed, Namespace) else parsed)
+
+
+def unknown_key(key: str, known: Collection[str], *, what: str = "setting") -> RecipeError:
+    """Return the error for a key that does not exist; it names the nearest known one."""
+    by_last_word = {name.split(".")[-1]: name for name in known}
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5) or [
+        by_last_word[word]
+        for word in difflib.get_close_matches(key.split(".")[-1], by_last_word, n=1, cutoff=0.5)
+    ]
+    hint = f" The nearest known is {near[0]!r}." if near else f" Known: {', '.join(known)}."
+    return RecipeError(f"unknown {what} {key!r}.{hint}")
+
+
+def one_line(error: Exception) -> str:
+    """Return the message of an error without line breaks."""
+    return " ".join(str(error).split())

@@ -1,0 +1,163 @@
+"""``slic pretrain``: learn an encoder from unlabelled videos."""
+
+import sys
+from argparse import SUPPRESS, Action, ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slic.cli.common import (
+    Verbs,
+    format_command,
+    is_main_process,
+    keep_freed_memory,
+    labels_argument,
+    open_catalog,
+    open_labelled,
+    print_error,
+    print_next_command,
+    print_refused,
+    videos_argument,
+)
+from slic.errors import CatalogError, CheckpointError
+
+if TYPE_CHECKING:
+    from slic.datasets import Labels
+    from slic.evaluation.scoring import LabelObserver
+    from slic.videos.catalog import Catalog
+
+
+class _HelpWithSettings(Action):
+    """``--help``: the arguments, then every setting of a recipe."""
+
+    def __call__(self, parser: ArgumentParser, *_: object) -> None:
+        """Print both and exit."""
+        from slic.cli.settings_help import settings_help
+
+        parser.print_help()
+        print(f"\n{settings_help()}")
+        parser.exit()
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add ``pretrain``."""
+    verb = verbs.add_parser(
+        "pretrain",
+        help="learn an encoder from unlabelled videos",
+        description="Learn an encoder from unlabelled videos. Settings of the recipe follow as "
+        "--section.key=value, for example --train.epochs=100 --loss.name=triplet.",
+        add_help=False,
+    )
+    verb.add_argument(
+        "-h", "--help", action=_HelpWithSettings, nargs=0, default=SUPPRESS,
+        help="show this message and all settings, and exit",
+    )  # fmt: skip
+    verb.set_defaults(verb=pretrain)
+    videos_argument(verb)
+    verb.add_argument("--recipe", help="name or YAML file (default: best)")
+    verb.add_argument("--out", type=Path, default=Path("run"), help="run folder (default: run)")
+    verb.add_argument("--resume", action="store_true", help="continue the run in --out")
+    verb.add_argument(
+        "--print_config", action="store_true", help="print the recipe with all settings, and exit"
+    )
+    verb.add_argument("--split", help="train on this split of --labels only")
+    labels_argument(
+        verb, required=False, use=": to log the agreement of clusters and labels, and for --split"
+    )
+
+
+def pretrain(arguments: Namespace) -> None:
+    """Learn an encoder."""
+    from slic.pretraining import StopRequested
+    from slic.pretraining import pretrain as run
+    from slic.recipe import load_recipe
+
+    recipe = load_recipe(_recipe_source(arguments), arguments.settings)
+    if arguments.print_config:
+        _print_config(recipe)
+        return
+    catalog, labels = _catalog_and_labels(arguments)
+    if is_main_process():
+        print_refused(catalog.refused, file=sys.stderr)
+    if arguments.split:
+        catalog.require_usable()  # a split does not know which videos were refused
+        catalog = _videos_of_split(catalog, labels, arguments.split)
+    observer = _observer(labels) if labels else None
+    keep_freed_memory()
+    try:
+        result = run(
+            catalog, out=arguments.out, recipe=recipe, resume=arguments.resume, observer=observer
+        )
+    except StopRequested:
+        sys.exit(
+            print_error(f"stopped and saved. Continue with: {_resume_command(arguments)}", 130)
+        )
+    if is_main_process():
+        print(f"{result.encoder}: encoder after {result.steps} steps, {result.seconds:.0f} s.")
+        print_next_command("index", arguments.videos, "--encoder", result.encoder, "--out", "index")
+
+
+def _recipe_source(arguments: Namespace) -> str | Path:
+    """Return the recipe to load: that of a resumed run, unless the user gives another."""
+    out: Path = arguments.out
+    if not arguments.resume:
+        _refuse_used_folder(out)
+        return arguments.recipe or "best"
+    if not (out / "recipe.yaml").exists():
+        raise CheckpointError(f"{out}: there is no run to resume; leave --resume out.")
+    if arguments.settings or arguments.recipe:
+        return arguments.recipe or "best"
+    return out / "recipe.yaml"
+
+
+def _refuse_used_folder(out: Path) -> None:
+    """Say which options help before the videos are scanned."""
+    if (out / "recipe.yaml").exists():
+        raise CheckpointError(
+            f"{out}: a run is already here; continue it with --resume, or choose another --out."
+        )
+
+
+def _observer(labels: "Labels") -> "LabelObserver":
+    from slic.evaluation.scoring import LabelObserver
+
+    return LabelObserver(labels)
+
+
+def _print_config(recipe: Any) -> None:
+    import yaml
+
+    print(yaml.safe_dump(recipe.to_dict(), sort_keys=False), end="")
+
+
+def _resume_command(arguments: Namespace) -> str:
+    """Return the command that continues a stopped run."""
+    words: list[object] = ["pretrain", arguments.videos, "--out", arguments.out, "--resume"]
+    for option in ("labels", "annotations", "split"):
+        if value := getattr(arguments, option):
+            words += [f"--{option}", value]
+    return format_command(*words)
+
+
+def _catalog_and_labels(arguments: Namespace) -> tuple["Catalog", "Labels | None"]:
+    if not arguments.labels:
+        if arguments.annotations:
+            raise CatalogError("--annotations needs --labels, which name the data set.")
+        return open_catalog(arguments.videos, None), None
+    return open_labelled(
+        arguments.videos, labels=arguments.labels, annotations=arguments.annotations, workers=None
+    )
+
+
+def _videos_of_split(catalog: "Catalog", labels: "Labels | None", name: str) -> "Catalog":
+    """Return the videos of a split that are there."""
+    if labels is None:
+        raise CatalogError("--split needs --labels, which say which videos are in it.")
+    listed: Sequence[str] = labels.ids(name)
+    there = {video.id for video in catalog}
+    if not (ids := [video_id for video_id in listed if video_id in there]):
+        raise CatalogError(
+            f"{catalog.root}: none of the {len(listed)} videos of split {name!r} is there; "
+            f"the first is {listed[0]!r}."
+        )
+    return catalog.subset(ids)

@@ -1,0 +1,108 @@
+"""What a backbone is, and which clips it takes."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from slic.arguments import require
+
+MIN_CLIP_SIZE = 16
+"""Pixels. Smaller clips vanish in the strides of every 3D network."""
+
+FILLED_IN = {"clip", "input_channels"}
+"""Constructor arguments of a backbone that are not settings."""
+
+Rgb = tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSpec:
+    """The clips that a backbone takes; the defaults are the paper's.
+
+    Attributes:
+        frames: Number of frames of a clip, at least 2.
+        stride: Distance between two frames of a clip, in video frames.
+        size: Height and width of a clip, in pixels.
+        mean: Per-channel RGB mean used for normalisation, in [0, 1].
+        std: Per-channel RGB standard deviation used for normalisation, above 0.
+
+    Raises:
+        RecipeError: A value is out of its range.
+    """
+
+    frames: int = 16
+    stride: int = 1
+    size: int = 128
+    mean: Rgb = (0.5, 0.5, 0.5)
+    std: Rgb = (0.5, 0.5, 0.5)
+
+    def __post_init__(self) -> None:
+        require(self.frames >= 2, "frames", self.frames, "at least 2")
+        require(self.stride >= 1, "stride", self.stride, "at least 1")
+        require(self.size >= MIN_CLIP_SIZE, "size", self.size, f"at least {MIN_CLIP_SIZE} pixels")
+        require(all(map(math.isfinite, self.mean)), "mean", self.mean, "three finite numbers")
+        in_range = all(0 < x < math.inf for x in self.std)
+        require(in_range, "std", self.std, "three finite numbers above 0")
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """A `torch.nn.Module` that turns clips into feature vectors.
+
+    The constructor takes the keyword argument ``clip`` (a `ClipSpec`) and keyword arguments of its
+    own, which are the keys of the section ``backbone`` of a recipe.
+
+    Attributes:
+        version: Raise it when a change of the code computes other features from the same weights.
+            It is part of the encoder's fingerprint, and encoders of other versions are refused.
+        feature_size: Length of a feature vector.
+        clip: The clips that it takes.
+        modalities: What the clips may show: ``"rgb"``, ``"flow"`` or both.
+    """
+
+    version: int
+    feature_size: int
+    clip: ClipSpec
+    modalities: tuple[str, ...]
+
+    def __call__(self, clips: Float[Tensor, "b 3 t h w"], /) -> Float[Tensor, "b f"]:
+        """Return one feature vector per clip.
+
+        Args:
+            clips: Pixels, normalised with the mean and standard deviation of ``clip``.
+        """
+        ...
+
+
+@runtime_checkable
+class HidesMeanFrame(Protocol):
+    """A backbone that can subtract a share of the mean frame from its clips.
+
+    Attributes:
+        mean_frame_weight: Share of the mean frame that stays in the clips, in [0, 1]. It is saved
+            with the encoder as a constructor argument.
+    """
+
+    mean_frame_weight: float
+
+
+def subtract_mean_frame(
+    clips: Float[Tensor, "b 3 t h w"], *, weight: float
+) -> Float[Tensor, "b 3 t h w"]:
+    """Subtract the share ``1 - weight`` of each clip's mean over time.
+
+    With weight 0, everything that does not move becomes grey.
+    """
+    if weight >= 1.0:
+        return clips
+    return clips - (1.0 - weight) * clips.mean(dim=2, keepdim=True)
+
+
+def current_arguments(backbone: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the constructor arguments that rebuild a backbone as it is now."""
+    if isinstance(backbone, HidesMeanFrame):
+        return arguments | {"mean_frame_weight": backbone.mean_frame_weight}
+    return arguments

@@ -1,0 +1,170 @@
+"""Build the parts of a run from its recipe."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from slic.clips.flow_store import missing_flow_advice, open_flow_store
+from slic.clips.loader import batch_loader
+from slic.clips.reader import ClipReader, read_size
+from slic.clips.sampler import TripletSampler
+from slic.clips.spans import extent
+from slic.clips.triplets import TripletDataset
+from slic.devices import native_precision
+from slic.embeddings import Precision
+from slic.models.encoder import EncoderConfig, VideoEncoder
+from slic.pretraining.compat import COMPAT
+from slic.pretraining.distributed import Processes
+from slic.pretraining.loop import Run
+from slic.pretraining.objective import Objective
+from slic.pretraining.optimizer_step import SafeOptimizer
+from slic.pretraining.rounds import ClusteringRounds
+from slic.pretraining.state import TrainingState
+from slic.recipe import Recipe
+from slic.videos.catalog import Catalog
+
+_log = logging.getLogger("slic")
+
+
+def resolve_precision(recipe: Recipe, device: torch.device) -> Recipe:
+    """Return the recipe with ``train.precision`` replaced where it is ``"auto"``."""
+    return replace(recipe, train=replace(recipe.train, precision=precision_of(recipe, device)))
+
+
+def precision_of(recipe: Recipe, device: torch.device) -> Precision:
+    """Return the precision of a recipe on a device."""
+    named = recipe.train.precision
+    return native_precision(device) if named == "auto" else named
+
+
+def build_encoder(recipe: Recipe) -> VideoEncoder:
+    """Return the encoder of a recipe with random weights that depend only on its seed.
+
+    Raises:
+        RecipeError: An argument of the backbone is out of its range.
+    """
+    config = EncoderConfig(
+        backbone=recipe.backbone.name,
+        arguments=recipe.backbone.arguments,
+        head=recipe.head,
+        clip=recipe.clip,
+        modalities=("rgb", "flow") if recipe.sampling.flow_probability else ("rgb",),
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.train.seed)
+        return VideoEncoder(config)
+
+
+def build_reader(recipe: Recipe, catalog: Catalog, *, warn: bool = False) -> ClipReader:
+    """Return the reader of clips, with optical flow that was computed before.
+
+    Args:
+        recipe: The recipe.
+        catalog: The videos.
+        warn: Warn if flow that is slow to compute, or that should be in a folder, is missing.
+
+    Raises:
+        CatalogError: A folder of extracted flow lacks a video.
+        RecipeError: The flow folder does not exist or does not fit the recipe.
+    """
+    clip, flow = recipe.clip, COMPAT[recipe.compat].flow(recipe.flow)
+    folder = Path(flow.folder) if flow.folder else None
+    size = read_size(clip.size)
+    store = (
+        open_flow_store(folder, catalog, flow=flow, size=size, stride=clip.stride)
+        if recipe.uses_flow
+        else None
+    )
+    if warn and store:
+        advice = missing_flow_advice(store, catalog, named=folder is not None)
+        if advice:
+            _log.warning(advice)
+    return ClipReader(
+        frames=clip.frames, stride=clip.stride, size=clip.size, flow=flow, store=store
+    )
+
+
+def build_run(recipe: Recipe, catalog: Catalog, processes: Processes, *, progress: bool) -> Run:
+    """Return the parts of a run, before its first step.
+
+    Args:
+        recipe: The recipe.
+        catalog: The training videos.
+        processes: The processes of the run.
+        progress: Whether rounds show a progress bar.
+
+    Raises:
+        RecipeError: A setting is out of its range.
+    """
+    compat, train = COMPAT[recipe.compat], recipe.train
+    encoder = processes.place(build_encoder(recipe))
+    optimizer = recipe.build("optimizer", parameters=encoder.parameters())
+    reader = build_reader(recipe, catalog, warn=processes.is_main)
+    dataset = TripletDataset(
+        catalog,
+        reader,
+        recipe.augmentation,
+        flow_probability=recipe.sampling.flow_probability,
+        second_view=recipe.temporal.weight > 0,
+        seed=train.seed,
+        place_pair=compat.place_pair,
+    )
+    sampler = TripletSampler(
+        len(catalog),
+        batch_size=train.batch_size,
+        same_video_probability=recipe.sampling.same_video_probability,
+        seed=train.seed,
+        reciprocal_positives=recipe.sampling.reciprocal_positives,
+        rank=processes.rank,
+        world=processes.count,
+    )
+    precision = precision_of(recipe, processes.device)
+    rounds = ClusteringRounds(
+        clusterer=compat.wrap_clusterer(recipe.build("clustering")),
+        options=recipe.rounds,
+        catalog=catalog,
+        reader=reader,
+        processes=processes,
+        seed=train.seed,
+        workers=train.workers,
+        precision=precision,
+        progress=progress,
+    )
+    return Run(
+        encoder=encoder,
+        optimizer=SafeOptimizer(
+            encoder,
+            optimizer,
+            learning_rate=optimizer.param_groups[0]["lr"],
+            schedule=recipe.build("schedule"),
+        ),
+        objective=Objective(recipe.build("loss"), recipe.temporal),
+        rounds=rounds,
+        sampler=sampler,
+        loader=batch_loader(dataset, sampler, workers=train.workers),
+        processes=processes,
+        state=TrainingState(epochs=train.epochs),
+        precision=precision,
+        seed=train.seed,
+    )
+
+
+def advice_for(recipe: Recipe, catalog: Catalog, run: Run) -> list[str]:
+    """Return warnings about videos shorter than a clip, and about a run that is all warm-up."""
+    clip, messages = recipe.clip, []
+    least = extent(clip.frames, clip.stride)
+    if short := sum(video.frames < least for video in catalog):
+        messages.append(
+            f"{short} of {len(catalog)} videos have fewer than the {least} frames of a clip; their "
+            "clips repeat the last frame. Lower clip.frames or clip.stride, or leave them out."
+        )
+    warmup = recipe.schedule.arguments.get("warmup_steps", 0)
+    if run.total_steps <= warmup:
+        messages.append(
+            f"the whole run has {run.total_steps} steps, and the learning rate rises for {warmup}: "
+            f"that is hardly any training. Raise train.epochs (now {recipe.train.epochs}, of "
+            f"{run.sampler.steps} steps each)."
+        )
+    return messages

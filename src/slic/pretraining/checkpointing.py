@@ -1,0 +1,99 @@
+"""Save a run: at the end of each epoch, every ten minutes, and when it is asked to stop."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from slic.callbacks import Callback
+from slic.pretraining.folder import RunFolder
+from slic.pretraining.loop import Run, StepResult
+from slic.pretraining.run_log import RunLog
+from slic.pretraining.state import load_state, save_state
+from slic.runs import StopRequested
+
+SAVE_INTERVAL_SECONDS = 600.0
+"""An epoch of a large set takes long; a kill loses at most this much work."""
+
+
+class Checkpointer(Callback):
+    """Writes the checkpoints of a run; it must be the last callback, because it ends the run.
+
+    Args:
+        folder: The run folder.
+        log: Its records are complete up to a checkpoint.
+        ids: The training videos.
+        stop_requested: Tells whether the user asked this process to stop.
+        snapshot_every_epochs: Keep the encoder every so many epochs; 0 keeps none.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        log: RunLog,
+        *,
+        ids: Sequence[str],
+        stop_requested: Callable[[], bool],
+        snapshot_every_epochs: int = 0,
+    ) -> None:
+        self.folder = folder
+        self.log = log
+        self.ids = ids
+        self.stop_requested = stop_requested
+        self.snapshot_every_epochs = snapshot_every_epochs
+        self._saved = time.monotonic()
+
+    def on_step_end(self, run: Run, result: StepResult) -> None:  # noqa: ARG002 (an event)
+        """Save if it is time to, or if any process was asked to stop.
+
+        Raises:
+            StopRequested: The run was asked to stop, and is saved.
+        """
+        stop = run.processes.any_at_step(self.stop_requested(), run.state.step)
+        if stop or time.monotonic() - self._saved > SAVE_INTERVAL_SECONDS:
+            self.save(run)
+        if stop:
+            raise StopRequested
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Keep a snapshot if one is due, then save."""
+        every = self.snapshot_every_epochs
+        if every and run.state.epoch % every == 0 and run.processes.is_main:
+            run.encoder.save_pretrained(self.folder.snapshot(run.state.step))
+        self.save(run)
+
+    def save(self, run: Run) -> None:
+        """Write the checkpoint; the log then holds every step before it.
+
+        Raises:
+            WriteError: The file cannot be written. The former checkpoint stays.
+        """
+        self.log.flush(run)
+        self._saved = time.monotonic()
+        if run.processes.is_main:
+            save_state(
+                self.folder.checkpoint,
+                run.state,
+                encoder=run.encoder,
+                optimizer=run.optimizer.optimizer,
+                ids=self.ids,
+                processes=run.processes.count,
+            )
+
+
+def restore(run: Run, folder: RunFolder, *, ids: Sequence[str]) -> None:
+    """Go back to the checkpoint of a run, if there is one; later records are dropped.
+
+    Raises:
+        CheckpointError: The checkpoint is damaged or belongs to another run.
+    """
+    state = run.state
+    if folder.checkpoint.exists():
+        load_state(
+            folder.checkpoint,
+            state,
+            encoder=run.encoder,
+            optimizer=run.optimizer.optimizer,
+            ids=ids,
+            processes=run.processes.count,
+        )
+    if run.processes.is_main:
+        folder.rewind_log(epoch=state.epoch, step=state.step, mid_epoch=state.batch > 0)

@@ -1,0 +1,77 @@
+"""The method, and the oddities of the authors' code that a reproduction may depend on.
+
+A recipe chooses one by ``compat``. DESIGN of the differences: docs/method.md.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from slic.clips.flow import FlowOptions
+from slic.clips.spans import PairPlacement, extent, official_placement, random_placement
+from slic.clustering.base import Clusterer, PseudoLabels
+from slic.models.backbones import ClipSpec
+from slic.videos.catalog import Catalog
+
+_log = logging.getLogger("slic")
+
+
+class ShiftedClusterer:
+    """Gives each video the pseudo-label of the video before it, as the authors' code does.
+
+    Args:
+        clusterer: Makes the pseudo-labels.
+    """
+
+    def __init__(self, clusterer: Clusterer) -> None:
+        self.clusterer = clusterer
+        self.needs_embeddings = getattr(clusterer, "needs_embeddings", True)
+
+    def __call__(self, x: Float[np.ndarray, "n d"], *, seed: int) -> PseudoLabels:
+        """Return the shifted pseudo-labels."""
+        return self.clusterer(x, seed=seed).shifted()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compat:
+    """What differs between the method and the authors' code.
+
+    Attributes:
+        select_videos: Returns the videos to train on.
+        place_pair: Chooses the frames of anchor and positive.
+        wrap_clusterer: Returns the clusterer to use.
+        flow: Returns how optical flow is drawn.
+    """
+
+    select_videos: Callable[[Catalog, ClipSpec], Catalog]
+    place_pair: PairPlacement
+    wrap_clusterer: Callable[[Clusterer], Clusterer]
+    flow: Callable[[FlowOptions], FlowOptions]
+
+
+def _videos_of_two_clips(catalog: Catalog, clip: ClipSpec) -> Catalog:
+    """Leave out the videos that are too short for two clips, and report their number."""
+    least = 2 * extent(clip.frames, clip.stride)
+    kept = catalog.subset([video.id for video in catalog if video.frames >= least])
+    if short := len(catalog) - len(kept):
+        _log.warning("%d videos with fewer than %d frames are left out (compat).", short, least)
+    return kept
+
+
+COMPAT: dict[str, Compat] = {
+    "none": Compat(
+        select_videos=lambda catalog, _: catalog,
+        place_pair=random_placement,
+        wrap_clusterer=lambda clusterer: clusterer,
+        flow=lambda options: options,
+    ),
+    "official": Compat(
+        select_videos=_videos_of_two_clips,
+        place_pair=official_placement,
+        wrap_clusterer=ShiftedClusterer,
+        flow=lambda options: replace(options, as_picture=True),
+    ),
+}

@@ -1,0 +1,152 @@
+"""The method of the paper as a loop: embed, cluster, train (docs/method.md)."""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Generator, Tensor
+
+from slic.callbacks import CallbackList
+from slic.clips.loader import WorkerLoader
+from slic.clips.sampler import TripletSampler
+from slic.clips.triplets import TripletSample
+from slic.clustering.base import PseudoLabels
+from slic.embeddings import Precision
+from slic.models.encoder import VideoEncoder, to_input
+from slic.pretraining.distributed import Processes
+from slic.pretraining.objective import LossTerms, Objective
+from slic.pretraining.optimizer_step import SafeOptimizer
+from slic.pretraining.rounds import ClusteringRounds
+from slic.pretraining.state import TrainingState
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step gives to the callbacks.
+
+    Attributes:
+        terms: The losses, on the device.
+        skipped: Whether the step was skipped because a number was not finite, on the device.
+        batch: The samples of this process.
+        learning_rate: Of the step.
+    """
+
+    terms: LossTerms
+    skipped: Tensor
+    batch: TripletSample
+    learning_rate: float
+
+
+@dataclass(kw_only=True)
+class Run:
+    """The parts of a run.
+
+    Attributes:
+        encoder: The encoder that is trained.
+        optimizer: Changes the weights.
+        objective: The loss.
+        rounds: Embeds and clusters the videos.
+        sampler: Chooses the videos of each batch and their positives.
+        loader: Decodes the batches of the sampler.
+        processes: The processes that take part.
+        callbacks: Called between the steps.
+        state: Where the run stands.
+        precision: Precision of the forward passes.
+        seed: Seed of the run.
+    """
+
+    encoder: VideoEncoder
+    optimizer: SafeOptimizer
+    objective: Objective
+    rounds: ClusteringRounds
+    sampler: TripletSampler
+    loader: WorkerLoader[TripletSample]
+    processes: Processes
+    state: TrainingState
+    precision: Precision
+    seed: int
+    callbacks: CallbackList = field(default_factory=CallbackList)
+
+    @property
+    def total_steps(self) -> int:
+        """Number of steps of the whole run."""
+        return self.sampler.steps * self.state.epochs
+
+
+def train(run: Run) -> None:
+    """Train from where the run stands to its end.
+
+    Every few epochs the videos are clustered by their embeddings; the cluster of a video is its
+    pseudo-label until the next round. Each step embeds anchors, positives and second views, and
+    lowers the instance loss and the temporal loss.
+
+    Raises:
+        StopRequested: A callback stopped the run.
+        TrainingError: Too many steps in a row were not finite.
+        VideoError: A video can no longer be read.
+    """
+    state, callbacks = run.state, run.callbacks
+    model = run.processes.wrap(run.encoder)
+    run.encoder.train()
+    callbacks.on_start(run)
+    for epoch in state.remaining_epochs():
+        if state.batch == 0 and run.rounds.due(epoch):
+            callbacks.on_round_begin(run)
+            previous = state.pseudo_labels
+            state.pseudo_labels = run.rounds.cluster(run.encoder, first=previous is None)
+            callbacks.on_clustered(run, previous)
+        callbacks.on_epoch_begin(run)
+        for batch in epoch_batches(run):
+            train_step(run, model, batch)
+        state.count_epoch()
+        callbacks.on_epoch_end(run)
+    callbacks.on_end(run)
+
+
+def train_step(run: Run, model: torch.nn.Module, batch: TripletSample) -> None:
+    """Make one step: embed the views, compute the loss over all processes, change the weights."""
+    run.callbacks.on_step_begin(run)
+    learning_rate = run.optimizer.start_step(run.state.step, run.total_steps)
+    z = embed_views(run, model, batch.clips)
+    terms = run.objective(
+        run.processes.gather_with_gradient(z),
+        run.processes.gather(labels_of(run, batch.video)),
+        step_generator(run),
+    )
+    skipped = run.optimizer.step(terms.total)
+    run.state.count_step()
+    run.callbacks.on_step_end(run, StepResult(terms, skipped, batch, learning_rate))
+
+
+def epoch_batches(run: Run) -> WorkerLoader[TripletSample]:
+    """Return the remaining batches of the epoch; they depend on seed, epoch and pseudo-labels."""
+    run.sampler.start(run.state.epoch, _labels(run), first_step=run.state.batch)
+    return run.loader
+
+
+def embed_views(
+    run: Run, model: torch.nn.Module, clips: UInt8[Tensor, "b views t s s 3"]
+) -> Float[Tensor, "b views d"]:
+    """Return the embeddings of the views of each sample."""
+    device = run.processes.device
+    pixels = clips.flatten(0, 1).to(device, non_blocking=True)
+    with torch.autocast(device.type, torch.bfloat16, enabled=run.precision == "bf16"):
+        z: Tensor = model(to_input(pixels)).float()
+    return z.view(*clips.shape[:2], -1)
+
+
+def labels_of(run: Run, videos: Tensor) -> Tensor:
+    """Return the pseudo-labels of videos, given by their positions in the catalog."""
+    labels = torch.as_tensor(_labels(run).labels)[videos]
+    return labels.to(run.processes.device, non_blocking=True)
+
+
+def step_generator(run: Run) -> Generator:
+    """Return the random numbers of this step; they depend on the seed and the step only."""
+    seed = (run.seed * 1_000_003 + run.state.step) % 2**63
+    return Generator(run.processes.device).manual_seed(seed)
+
+
+def _labels(run: Run) -> PseudoLabels:
+    assert run.state.pseudo_labels is not None, "the first round comes before the first batch"
+    return run.state.pseudo_labels

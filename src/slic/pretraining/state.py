@@ -1,0 +1,151 @@
+"""Where a run stands, and the checkpoint that holds it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from slic.clustering.base import PseudoLabels
+from slic.errors import CheckpointError, FormatError
+from slic.models.encoder import VideoEncoder, load_exactly
+from slic.runs import load_checkpoint, save_checkpoint
+
+CHECKPOINT_FORMAT = 1
+"""Version of a checkpoint. Raise it when the meaning of a field changes (docs/formats.md)."""
+_FIELDS = {
+    "format", "epoch", "batch", "step", "pseudo_labels", "encoder", "optimizer", "videos",
+    "processes", "skipped_in_a_row", "spread",
+}  # fmt: skip
+
+
+@dataclass
+class TrainingState:
+    """Where a run stands. Randomness is stateless, so weights and counters are all there is.
+
+    Attributes:
+        epochs: Number of epochs of the run.
+        epoch: Number of finished epochs.
+        batch: Number of finished batches of the current epoch.
+        step: Number of finished batches in all.
+        pseudo_labels: Those of the last round, in catalog order; None before the first round.
+        skipped_in_a_row: Number of steps up to here that were skipped in a row.
+        spread: Spread of the embeddings of the last batch, see `LossTerms`.
+    """
+
+    epochs: int
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    pseudo_labels: PseudoLabels | None = None
+    skipped_in_a_row: int = 0
+    spread: float = 1.0
+
+    def remaining_epochs(self) -> range:
+        """Return the epochs that are not finished."""
+        return range(self.epoch, self.epochs)
+
+    def count_step(self) -> None:
+        """Count a finished step."""
+        self.batch, self.step = self.batch + 1, self.step + 1
+
+    def count_epoch(self) -> None:
+        """Count a finished epoch."""
+        self.epoch, self.batch = self.epoch + 1, 0
+
+
+def videos_digest(ids: Sequence[str]) -> str:
+    """Return a short digest of the ids of the training videos."""
+    return sha256("\n".join(ids).encode()).hexdigest()[:16]
+
+
+def save_state(
+    path: Path,
+    state: TrainingState,
+    *,
+    encoder: VideoEncoder,
+    optimizer: torch.optim.Optimizer,
+    ids: Sequence[str],
+    processes: int,
+) -> None:
+    """Write a checkpoint. The former one stays until the new one is complete.
+
+    Args:
+        path: The file.
+        state: Where the run stands, after its first round.
+        encoder: The encoder, with head and running statistics.
+        optimizer: The optimizer.
+        ids: The training videos.
+        processes: Number of processes of the run.
+
+    Raises:
+        WriteError: The file cannot be written.
+    """
+    assert state.pseudo_labels is not None, "checkpoints are written after the first round"
+    save_checkpoint(
+        {
+            "format": CHECKPOINT_FORMAT,
+            "epoch": state.epoch,
+            "batch": state.batch,
+            "step": state.step,
+            "pseudo_labels": torch.as_tensor(state.pseudo_labels.labels),
+            "encoder": encoder.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "videos": videos_digest(ids),
+            "processes": processes,
+            "skipped_in_a_row": state.skipped_in_a_row,
+            "spread": state.spread,
+        },
+        path,
+    )
+
+
+def load_state(
+    path: Path,
+    state: TrainingState,
+    *,
+    encoder: VideoEncoder,
+    optimizer: torch.optim.Optimizer,
+    ids: Sequence[str],
+    processes: int,
+) -> None:
+    """Read a checkpoint into the state, the encoder and the optimizer of a run.
+
+    Raises:
+        CheckpointError: The file is missing or damaged, or belongs to another set of videos or
+            another number of processes.
+        FormatError: The file has another format version.
+    """
+    saved = load_checkpoint(path)
+    _check(saved, path, ids=ids, processes=processes)
+    load_exactly(encoder, saved["encoder"], source=path)
+    optimizer.load_state_dict(saved["optimizer"])
+    state.epoch, state.batch, state.step = saved["epoch"], saved["batch"], saved["step"]
+    state.pseudo_labels = PseudoLabels(saved["pseudo_labels"].numpy())
+    state.skipped_in_a_row, state.spread = saved["skipped_in_a_row"], saved["spread"]
+
+
+def _check(saved: dict[str, Any], path: Path, *, ids: Sequence[str], processes: int) -> None:
+    """See that a checkpoint is complete and belongs to this run."""
+    version = saved.get("format")
+    if version != CHECKPOINT_FORMAT:
+        raise FormatError(
+            f"{path}: checkpoint format {version}, but this package reads {CHECKPOINT_FORMAT}. "
+            "Start the run again in another folder."
+        )
+    if missing := _FIELDS - set(saved):
+        raise CheckpointError(
+            f"{path}: not a checkpoint of a run (no {', '.join(sorted(missing))})."
+        )
+    if saved["videos"] != videos_digest(ids):
+        raise CheckpointError(
+            f"{path}: the run was trained on another set of videos than the {len(ids)} found now. "
+            "Restore them, or start a new run in another folder."
+        )
+    if saved["processes"] != processes:
+        raise CheckpointError(
+            f"{path}: the run used {saved['processes']} processes, not {processes}. Resume it with "
+            "the same number, so that it stays the same run."
+        )

@@ -1,0 +1,222 @@
+"""Connections and transactions of an index's database.
+
+SQLite runs in WAL mode: a commit is on the disk whole or not at all, and readers do not wait for
+the writer. Vectors are in the same rows as their times, so the two cannot disagree after a crash.
+"""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from slic.errors import FormatError, SearchError, SlicError, WriteError
+from slic.search.repository.schema import (
+    DATABASE_FILE,
+    INDEX_FORMAT,
+    IndexSettings,
+    create_tables,
+    has_tables,
+    read_about,
+)
+
+BUSY_SECONDS = 30.0
+
+# What to do about an error of the file or its disk, by SQLite's primary result code.
+_REMEDIES: dict[int, tuple[type[SlicError], str]] = {
+    sqlite3.SQLITE_BUSY: (SearchError, "wait for the other writer"),
+    sqlite3.SQLITE_LOCKED: (SearchError, "wait for the other writer"),
+    sqlite3.SQLITE_FULL: (WriteError, "free space on the disk"),
+    sqlite3.SQLITE_IOERR: (SearchError, "check whether the disk is full or failing"),
+    sqlite3.SQLITE_READONLY: (
+        WriteError,
+        "this index is read-only; copy its folder to change the copy",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        SearchError,
+        "open it once as a user with permission to write to its folder",
+    ),
+    sqlite3.SQLITE_CORRUPT: (
+        SearchError,
+        "restore a backup, or index the videos into another folder with `slic index` "
+        "(`slic labels export` may still save the labels)",
+    ),
+}
+_NOT_WRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+
+
+class Database:
+    """The database file of an index, with one connection per thread.
+
+    Args:
+        folder: Folder of the index.
+
+    Raises:
+        SearchError: The folder has no database, or SQLite cannot open it.
+        FormatError: The file is no index, or an index of another format version.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / DATABASE_FILE
+        self._local = threading.local()
+        if not self.path.is_file():
+            raise SearchError(f"{folder}: no index here; make one with `slic index`.")
+        self._access = "rw"
+        with translate_errors(self.path):
+            about = self._open_about()
+        if (version := about.get("format", "1")) != str(INDEX_FORMAT):
+            raise FormatError(
+                f"{self.path}: the index has format {version}, this version of slic reads format "
+                f"{INDEX_FORMAT}; index the videos into another folder with `slic index`."
+            )
+        try:
+            self.settings = IndexSettings(**json.loads(about["settings"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise _not_an_index(error, self.path) from error
+
+    @classmethod
+    def create(cls, folder: Path, settings: IndexSettings) -> "Database":
+        """Create an empty database, or open the one that exists.
+
+        Raises:
+            WriteError: The folder cannot be written.
+        """
+        path = folder / DATABASE_FILE
+        with translate_errors(path):
+            folder.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("BEGIN IMMEDIATE")
+                if not has_tables(connection):
+                    create_tables(connection, settings)
+                connection.execute("COMMIT")
+            finally:
+                connection.close()
+        return cls(folder)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give this thread's connection, for single queries.
+
+        Raises:
+            SearchError: The database is damaged, or locked for too long.
+        """
+        with translate_errors(self.path):
+            yield self._connection()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection that sees one state of the database, whatever others commit."""
+        with translate_errors(self.path):
+            connection = self._connection()
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection whose changes are committed together, or not at all.
+
+        Raises:
+            WriteError: The disk is full, or the index is read-only.
+            SearchError: The database is damaged, or locked for too long.
+        """
+        with translate_errors(self.path):
+            connection = self._connection()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def connect_read_only(self) -> sqlite3.Connection:
+        """Return a new connection that cannot write."""
+        return self._connect("ro" if self._access == "rw" else self._access)
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        if (connection := getattr(self._local, "connection", None)) is not None:
+            connection.close()
+            self._local.connection = None
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect(self._access)
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA synchronous = FULL")  # a commit survives a power cut
+        return connection
+
+    def _open_about(self) -> dict[str, str]:
+        """Return the table ``about``, and find out how the file can be opened.
+
+        Even to read a database in WAL mode, SQLite writes beside it, unless it may assume that
+        nothing changes. The assumption holds where this user has no permission to write and no
+        write is unfinished.
+        """
+        try:
+            return read_about(self._connection())
+        except sqlite3.OperationalError as error:
+            log = self.path.with_name(f"{DATABASE_FILE}-wal")
+            if _result_code(error) not in _NOT_WRITABLE or (log.exists() and log.stat().st_size):
+                raise
+        self.close()
+        self._access = "ro&immutable=1"
+        return read_about(self._connection())
+
+    def _connect(self, access: str) -> sqlite3.Connection:
+        address = f"{self.path.resolve().as_uri()}?mode={access}"
+        return sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+
+
+def is_file_error(error: Exception) -> bool:
+    """Return whether an error is about the database's file or disk, not about the statement."""
+    return _result_code(error) in _REMEDIES
+
+
+@contextmanager
+def translate_errors(path: Path) -> Iterator[None]:
+    """Raise errors of SQLite and of the disk as a `SlicError` with a one-line message.
+
+    Raises:
+        SearchError: The database is damaged or locked, or cannot hold a number or text.
+        WriteError: The disk is full, or the file is read-only.
+        FormatError: The file is not the database of an index.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translated(error, path) from error
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise SearchError(f"{path}: cannot hold this number or text ({error}).") from error
+    except OSError as error:
+        raise WriteError(f"{path}: could not be written ({error.strerror}).") from error
+
+
+def _translated(error: sqlite3.Error, path: Path) -> SlicError:
+    if _result_code(error) in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB):
+        return _not_an_index(error, path)
+    kind, remedy = _REMEDIES.get(
+        _result_code(error), (SearchError, "check whether the disk is full or failing")
+    )
+    return kind(f"{path}: {error}; {remedy}.")
+
+
+def _not_an_index(error: Exception, path: Path) -> FormatError:
+    return FormatError(
+        f"{path}: not the database of an index ({error}); "
+        "restore a backup, or index the videos into another folder with `slic index`."
+    )
+
+
+def _result_code(error: Exception) -> int:
+    """Return SQLite's primary result code; 0 for an error of Python or of its sqlite3 module."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF

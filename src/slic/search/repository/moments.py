@@ -1,0 +1,196 @@
+"""The tables of moments and of removed moments, and the vectors."""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from slic.errors import SearchError
+from slic.search.repository.labels import label_of_moment
+from slic.search.repository.schema import next_generation
+from slic.search.repository.videos import UNIQUE_PATH, placeholders
+
+ROWS_PER_QUERY = 8192
+"""Rows that are read at a time, and ids that one statement takes."""
+
+VectorBlock = tuple[Int64[np.ndarray, " n"], Float32[np.ndarray, "n d"]]
+"""Ids of moments, ascending, and their unit embeddings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """A window of a video of the index.
+
+    Attributes:
+        id: Number in this index.
+        video_id: Its video.
+        path: Path of its video below the collection's folder; absolute where the index has several
+            videos of that path.
+        number: Position in its video, from 0.
+        start_seconds: Start of the window.
+        end_seconds: End of the window.
+        label: Its class name, or None.
+        confidence: Of the label, in [0, 1]; None without a label.
+    """
+
+    id: int
+    video_id: int
+    path: str
+    number: int
+    start_seconds: float
+    end_seconds: float
+    label: str | None
+    confidence: float | None
+
+
+class NewMoment(NamedTuple):
+    """A moment to insert; ``vector`` is its unit embedding."""
+
+    video_id: int
+    number: int
+    start_seconds: float
+    end_seconds: float
+    vector: Float32[np.ndarray, " d"]
+
+
+def count_moments(connection: sqlite3.Connection) -> int:
+    """Return the number of moments."""
+    (count,) = connection.execute("SELECT count(*) FROM moments").fetchone()
+    return int(count)
+
+
+def select_moment_ids(connection: sqlite3.Connection) -> Int64[np.ndarray, " n"]:
+    """Return the ids of all moments, ascending."""
+    rows = connection.execute("SELECT id FROM moments ORDER BY id").fetchall()
+    return np.array([row[0] for row in rows], dtype=np.int64)
+
+
+def select_moments(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Moment]:
+    """Return those of the moments that exist, by id."""
+    fields = tuple(Moment.__dataclass_fields__)
+    found: dict[int, Moment] = {}
+    for start in range(0, len(ids), ROWS_PER_QUERY):
+        part = ids[start : start + ROWS_PER_QUERY]
+        rows = connection.execute(
+            f"SELECT m.id, m.video_id, {UNIQUE_PATH}, m.number, m.start_seconds, m.end_seconds,"
+            f" {label_of_moment('label')}, {label_of_moment('confidence')}"
+            " FROM moments m JOIN videos v ON v.id = m.video_id"
+            f" WHERE m.id IN ({placeholders(part)})",
+            part,
+        )
+        found |= {row[0]: Moment(**dict(zip(fields, row, strict=True))) for row in rows}
+    return found
+
+
+def find_moment(connection: sqlite3.Connection, video_id: int, seconds: float) -> int | None:
+    """Return the moment of a video whose middle is nearest to a time, if it has any."""
+    row = connection.execute(
+        "SELECT id FROM moments WHERE video_id = ?"
+        " ORDER BY abs((start_seconds + end_seconds) / 2 - ?), id LIMIT 1",
+        (video_id, seconds),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def select_moment_numbers(
+    connection: sqlite3.Connection, video_ids: Collection[int]
+) -> dict[int, dict[int, int]]:
+    """Return, for each video, the id of every moment by its number."""
+    rows = connection.execute(
+        f"SELECT video_id, number, id FROM moments WHERE video_id IN ({placeholders(video_ids)})",
+        list(video_ids),
+    )
+    numbered: dict[int, dict[int, int]] = {video: {} for video in video_ids}
+    for video, number, moment in rows:
+        numbered[video][number] = moment
+    return numbered
+
+
+def select_video_of_moments(connection: sqlite3.Connection) -> dict[int, int]:
+    """Return the video of every moment, by moment id."""
+    return dict(connection.execute("SELECT id, video_id FROM moments").fetchall())
+
+
+def select_vectors(
+    connection: sqlite3.Connection, ids: Int64[np.ndarray, " wanted"], dimension: int
+) -> VectorBlock:
+    """Return those of the moments that exist, and their vectors.
+
+    Args:
+        connection: A connection of the index.
+        ids: Ascending and distinct.
+        dimension: Length of an embedding.
+
+    Raises:
+        SearchError: A vector has another length.
+    """
+    rows: list[tuple[int, bytes]] = []
+    for start in range(0, len(ids), ROWS_PER_QUERY):
+        part = ids[start : start + ROWS_PER_QUERY].tolist()
+        rows += connection.execute(
+            f"SELECT id, vector FROM moments WHERE id IN ({placeholders(part)}) ORDER BY id", part
+        )
+    return _unpack(rows, dimension)
+
+
+def stream_vectors(
+    connection: sqlite3.Connection, *, since: int, dimension: int
+) -> Iterator[VectorBlock]:
+    """Give the moments that were added after a generation, in blocks; 0 stands for all.
+
+    Raises:
+        SearchError: A vector has another length.
+    """
+    cursor = connection.execute(
+        "SELECT id, vector FROM moments WHERE generation > ? ORDER BY id", (since,)
+    )
+    while rows := cursor.fetchmany(ROWS_PER_QUERY):
+        yield _unpack(rows, dimension)
+
+
+def select_removed(connection: sqlite3.Connection, *, since: int) -> Int64[np.ndarray, " n"]:
+    """Return the moments that were removed after a generation."""
+    rows = connection.execute("SELECT moment_id FROM removed WHERE generation > ?", (since,))
+    return np.array([row[0] for row in rows.fetchall()], dtype=np.int64)
+
+
+def insert_moments(connection: sqlite3.Connection, moments: Iterable[NewMoment]) -> None:
+    """Add moments as one generation."""
+    number = next_generation(connection)
+    connection.executemany(
+        "INSERT INTO moments (video_id, number, start_seconds, end_seconds, generation, vector)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        ((*moment[:4], number, moment.vector.astype("<f4").tobytes()) for moment in moments),
+    )
+
+
+def copy_moments_to_duplicates(connection: sqlite3.Connection) -> None:
+    """Give every video the moments that another video of the same content has and it lacks."""
+    missing = """
+        FROM videos v JOIN videos other ON other.content_id = v.content_id AND other.id <> v.id
+        JOIN moments m ON m.video_id = other.id
+        WHERE NOT EXISTS
+            (SELECT 1 FROM moments own WHERE own.video_id = v.id AND own.number = m.number)
+        GROUP BY v.id, m.number"""
+    if connection.execute(f"SELECT 1 {missing} LIMIT 1").fetchone():
+        connection.execute(
+            "INSERT INTO moments (video_id, number, start_seconds, end_seconds, generation, leaf,"
+            " vector) SELECT v.id, m.number, m.start_seconds, m.end_seconds, ?, m.leaf, m.vector"
+            f" {missing}",
+            (next_generation(connection),),
+        )
+
+
+def _unpack(rows: Sequence[tuple[int, bytes]], dimension: int) -> VectorBlock:
+    ids: Int64[np.ndarray, " n"] = np.array([row[0] for row in rows], dtype=np.int64)
+    if damaged := [i for i, vector in rows if len(vector) != 4 * dimension]:
+        raise SearchError(
+            f"moment {damaged[0]}: its vector does not have {dimension} numbers, so the index is "
+            "damaged; index the videos into another folder with `slic index`."
+        )
+    flat = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4")
+    vectors: Float32[np.ndarray, "n d"] = flat.reshape(len(rows), dimension).astype(np.float32)
+    return ids, vectors

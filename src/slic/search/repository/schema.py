@@ -1,0 +1,137 @@
+"""The tables of an index, the version of their format, and the settings of an index."""
+
+import json
+import secrets
+import sqlite3
+from dataclasses import asdict, dataclass, replace
+
+DATABASE_FILE = "index.sqlite"
+INDEX_FORMAT = 3
+"""Version of the tables and of what their columns mean. An index of another version is refused."""
+
+_TABLES = """
+CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE videos (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    root TEXT NOT NULL,            -- folder of the collection
+    path TEXT NOT NULL,            -- POSIX path relative to root
+    size INTEGER NOT NULL,         -- bytes
+    mtime_ns INTEGER NOT NULL,
+    content_id TEXT NOT NULL,      -- digest of all bytes of the file
+    frames INTEGER NOT NULL,
+    fps REAL NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    duration_seconds REAL NOT NULL,
+    timeline BLOB NOT NULL,        -- presentation times and key frames; empty: a folder of pictures
+    UNIQUE (root, path)
+);
+CREATE INDEX video_of_content ON videos (content_id);
+CREATE TABLE moments (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused: a store may still hold an old vector
+    video_id INTEGER NOT NULL REFERENCES videos (id),
+    number INTEGER NOT NULL,       -- position in its video, from 0
+    start_seconds REAL NOT NULL,
+    end_seconds REAL NOT NULL,
+    generation INTEGER NOT NULL,   -- of the commit that added it
+    leaf INTEGER,                  -- cluster in the finest partition; null before clustering
+    vector BLOB NOT NULL,          -- float32, little-endian, unit length
+    UNIQUE (video_id, number)
+);
+CREATE INDEX moment_of_generation ON moments (generation);
+CREATE INDEX moment_of_leaf ON moments (leaf);
+CREATE TABLE removed (moment_id INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
+CREATE INDEX removed_in_generation ON removed (generation);
+CREATE TABLE tree (                -- the cluster of every leaf on every level
+    leaf INTEGER NOT NULL, level INTEGER NOT NULL, cluster INTEGER NOT NULL,
+    PRIMARY KEY (level, leaf)
+) WITHOUT ROWID;
+CREATE INDEX leaf_of_cluster ON tree (level, cluster);
+CREATE TABLE labels (              -- keyed by content and time, so that they outlive moments
+    content_id TEXT NOT NULL,
+    start_seconds REAL NOT NULL,
+    end_seconds REAL NOT NULL,
+    label TEXT NOT NULL,
+    confidence REAL NOT NULL,
+    source TEXT NOT NULL,          -- 'given' by a person, or 'spread' by the classifier
+    PRIMARY KEY (content_id, start_seconds, end_seconds)
+) WITHOUT ROWID;
+CREATE TABLE label_changes (       -- the previous label of every changed segment, for undo
+    change_id INTEGER NOT NULL,
+    content_id TEXT NOT NULL,
+    start_seconds REAL NOT NULL,
+    end_seconds REAL NOT NULL,
+    label TEXT, confidence REAL, source TEXT   -- null: there was no label
+);
+CREATE INDEX label_change_of_id ON label_changes (change_id);
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexSettings:
+    """What an index was made with. It never changes.
+
+    Attributes:
+        encoder: Fingerprint of the encoder.
+        dimension: Length of an embedding.
+        window_seconds: Length of a moment.
+        stride_seconds: Time from the start of one moment to the start of the next.
+        store: Address of the vector store, see `slic.search.stores`.
+        identity: Random name of this index, for stores that hold several indexes.
+    """
+
+    encoder: str
+    dimension: int
+    window_seconds: float
+    stride_seconds: float
+    store: str = "embedded"
+    identity: str = ""
+
+
+def create_tables(connection: sqlite3.Connection, settings: IndexSettings) -> None:
+    """Create the tables of an empty index and give it a random identity."""
+    for statement in _TABLES.split(";\n"):
+        connection.execute(statement)
+    about = {
+        "format": str(INDEX_FORMAT),
+        "settings": json.dumps(asdict(replace(settings, identity=secrets.token_hex(8)))),
+        "generation": "0",
+        "level": "0",
+    }
+    connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
+
+
+def has_tables(connection: sqlite3.Connection) -> bool:
+    """Return whether the database has any table."""
+    return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
+
+
+def read_about(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the values that describe the whole index: format, settings, generation and level."""
+    return dict(connection.execute("SELECT key, value FROM about").fetchall())
+
+
+def read_generation(connection: sqlite3.Connection) -> int:
+    """Return the number of the last commit that added or removed moments."""
+    return int(read_about(connection)["generation"])
+
+
+def next_generation(connection: sqlite3.Connection) -> int:
+    """Start a new generation, for a commit that adds or removes moments, and return it."""
+    number = read_generation(connection) + 1
+    _write_about(connection, "generation", number)
+    return number
+
+
+def read_level(connection: sqlite3.Connection) -> int:
+    """Return the level of clusters that commands and filters use when none is given."""
+    return int(read_about(connection)["level"])
+
+
+def write_level(connection: sqlite3.Connection, level: int) -> None:
+    """Set the level that `read_level` returns."""
+    _write_about(connection, "level", level)
+
+
+def _write_about(connection: sqlite3.Connection, key: str, value: int) -> None:
+    connection.execute("UPDATE about SET value = ? WHERE key = ?", (str(value), key))

@@ -1,0 +1,201 @@
+"""The table of videos: which files an index has, and what is known of them."""
+
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slic.search.repository.schema import next_generation
+from slic.videos.video import ROW_COLUMNS, Video
+
+ABSOLUTE_PATH = (
+    "CASE WHEN v.path GLOB '/*' THEN v.path ELSE rtrim(v.root, '/') || '/' || v.path END"
+)
+# The path below the root; absolute where several roots of the index have the same path.
+UNIQUE_PATH = f"""
+    CASE WHEN EXISTS (
+        SELECT 1 FROM videos o
+        WHERE o.root IN (SELECT DISTINCT root FROM videos) AND o.path = v.path AND o.id <> v.id
+    ) THEN {ABSOLUTE_PATH} ELSE v.path END
+"""
+_VIDEO_COLUMNS = ("path", *ROW_COLUMNS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileState:
+    """What shows whether a file has changed.
+
+    Attributes:
+        size: Bytes; for a folder of frames, of all frames together.
+        mtime_ns: Time of the last change in nanoseconds since 1970.
+        content_id: Digest of the content, see `slic.search.contents.content_id`.
+    """
+
+    size: int
+    mtime_ns: int
+    content_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexedVideo:
+    """A video of the index.
+
+    Attributes:
+        id: Number in this index.
+        root: Folder of the collection that it was indexed from.
+        content_id: Digest of its content.
+        moments: Number of its moments.
+        video: What `slic.videos.frames.read_frames` takes.
+    """
+
+    id: int
+    root: str
+    content_id: str
+    moments: int
+    video: Video
+
+    @property
+    def path(self) -> str:
+        """The path relative to ``root``, with forward slashes."""
+        return self.video.id
+
+    @property
+    def file(self) -> Path:
+        """The file, or the folder of frames, as it was when it was indexed."""
+        return self.video.path
+
+    @property
+    def duration_seconds(self) -> float:
+        """Length of the video in seconds."""
+        return self.video.duration_seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexedFile:
+    """The row of a video, reduced to what shows whether its file has moved or changed."""
+
+    id: int
+    root: str
+    path: str
+    state: FileState
+
+    @property
+    def file(self) -> Path:
+        """The file, or the folder of frames, as it was when it was indexed."""
+        return Path(self.root) / self.path
+
+
+def video_to_row(video: Video) -> dict[str, Any]:
+    """Return the columns of the table ``videos`` that describe a video."""
+    return {"path": video.id} | video.to_row()
+
+
+def video_from_row(row: Mapping[str, Any], *, root: str) -> Video:
+    """Return the video that `video_to_row` described, in the folder ``root``."""
+    return Video.from_row(row, id=row["path"], path=Path(root) / row["path"])
+
+
+def select_videos(
+    connection: sqlite3.Connection, ids: Collection[int] | None = None
+) -> list[IndexedVideo]:
+    """Return all videos, or those with these ids, in the order of their paths."""
+    condition = "" if ids is None else f"WHERE v.id IN ({placeholders(ids)})"
+    columns = ", ".join(f"v.{name}" for name in _VIDEO_COLUMNS)
+    rows = connection.execute(
+        "SELECT v.id, v.root, v.content_id,"
+        " (SELECT count(*) FROM moments m WHERE m.video_id = v.id),"
+        f" {columns} FROM videos v {condition} ORDER BY v.path, v.id",
+        list(ids or ()),
+    )
+    return [
+        IndexedVideo(
+            id=video_id,
+            root=root,
+            content_id=content_id,
+            moments=moments,
+            video=video_from_row(dict(zip(_VIDEO_COLUMNS, row, strict=True)), root=root),
+        )
+        for video_id, root, content_id, moments, *row in rows
+    ]
+
+
+def select_files(connection: sqlite3.Connection, root: str | None = None) -> list[IndexedFile]:
+    """Return the files of all videos, or of those of one collection."""
+    rows = connection.execute(
+        "SELECT id, root, path, size, mtime_ns, content_id FROM videos"
+        " WHERE ?1 IS NULL OR root = ?1",
+        (root,),
+    )
+    return [
+        IndexedFile(
+            id=video_id,
+            root=folder,
+            path=path,
+            state=FileState(size=size, mtime_ns=mtime_ns, content_id=content_id),
+        )
+        for video_id, folder, path, size, mtime_ns, content_id in rows
+    ]
+
+
+def find_videos_by_path(connection: sqlite3.Connection, path: str) -> dict[str, int]:
+    """Return absolute path and id of every video with this relative or absolute path."""
+    rows = connection.execute(
+        f"SELECT {ABSOLUTE_PATH}, v.id FROM videos v WHERE v.path = ?1 OR {ABSOLUTE_PATH} = ?1"
+        " ORDER BY v.id",
+        (path,),
+    )
+    return dict(rows.fetchall())
+
+
+def unique_paths(connection: sqlite3.Connection) -> dict[int, str]:
+    """Return a path of every video, by its id, that no other video of the index has."""
+    return dict(connection.execute(f"SELECT v.id, {UNIQUE_PATH} FROM videos v").fetchall())
+
+
+def insert_video(
+    connection: sqlite3.Connection, video: Video, *, root: str, state: FileState
+) -> int:
+    """Add a video without moments and return its id."""
+    row = video_to_row(video) | {"root": root} | vars(state)
+    cursor = connection.execute(
+        f"INSERT INTO videos ({', '.join(row)}) VALUES ({placeholders(row)})", list(row.values())
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def update_file_state(connection: sqlite3.Connection, video_id: int, state: FileState) -> None:
+    """Store a new size and time of a file whose content has not changed."""
+    connection.execute(
+        "UPDATE videos SET size = ?, mtime_ns = ? WHERE id = ?",
+        (state.size, state.mtime_ns, video_id),
+    )
+
+
+def move_video(
+    connection: sqlite3.Connection, video_id: int, *, root: str, path: str, state: FileState
+) -> None:
+    """Give a video the place that its file was moved to."""
+    connection.execute("UPDATE videos SET root = ?, path = ? WHERE id = ?", (root, path, video_id))
+    update_file_state(connection, video_id, state)
+
+
+def release_path(connection: sqlite3.Connection, video_id: int) -> None:
+    """Free the path of a video for another one, until the video is moved or deleted."""
+    connection.execute("UPDATE videos SET path = ? WHERE id = ?", (f"\n{video_id}", video_id))
+
+
+def delete_video(connection: sqlite3.Connection, video_id: int) -> None:
+    """Delete a video and its moments, and record the moments for the vector store."""
+    connection.execute(
+        "INSERT INTO removed SELECT id, ? FROM moments WHERE video_id = ?",
+        (next_generation(connection), video_id),
+    )
+    connection.execute("DELETE FROM moments WHERE video_id = ?", (video_id,))
+    connection.execute("DELETE FROM videos WHERE id = ?", (video_id,))
+
+
+def placeholders(values: Collection[Any] | Sequence[Any]) -> str:
+    """Return a question mark for each value, with commas between them."""
+    return ",".join("?" * len(values))

@@ -1,0 +1,91 @@
+"""What the index asks of a vector store.
+
+A store is a derivative of the database. It knows the generation of the database that it has, is
+given what changed since, and may be filled again at any time. So it takes no part in transactions.
+It only has to hold everything up to the generation that it reports.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from slic.search.repository.moments import VectorBlock
+
+
+class Neighbours(NamedTuple):
+    """The nearest moments of every query, nearest first.
+
+    Attributes:
+        ids: Moment ids; -1 where there are fewer than k.
+        similarities: Cosine similarities; undefined where the id is -1.
+    """
+
+    ids: Int64[np.ndarray, "q k"]
+    similarities: Float32[np.ndarray, "q k"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreLocation:
+    """Where a store keeps the vectors of one index. Every store is constructed with it.
+
+    Attributes:
+        folder: Folder of the index.
+        dimension: Length of a vector.
+        url: The address of a server, such as ``http://host:19530``; may be empty.
+        identity: A name that no other index has, for servers that hold several.
+    """
+
+    folder: Path
+    dimension: int
+    url: str = ""
+    identity: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreUpdate:
+    """What was added to the database and removed from it since a generation.
+
+    Attributes:
+        generation: Generation of the database now.
+        count: Number of moments in the database now.
+        removed: Moments that were removed. The store may not know some of them.
+        added: Moments that were added, with unit vectors. The store may know some already.
+        replaces_all: ``added`` is everything; the store forgets what it had.
+    """
+
+    generation: int
+    count: int
+    removed: Int64[np.ndarray, " r"]
+    added: Iterable[VectorBlock]
+    replaces_all: bool
+
+
+@runtime_checkable
+class VectorStore(Protocol):
+    """Nearest neighbours by cosine similarity, of unit vectors with permanent ids.
+
+    A store is constructed with a `StoreLocation`. Its methods may be called from several threads.
+    """
+
+    @property
+    def generation(self) -> int | None:
+        """The generation of the database that the store has; None if it must be filled again."""
+
+    def apply(self, update: StoreUpdate) -> None:
+        """Bring the store to ``update.generation``.
+
+        An update may be applied twice, for example again after a crash.
+        """
+
+    def save(self) -> None:
+        """Make the last update outlive the process, where it does not already."""
+
+    def search(self, vectors: Float32[np.ndarray, "q d"], k: int) -> Neighbours:
+        """Return the ``k`` nearest moments of each unit vector."""
+
+    def close(self) -> None:
+        """Free what the store holds."""

@@ -1,0 +1,166 @@
+"""Access control for the studio, as one ASGI middleware around the whole application.
+
+Three parties can reach the port without being the user:
+
+* A page of another site, open in the same browser. It can send requests to the studio. So a
+  request must come from the studio's own origin, and a change must carry the page's token.
+* A site whose host name resolves to this machine (DNS rebinding). So the ``Host`` header must name
+  an accepted host.
+* Another machine, if the studio listens on the network. So requests must carry the access token.
+
+Starlette's ``TrustedHostMiddleware`` takes a list of names. The studio has to accept any loopback
+address, or any IP address when it listens on the network, so the check is done here.
+"""
+
+import hmac
+import ipaddress
+import secrets
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+ACCESS_COOKIE = "slic_studio"
+PAGE_TOKEN_HEADER = "x-slic-token"
+SAFE_METHODS = ("GET", "HEAD")
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' blob:; media-src 'self' blob:; object-src 'none'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessPolicy:
+    """What a request needs to be answered.
+
+    Attributes:
+        host: Address or name that the studio listens on.
+        token: Access token that every request needs. None if only this machine can connect.
+        page_token: Token that is written into the page. Requests that change something need it.
+    """
+
+    host: str = "127.0.0.1"
+    token: str | None = None
+    page_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+
+    @classmethod
+    def for_host(cls, host: str) -> "AccessPolicy":
+        """Return the policy for a host, with a new access token unless it is a loopback address."""
+        return cls(host=host, token=None if is_loopback(host) else secrets.token_urlsafe(24))
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can connect to ``host``."""
+    address = _parse_ip_address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
+class AccessMiddleware:
+    """ASGI middleware that refuses requests against the policy and sets the security headers.
+
+    It wraps the application from outside, so that error responses of the framework get the headers
+    too.
+
+    Args:
+        app: The application to protect.
+        policy: What a request needs to reach it.
+    """
+
+    def __init__(self, app: ASGIApp, policy: AccessPolicy) -> None:
+        self.app = app
+        self.policy = policy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a refused request, or pass the request on to the application."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":  # the studio has no websockets
+                await self.app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        refusal = self._check_request(scope)
+        await (refusal or self.app)(scope, receive, send_with_headers)
+
+    def _check_request(self, scope: Scope) -> Response | None:
+        """Return the response to a request that may not reach the application, or None."""
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if not self._accepts_host(host):
+            return _refusal(421, "The studio does not have this address. Use the one it printed.")
+        is_page = scope["path"] == "/"
+        if _is_cross_origin(headers, scheme=scope["scheme"], host=host, is_page=is_page):
+            return _refusal(403, "Refused: the request came from another site.")
+        if self.policy.token is not None and (response := self._check_access_token(scope)):
+            return response
+        given = headers.get(PAGE_TOKEN_HEADER, "")
+        if scope["method"] not in SAFE_METHODS and not _tokens_equal(given, self.policy.page_token):
+            return _refusal(403, "The page is older than the studio. Reload it.")
+        return None
+
+    def _accepts_host(self, host: str) -> bool:
+        """Return whether a ``Host`` header names this studio."""
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        if is_loopback(self.policy.host):
+            return is_loopback(name)
+        # A rebinding attack needs a host name of the attacker, so any IP address is safe.
+        return _parse_ip_address(name) is not None or name in (
+            "localhost",
+            self.policy.host.lower(),
+        )
+
+    def _check_access_token(self, scope: Scope) -> Response | None:
+        """Return None if the cookie has the token; move a token from the URL into the cookie."""
+        token = self.policy.token or ""
+        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        # Browsers send a host's cookies to all its ports, and two studios may run on one host.
+        cookie = f"{ACCESS_COOKIE}_{scope['server'][1]}"
+        if scope["path"] == "/" and _tokens_equal(given, token):
+            response = RedirectResponse("/", status_code=303)
+            response.set_cookie(cookie, token, httponly=True, samesite="strict", path="/")
+            return response
+        if _tokens_equal(Request(scope).cookies.get(cookie, ""), token):
+            return None
+        return _refusal(401, "Open the address with the token that the studio printed.")
+
+
+def _is_cross_origin(headers: Headers, *, scheme: str, host: str, is_page: bool) -> bool:
+    """Return whether a page of another origin sent the request; a link to the page is allowed."""
+    site = headers.get("sec-fetch-site", "same-origin")
+    if site not in ("same-origin", "none") and not is_page:
+        return True
+    origin = headers.get("origin")
+    return origin is not None and origin != f"{scheme}://{host}"
+
+
+def _tokens_equal(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())  # in constant time
+
+
+def _parse_ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _refusal(status: int, reason: str) -> JSONResponse:
+    return JSONResponse({"error": reason}, status_code=status)

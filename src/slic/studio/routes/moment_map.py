@@ -1,0 +1,97 @@
+"""Routes for the map of all moments: the points, and a colour for each."""
+
+import json
+import struct
+from typing import Any, Literal
+
+import numpy as np
+from fastapi import APIRouter
+from jaxtyping import UInt16
+from starlette.responses import Response
+
+from slic.errors import SearchError
+from slic.search import cluster_of, labels_of_moments
+from slic.studio.projection import MomentMap
+from slic.studio.routes.common import CurrentStudio, OptionalLevel
+from slic.studio.routes.overview import MAX_CLUSTERS_SHOWN, cached_clusters, count_labels
+from slic.studio.state import Studio
+
+router = APIRouter(prefix="/api/map")
+NO_COLOUR = 65535
+
+
+@router.get("")
+def get_map(studio: CurrentStudio) -> Response:
+    """Return ids and positions of all moments as binary data; 202 while the map is computed."""
+    moment_map = studio.current_map()
+    if moment_map is None:
+        if error := studio.take_map_error():
+            raise SearchError(error)
+        return Response(status_code=202)
+    head = {"count": len(moment_map.ids), "generation": moment_map.generation}
+    return _binary_response(head, moment_map.ids.astype("<u4"), moment_map.positions.astype("<u2"))
+
+
+@router.get("/colours")
+def get_map_colours(
+    studio: CurrentStudio, by: Literal["label", "cluster"] = "label", level: OptionalLevel = None
+) -> Response:
+    """Return a colour code for every moment of the map, in its order, and a legend."""
+    moment_map = studio.current_map()
+    if moment_map is None:
+        return Response(status_code=202)
+
+    def make() -> Response:
+        if by == "label":
+            codes, legend = _label_codes(studio, moment_map)
+        else:
+            codes, legend = _cluster_codes(studio, moment_map, level)
+        head = {"legend": legend, "generation": moment_map.generation}
+        return _binary_response(head, codes.astype("<u2"))
+
+    return studio.cached(("colours", by, level, moment_map.generation), make)
+
+
+def _label_codes(
+    studio: Studio, moment_map: MomentMap
+) -> tuple[UInt16[np.ndarray, " n"], list[dict[str, Any]]]:
+    """Return codes that number the labels from the most frequent."""
+    legend = count_labels(studio)[:NO_COLOUR]
+    code = {entry["label"]: number for number, entry in enumerate(legend)}
+    labels = labels_of_moments(studio.index)
+    moment_codes = {i: code.get(label.label, NO_COLOUR) for i, label in labels.items()}
+    return _codes_on_map(moment_map, moment_codes), legend
+
+
+def _cluster_codes(
+    studio: Studio, moment_map: MomentMap, level: int | None
+) -> tuple[UInt16[np.ndarray, " n"], list[dict[str, Any]]]:
+    """Return codes that number the clusters from the largest.
+
+    Clusters beyond the last code share it.
+    """
+    clusters = cached_clusters(studio, level)
+    code = {cluster.id: min(number, NO_COLOUR - 1) for number, cluster in enumerate(clusters)}
+    legend = [
+        {"cluster": cluster.id, "label": cluster.label, "moments": cluster.size}
+        for cluster in clusters[:MAX_CLUSTERS_SHOWN]
+    ]
+    assigned = cluster_of(studio.index, level=level)
+    moment_codes = {i: code.get(cluster, NO_COLOUR) for i, cluster in assigned.items()}
+    return _codes_on_map(moment_map, moment_codes), legend
+
+
+def _codes_on_map(moment_map: MomentMap, moment_codes: dict[int, int]) -> UInt16[np.ndarray, " n"]:
+    codes = [moment_codes.get(moment, NO_COLOUR) for moment in moment_map.ids.tolist()]
+    return np.array(codes, dtype=np.uint16)
+
+
+def _binary_response(head: dict[str, Any], *arrays: np.ndarray) -> Response:
+    """Return the length of a JSON text as uint32, the text, and the bytes of the arrays.
+
+    The text is padded to a multiple of 4 bytes, because JavaScript's typed arrays need it.
+    """
+    text = json.dumps(head).encode()
+    text += b" " * (-len(text) % 4)
+    body = struct.pack("<I", len(text)) + text + b"".join(array.tobytes() for array in arrays)
+    return Response(body, media_type="application/octet-stream")

@@ -1,0 +1,50 @@
+"""Routes to search and browse moments, and to upload a query video."""
+
+import time
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+
+from slic.studio.requests import BrowseRequest, RowId, SearchRequest
+from slic.studio.routes.common import CurrentStudio, describe_moments
+from slic.studio.selection import search_moments, select_moments
+from slic.studio.uploads import Upload, inspect_upload
+
+router = APIRouter(prefix="/api")
+
+
+@router.post("/search")
+def post_search(request: SearchRequest, studio: CurrentStudio) -> dict[str, Any]:
+    """Return the nearest moments, best first."""
+    started = time.perf_counter()
+    moments = describe_moments(studio, search_moments(studio, request))
+    return {"moments": moments, "seconds": time.perf_counter() - started}
+
+
+@router.post("/browse")
+def post_browse(request: BrowseRequest, studio: CurrentStudio) -> dict[str, Any]:
+    """Return one page of the moments in a scope, and their total number."""
+    ids = select_moments(studio, request.scope)
+    page = ids[request.offset : request.offset + request.limit].tolist()
+    return {"moments": describe_moments(studio, studio.index.moments(page)), "total": len(ids)}
+
+
+@router.get("/moments/{moment_id}")
+def get_moment(moment_id: RowId, studio: CurrentStudio) -> dict[str, Any]:
+    """Return one moment."""
+    return describe_moments(studio, studio.index.moments([moment_id]))[0]
+
+
+@router.post("/uploads")
+async def post_upload(request: Request, studio: CurrentStudio) -> dict[str, Any]:
+    """Store the video in the body of the request, and describe it."""
+    studio.uploads.check_size(request.headers.get("content-length"))
+    path = await studio.uploads.receive(request.stream())
+    try:
+        video = await run_in_threadpool(studio.worker.call, inspect_upload, path)
+    except BaseException:  # also when the client goes away
+        path.unlink(missing_ok=True)
+        raise
+    studio.uploads.add(Upload(path.name, video))
+    return {"upload": path.name, "seconds": video.duration_seconds}

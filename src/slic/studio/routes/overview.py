@@ -1,0 +1,78 @@
+"""Routes for what the index holds as a whole: its summary, clusters and runs."""
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter
+
+from slic.search import Cluster, clusters_per_level, labels_of_moments, list_clusters
+from slic.studio.routes.common import CurrentStudio, OptionalLevel, describe_moments
+from slic.studio.runs import describe_run, find_runs
+from slic.studio.state import Studio
+
+router = APIRouter(prefix="/api")
+MAX_CLUSTERS_SHOWN = 400
+
+
+@router.get("/summary")
+def get_summary(studio: CurrentStudio) -> dict[str, Any]:
+    """Return what the index holds, and what this studio offers."""
+    index = studio.index
+    levels = clusters_per_level(index)
+    return {
+        "title": studio.title,
+        "videos": studio.cached("videos", lambda: len(index.videos())),
+        "moments": index.count,
+        "levels": levels,
+        "level": index.level if levels else None,
+        "labels": count_labels(studio),
+        "max_upload_bytes": studio.uploads.max_bytes,
+        "runs": studio.runs is not None,
+    }
+
+
+@router.get("/clusters")
+def get_clusters(studio: CurrentStudio, level: OptionalLevel = None) -> dict[str, Any]:
+    """Return the clusters of a level, the largest first, each with its medoid."""
+    levels = clusters_per_level(studio.index)
+    if not levels:
+        return {"levels": [], "level": None, "clusters": [], "total": 0}
+    clusters = cached_clusters(studio, level)
+    largest = clusters[:MAX_CLUSTERS_SHOWN]
+    moments = studio.index.moments([cluster.medoid for cluster in largest])
+    medoids = describe_moments(studio, moments)
+    return {
+        "levels": levels,
+        "level": largest[0].level,
+        "total": len(clusters),
+        "clusters": [
+            asdict(cluster) | {"medoid": medoid}
+            for cluster, medoid in zip(largest, medoids, strict=True)
+        ],
+    }
+
+
+@router.get("/runs")
+def get_runs(studio: CurrentStudio) -> dict[str, Any]:
+    """Return the pretraining runs with their curves."""
+    folder = studio.runs
+    if folder is None:
+        return {"runs": []}
+    return {"runs": [describe_run(folder, run) for run in find_runs(folder)]}
+
+
+def cached_clusters(studio: Studio, level: int | None) -> list[Cluster]:
+    """Return the clusters of a level, cached because millions of moments take minutes."""
+    level = studio.index.level if level is None else level
+    return studio.cached(("clusters", level), lambda: list_clusters(studio.index, level=level))
+
+
+def count_labels(studio: Studio) -> list[dict[str, Any]]:
+    """Return every label and its number of moments, the most frequent first."""
+
+    def count() -> list[dict[str, Any]]:
+        counts = Counter(label.label for label in labels_of_moments(studio.index).values())
+        return [{"label": label, "moments": number} for label, number in counts.most_common()]
+
+    return studio.cached("labels", count)

@@ -1,0 +1,103 @@
+"""From a request to moments: those in a scope, and those nearest to a query."""
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from slic.errors import SearchError
+from slic.search import Hit, Query, cluster_members, query_from_moments, refine, search
+from slic.studio.embedding import embed_upload
+from slic.studio.requests import MomentScope, QueryExample, SearchRequest
+from slic.studio.state import Studio
+
+MAX_EXACT_SEARCH_MOMENTS = 200_000
+
+
+def select_moments(studio: Studio, scope: MomentScope) -> Int64[np.ndarray, " n"]:
+    """Return the ids of the moments in a scope, in the order in which the page shows them.
+
+    Raises:
+        SearchError: The filter is invalid, there is no such cluster, or the map that the lasso
+            refers to is not ready.
+    """
+    if scope.cluster is not None:
+        cluster = scope.cluster
+        ids = studio.cached(
+            ("members", cluster.level, cluster.id),
+            lambda: cluster_members(studio.index, cluster.id, level=cluster.level),
+        )
+    else:
+        ids = studio.shuffled_ids()
+    if scope.lasso:
+        ids = ids[np.isin(ids, _moments_in_lasso(studio, scope.lasso))]
+    if where := scope.where.strip():
+        ids = ids[np.isin(ids, studio.index.matching(where))]
+    return ids
+
+
+def search_moments(studio: Studio, request: SearchRequest) -> list[Hit]:
+    """Return the moments nearest to the positive and away from the negative examples, best first.
+
+    Without a lasso or cluster, the vector store answers. In a lasso or cluster, the query is
+    compared with each of its moments.
+
+    Raises:
+        SearchError: An example or the scope does not exist, or the query is empty.
+        VideoError: An uploaded video cannot be decoded.
+    """
+    query = refine(
+        [_example_query(studio, example) for example in request.like],
+        [_example_query(studio, example) for example in request.unlike],
+    )
+    scope = request.scope
+    if not scope.lasso and scope.cluster is None:
+        return search(studio.index, query, k=request.k, where=scope.where.strip() or None)
+    return _search_exactly(studio, query, select_moments(studio, scope), k=request.k)
+
+
+def _example_query(studio: Studio, example: QueryExample) -> Query:
+    if example.moment is not None:
+        return query_from_moments(studio.index, [example.moment])
+    if example.upload is None:
+        raise SearchError("An example needs a moment or an upload.")
+    video = studio.uploads.get(example.upload).video
+    end = min(example.end, video.end_seconds)
+    key = ("upload", example.upload, example.start, end)
+
+    def embed() -> Float32[np.ndarray, "w d"]:
+        return studio.worker.call(embed_upload, studio.index.path, video, example.start, end)
+
+    return Query(studio.cached(key, embed))
+
+
+def _search_exactly(
+    studio: Studio, query: Query, ids: Int64[np.ndarray, " n"], *, k: int
+) -> list[Hit]:
+    if len(ids) > MAX_EXACT_SEARCH_MOMENTS:
+        raise SearchError(
+            f"The lasso or cluster has {len(ids)} moments; "
+            f"at most {MAX_EXACT_SEARCH_MOMENTS} can be searched. Choose fewer."
+        )
+    ids = ids[~np.isin(ids, query.moments)]
+    similarity = studio.index.vectors(ids) @ query.direction
+    best = np.argsort(-similarity, kind="stable")[:k]
+    moments = studio.index.moments(ids[best].tolist())
+    return [
+        Hit(
+            video_id=moment.video_id,
+            path=moment.path,
+            start_seconds=moment.start_seconds,
+            end_seconds=moment.end_seconds,
+            score=score,
+            moment_id=moment.id,
+            best_start_seconds=moment.start_seconds,
+            best_end_seconds=moment.end_seconds,
+            label=moment.label,
+        )
+        for moment, score in zip(moments, similarity[best].tolist(), strict=True)
+    ]
+
+
+def _moments_in_lasso(studio: Studio, lasso: list[tuple[float, float]]) -> Int64[np.ndarray, " n"]:
+    if (moment_map := studio.current_map()) is None:
+        raise SearchError("The map is not ready. Draw the lasso again when it is.")
+    return moment_map.inside(lasso)

@@ -1,0 +1,80 @@
+"""``slic cluster``: lists, corrections and what it refuses."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from slic.search import Index, cluster_members, cluster_of, list_clusters, set_label
+
+Lines = Callable[..., tuple[int, list[str], list[str]]]
+MakeIndex = Callable[..., Index]
+
+
+def clusters(lines: Lines, *words: object) -> dict[str, Any]:
+    code, out, _ = lines("cluster", *words, "--json")
+    assert code == 0
+    document: dict[str, Any] = json.loads("".join(out))
+    return document
+
+
+def test_clusters_are_listed_with_their_medoid_and_label(
+    make_index: MakeIndex, lines: Lines
+) -> None:
+    index = make_index({"a.mp4": 12})
+    document = clusters(lines, index.path, "--level=0")
+    assert sum(c["size"] for c in document["clusters"]) == 12
+    assert document["clusters_per_level"][0] == len(document["clusters"])
+    first = document["clusters"][0]
+    set_label(index, cluster_members(index, first["id"]).tolist(), "wave")
+    _, out, _ = lines("cluster", index.path)
+    assert out[0].startswith(f"level 0 of {len(document['clusters'])}")
+    assert out[1].split() == ["cluster", "moments", "coherence", "typical", "moment", "label"]
+    middle = first["medoid"]["start_seconds"] + 1
+    assert out[2].split()[3:] == [f"a.mp4@{middle}", "wave", "(100%)"]
+
+
+def test_moments_that_came_later_are_in_no_cluster(make_index: MakeIndex, lines: Lines) -> None:
+    index = make_index({"a.mp4": 12})
+    clusters(lines, index.path)
+    make_index({"b.mp4": 3})
+    _, out, _ = lines("cluster", index.path)
+    again = f"slic cluster {index.path} --again"
+    assert out[-1] == f"3 moments are newer than the clusters and in none of them: {again}"
+    assert sum(c["size"] for c in clusters(lines, index.path, "--again")["clusters"]) == 15
+
+
+def test_moving_and_merging(make_index: MakeIndex, lines: Lines) -> None:
+    index = make_index({"a.mp4": 20})
+    clusters(lines, index.path, "--level=0")
+    first, second, *rest = list_clusters(index)
+    (medoid,) = index.moments([second.medoid])
+    word = f"a.mp4@{medoid.start_seconds + 1}"
+    lines("cluster", index.path, "--move", word, "--to", first.id)
+    assert cluster_of(index)[medoid.id] == first.id
+    lines("cluster", index.path, "--merge", first.id, second.id)
+    assert list_clusters(index)[0].size == first.size + second.size
+    assert len(list_clusters(index)) == len(rest) + 1
+
+
+def test_outliers_and_duplicates(make_index: MakeIndex, lines: Lines) -> None:
+    index = make_index({"a.mp4": 6})
+    make_index({"b.mp4": 6})  # the same random vectors
+    _, out, _ = lines("cluster", index.path, "--outliers=2", "--duplicates=3")
+    assert [line.split()[0] for line in out] == ["outlier", "outlier", "duplicate"]
+    first, second = out[2].split()[2:]
+    assert (first.split("@")[0], second.split("@")[0]) == ("a.mp4", "b.mp4")
+    assert first.split("@")[1] == second.split("@")[1]
+
+
+def test_what_cannot_be_done_is_one_line(make_index: MakeIndex, lines: Lines) -> None:
+    index = make_index({"a.mp4": 6}).path
+    clusters(lines, index)
+    assert "--move and --to belong together" in lines("cluster", index, "--to", "1")[2][-1]
+    for words, message in (
+        (["--level=99"], "has levels 0 to"),
+        (["--merge", "0"], "at least two clusters"),
+        (["--move", "somewhere", "--to", "0"], "neither the number of a cluster nor"),
+    ):
+        code, _, err = lines("cluster", index, *words)
+        assert (code, len(err)) == (1, 1)
+        assert message in err[0]

@@ -1,0 +1,130 @@
+"""``slic labels``: what it prints, what it offers next, and what it refuses."""
+
+import csv
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from slic.search import Index, cluster_index, labels_of_moments, set_label
+
+Lines = Callable[..., tuple[int, list[str], list[str]]]
+MakeIndex = Callable[..., Index]
+
+
+def labels_by_id(index: Index) -> dict[int, str]:
+    return {moment: value.label for moment, value in labels_of_moments(index).items()}
+
+
+def test_labels_are_set_removed_and_undone(make_index: MakeIndex, lines: Lines) -> None:
+    index = make_index({"a.mp4": 4})
+    undo = f"Undo with: slic labels undo {index.path}"
+    _, out, _ = lines("labels", "set", index.path, "a.mp4@1", " wave ")
+    assert out == [f"1 moments are labelled 'wave'. {undo}"]
+    lines("labels", "set", index.path, "a.mp4@3.0", "kick")
+    assert labels_by_id(index) == {1: "wave", 3: "kick"}
+    _, out, _ = lines("labels", "remove", index.path, "a.mp4@1")
+    assert out == [f"1 moments lost their label. {undo}"]
+    assert labels_by_id(index) == {3: "kick"}
+    _, out, _ = lines("labels", "remove", index.path, "a.mp4@1")
+    assert out == ["0 moments lost their label."]  # nothing to undo
+    _, out, _ = lines("labels", "undo", index.path)
+    assert out == ["1 labels are as they were before the last change."]
+    assert labels_by_id(index) == {1: "wave", 3: "kick"}
+
+
+def test_a_cluster_is_labelled_by_its_number(make_index: MakeIndex, lines: Lines) -> None:
+    index = make_index({"a.mp4": 6})
+    cluster_index(index)
+    _, out, _ = lines("labels", "set", index.path, "0", "wave")
+    assert f"{len(labels_by_id(index))} moments are labelled" in out[0]
+    assert "wave" in labels_by_id(index).values()
+
+
+def test_a_label_is_needed_to_set_one(make_index: MakeIndex, lines: Lines) -> None:
+    index = make_index({"a.mp4": 2})
+    set_label(index, [1], "wave")
+    code, _, err = lines("labels", "set", index.path, "a.mp4@1")
+    assert code == 2
+    assert "LABEL" in err[-1]
+    assert labels_by_id(index) == {1: "wave"}
+
+
+def test_the_list_counts_labels_and_scores_the_classifier(
+    make_index: MakeIndex, lines: Lines
+) -> None:
+    index = make_index({"a.mp4": 6, "b.mp4": 6})
+    code, out, err = lines("labels", "list", index.path)
+    assert (code, out) == (0, [])
+    assert err == [f"no labels yet: slic labels set {index.path} CLUSTER_OR_MOMENT LABEL"]
+    set_label(index, [1, 3, 7], "wave")
+    set_label(index, [5, 9], "kick")
+    _, out, _ = lines("labels", "spread", index.path, "--confidence", "0")
+    spread = len(labels_by_id(index)) - 5
+    assert out[0].startswith(f"{spread} moments labelled.")
+    _, out, err = lines("labels", "list", index.path)
+    counted = [line.split() for line in out]
+    assert [(words[0], words[1]) for words in counted] == [("kick", "2"), ("wave", "3")]
+    assert sum(int(words[3]) for words in counted) == spread
+    assert "left out one by one" in err[0]
+
+
+@pytest.mark.parametrize("word", ["2", "-0.1", "nan", "half"])
+def test_a_confidence_is_from_0_to_1(make_index: MakeIndex, lines: Lines, word: str) -> None:
+    code, _, err = lines("labels", "spread", make_index({"a": 2}).path, f"--confidence={word}")
+    assert code == 2
+    assert "is not a confidence from 0 to 1" in err[-1]
+
+
+def test_labels_are_carried_to_another_index_and_listed_there(
+    make_index: MakeIndex, lines: Lines, tmp_path: Path
+) -> None:
+    elsewhere = make_index({"a.mp4": 4}, name="elsewhere")
+    set_label(elsewhere, [1, 3], "wave")
+    file = tmp_path / "labels.csv"
+    _, out, _ = lines("labels", "export", elsewhere.path, file, "--segments")
+    assert out == [f"{file}: 2 labels written."]
+    here = make_index({"b.mp4": 4})
+    _, out, _ = lines("labels", "import", here.path, file)
+    assert out == [f"2 labels read. Undo with: slic labels undo {here.path}"]
+    _, out, _ = lines("labels", "list", here.path)  # although no video has this content
+    assert out[0].split() == ["wave", "2", "given", "0", "spread"]
+
+
+def test_an_export_has_one_label_for_each_video(
+    make_index: MakeIndex, lines: Lines, tmp_path: Path
+) -> None:
+    index = make_index({"a.mp4": 4, "b.mp4": 3})
+    set_label(index, [1, 2], "wave")
+    set_label(index, [4], "kick")
+    lines("labels", "export", index.path, tmp_path / "labels.csv")
+    with (tmp_path / "labels.csv").open(newline="") as table:
+        rows = [(row["path"], row["label"]) for row in csv.DictReader(table)]
+    assert rows == [("a.mp4", "wave")]
+    code, _, err = lines("labels", "export", index.path, tmp_path / "a.json", "--segments")
+    assert (code, err[-1].endswith("--segments is for a .csv file.")) == (2, True)
+
+
+@pytest.mark.parametrize("target", ["9" * 20, os.fsdecode(b"caf\xe9.mp4@1")])
+def test_what_the_database_cannot_hold_is_one_line(
+    make_index: MakeIndex, lines: Lines, target: str
+) -> None:
+    index = make_index({"a.mp4": 4})
+    cluster_index(index)
+    code, _, err = lines("labels", "set", index.path, target, "x")
+    assert code == 1
+    assert "cannot hold this number or text" in err[0]
+
+
+def test_a_file_that_cannot_be_imported_is_one_line(
+    make_index: MakeIndex, lines: Lines, tmp_path: Path
+) -> None:
+    index = make_index({"a.mp4": 4})
+    row = '{"content_id": "\\ud800", "start_seconds": 0, "end_seconds": 1, "label": "x",'
+    row += ' "confidence": 1, "source": "given"}'
+    (tmp_path / "a.json").write_text(f'{{"format": 1, "labels": [{row}]}}')
+    for file in ("a.json", "none.csv"):
+        code, out, err = lines("labels", "import", index.path, tmp_path / file)
+        assert (code, out, len(err)) == (1, [], 1)
+    assert labels_by_id(index) == {}

@@ -1,0 +1,22 @@
+"""``slic reproduce`` prints commands, cost and results."""
+
+import pytest
+
+from slic.cli import main
+from slic.evaluation import cost
+
+
+def test_reproduce_prints_all_three_parts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured = cost.PassCost(gflop=111.2, seconds=0.5, device="a slow machine")
+    monkeypatch.setattr(cost, "measure_pass_cost", lambda _, **__: measured)
+    monkeypatch.setattr(cost, "seconds_per_flow_step", lambda _: 0.2)
+    main(["reproduce", "retrieval", "--seeds", "1", "--ucf101", "a b"])
+    printed = capsys.readouterr().out
+    assert "slic pretrain 'a b' --labels ucf101:1 --split train --recipe paper-ucf101" in printed
+    passes = 3 * 600 * 9537 * 3 + 120 * 9537
+    assert f"{passes * 0.5 / 3600:,.0f}" in printed
+    assert printed.count("not run") == 2
+    steps = (9537 + 3783) * (186 - 1)
+    assert f"{steps * 0.2 / 3600:,.0f} hours of one core" in printed

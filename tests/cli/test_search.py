@@ -1,0 +1,64 @@
+"""``slic search``: words for moments and times, and a page of an index with a strange name."""
+
+import json
+import os
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from slic.cli.search import find_moment_of, seconds
+from slic.search import Index, set_label
+
+Lines = Callable[..., tuple[int, list[str], list[str]]]
+MakeIndex = Callable[..., Index]
+
+
+def test_a_moment_of_a_file_with_a_line_break_in_its_name(make_index: MakeIndex) -> None:
+    index = make_index({"a\nb.mp4": 3})
+    assert find_moment_of(index, "a\nb.mp4@2.2") == 2
+    assert find_moment_of(index, "a.mp4") is None
+
+
+@pytest.mark.parametrize(
+    ("word", "value"), [("90", 90.0), ("1.5", 1.5), ("1:30", 90.0), ("1:02:03.5", 3723.5)]
+)
+def test_seconds(word: str, value: float) -> None:
+    assert seconds(word) == value
+
+
+@pytest.mark.parametrize("word", ["", "x", "-1", "inf", "nan", "1:2:3:4"])
+def test_what_is_no_time_is_refused(word: str) -> None:
+    with pytest.raises(ArgumentTypeError, match="is not a time in seconds"):
+        seconds(word)
+
+
+def test_hits_are_printed_with_their_labels(make_index: MakeIndex, lines: Lines) -> None:
+    index = make_index({"a.mp4": 4, "b.mp4": 1})
+    set_label(index, [5], "wave")
+    code, out, _ = lines("search", index.path, "a.mp4@1", "--where", "path = 'b.mp4'")
+    assert code == 0
+    assert out[0] == "a.mp4@1:"
+    assert out[1].split()[2:] == ["0:00.0", "-", "0:02.0", "b.mp4", "[wave]"]
+    _, out, _ = lines("search", index.path, "a.mp4@1", "--where", "path = 'b.mp4'", "--json")
+    (found,) = json.loads("".join(out))
+    assert [hit["label"] for hit in found["hits"]] == ["wave"]
+    _, out, _ = lines("search", index.path, "a.mp4@1", "--where", "path = 'none'")
+    assert out == ["a.mp4@1:", "  nothing found."]
+
+
+def test_arguments_that_exclude_each_other(make_index: MakeIndex, lines: Lines) -> None:
+    index = make_index({"a.mp4": 4}).path
+    for words in (["a.mp4@1", "--like", "a.mp4@2"], [], ["a.mp4@1", "a.mp4@2", "--from=1"]):
+        code, _, err = lines("search", index, *words)
+        assert code == 2
+        assert "give" in err[-1]
+
+
+def test_a_page_of_an_index_whose_folder_is_not_unicode(
+    make_index: MakeIndex, lines: Lines, tmp_path: Path
+) -> None:
+    index = make_index({"a": 4}, name=os.fsdecode(b"caf\xe9"))
+    lines("search", index.path, "a@1", "--html", tmp_path / "page.html")
+    assert "caf?" in (tmp_path / "page.html").read_text("utf-8")

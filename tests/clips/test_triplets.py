@@ -1,0 +1,178 @@
+"""Training samples are a function of seed, epoch and videos, whoever makes them and when."""
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from slic.clips.augmentation import Augmentation, draw_parameters
+from slic.clips.flow import optical_flow
+from slic.clips.reader import ClipReader
+from slic.clips.rendering import crop_with_margin, render_flow, render_rgb
+from slic.clips.spans import SpanPair, official_placement
+from slic.clips.triplets import SampleIndex, TripletDataset
+from slic.videos.catalog import Catalog
+from slic.videos.frames import read_frames
+
+RecordingReader = Callable[..., Any]
+
+
+def triplets(catalog: Catalog, reader: ClipReader, **changed: Any) -> TripletDataset:
+    settings = {"flow_probability": 0.5, "second_view": True, "seed": 3} | changed
+    return TripletDataset(catalog, reader, Augmentation(), **settings)
+
+
+def same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_a_sample_does_not_depend_on_what_was_drawn_before(
+    catalog: Catalog, reader: ClipReader
+) -> None:
+    fresh, used = triplets(catalog, reader), triplets(catalog, reader)
+    np.random.default_rng().random()
+    torch.manual_seed(1)
+    for index in (SampleIndex(0, 1, 4), SampleIndex(5, 2, 2), SampleIndex(0, 0, 2)):
+        used[index]
+    torch.manual_seed(2)
+    index = SampleIndex(1, 1, 4)
+    assert same(fresh[index], used[index])
+    assert not torch.equal(fresh[index].clips, fresh[index._replace(epoch=2)].clips)
+    assert not torch.equal(fresh[index].clips, triplets(catalog, reader, seed=4)[index].clips)
+
+
+def test_anchor_and_positive_of_one_video_share_no_frame(
+    catalog: Catalog, recording_reader: RecordingReader
+) -> None:
+    for video in range(len(catalog)):
+        for epoch in range(40):
+            reader = recording_reader()
+            dataset = triplets(catalog, reader, flow_probability=0.0)
+            sample = dataset[SampleIndex(epoch, video, video)]
+            (first, anchor), (second, positive) = reader.spans  # the second view needs no other
+            assert first == second == catalog[video].id
+            common = range(max(anchor[0], positive[0]), min(anchor[-1], positive[-1]) + 1)
+            too_short = catalog[video].frames < 2 * 7
+            assert (len(common) > 0) == too_short == bool(sample.overlap)
+
+
+def test_reciprocal_positives_are_decoded_once_and_their_samples_are_those_of_each_alone(
+    catalog: Catalog, reader: ClipReader, recording_reader: RecordingReader
+) -> None:
+    pairs = [(5, 0), (1, 4), (4, 1), (2, 2), (3, 2)]
+    batch = [SampleIndex(0, *pair) for pair in pairs]
+    dataset = triplets(catalog, reader)
+    for together, index in zip(dataset.__getitems__(batch), batch, strict=True):
+        assert same(together, dataset[index])
+    recorder = recording_reader()
+    triplets(catalog, recorder, flow_probability=0.0).__getitems__(batch)
+    decoded = [name for name, _ in groupby(recorder.reads, key=lambda read: read[0])]
+    assert decoded == [f"{number}.mp4" for number in (5, 0, 1, 4, 2, 3, 2)]
+
+
+def test_the_positive_comes_from_the_partner(
+    catalog: Catalog, recording_reader: RecordingReader
+) -> None:
+    reader = recording_reader()
+    sample = triplets(catalog, reader)[SampleIndex(0, 1, 4)]
+    assert [video for video, _ in reader.spans] == ["1.mp4", "4.mp4"]
+    assert (sample.video.item(), sample.overlap.item()) == (1, 0)
+    assert all(span[-1] < catalog[int(name[0])].frames for name, span in reader.spans)
+
+
+def expected_views(
+    catalog: Catalog, index: SampleIndex, spans: list[list[int]], flow_probability: float
+) -> list[np.ndarray]:
+    """Render a sample by plain calls (docs/method.md)."""
+    videos = (catalog[index.video], catalog[index.partner])
+    anchor, positive = (
+        read_frames(v, s, size=(43, 32)) for v, s in zip(videos, spans, strict=True)
+    )
+    rng = np.random.default_rng([3, index.epoch, index.video, 3])
+
+    def render(clip: np.ndarray, flow: bool) -> np.ndarray:
+        parameters = draw_parameters(Augmentation(), width=43, height=32, rng=rng)
+        if flow:
+            near, moved = crop_with_margin(clip, parameters, margin=8)
+            return render_flow(optical_flow(near), moved, size=32)
+        return render_rgb(clip, parameters, size=32)
+
+    return [
+        render(anchor, False),
+        render(positive, bool(rng.random() < flow_probability)),
+        render(anchor, bool(rng.random() < flow_probability)),
+    ]
+
+
+@pytest.mark.parametrize("flow_probability", [0.0, 0.5, 1.0])
+def test_samples_are_what_plain_calls_render(
+    catalog: Catalog,
+    reader: ClipReader,
+    recording_reader: RecordingReader,
+    flow_probability: float,
+) -> None:
+    for numbers in ((0, 1, 4), (1, 2, 2), (2, 5, 0), (3, 3, 3)):
+        index, recorder = SampleIndex(*numbers), recording_reader()
+        triplets(catalog, recorder, flow_probability=0.0)[index]
+        spans = [span for _, span in recorder.spans]
+        expected = expected_views(catalog, index, spans, flow_probability)
+        sample = triplets(catalog, reader, flow_probability=flow_probability)[index]
+        assert np.array_equal(sample.clips.numpy(), np.stack(expected))
+
+
+def test_the_anchor_is_never_flow_and_the_second_view_is_another_draw(
+    catalog: Catalog, reader: ClipReader
+) -> None:
+    rgb, flow = (triplets(catalog, reader, flow_probability=p) for p in (0.0, 1.0))
+    one, other = rgb[SampleIndex(0, 1, 4)].clips, flow[SampleIndex(0, 1, 4)].clips
+    assert torch.equal(one[0], other[0])
+    assert not torch.equal(one[1], other[1])
+    assert not torch.equal(one[2], other[2])
+    assert not torch.equal(one[0], one[2])
+
+
+def test_the_second_view_can_be_left_out(catalog: Catalog, reader: ClipReader) -> None:
+    index = SampleIndex(0, 1, 4)
+    with_it, without = (triplets(catalog, reader, second_view=s)[index] for s in (True, False))
+    assert torch.equal(with_it.clips[:2], without.clips)
+
+
+def test_official_placement_is_the_first_clip_and_a_later_one_of_the_partner(
+    catalog: Catalog, recording_reader: RecordingReader
+) -> None:
+    for epoch in range(20):
+        reader = recording_reader()
+        dataset = triplets(catalog, reader, flow_probability=0.0, place_pair=official_placement)
+        dataset[SampleIndex(epoch, 0, 4)]
+        (first, anchor), (second, positive) = reader.spans
+        assert (first, second) == ("0.mp4", "4.mp4")
+        assert anchor == [0, 2, 4, 6]
+        assert 7 <= positive[0] <= catalog[4].frames - 7
+
+
+def test_a_placement_from_elsewhere_is_told_all_it_needs(
+    catalog: Catalog, recording_reader: RecordingReader
+) -> None:
+    calls: list[dict[str, Any]] = []
+
+    def first_frames(**arguments: Any) -> SpanPair:
+        calls.append(arguments)
+        return SpanPair(np.arange(4), np.arange(1, 5), overlap=True)
+
+    reader = recording_reader()
+    dataset = triplets(catalog, reader, flow_probability=0.0, place_pair=first_frames)
+    samples = dataset.__getitems__([SampleIndex(0, 1, 4), SampleIndex(0, 2, 2)])
+    assert [sample.overlap.item() for sample in samples] == [1, 1]
+    assert [span for _, span in reader.spans[:2]] == [[0, 1, 2, 3], [1, 2, 3, 4]]
+    rngs = [call.pop("rng") for call in calls]
+    shape = {"frames": 4, "stride": 2}
+    assert calls == [
+        shape | {"anchor_video_frames": 24, "positive_video_frames": 32, "same_video": False},
+        shape | {"anchor_video_frames": 28, "positive_video_frames": 28, "same_video": True},
+    ]
+    expected = [np.random.default_rng([3, 0, video, 2]).random() for video in (1, 2)]
+    assert [rng.random() for rng in rngs] == expected

@@ -1,0 +1,121 @@
+"""Every store keeps the promises of the protocol, compared with plain sorting."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slic.search import Index
+from slic.search.repository import IndexSettings
+from slic.search.stores import StoreLocation, StoreUpdate, VectorStore, open_store
+from slic.search.stores.embedded import EmbeddedStore
+
+Rows = Callable[..., np.ndarray]
+MakeStore = Callable[[Path], VectorStore]
+
+SERVER = """
+import sys, time
+from milvus import MilvusServer
+server = MilvusServer()
+server.set_base_dir(sys.argv[1])
+server.start()
+print(server.listen_port, flush=True)
+sys.stdin.read()
+server.stop()
+"""
+
+
+@pytest.fixture(scope="module")
+def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of a Milvus server of our own."""
+    pytest.importorskip("milvus", reason="the Milvus server is packaged for Linux only")
+    server = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", SERVER, str(tmp_path_factory.mktemp("milvus"))],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert server.stdin is not None
+    assert server.stdout is not None
+    port = ""
+    try:
+        # It starts in 10 s, or never where another one has its ports.
+        ready, _, _ = select.select([server.stdout], [], [], 60)
+        port = server.stdout.readline().strip() if ready else ""
+        if not port:
+            pytest.skip("no Milvus server of our own starts here")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(20 if port else 0)
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+        server.wait()
+        server.stdout.close()
+
+
+@pytest.fixture(params=["exact", "inverted file", pytest.param("milvus", marks=pytest.mark.slow)])
+def make_store(request: pytest.FixtureRequest) -> MakeStore:
+    """Return a function that opens a store of 8 numbers, the same again for the same folder."""
+    if request.param == "milvus":
+        address = request.getfixturevalue("milvus")
+        identity = f"t{abs(hash(request.node.nodeid)) % 10**12}"
+        settings = IndexSettings(
+            encoder="", dimension=8, window_seconds=1.0, stride_seconds=1.0, store=address,
+            identity=identity,
+        )  # fmt: skip
+        return lambda folder: open_store(folder, settings)
+    exact_up_to = 10**6 if request.param == "exact" else 10
+    return lambda folder: EmbeddedStore(
+        StoreLocation(folder=folder, dimension=8), exact_up_to=exact_up_to
+    )
+
+
+def test_a_store_follows_what_comes_and_goes(
+    make_store: MakeStore,
+    tmp_path: Path,
+    rows: Rows,
+    update: Callable[..., StoreUpdate],
+    assert_found: Callable[..., None],
+) -> None:
+    x, ids, queries = rows(60), np.arange(100, 160), rows(5, seed=9)
+    store = make_store(tmp_path)
+    assert store.generation is None
+    store.apply(update(x[:40], ids[:40], generation=3, replaces_all=True))
+    assert store.generation == 3
+    assert_found(store, x[:40], ids[:40], queries)
+    store.apply(update(x[40:], ids[40:], generation=5, replaces_all=False, removed=(100, 103, 999)))
+    kept = np.setdiff1d(np.arange(60), [0, 3])
+    assert store.generation == 5
+    assert_found(store, x[kept], ids[kept], queries)
+    store.save()
+    store.close()
+    again = make_store(tmp_path)
+    if again.generation is not None:  # the exact store keeps nothing: the database gives it again
+        assert again.generation == 5
+        assert_found(again, x[kept], ids[kept], queries)
+    again.apply(update(x[:3], ids[:3], generation=9, replaces_all=True))
+    assert_found(again, x[:3], ids[:3], queries)  # fewer than k
+    again.close()
+
+
+def test_an_index_finds_the_same_in_every_store(
+    make_store: MakeStore, fill: Callable[..., Index], rows: Rows, add: Callable[..., list[int]]
+) -> None:
+    index = fill({"a": rows(30), "b": rows(20, seed=1)})
+    index._store = make_store(index.path)
+    queries = rows(4, seed=5)
+    for path in "cd":
+        ids, x = index.all_vectors()
+        near = index.nearest(queries, 6)
+        assert near.ids.tolist() == ids[np.argsort(-(queries @ x.T), axis=1)[:, :6]].tolist()
+        add(index, path, rows(5, seed=7))
+    index.close()

@@ -1,0 +1,57 @@
+"""The embedded store: its file, and growing out of one kind of index into the other."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slic.search.stores import StoreLocation, StoreUpdate, embedded
+from slic.search.stores.embedded import EmbeddedStore
+
+Rows = Callable[..., np.ndarray]
+MakeUpdate = Callable[..., StoreUpdate]
+
+
+def test_the_inverted_file_is_kept_by_generation_and_a_damaged_one_is_made_anew(
+    tmp_path: Path, rows: Rows, update: MakeUpdate
+) -> None:
+    x, ids = rows(50), np.arange(50)
+    store = EmbeddedStore(StoreLocation(folder=tmp_path, dimension=8), exact_up_to=10)
+    store.apply(update(x, ids, generation=4, replaces_all=True))
+    store.save()
+    assert [path.name for path in tmp_path.iterdir()] == ["vectors-4.faiss"]
+    store.apply(update(x[:1], np.array([77]), generation=6, replaces_all=False))
+    store.save()
+    (file,) = tmp_path.iterdir()
+    assert file.name == "vectors-6.faiss"
+    assert (
+        EmbeddedStore(StoreLocation(folder=tmp_path, dimension=8), exact_up_to=10).generation == 6
+    )
+    file.write_bytes(file.read_bytes()[:500])
+    assert (
+        EmbeddedStore(StoreLocation(folder=tmp_path, dimension=8), exact_up_to=10).generation
+        is None
+    )
+
+
+def test_an_inverted_file_looks_through_all_lists_for_more_than_some_hold(
+    tmp_path: Path, rows: Rows, update: MakeUpdate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "PROBED_LISTS", 1)
+    store = EmbeddedStore(StoreLocation(folder=tmp_path, dimension=8), exact_up_to=10)
+    store.apply(update(rows(100), np.arange(100), generation=1, replaces_all=True))
+    assert sorted(store.search(rows(1, seed=3), 100).ids[0].tolist()) == list(range(100))
+
+
+def test_a_store_that_outgrows_its_form_asks_to_be_filled_anew(
+    tmp_path: Path, rows: Rows, update: MakeUpdate
+) -> None:
+    store = EmbeddedStore(StoreLocation(folder=tmp_path, dimension=8), exact_up_to=10)
+    store.apply(update(rows(8), np.arange(8), generation=1, replaces_all=True))
+    store.apply(update(rows(8), np.arange(8, 16), generation=2, replaces_all=False))
+    assert store.generation is None
+    store.apply(update(rows(16), np.arange(16), generation=2, replaces_all=True))
+    assert store.generation == 2
+    store.save()
+    assert (tmp_path / "vectors-2.faiss").exists()

@@ -1,0 +1,431 @@
+"""The studio in a real browser, from an uploaded video to a label that outlives a restart."""
+
+import re
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from slic.search import Index, set_label, undo_label_change
+from slic.search.repository.videos import delete_video
+from slic.studio.access import AccessPolicy
+from slic.studio.app import create_app
+from slic.studio.projection import make_map
+from slic.studio.state import Studio
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+TIMEOUT = 30_000  # milliseconds; two busy cores are slow
+
+pytestmark = pytest.mark.slow
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+if BROWSER is None:
+    pytest.skip("there is no chromium on this machine", allow_module_level=True)
+expect = playwright.expect
+expect.set_options(timeout=TIMEOUT)
+
+
+class Served:
+    """A studio that a thread serves."""
+
+    def __init__(self, folder: Path, *, runs: Path | None = None) -> None:
+        self.studio = Studio(Index.open(folder), runs=runs)
+        config = uvicorn.Config(create_app(self.studio, AccessPolicy()), log_level="warning")
+        self.server = uvicorn.Server(config)
+        self.listener = socket.socket()
+        self.listener.bind(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
+        self.thread = threading.Thread(
+            target=self.server.run, kwargs={"sockets": [self.listener]}, daemon=True
+        )
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join(20)
+        self.listener.close()
+
+
+@pytest.fixture(scope="module")
+def folder(shared_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    copied = tmp_path_factory.mktemp("browser") / "index"
+    shutil.copytree(shared_index, copied)
+    make_map(copied)
+    return copied
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path) -> Iterator[Served]:
+    made = Served(folder, runs=folder.parent)
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Return a function that opens a page; its errors and foreign requests fail the test."""
+    problems: list[str] = []
+    contexts = []
+
+    def open_at(address: str, **more: Any) -> Any:
+        context = browser.new_context(viewport={"width": 1000, "height": 700}, **more)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(TIMEOUT)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: problems.append(request.url) if foreign(request) else 0)
+
+        def foreign(request: Any) -> bool:
+            return not request.url.startswith((address.split("#")[0], "blob:"))
+
+        page.goto(address)
+        page.wait_for_selector("body[data-ready]")
+        return page
+
+    yield open_at
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def wait_until_playing(page: Any, video: str) -> None:
+    """Wait until a video plays."""
+    page.wait_for_function(
+        """(which) => { const video = document.querySelector(which);
+            if (!video || video.readyState < 2 || video.paused) return false;
+            const before = video.dataset.seen; video.dataset.seen = video.currentTime;
+            return before !== undefined && Number(before) !== video.currentTime; }""",
+        arg=video,
+        polling=60,
+    )
+
+
+def moments(page: Any) -> list[str]:
+    found: list[str] = page.eval_on_selector_all(
+        "#grid .tile", "tiles => tiles.map(tile => tile.dataset.moment)"
+    )
+    return found
+
+
+def test_a_video_is_uploaded_trimmed_found_and_refined(
+    open_page: Callable[..., Any], served: Served
+) -> None:
+    page = open_page(served.address)
+    video = next(v for v in served.studio.index.videos() if v.path == "jump.avi")
+    page.set_input_files("#file", str(video.file))
+    expect(page.locator("#find-title")).to_have_text("Most similar")
+    wait_until_playing(page, "#upload video")  # as a preview, because no browser plays the file
+    wait_until_playing(page, "#grid .tile video")
+
+    start = page.get_by_label("Start of the query")
+    with page.expect_response("**/api/search") as answered:
+        start.fill("0.95")
+    assert answered.value.request.post_data_json["like"][0]["start"] == 0.95
+    with page.expect_response("**/api/search"):
+        start.press("ArrowRight")
+    expect(page.locator("#grid")).to_have_attribute(
+        "aria-busy", "false"
+    )  # after this the focus stays
+    expect(page.locator(".times span").first).to_have_text("0:01")
+    expect(page.locator("#grid .caption b").first).to_have_text("jump.avi")
+    expect(page.locator("#grid .score").first).to_have_text(re.compile(r"^1\.00$|^0\.9\d$"))
+
+    other = page.locator("#grid .tile", has_text="run.webm").first
+    moment = other.get_attribute("data-moment")
+    other.focus()
+    page.keyboard.press("u")
+    expect(page.locator(".chip.unlike")).to_have_count(1)
+    expect(page.locator(f'#grid [data-moment="{moment}"]')).to_have_count(0)
+    page.get_by_role("button", name="Start over").click()
+    expect(page.locator("#find-title")).to_have_text("Moments")
+    expect(page.locator("#upload")).to_be_hidden()
+
+
+def test_a_file_that_is_not_a_video_or_too_large_is_refused(
+    open_page: Callable[..., Any], served: Served, tmp_path: Path
+) -> None:
+    page = open_page(served.address)
+    (tmp_path / "words.mp4").write_text("these are words")
+    page.set_input_files("#file", str(tmp_path / "words.mp4"))
+    expect(page.locator(".toast.bad")).to_contain_text("cannot be read as a video")
+
+    with (tmp_path / "three gigabytes.mp4").open("wb") as file:
+        file.truncate(3 << 30)
+    page.set_input_files("#file", str(tmp_path / "three gigabytes.mp4"))
+    expect(page.locator(".toast.bad")).to_contain_text(
+        "has 3,072 MB. At most 500 MB can be uploaded"
+    )
+    page.locator("#grid .tile").first.focus()
+    page.keyboard.press("l")
+    expect(page.locator("#find-title")).to_have_text("Most similar")
+
+
+def test_the_map_plays_the_hovered_moment_and_a_lasso_selects(
+    open_page: Callable[..., Any], served: Served
+) -> None:
+    page = open_page(served.address + "#map")
+    total = served.studio.index.count
+    expect(page.locator("#map-status")).to_have_text(f"{total} moments")
+    page.wait_for_selector("#legend button")
+    drawn = make_map(served.studio.index.path)
+    box = page.locator("#plane").bounding_box()
+    side = 0.9 * min(box["width"], box["height"])
+    left, bottom = (box["width"] - side) / 2, (box["height"] + side) / 2
+    x, y = drawn.positions[0] / 65535
+    page.mouse.move(box["x"] + left + x * side, box["y"] + bottom - y * side)
+    wait_until_playing(page, "#hover-card video")
+
+    page.get_by_role("button", name="Lasso").click()
+    corners = [(0.02, 0.02), (0.98, 0.02), (0.98, 0.5), (0.5, 0.98), (0.02, 0.98), (0.02, 0.02)]
+    for number, (across, down) in enumerate(corners):
+        page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"], steps=4)
+        if number == 0:
+            page.mouse.down()
+    page.mouse.up()
+    expect(page.locator("#map-count")).to_have_text(re.compile(r"\d+ moments?"))
+    inside = int((page.locator("#map-count").text_content() or "0").split()[0])
+    assert 0 < inside <= total
+    page.keyboard.press("1")
+    expect(page.locator("#scope")).to_contain_text("Inside the lasso")
+    expect(page.locator("#grid .tile")).to_have_count(inside)
+
+
+def test_the_label_of_a_cluster_outlives_a_restart(
+    open_page: Callable[..., Any], served: Served, folder: Path
+) -> None:
+    page = open_page(served.address + "#clusters")
+    wait_until_playing(page, "#wall video")
+    page.locator('#wall button[aria-label^="Label "]').first.click()
+    hostile = "wave <b onclick='hacked=1'>"
+    page.locator("#labelling").get_by_label("Label", exact=True).fill(hostile)
+    page.keyboard.press("Enter")
+    expect(page.locator("#wall .cluster-foot b").first).to_have_text(hostile)
+    page.context.close()
+
+    again = Served(folder)
+    try:
+        page = open_page(again.address + "#clusters")
+        expect(page.locator("#wall .cluster-foot b").first).to_have_text(hostile)
+        page.keyboard.press("/")
+        page.keyboard.type("wave <b")
+        expect(page.locator("#grid .caption b").first).to_have_text(hostile)
+        assert page.evaluate("window.hacked") is None
+    finally:
+        again.stop()
+
+
+def test_file_names_are_shown_as_text(open_page: Callable[..., Any], served: Served) -> None:
+    page = open_page(served.address)
+    shown = page.locator("#grid .caption b").all_text_contents()
+    for video in served.studio.index.videos():
+        assert video.path.split("/")[-1] in shown
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("#grid img").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_filter_without_matches_can_be_changed(
+    open_page: Callable[..., Any], served: Served
+) -> None:
+    page = open_page(served.address)
+    page.keyboard.press("/")
+    page.keyboard.type("there is no such text")
+    expect(page.locator("#grid .empty")).to_be_visible()
+    page.fill("#filter-text", "WALK")
+    expect(page.locator('#grid b[title="walk.mp4"]').first).to_be_visible()
+    expect(page.locator("#grid .empty")).to_have_count(0)
+    set_label(served.studio.index, served.studio.index.ids()[:1].tolist(), "Übung")
+    page.fill("#filter-text", "Übung")
+    expect(page.locator("#grid .caption b")).to_have_text(["Übung"])
+    undo_label_change(served.studio.index)
+
+
+def test_the_filter_keeps_a_label_that_no_moment_has_any_more(
+    open_page: Callable[..., Any], served: Served
+) -> None:
+    set_label(served.studio.index, served.studio.index.ids()[:3].tolist(), "Schritt")
+    page = open_page(served.address)
+    page.click("#filter-more")
+    page.select_option("#filter-label", "=Schritt")
+    expect(page.locator("#grid .tile")).to_have_count(3)
+    page.click("#find-title")
+    page.keyboard.press("z")
+    expect(page.locator("#grid .empty")).to_be_visible()
+    assert page.input_value("#filter-label") == "=Schritt"
+
+
+def test_a_toast_undoes_only_its_own_change(open_page: Callable[..., Any], served: Served) -> None:
+    index = served.studio.index
+    page = open_page(served.address)
+    page.locator("#grid .tile:has(b.unlabelled)").first.focus()
+    page.keyboard.press("n")
+    page.click("#labelling-remove")
+    expect(page.locator(".toast")).to_contain_text("Label removed from 0 moments")
+    expect(page.locator(".toast button")).to_have_count(0)
+    page.keyboard.press("n")
+    page.fill("#labelling-input", "mine")
+    page.keyboard.press("Enter")
+    expect(page.locator(".toast")).to_contain_text("1 moment labelled")
+    theirs = set_label(index, index.ids()[-1:].tolist(), "theirs")
+    page.locator(".toast button").click()
+    expect(page.locator(".toast.bad")).to_contain_text("Labels have changed since")
+    undo_label_change(index, change_id=theirs.id)
+    undo_label_change(index)
+
+
+def test_show_more_keeps_results_and_adds_new_ones(
+    open_page: Callable[..., Any], served: Served
+) -> None:
+    """A search for more results may order them differently, or drop some."""
+    page = open_page(served.address)
+    tiles = page.evaluate(
+        """async () => (await (await fetch("/api/browse", { method: "POST", body: '{"limit": 500}',
+            headers: { "Content-Type": "application/json", "X-Slic-Token":
+                document.querySelector('meta[name="slic-token"]').content } })).json()).moments"""
+    )
+    many = [tiles[0] | {"moment": number} for number in range(98)]
+    first, more = many[:48], [*many[48:], *many[:46]]  # two are dropped, 50 are new
+
+    def answer(route: Any) -> None:
+        k = route.request.post_data_json["k"]
+        route.fulfill(json={"moments": first if k == 48 else more[:k], "seconds": 0.0})
+
+    page.route("**/api/search", answer)
+    page.locator("#grid .tile").first.focus()
+    page.keyboard.press("l")
+    expect(page.locator("#grid .tile")).to_have_count(48)
+    page.click("#more")
+    expect(page.locator("#grid .tile")).to_have_count(98)
+    assert sorted(map(int, moments(page))) == list(range(98))
+    page.click("#more")
+    expect(page.locator("#more")).to_be_hidden()
+
+
+def test_the_viewer_falls_back_to_a_preview_and_stops_it_when_closed(
+    open_page: Callable[..., Any], served: Served
+) -> None:
+    page = open_page(served.address)
+    junk = {"status": 200, "body": b"junk", "content_type": "video/mp4"}
+    page.route(re.compile(r"/media/videos/\d+(\?|$)"), lambda route: route.fulfill(**junk))
+    page.reload()
+    page.locator("#grid .tile", has_text="walk.mp4").first.focus()
+    page.keyboard.press("Enter")
+    wait_until_playing(page, "#viewer video")
+    video = page.query_selector("#viewer video")
+    assert "preview.mp4" in video.get_attribute("src")
+    page.keyboard.press("Escape")
+    expect(page.locator("#viewer")).to_be_hidden()
+    stopped = "video => video.paused && !video.getAttribute('src')"
+    page.wait_for_function(stopped, arg=video)  # the close event comes after the dialog is hidden
+
+
+def test_media_addresses_name_the_content(open_page: Callable[..., Any], served: Served) -> None:
+    page = open_page(served.address)
+    wait_until_playing(page, "#grid .tile video")
+    requested = page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
+    contents = {str(v.id): v.content_id[:12] for v in served.studio.index.videos()}
+    media = [
+        re.search(r"/media/videos/(\d+)[^?]*\?content=(\w*)", a)
+        for a in requested
+        if "/media/" in a
+    ]
+    assert media
+    assert all(found and contents[found[1]] == found[2] for found in media)
+
+
+def test_the_map_is_reloaded_when_moments_are_removed(
+    open_page: Callable[..., Any], index_folder: Path
+) -> None:
+    make_map(index_folder)
+    served = Served(index_folder)
+    try:
+        page = open_page(served.address + "#map")
+        page.wait_for_selector("#legend button")
+        index = served.studio.index
+        with index.database.transaction() as connection:
+            delete_video(connection, index.videos()[0].id)
+        make_map(index_folder)
+        page.select_option("#colours", "cluster:0")
+        expect(page.locator("#map-status")).to_have_text(f"{index.count} moments")
+        expect(page.locator(".toast")).to_have_count(0)
+    finally:
+        served.stop()
+
+
+def test_everything_can_be_reached_with_the_keyboard(
+    open_page: Callable[..., Any], served: Served
+) -> None:
+    page = open_page(served.address)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # skip the bar
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.dataset.moment") == moments(page)[0]
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowRight")  # to the first tile
+    page.keyboard.press("ArrowRight")
+    second = moments(page)[1]
+    assert page.evaluate("document.activeElement.dataset.moment") == second
+    page.keyboard.press("x")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("x")
+    expect(page.locator("#actions-count")).to_have_text("2 selected")
+    page.keyboard.press("n")
+    page.keyboard.type("same kind")
+    page.keyboard.press("Enter")
+    expect(page.locator("#grid .caption b", has_text="same kind")).to_have_count(2)
+    expect(page.locator("#actions")).to_be_hidden()
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(page.locator("#grid .caption b", has_text="same kind")).to_have_count(0)
+    page.locator("#grid .tile").first.focus()
+    page.keyboard.press("Enter")
+    wait_until_playing(page, "#viewer video")
+    page.keyboard.press("Escape")
+    expect(page.locator("#viewer")).to_be_hidden()
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(1000, 700), (375, 740)])
+def test_no_view_is_wider_than_the_screen(
+    open_page: Callable[..., Any], served: Served, width: int, height: int, scheme: str
+) -> None:
+    page = open_page(served.address, color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": height})
+    for view in ("find", "map", "clusters", "runs"):
+        page.evaluate("view => { location.hash = view }", view)
+        expect(page.locator(f"#view-{view}")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", paper)[:3])) > 380) == (scheme == "light")
+    without_name = page.evaluate(
+        """[...document.querySelectorAll('button, a, input, select')].filter(e =>
+            e.checkVisibility() && !e.textContent.trim()
+            && !e.getAttribute('aria-label') && !e.labels?.length
+        ).map(e => e.outerHTML)"""
+    )
+    assert without_name == []
