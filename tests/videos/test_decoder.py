@@ -220,7 +220,7 @@ def cut(source: Path, path: Path, ffmpeg: Any) -> Path:
     "name", ["open_gop.mkv", "open_gop.mp4", "closed.mp4", "b_frames.mkv", "hevc_open_gop.mp4"]
 )
 def test_a_file_cut_without_encoding_again(
-    name: str, folder: Path, pictures: np.ndarray, ffmpeg: Any, tmp_path: Path
+    name: str, pictures: np.ndarray, ffmpeg: Any, tmp_path: Path
 ) -> None:
     source = ffmpeg.encode(tmp_path / f"source_{name}", pictures, KINDS[name].split())
     assert_read_as_ffmpeg(cut(source, tmp_path / name, ffmpeg), ffmpeg)

@@ -83,7 +83,8 @@ def query_from_video(
     numbers = _regular_windows(windows, round(stride_seconds * video.fps))
     if len(numbers) > MAX_QUERY_WINDOWS:
         raise SearchError(
-            f"{video.path}: {video.time_of(end) - video.time_of(first):.0f} s are too long for a query; "
+            f"{video.path}: {video.time_of(end) - video.time_of(first):.0f} s are too long "
+            "for a query; "
             f"choose a part of at most {MAX_QUERY_WINDOWS * stride_seconds:.0f} s."
         )
     shifted = MomentWindows(windows.start + first, windows.frames)

@@ -12,8 +12,8 @@ import numpy as np
 from cachetools import LRUCache
 
 from slic.errors import VideoError
-from slic.videos.frames import read_frames
 from slic.videos.encoding import Encoding, write_video
+from slic.videos.frames import read_frames
 from slic.videos.video import Video
 
 PREVIEW_WIDTH, PREVIEW_HEIGHT = 384, 288  # bounding box, pixels
@@ -96,7 +96,7 @@ def encode_thumbnail(video: Video, *, seconds: float) -> bytes:
     flags = [cv2.IMWRITE_WEBP_QUALITY, 70]
     done, data = cv2.imencode(".webp", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), flags)
     if not done:
-        raise VideoError(f"{video.path}: the frame at {seconds:g} s cannot be encoded as a picture.")
+        raise VideoError(f"{video.path}: the frame at {seconds:g} s cannot be encoded.")
     return data.tobytes()
 
 

@@ -1,14 +1,15 @@
 """What the bytes of a packet say: whether it shows a picture and whether decoding can begin there.
 
 Containers carry one packet for each coded picture, but not every coded picture is shown, and not
-every packet that is flagged as a key frame can be decoded on its own. The rules follow the bitstream
-syntax of each codec. A codec without a rule here shows every packet and is trusted with its flags.
+every packet that is flagged as a key frame can be decoded on its own. The rules follow the syntax
+of each codec. A codec without a rule here shows every packet, and its flags are trusted.
 """
 
 from collections.abc import Callable
 
-from av.packet import Packet
 from av.video.stream import VideoStream
+
+from slic.videos.container import VideoPacket
 
 MAX_PICTURE_HEADER_BYTES = 4096  # slice headers lie behind metadata of about a kilobyte
 VOP = b"\x00\x00\x01\xb6"  # start code of a picture of MPEG-4
@@ -22,11 +23,11 @@ class PacketRules:
     Ask about all packets of a stream, in decoding order from a key frame on.
     """
 
-    def shows(self, packet: Packet) -> bool:  # noqa: ARG002
+    def shows(self, packet: VideoPacket) -> bool:  # noqa: ARG002
         """Return whether the decoder gives a picture for this packet."""
         return True
 
-    def begins(self, packet: Packet) -> bool:
+    def begins(self, packet: VideoPacket) -> bool:
         """Return whether decoding can begin at this packet."""
         return bool(packet.is_keyframe)
 
@@ -37,7 +38,8 @@ class FirstPacketRules(PacketRules):
     def __init__(self) -> None:
         self._started = False
 
-    def begins(self, packet: Packet) -> bool:  # noqa: ARG002
+    def begins(self, packet: VideoPacket) -> bool:  # noqa: ARG002
+        """Return whether decoding can begin at this packet."""
         started, self._started = self._started, True
         return not started
 
@@ -52,14 +54,15 @@ class H26xRules(PacketRules):
         boxed = len(extradata) > place and extradata[0] == 1
         self._length_bytes = (extradata[place] & 3) + 1 if boxed else 0
 
-    def begins(self, packet: Packet) -> bool:
+    def begins(self, packet: VideoPacket) -> bool:
+        """Return whether decoding can begin at this packet."""
         if not packet.is_keyframe:
             return False
         intra = self._is_intra if not self._hevc else _is_random_access_of_hevc
         verdicts = map(intra, nal_units(_head(packet), self._length_bytes))
         return next((verdict for verdict in verdicts if verdict is not None), False)
 
-    def shows(self, packet: Packet) -> bool:
+    def shows(self, packet: VideoPacket) -> bool:
         """Return False for the last packet of a file that is cut off inside it."""
         if not packet.is_corrupt or self._length_bytes == 0:
             return True
@@ -68,7 +71,7 @@ class H26xRules(PacketRules):
             at += self._length_bytes + int.from_bytes(data[at : at + self._length_bytes], "big")
         return at == len(data)
 
-    def is_instantaneous(self, packet: Packet) -> bool:
+    def is_instantaneous(self, packet: VideoPacket) -> bool:
         """Return whether the packet is an IDR picture: none after it is shown before it."""
         kinds = [nal[0] & 31 for nal in nal_units(_head(packet), self._length_bytes) if nal]
         return not self._hevc and 5 in kinds
@@ -103,7 +106,8 @@ class Mpeg4Rules(PacketRules):
         self._time_bits = _time_bits(stream.codec_context.extradata or b"")
         self._waiting = -1  # type of the picture that waits
 
-    def shows(self, packet: Packet) -> bool:
+    def shows(self, packet: VideoPacket) -> bool:
+        """Return whether the decoder gives a picture for this packet."""
         data = bytes(packet)
         self._time_bits = _time_bits(data[:256]) or self._time_bits
         starts = [at for at in _starts(data, VOP) if at + 4 < len(data)]
@@ -119,7 +123,8 @@ class Mpeg4Rules(PacketRules):
             self.kind = kinds[0] if coded else -1
         return self.kind >= 0
 
-    def begins(self, packet: Packet) -> bool:
+    def begins(self, packet: VideoPacket) -> bool:
+        """Return whether decoding can begin at this packet."""
         return bool(packet.is_keyframe) and self.kind == 0
 
     def _is_coded(self, picture: bytes) -> bool:
@@ -134,7 +139,8 @@ class Mpeg4Rules(PacketRules):
 class MpegRules(PacketRules):
     """MPEG-1 and MPEG-2: decoding begins at an I-picture (ISO 13818-2, 6.3.9)."""
 
-    def begins(self, packet: Packet) -> bool:
+    def begins(self, packet: VideoPacket) -> bool:
+        """Return whether decoding can begin at this packet."""
         if not packet.is_keyframe:
             return False
         data = _head(packet)
@@ -145,14 +151,16 @@ class MpegRules(PacketRules):
 class Vp8Rules(PacketRules):
     """VP8: an alternate reference frame is coded but not shown (RFC 6386, 9.1)."""
 
-    def shows(self, packet: Packet) -> bool:
+    def shows(self, packet: VideoPacket) -> bool:
+        """Return whether the decoder gives a picture for this packet."""
         return bool(bytes(packet)[0] >> 4 & 1)
 
 
 class Vp9Rules(PacketRules):
     """VP9: a hidden frame that is not joined with a shown one in a superframe."""
 
-    def shows(self, packet: Packet) -> bool:
+    def shows(self, packet: VideoPacket) -> bool:
+        """Return whether the decoder gives a picture for this packet."""
         data = bytes(packet)
         if data[-1] >> 5 == 6:  # the marker of a superframe index
             return True
@@ -227,7 +235,7 @@ def _is_random_access_of_hevc(nal: bytes) -> bool | None:
     return None if kind > 31 else 16 <= kind <= 23
 
 
-def _head(packet: Packet) -> bytes:
+def _head(packet: VideoPacket) -> bytes:
     return bytes(memoryview(packet)[:MAX_PICTURE_HEADER_BYTES])
 
 
@@ -240,7 +248,7 @@ def _starts(data: bytes, code: bytes) -> list[int]:
 
 
 def _time_bits(data: bytes) -> int:
-    """Return the bits of vop_time_increment from a video object layer header; 0 if there is none."""
+    """Return the bits of vop_time_increment in a video object layer header; 0 without one."""
     kinds = ((at, data[at + 3 : at + 4]) for at in _starts(data, b"\x00\x00\x01"))
     at = next((at for at, kind in kinds if b"\x20" <= kind <= b"\x2f"), None)
     if at is None:

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
@@ -14,6 +16,10 @@ from slic.errors import VideoError
 MAX_PIXELS = 8192 * 8192  # of one picture; a decoder takes several times as many bytes
 DEFAULT_TRACK_PIXELS = 5_000_000  # what FFmpeg adds for a track flagged as the default one
 PLAYLISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"[playlist]")  # how they begin
+if TYPE_CHECKING:
+    VideoPacket = Packet[VideoStream]
+else:  # the class cannot be subscripted
+    VideoPacket = Packet
 _NO_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 
 
@@ -39,8 +45,8 @@ def open_container(path: Path) -> Iterator[InputContainer]:
 def video_streams(container: InputContainer) -> list[VideoStream]:
     """Return the streams that may be the video, the best one first.
 
-    The order is the one of the ``ffmpeg`` command: the most pixels, with a bonus for a track that is
-    flagged as default. Cover art, thumbnails and still pictures come last.
+    The order is that of the ``ffmpeg`` command: the most pixels, with a bonus for the default track.
+    Cover art, thumbnails and still pictures come last.
     """
     return sorted(
         (stream for stream in container.streams.video if stream.codec_context is not None),

@@ -16,14 +16,13 @@ from pathlib import Path
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
 from slic.errors import VideoError
-from slic.videos.container import open_container, select_stream
+from slic.videos.container import VideoPacket, open_container, select_stream
 from slic.videos.timeline import NO_TIME, Timeline, signature_of
 
 MIN_SEEK_PACKETS = 8  # fewer are decoded for less than a seek costs
@@ -138,7 +137,7 @@ class Decoder:
             yield from self._tagged(packets, first, frames)
 
     def _tagged(
-        self, packets: Iterator[Packet], first: int, frames: list[int]
+        self, packets: Iterator[VideoPacket], first: int, frames: list[int]
     ) -> Iterator[tuple[int, VideoFrame]]:
         """Decode until all frames came; leave out pictures that neither they nor others need."""
         context = self._stream.codec_context
@@ -152,19 +151,19 @@ class Decoder:
                 context.skip_frame = "NONREF" if skipping else "DEFAULT"
             packet.pts = number
             for frame in self._pictures(packet):
-                if (place := waiting.pop(frame.pts, None)) is not None:
+                if (place := waiting.pop(frame.pts or 0, None)) is not None:
                     yield place, frame
             unsent.discard(number)
             if not unsent:  # the decoder gives what it holds back, instead of asking for more
                 break
         if waiting:
             for frame in self._pictures(None):
-                if (place := waiting.pop(frame.pts, None)) is not None:
+                if (place := waiting.pop(frame.pts or 0, None)) is not None:
                     yield place, frame
         context.skip_frame = "DEFAULT"
 
     def _counted(
-        self, packets: Iterator[Packet], first: int, frames: list[int]
+        self, packets: Iterator[VideoPacket], first: int, frames: list[int]
     ) -> Iterator[tuple[int, VideoFrame]]:
         """Decode and count: the timeline does not tell in which order pictures are shown."""
         number, waiting = int((self.timeline.packets < first).sum()), set(frames)
@@ -177,15 +176,15 @@ class Decoder:
             if not waiting:
                 return
 
-    def _pictures(self, packet: Packet | None) -> list[VideoFrame]:
+    def _pictures(self, packet: VideoPacket | None) -> list[VideoFrame]:
         """Return what the decoder gives; like ``ffmpeg``, go on after a damaged packet."""
         try:
             return self._stream.codec_context.decode(packet)
         except (FFmpegError, EOFError):
             return []
 
-    def _packets_from(self, key: int) -> tuple[int, Iterator[Packet]]:
-        """Return a packet's number, and the packets from it on; it lies at a key frame or before."""
+    def _packets_from(self, key: int) -> tuple[int, Iterator[VideoPacket]]:
+        """Return a packet's number and the packets from it on; it is no later than the key."""
         if key > 0 and (found := self._sought(key)):
             return found
         if not self._fresh:
@@ -193,7 +192,7 @@ class Decoder:
         self._fresh = False
         return 0, self._demuxed()
 
-    def _sought(self, key: int) -> tuple[int, Iterator[Packet]] | None:
+    def _sought(self, key: int) -> tuple[int, Iterator[VideoPacket]] | None:
         self._fresh = False
         line = self.timeline
         wanted = int(line.keys[key])
@@ -223,5 +222,5 @@ class Decoder:
         stamps = [line.key_pts[key], line.key_dts[key], line.key_dts[key - 1]]
         return [int(stamp) for stamp in stamps if stamp != NO_TIME]
 
-    def _demuxed(self) -> Iterator[Packet]:
+    def _demuxed(self) -> Iterator[VideoPacket]:
         return (packet for packet in self._container.demux(self._stream) if packet.size)

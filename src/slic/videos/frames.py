@@ -49,8 +49,8 @@ def read_frames(
     """
     if (indices is None) == (seconds is None):
         raise ValueError("give either indices or seconds")
-    if indices is None:
-        indices = [video.frame_at(float(second)) for second in seconds or ()]
+    if seconds is not None:
+        indices = [video.frame_at(float(second)) for second in seconds]
     wanted = _inside(video, np.asarray(indices, dtype=np.int64), past_end)
     places, order = np.unique(wanted, return_inverse=True)
     size = size or (video.width, video.height)
@@ -94,7 +94,7 @@ def _inside(
 def _resized_frames(
     video: Video, places: Sequence[int], size: tuple[int, int]
 ) -> Iterator[UInt8[np.ndarray, "rows columns 3"]]:
-    """Give the frames at ascending places, resized one by one, so that few are held at full size."""
+    """Give the frames at ascending places, resized one by one: few are held at full size."""
     if not len(places):
         return
     if video.path.is_dir():

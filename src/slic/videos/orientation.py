@@ -1,6 +1,6 @@
 """How a decoded picture is turned and mirrored before it is shown."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from av.sidedata.sidedata import Type
@@ -24,13 +24,13 @@ class Orientation(NamedTuple):
     @classmethod
     def of_frame(cls, frame: VideoFrame) -> "Orientation":
         """Return the orientation that a decoded frame carries; another angle takes the nearest."""
-        for data in frame.side_data:
-            if data.type == Type.DISPLAYMATRIX:
-                a, b, _, c, d, *_ = np.frombuffer(bytes(data), np.int32).tolist()
-                if abs(a) + abs(d) >= abs(b) + abs(c):
-                    return cls(False, a < 0, d < 0)
-                return cls(True, c < 0, b < 0)
-        return cls()
+        data: Any = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
+        if data is None:
+            return cls()
+        a, b, _, c, d, *_ = np.frombuffer(bytes(data), np.int32).tolist()
+        if abs(a) + abs(d) >= abs(b) + abs(c):
+            return cls(False, a < 0, d < 0)
+        return cls(True, c < 0, b < 0)
 
     def size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return (width, height) of a picture of this size after it is turned, or before."""

@@ -25,14 +25,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from jaxtyping import Bool, Float, Int
 
 from slic.errors import VideoError
 from slic.videos.bitstream import H26xRules, Mpeg4Rules, packet_rules
-from slic.videos.container import MAX_PIXELS, open_container, select_stream, video_streams
+from slic.videos.container import (
+    MAX_PIXELS,
+    VideoPacket,
+    open_container,
+    select_stream,
+    video_streams,
+)
 from slic.videos.orientation import Orientation
 
 TIMELINE_FORMAT = 1
@@ -51,8 +56,8 @@ class Timeline:
         stream: Index of the stream in the container.
         time_base: Seconds of one unit of a stamp.
         start: The stamp at 0 s.
-        counted: Frames have numbers in the order in which the decoder gives them; stamps do not tell
-            which packet shows which frame.
+        counted: Frames are numbered in the order in which the decoder gives them. Stamps do not
+            tell which packet shows which frame.
         skippable: Pictures that no other needs may be left out while decoding. In packed streams of
             MPEG-4 the picture after such a one would be lost.
         by_position: Seek by byte position, not by time.
@@ -201,7 +206,7 @@ def read_timeline(path: Path) -> Reading:
     return best
 
 
-def signature_of(packet: Packet) -> tuple[int, ...]:
+def signature_of(packet: VideoPacket) -> tuple[int, ...]:
     """Return what identifies a packet after a seek."""
     return _signature(_or(packet.pos, -1), packet.size, *_stamps_of(packet))
 
@@ -284,6 +289,7 @@ def _dropped_at_start(
     given = 0
     with open_container(path) as container:
         stream = container.streams[stream_index]
+        assert isinstance(stream, VideoStream), "it was one when the packets were read"
         select_stream(container, stream)
         packets = (packet for packet in container.demux(stream) if packet.size)
         for number, packet in enumerate(packets):
@@ -305,7 +311,7 @@ def _splits(stamps: Int[np.ndarray, " packets"], key: int) -> bool:
 def _read_packets(
     container: InputContainer, stream: VideoStream
 ) -> tuple[list[_Row], tuple[int, VideoFrame] | None, bool]:
-    """Return a row for each packet, the first picture and its packet, and whether some are packed."""
+    """Return a row for each packet, the first picture with its packet, and if any is packed."""
     rules, rows = packet_rules(stream), list[_Row]()
     instantaneous = container.format.name == "avi" and isinstance(rules, H26xRules)
     first: tuple[int, VideoFrame] | None = None
@@ -326,19 +332,21 @@ def _read_packets(
     return rows, first or _first_picture(stream, None), packed
 
 
-def _first_picture(stream: VideoStream, packet: Packet | None) -> tuple[int, VideoFrame] | None:
+def _first_picture(
+    stream: VideoStream, packet: VideoPacket | None
+) -> tuple[int, VideoFrame] | None:
     pictures = _pictures(stream, packet)
     return next(((frame.pts, frame) for frame in pictures if frame.pts is not None), None)
 
 
-def _pictures(stream: VideoStream, packet: Packet | None) -> list[VideoFrame]:
+def _pictures(stream: VideoStream, packet: VideoPacket | None) -> list[VideoFrame]:
     try:
         return stream.codec_context.decode(packet)
     except (FFmpegError, ValueError):
         return []
 
 
-def _stamps_of(packet: Packet) -> tuple[int, int]:
+def _stamps_of(packet: VideoPacket) -> tuple[int, int]:
     return _or(packet.pts, NO_TIME), _or(packet.dts, NO_TIME)
 
 
@@ -410,7 +418,7 @@ def _offsets(
 
 
 def _start_stamp(container: InputContainer, stream: VideoStream, first: int) -> int:
-    """Return the stamp at 0 s: where the container starts, or the first frame's if it is unknown."""
+    """Return the stamp at 0 s: the container's start, or the first frame if that is unknown."""
     if container.start_time is None or stream.time_base is None:
         return first
     return min(first, round(Fraction(container.start_time, 1_000_000) / stream.time_base))

@@ -70,7 +70,7 @@ class Video:
         return float(self.edge_seconds[frame])
 
     def frame_at(self, seconds: float) -> int:
-        """Return the frame that is on display at a time; the first or last one outside the video."""
+        """Return the frame on display at a time; outside the video the first or last one."""
         place = int(np.searchsorted(self.times, seconds + _ROUNDING_SECONDS, side="right")) - 1
         return min(max(place, 0), self.frames - 1)
 

@@ -62,7 +62,7 @@ def get_upload_preview(key: str, studio: CurrentStudio) -> Response:
 
     def encode() -> bytes:
         return studio.worker.call(
-            encode_preview, video, start_seconds=0.0, end_seconds=video.video.end_seconds
+            encode_preview, video, start_seconds=0.0, end_seconds=video.end_seconds
         )
 
     return Response(studio.previews.get(("upload", key), encode), media_type="video/mp4")
