@@ -50,7 +50,7 @@ def inspected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ids.append(id)
         return inspect_video(path, id)
 
-    monkeypatch.setattr(scanning, "inspect_video", noted)
+    monkeypatch.setattr(scanning, "inspect_isolated", noted)
     return ids
 
 
@@ -472,7 +472,7 @@ def test_a_file_that_goes_while_it_is_looked_at_is_refused(
         return inspect_video(path, id)
 
     with monkeypatch.context() as patch:
-        patch.setattr(scanning, "inspect_video", gone)
+        patch.setattr(scanning, "inspect_isolated", gone)
         assert scan(tmp_path, cache=True).refused == (
             Refused("b.mp4", "no such file or directory"),
         )

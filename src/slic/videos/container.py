@@ -15,6 +15,7 @@ from slic.errors import VideoError
 
 MAX_PIXELS = 8192 * 8192  # of one picture; a decoder takes several times as many bytes
 DEFAULT_TRACK_PIXELS = 5_000_000  # what FFmpeg adds for a track flagged as the default one
+NO_PROBING = {"codec_whitelist": "none"}  # for what opens the file, not for our decoder
 PLAYLISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"[playlist]")  # how they begin
 if TYPE_CHECKING:
     VideoPacket = Packet[VideoStream]
@@ -24,10 +25,13 @@ _NO_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition
 
 
 @contextmanager
-def open_container(path: Path) -> Iterator[InputContainer]:
+def open_container(path: Path, *, probe: bool = True) -> Iterator[InputContainer]:
     """Open a video file and close it at the end.
 
-    The path is made absolute, because FFmpeg takes ``a:b.mp4`` for a protocol.
+    Args:
+        path: The file. It is made absolute, because FFmpeg takes ``a:b.mp4`` for a protocol.
+        probe: Decode the first pictures to learn what the container does not tell. Leave it out
+            where the timeline is known: for H.264 it takes as long as three pictures.
 
     Raises:
         VideoError: FFmpeg cannot read the file, what is done with it fails, its name is not UTF-8,
@@ -36,7 +40,10 @@ def open_container(path: Path) -> Iterator[InputContainer]:
     refuse_playlists(path)
     try:
         # Titles and comments may be in any encoding.
-        with av.open(str(path.absolute()), metadata_errors="replace") as container:
+        options = {} if probe else NO_PROBING
+        with av.open(
+            str(path.absolute()), container_options=options, metadata_errors="replace"
+        ) as container:
             yield container
     except (OSError, IndexError, ValueError, av.FFmpegError) as error:
         raise VideoError(f"{path}: {error}") from error
@@ -45,8 +52,8 @@ def open_container(path: Path) -> Iterator[InputContainer]:
 def video_streams(container: InputContainer) -> list[VideoStream]:
     """Return the streams that may be the video, the best one first.
 
-    The order is that of the ``ffmpeg`` command: the most pixels, with a bonus for the default track.
-    Cover art, thumbnails and still pictures come last.
+    The order is that of the ``ffmpeg`` command: the most pixels, with a bonus for the default
+    track. Cover art, thumbnails and still pictures come last.
     """
     return sorted(
         (stream for stream in container.streams.video if stream.codec_context is not None),

@@ -112,7 +112,9 @@ class Decoder:
 
     def _open(self) -> None:
         self._files.close()
-        self._container = self._files.enter_context(open_container(self.path))
+        self._container = self._files.enter_context(
+            open_container(self.path, probe=self.timeline.counted or self.timeline.by_position)
+        )
         streams = self._container.streams
         if self.timeline.stream >= len(streams):
             raise VideoError(f"{self.path}: has changed since it was scanned")

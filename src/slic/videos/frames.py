@@ -3,15 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from slic.errors import VideoError
 from slic.files import reason_of
-from slic.videos import frame_folder, motion_jpeg
-from slic.videos.decoder import decode_frames
-from slic.videos.orientation import Orientation
+from slic.videos import motion_jpeg
+from slic.videos.isolation import read_isolated
+from slic.videos.sources import as_rgb, resize
 from slic.videos.video import Video
 
 PastEnd = Literal["repeat-last", "loop", "error"]
@@ -55,9 +54,10 @@ def read_frames(
     places, order = np.unique(wanted, return_inverse=True)
     size = size or (video.width, video.height)
     out = np.empty((len(places), size[1], size[0], 3), np.uint8)
-    frames = _resized_frames(video, places.tolist(), size)
-    for slot, frame in zip(out, frames, strict=True):
-        slot[...] = frame
+    read = 0
+    for block in _blocks(video, places.tolist(), size):
+        out[read : read + len(block)] = block
+        read += len(block)
     return out if np.array_equal(order, np.arange(len(places))) else out[order]
 
 
@@ -71,8 +71,8 @@ def stream_frames(
     Raises:
         VideoError: A frame does not decode.
     """
-    for frame in _resized_frames(video, places, size):
-        yield np.ascontiguousarray(frame)
+    for block in _blocks(video, places, size):
+        yield from block.copy()
 
 
 def _inside(
@@ -91,56 +91,18 @@ def _inside(
     return inside
 
 
-def _resized_frames(
+def _blocks(
     video: Video, places: Sequence[int], size: tuple[int, int]
-) -> Iterator[UInt8[np.ndarray, "rows columns 3"]]:
-    """Give the frames at ascending places, resized one by one: few are held at full size."""
-    if not len(places):
-        return
-    if video.path.is_dir():
-        yield from (_resized(_rgb(frame), size) for frame in _frames_of_folder(video, places))
-        return
+) -> Iterator[UInt8[np.ndarray, "n rows columns 3"]]:
+    """Give the frames at ascending places; proxies are our own files and need no isolation."""
     try:
-        stored = motion_jpeg.read(video.path, places, frames=video.frames)
-        if stored is not None:
-            yield from (_resized(_rgb(frame), size) for frame in stored)
-            return
-        timeline = video.read_timeline()
+        stored = None if video.path.is_dir() else _of_proxy(video, places)
     except OSError as error:
         raise VideoError(f"{video.path}: {reason_of(error)}") from error
-    turn: Orientation = timeline.orientation
-    coded = turn.size(size)
-    for frame in decode_frames(video.path, timeline, places):
-        yield turn.apply(_resized(frame, coded))
+    if stored is None:
+        return read_isolated(video, places, size)
+    return (resize(as_rgb(frame), size)[None] for frame in stored)
 
 
-def _rgb(frame: Frame) -> Frame:
-    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def _frames_of_folder(video: Video, places: Sequence[int]) -> Iterator[Frame]:
-    """Give the frames at these places of a folder of numbered pictures as BGR."""
-    paths = frame_folder.frame_paths(video.path)
-    for place in places:
-        try:
-            frame = frame_folder.read_image(paths[place]) if place < len(paths) else None
-        except OSError as error:
-            raise VideoError(f"{paths[place]}: {reason_of(error)}") from error
-        if frame is None:
-            raise VideoError(f"{video.path}: frame {place} does not decode")
-        yield frame
-
-
-def _resized(frame: Frame, size: tuple[int, int]) -> UInt8[np.ndarray, "rows columns 3"]:
-    """Resize a frame: halved exactly while it is more than twice as large, then linearly.
-
-    As smooth as the mean over areas, at an eighth of its time (320x240 to 171x128).
-    """
-    width, height = size
-    if frame.shape[:2] == (height, width):
-        return frame
-    while frame.shape[1] >= 2 * width and frame.shape[0] >= 2 * height:
-        half = (frame.shape[1] // 2, frame.shape[0] // 2)
-        frame = np.asarray(cv2.resize(frame, half, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    resized = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(resized, dtype=np.uint8)
+def _of_proxy(video: Video, places: Sequence[int]) -> Iterator[Frame] | None:
+    return motion_jpeg.read(video.path, places, frames=video.frames) if len(places) else None

@@ -13,7 +13,8 @@ from slic.errors import VideoError
 from slic.files import reason_of
 from slic.videos.container import is_utf8
 from slic.videos.frame_folder import frame_paths, numbered_frames
-from slic.videos.inspection import HEAD_BYTES, inspect_video, is_transport_stream
+from slic.videos.inspection import HEAD_BYTES, is_transport_stream
+from slic.videos.isolation import inspect_isolated
 from slic.videos.video import Refused, Video
 
 VIDEO_SUFFIXES = frozenset(
@@ -119,8 +120,8 @@ def scan(
 ) -> Iterator[Verdict]:
     """Inspect videos, several at a time, and give the verdicts as they come.
 
-    Threads do it: FFmpeg reads without the interpreter's lock, and unlike processes they work in
-    any script and notebook.
+    Threads do it, each with a worker process, so that a file which crashes FFmpeg costs only
+    itself.
     """
     things = list(found)
     pool = ThreadPoolExecutor(workers or cores())
@@ -152,7 +153,7 @@ def _judge(thing: Found) -> Verdict:
         name = thing.id.encode(errors="backslashreplace").decode()
         return Verdict(thing, Refused(name, "its name is not UTF-8; rename it"), lasting=False)
     try:
-        return Verdict(thing, inspect_video(thing.path, thing.id))
+        return Verdict(thing, inspect_isolated(thing.path, thing.id))
     except VideoError as error:
         reason = str(error).removeprefix(f"{thing.path}: ")
         from_disk = isinstance(error.__cause__, OSError)

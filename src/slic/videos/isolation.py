@@ -1,0 +1,295 @@
+"""Decoding in worker processes, which may crash, hang or run out of memory without harm.
+
+A worker is a Python process that this one starts and talks to. It decodes one request at a time
+and puts the frames into memory that both share. It has a limit of memory, and of CPU time for each
+reply. If it breaks a limit or crashes, it is ended, the request fails with a `VideoError`, and the
+next request gets another worker.
+
+The worker is started as a program, not forked or spawned: so it works in any script and notebook,
+and inside the workers of a data loader.
+"""
+
+import atexit
+import logging
+import mmap
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from logging.handlers import QueueHandler
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from slic.errors import VideoError
+from slic.files import reason_of
+from slic.videos.inspection import inspect_video
+from slic.videos.sources import resized_frames
+from slic.videos.video import Video
+
+MAX_WORKER_BYTES = 1400 << 20  # of data; the decoder's pictures and our own
+MAX_REPLY_SECONDS = 20.0  # of CPU time, for one clip or the next frames of a stream
+MAX_WAIT_SECONDS = 300.0  # of wall time, on a busy machine
+REPLY_BYTES = 32 << 20  # frames of one reply
+MAX_IDLE_WORKERS = 2
+_POLL_SECONDS = 0.5
+_PROGRAM = "from slic.videos.isolation import serve; serve({}, {})"
+
+_log = logging.getLogger("slic")
+_idle: dict[int, list["DecodingWorker"]] = {}  # by process: a fork does not share workers
+
+
+class DecodingWorker:
+    """A process that decodes, seen from the process that asks.
+
+    Attributes:
+        usable: It has answered all requests so far.
+    """
+
+    def __init__(self) -> None:
+        self.usable = True
+        ours, theirs = Pipe()
+        self._connection: Connection = ours
+        self._file = _memory_file()
+        self._memory: mmap.mmap | None = None
+        fds = (theirs.fileno(), self._file.fileno())
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _PROGRAM.format(*fds)],
+            pass_fds=fds,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+        )
+        theirs.close()
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+        self._connection.close()
+        self._file.close()
+
+    def ask(self, path: Path, *request: Any) -> Any:
+        """Send a request and return the reply.
+
+        Raises:
+            VideoError: The worker reports one, crashes, or takes too long; it is then not usable.
+        """
+        self.usable = False  # until the reply is there
+        try:
+            self._connection.send(request)
+            self._wait(path)
+            kind, value, warnings = self._connection.recv()
+        except (EOFError, OSError):
+            code = self._process.wait()
+            raise VideoError(f"{path}: {_reason_of_end(code)}") from None
+        self.usable = True
+        for warning in warnings:
+            _log.warning("%s", warning)
+        if kind == "error":
+            raise VideoError(value)
+        if kind == "disk error":
+            raise VideoError(value) from OSError(value)
+        return value
+
+    def frames(self, count: int, size: tuple[int, int]) -> UInt8[np.ndarray, "t h w 3"]:
+        """Return the frames of the last reply, as a view of the shared memory."""
+        width, height = size
+        length = count * width * height * 3
+        if self._memory is None or len(self._memory) < length:
+            self._memory = mmap.mmap(self._file.fileno(), os.fstat(self._file.fileno()).st_size)
+        return np.frombuffer(self._memory, np.uint8, length).reshape(count, height, width, 3)
+
+    def _wait(self, path: Path) -> None:
+        if self._connection.poll(_POLL_SECONDS):  # nearly always
+            return
+        started, cpu = time.monotonic(), _cpu_seconds(self._process.pid)
+        while not self._connection.poll(_POLL_SECONDS):
+            used = _cpu_seconds(self._process.pid) - cpu
+            waited = time.monotonic() - started
+            if used > MAX_REPLY_SECONDS or waited > MAX_WAIT_SECONDS:
+                raise VideoError(
+                    f"{path}: decoding takes too long (stopped after {used:.0f} s of CPU time)"
+                )
+
+
+def read_isolated(
+    video: Video, places: Sequence[int], size: tuple[int, int]
+) -> Iterator[UInt8[np.ndarray, "t h w 3"]]:
+    """Give frames at ascending places in blocks, decoded in a worker.
+
+    A block is valid until the next one is asked for.
+
+    Args:
+        video: The video.
+        places: Ascending frame numbers.
+        size: (width, height) to resize to.
+
+    Raises:
+        VideoError: A frame does not decode, or the worker broke a limit.
+    """
+    if not len(places):
+        return
+    worker = _take()
+    try:
+        count = worker.ask(video.path, "read", video, [int(place) for place in places], size)
+        while count:
+            yield worker.frames(count, size)
+            count = worker.ask(video.path, "next")
+    finally:
+        _give_back(worker)
+
+
+def inspect_isolated(path: Path, id: str) -> Video:  # noqa: A002 (the word of the whole package)
+    """Return what `slic.videos.inspection.inspect_video` returns, from a worker.
+
+    Raises:
+        VideoError: It cannot be used, or the worker broke a limit.
+    """
+    try:
+        if path.is_file():  # the worker may have been started with other rights
+            path.open("rb").close()
+    except OSError as error:
+        raise VideoError(f"{path}: {reason_of(error)}") from error
+    worker = _take()
+    try:
+        video: Video = worker.ask(path, "inspect", path, id)
+        return video
+    finally:
+        _give_back(worker)
+
+
+def worker_cpu_seconds() -> float:
+    """Return the CPU time of this process's idle workers so far, for benchmarks."""
+    return sum(_cpu_seconds(worker._process.pid) for worker in _idle.get(os.getpid(), []))
+
+
+def serve(descriptor: int, memory: int) -> None:
+    """Answer requests until the other end closes; this runs in the worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process decides when to end
+    _limit_memory()
+    connection = Connection(descriptor)
+    server = _Server(memory)
+    while True:
+        try:
+            request = connection.recv()
+        except EOFError:
+            return
+        connection.send((*server.answer(*request), server.take_warnings()))
+
+
+class _Server:
+    """What a worker holds between two requests."""
+
+    def __init__(self, memory: int) -> None:
+        self._descriptor = memory
+        self._memory: mmap.mmap | None = None
+        self._frames: Iterator[UInt8[np.ndarray, "h w 3"]] = iter(())
+        self._size = (0, 0)
+        self._warnings = QueueHandler(SimpleQueue())
+        _log.addHandler(self._warnings)
+        _log.propagate = False
+
+    def take_warnings(self) -> list[str]:
+        """Return what was logged since the last time, for the log of the other process."""
+        queue: Any = self._warnings.queue
+        return [queue.get().getMessage() for _ in range(queue.qsize())]
+
+    def answer(self, kind: str, *request: Any) -> tuple[str, Any]:
+        """Return the kind of the reply and its value."""
+        try:
+            if kind == "inspect":
+                return "value", inspect_video(*request)
+            if kind == "read":
+                video, places, self._size = request
+                self._frames = resized_frames(video, places, self._size)
+            return "value", self._fill()
+        except VideoError as error:
+            return "disk error" if isinstance(error.__cause__, OSError) else "error", str(error)
+        except (MemoryError, cv2.error):  # OpenCV raises its own for memory
+            path = getattr(request[0], "path", request[0]) if request else "a video"
+            return "error", f"{path}: needs more than {MAX_WORKER_BYTES >> 20} MB to decode"
+
+    def _fill(self) -> int:
+        """Put the next frames into the shared memory and return how many."""
+        width, height = self._size
+        length = width * height * 3
+        most = max(1, REPLY_BYTES // length)
+        count = 0
+        for frame in self._frames:
+            self._reserve((count + 1) * length)
+            assert self._memory is not None
+            place = np.frombuffer(self._memory, np.uint8, length, count * length)
+            place.reshape(height, width, 3)[...] = frame
+            count += 1
+            if count == most:
+                break
+        return count
+
+    def _reserve(self, length: int) -> None:
+        if self._memory is not None and len(self._memory) >= length:
+            return
+        size = max(REPLY_BYTES, length)
+        os.ftruncate(self._descriptor, size)
+        self._memory = mmap.mmap(self._descriptor, size)
+
+
+def _take() -> DecodingWorker:
+    idle = _idle.setdefault(os.getpid(), [])
+    with suppress(IndexError):
+        return idle.pop()
+    return DecodingWorker()
+
+
+def _give_back(worker: DecodingWorker) -> None:
+    idle = _idle.setdefault(os.getpid(), [])
+    if worker.usable and len(idle) < MAX_IDLE_WORKERS:
+        idle.append(worker)
+    else:
+        worker.close()
+
+
+@atexit.register
+def _close_all() -> None:
+    for worker in _idle.pop(os.getpid(), []):
+        worker.close()
+
+
+def _memory_file() -> Any:
+    """Return a file that lies in memory where the system has such."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("slic-frames"), "w+b")
+    return tempfile.TemporaryFile()
+
+
+def _limit_memory() -> None:
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (MAX_WORKER_BYTES, MAX_WORKER_BYTES))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process took; the wall time where the system does not tell."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return time.monotonic()
+    return (int(text[11]) + int(text[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _reason_of_end(code: int) -> str:
+    if code >= 0:
+        return f"the decoder stopped (exit code {code})"
+    return f"the decoder crashed ({signal.Signals(-code).name})"
