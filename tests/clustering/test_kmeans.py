@@ -56,5 +56,5 @@ def test_more_clusters_than_embeddings_are_refused() -> None:
 
 @pytest.mark.parametrize("argument", ["clusters", "iterations"])
 def test_arguments_out_of_range_are_refused(argument: str) -> None:
-    with pytest.raises(RecipeError, match=f"KMeans: {argument} is 0, but it must be at least 1"):
+    with pytest.raises(RecipeError, match=f"{argument} is 0, but it must be at least 1"):
         KMeans(**{argument: 0})
