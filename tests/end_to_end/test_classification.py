@@ -110,6 +110,7 @@ def test_a_finished_run_has_its_protocol_settings_and_log(undisturbed: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_killed_again_and_again_it_ends_with_the_same_weights(
     slic: Slic, words: Words, undisturbed: Path, tmp_path: Path, wait_until: Callable[..., None]
 ) -> None:
@@ -143,6 +144,7 @@ def test_killed_again_and_again_it_ends_with_the_same_weights(
     assert same_run(out, undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", ["train", "test"])
 def test_ctrl_c_saves_and_prints_how_to_continue(
     slic: Slic,
@@ -169,25 +171,6 @@ def test_ctrl_c_saves_and_prints_how_to_continue(
     assert ended.code == 0, ended.err
     assert (out / "predictions.jsonl").read_text().startswith(before)
     assert same_run(out, undisturbed)
-
-
-@pytest.mark.parametrize("kind", ["linear", "probe"])
-def test_linear_and_probe_print_their_protocol(
-    slic: Slic, words: Words, tmp_path: Path, kind: str
-) -> None:
-    out, figures = tmp_path / "run", tmp_path / "scores.json"
-    command = words(kind, out)
-    command = command[:-2] if kind == "probe" else [*command, "--epochs=1", "--dropout=0"]
-    ended = slic(*command, "--json", figures, "--workers=0", "--from-scratch").wait()
-    assert ended.code == 0, ended.err
-    scores = json.loads(figures.read_text())
-    says = {"linear": "linear layer on a frozen backbone, 1 epochs", "probe": "another protocol"}
-    assert says[kind] in scores["protocol"]
-    assert scores["protocol"] in ended.out
-    assert scores["from_scratch"] is True
-    assert "(from scratch)" in ended.out
-    assert "top-1" in ended.out
-    assert scores["confusion"] is not None
 
 
 def one_line(ended: Any) -> str:

@@ -13,7 +13,7 @@ HIT_NAME = "<b>&\udcff.mp4"  # a file name with a byte that is not UTF-8
 
 
 def test_values_are_escaped_also_if_they_are_not_unicode(tmp_path: Path) -> None:
-    search = {"title": HIT_NAME, "query": None, "tiles": []}
+    search: dict[str, object] = {"title": HIT_NAME, "query": None, "tiles": []}
     write_page(tmp_path / "page.html", "contact_sheet.html", index="i", searches=[search])
     assert "<h2>&lt;b&gt;&amp;?.mp4</h2>" in (tmp_path / "page.html").read_text("utf-8")
 
