@@ -287,7 +287,7 @@ def settings_of(section: str, name: str | None = None) -> list[str] | None:
         section: A section of a recipe.
         name: The part, for the sections of `PARTS`; None means the default one.
     """
-    if section in PARTS:
+    if name or section in PARTS:
         part = _look_up_part(section, name or getattr(Recipe(), section).name)
         return argument_names(part, skip=_NOT_SETTINGS.get(section, ()))
     return argument_names(type(getattr(Recipe(), section)))
