@@ -22,7 +22,7 @@ from slic.search.repository.moments import (
     find_moment,
     select_moment_ids,
     select_moment_numbers,
-    select_moments,
+    select_moments_by_id,
     select_vectors,
     stream_vectors,
 )
@@ -144,7 +144,7 @@ class Index:
         """
         wanted = [int(i) for i in ids]
         with self.database.reading() as connection:
-            found = select_moments(connection, wanted)
+            found = select_moments_by_id(connection, wanted)
         if missing := [i for i in wanted if i not in found]:
             raise self._no_moment(missing[0])
         return [found[i] for i in wanted]

@@ -79,7 +79,7 @@ def create_index(
     settings = index_settings(
         path, encoder, window_seconds=window_seconds, stride_seconds=stride_seconds, store=store
     )
-    if _has_index(path):
+    if _index_exists(path):
         return Index.open(path)
     encoder.save_pretrained(path / "encoder")  # before the database, which makes it an index
     return Index.create(path, settings)
@@ -99,7 +99,7 @@ def index_settings(
         SearchError: The folder has an index with another encoder, window, stride or store; a window
             or stride is 0; or the store cannot be used.
     """
-    if _has_index(path):
+    if _index_exists(path):
         index = Index.open(path)
         _check_same_settings(index, encoder.fingerprint(), window_seconds, stride_seconds, store)
         index.close()
@@ -191,7 +191,7 @@ def embed_moments(
     return np.concatenate([mean_direction(part[None]) for part in np.split(z, ends)])
 
 
-def _has_index(path: Path) -> bool:
+def _index_exists(path: Path) -> bool:
     return (path / DATABASE_FILE).exists()
 
 

@@ -68,7 +68,7 @@ def select_moment_ids(connection: sqlite3.Connection) -> Int64[np.ndarray, " n"]
     return np.array([row[0] for row in rows], dtype=np.int64)
 
 
-def select_moments(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Moment]:
+def select_moments_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Moment]:
     """Return those of the moments that exist, by id."""
     fields = tuple(Moment.__dataclass_fields__)
     found: dict[int, Moment] = {}
