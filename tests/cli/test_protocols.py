@@ -57,7 +57,7 @@ def test_other_words_are_wrong_usage(parser: ArgumentParser, words: list[str]) -
 def test_the_help_is_that_of_the_docstring(parser: ArgumentParser) -> None:
     text = " ".join(parser.format_help().split())
     assert "--count COUNT How many, at most 100 %. (default: 3)" in text
-    assert "--rate RATE How fast, in two lines. (default: None)" in text
+    assert "--rate RATE How fast, in two lines. --kind" in text
 
 
 @pytest.mark.parametrize(

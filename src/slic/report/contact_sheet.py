@@ -50,7 +50,7 @@ def write_contact_sheet(path: Path, index: Index, searches: Sequence[ContactShee
     ids = {hit.video_id for search in searches for hit in search.hits}
     videos = {video.id: video.video for video in index.videos(sorted(ids))}
     with ThreadPoolExecutor() as pool:  # decoding releases the global interpreter lock
-        sections = [_section_values(search, videos, pool) for search in searches]
+        sections = [_search_values(search, videos, pool) for search in searches]
     write_page(path, "contact_sheet.html", index=index.path, searches=sections)
 
 
@@ -63,7 +63,7 @@ def format_clock(seconds: float) -> str:
     return f"{start}:{rest // 10:02d}.{rest % 10}"
 
 
-def _section_values(
+def _search_values(
     search: ContactSheetSearch, videos: dict[int, Video], pool: ThreadPoolExecutor
 ) -> dict[str, Any]:
     """Return title, thumbnail of the query, and tiles of a search for the template."""
