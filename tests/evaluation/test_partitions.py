@@ -48,6 +48,11 @@ def test_embeddings_are_clustered_here(embeddings: Path) -> None:
     assert [one.name for one in levels] == [f"FINCH {i}" for i in range(len(expected))]
     for one, labels in zip(levels, expected, strict=True):
         assert np.array_equal(one.clusters, labels)
+    shifted = x - x.mean(axis=0)
+    expected_centred = finch(shifted / np.linalg.norm(shifted, axis=1, keepdims=True)).partitions
+    centred = read_partitions(embeddings, centre=True)
+    assert [one.clusters.tolist() for one in centred] == [p.tolist() for p in expected_centred]
+    assert not np.array_equal(expected_centred[0], expected[0])
     (k_means,) = read_partitions(embeddings, clusterer=KMeans(5), centre=True, seed=0)
     assert k_means.name == "k-means 5"
     groups = {tuple(k_means.clusters[i : i + 12].tolist()) for i in range(0, 60, 12)}
