@@ -121,8 +121,10 @@ def test_an_index_of_another_format_is_refused_with_the_command_that_makes_it_ag
     with index.database.transaction() as connection:
         connection.execute(f"UPDATE about {change} WHERE key = 'format'")
     there = "99" if "99" in change else "1"
-    told = f"has format {there}, this version of slic reads format {INDEX_FORMAT}; .*`slic index`"
-    with pytest.raises(FormatError, match=told):
+    message = (
+        f"has format {there}, this version of slic reads format {INDEX_FORMAT}; .*`slic index`"
+    )
+    with pytest.raises(FormatError, match=message):
         Index.open(index.path)
 
 
