@@ -193,7 +193,7 @@ def test_an_impossible_command_prints_one_line(
     assert "there is no run to resume" in one_line(slic(*new, "--resume").wait())
     assert "weight_decay is -1.0, but" in one_line(slic(*new, "--weight-decay=-1").wait())
     missing = [tmp_path if word == new[6] else word for word in new]
-    assert f"{tmp_path}/config.json: no encoder here" in one_line(slic(*missing).wait())
+    assert f"{tmp_path}/config.json: there is no encoder" in one_line(slic(*missing).wait())
     split = one_line(slic(*new, "--test-split=val").wait())
     assert "no video is in split 'val'; splits in the file: test, train" in split
     assert not (tmp_path / "run").exists()
