@@ -92,7 +92,12 @@ def video_rows(index: Index, labels: Iterable[Label]) -> list[dict[str, Any]]:
 
 
 def covered_seconds(ranges: Iterable[tuple[float, float]]) -> float:
-    """Return the length of the union of time ranges, which may overlap."""
+    """Return the length of the union of time ranges.
+
+    Example:
+        >>> covered_seconds([(0.0, 2.0), (1.0, 2.5)])
+        2.5
+    """
     total, end = 0.0, -math.inf
     for start, stop in sorted(ranges):
         total += max(0.0, stop - max(start, end))

@@ -155,7 +155,17 @@ def update_index(
 def read_batches(
     jobs: Sequence[EmbeddingJob], clip: ClipSpec, *, workers: int, progress: bool
 ) -> Iterator[list[MomentClips]]:
-    """Give moments in batches of about `CLIPS_PER_BATCH` clips."""
+    """Give moments in batches of about `CLIPS_PER_BATCH` clips.
+
+    Args:
+        jobs: Which moments of which videos.
+        clip: The encoder's clips.
+        workers: Processes that decode; 0 decodes in this process.
+        progress: Show a progress bar.
+
+    Yields:
+        Moments with their clips. A video that does not decode ends a batch with its error.
+    """
     loader = moment_loader(jobs, clip, workers=min(workers, len(jobs)))
     bar = tqdm(
         total=sum(len(job.numbers) for job in jobs),
@@ -182,7 +192,12 @@ def read_batches(
 def embed_moments(
     encoder: VideoEncoder, moments: Sequence[torch.Tensor]
 ) -> Float32[np.ndarray, "m d"]:
-    """Return the unit embedding of each moment, given its clips (c, t, s, s, 3)."""
+    """Return the unit embedding of each moment.
+
+    Args:
+        encoder: The encoder, on any device.
+        moments: The clips of each moment: uint8, RGB, of shape (c, t, s, s, 3).
+    """
     device = next(encoder.parameters()).device
     if not moments:
         return np.empty((0, encoder.embedding_size), np.float32)
