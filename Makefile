@@ -1,11 +1,14 @@
-# Everything runs in .venv, which the first two targets make on a machine that has only Python and make.
+# Everything runs in .venv, which the targets create on a machine with only Python and make.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench
+.PHONY: demo fast test check bench
 
 demo: .venv/installed
 	$(BIN)/slic demo --out demo
+
+fast: .venv/installed
+	$(BIN)/pytest -m "not slow"
 
 test: .venv/installed
 	$(BIN)/pytest

@@ -32,6 +32,7 @@ from targets import Target
 
 QUERIES = 1000
 K = 10
+HOUR = 3600  # moments of a made-up video, one per second
 JITTER = 0.3  # length of the noise added to an embedding of length 1
 STORES = ("ours", "faiss flat", "faiss hnsw", "usearch", "milvus")
 
@@ -203,22 +204,17 @@ def fill(folder: Path, x: np.ndarray, store: str) -> None:
         encoder="-", dimension=x.shape[1], window_seconds=2.0, stride_seconds=1.0, store=store
     )
     index = Index.create(folder, settings)
-    hour = 3600
-    for start in range(0, len(x), hour):
+    for start in range(0, len(x), HOUR):
+        vectors = x[start : start + HOUR]
         video = Video(
-            id=f"{start}.mp4", path=Path("/", f"{start}.mp4"), frames=90025, fps=25.0, width=320,
-            height=240,
+            id=f"{start}.mp4", path=Path(f"/{start}.mp4"), frames=25 * (HOUR + 1), fps=25.0,
+            width=320, height=240,
         )  # fmt: skip
         state = FileState(size=1, mtime_ns=1, content_id=str(start))
         with index.database.transaction() as connection:
             video_id = insert_video(connection, video, root="/", state=state)
-            insert_moments(
-                connection,
-                (
-                    NewMoment(video_id, i, float(i), i + 2.0, row)
-                    for i, row in enumerate(x[start : start + hour])
-                ),
-            )
+            moments = (NewMoment(video_id, i, float(i), i + 2.0, v) for i, v in enumerate(vectors))
+            insert_moments(connection, moments)
     index.close()
 
 

@@ -33,7 +33,11 @@ SIZE: ViewportSize = {"width": 1280, "height": 800}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 MAX_IMAGE_BYTES = 300_000
 ColorScheme = Literal["light", "dark"]
-LOADING_MILLISECONDS = 2500  # until the videos of a page play
+VIDEOS_LOADED = """() => [...document.querySelectorAll("video")].every((video) => {
+    const { top, bottom } = video.getBoundingClientRect();
+    return bottom < 0 || top > innerHeight || !video.checkVisibility() || video.readyState > 2;
+})"""
+PLAYING_MILLISECONDS = 800  # into the moments, whose first frames often show little motion
 
 
 def main() -> None:
@@ -82,7 +86,8 @@ def take_all(studio: Studio, sheet: Path) -> None:
                 page = context.new_page()
                 page.goto(url)
                 prepare(page)
-                page.wait_for_timeout(LOADING_MILLISECONDS)
+                page.wait_for_function(VIDEOS_LOADED, timeout=120_000)
+                page.wait_for_timeout(PLAYING_MILLISECONDS)
                 save(page.screenshot(), IMAGES / f"{name}.png")
                 context.close()
         finally:

@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING
 
 import av
 import cv2
+import hypothesis
 import numpy as np
 import pytest
 from av.video.stream import VideoStream
 
 if TYPE_CHECKING:
     from slic.search import Index
+
+hypothesis.settings.register_profile("no deadline", deadline=None)  # no test is about time
+hypothesis.settings.load_profile("no deadline")
 
 BITS = 8  # frames are numbered 0 to 255
 MakeVideo = Callable[..., Path]

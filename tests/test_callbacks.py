@@ -57,6 +57,13 @@ def test_the_mean_frame_cannot_both_fade_in_and_be_hidden_for_good() -> None:
         MeanFrameFade().on_start(run_of(SimpleNamespace(mean_frame_weight=0.5)))
 
 
+def test_a_resumed_run_has_the_weight_of_its_last_step() -> None:
+    run = run_of(SimpleNamespace(mean_frame_weight=1.0))
+    run.state.step = 6
+    MeanFrameFade(0.0, 1.0).on_start(run)
+    assert run.encoder.backbone.mean_frame_weight == 0.5
+
+
 def test_the_weight_is_set_before_rounds_and_steps() -> None:
     run = run_of(SimpleNamespace(mean_frame_weight=1.0))
     MeanFrameFade(0.0, 1.0).on_round_begin(run)

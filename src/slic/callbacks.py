@@ -139,7 +139,7 @@ class MeanFrameFade(Callback):
         return 0.0 if step < start else (step - start) / (end - start)
 
     def on_start(self, run: RunView) -> None:
-        """Check that the backbone can hide its mean frame."""
+        """Check that the backbone can hide its mean frame; restore the weight of a resumed run."""
         if not isinstance(run.encoder.backbone, HidesMeanFrame):
             raise RecipeError(
                 "callbacks: mean_frame_fade needs a backbone with a mean_frame_weight, such as "
@@ -150,6 +150,9 @@ class MeanFrameFade(Callback):
                 "backbone.mean_frame_weight is below 1, but mean_frame_fade sets it at every step. "
                 "Choose one of the two."
             )
+        if run.state.step > 0:
+            weight = self.weight(run.state.step - 1, run.total_steps)
+            run.encoder.backbone.mean_frame_weight = weight
 
     def on_round_begin(self, run: RunView) -> None:
         """Set the weight for embedding."""

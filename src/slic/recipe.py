@@ -196,8 +196,6 @@ class Recipe:
         callbacks = tuple(_checked_part("callbacks", part) for part in self.callbacks)
         object.__setattr__(self, "callbacks", callbacks)
         _check_modalities(self)
-        names = get_args(Compat)
-        require(self.compat in names, "compat", self.compat, f"one of {', '.join(names)}")
 
     def build(self, section: str, **context: Any) -> Any:
         """Return the part of a section.
@@ -262,6 +260,8 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
         raise RecipeError(f"{name_or_path}: a recipe is a YAML mapping of sections.")
     try:
         sections = {str(name): _section_values(str(name), value) for name, value in values.items()}
+        for name, value in sections.items():
+            _build_section(name, value)  # a mistake in the file names the file
     except RecipeError as error:
         raise RecipeError(f"{name_or_path}: {error}") from error
     for key, value in _split_words(overrides):
@@ -287,7 +287,7 @@ def settings_of(section: str, name: str | None = None) -> list[str] | None:
         section: A section of a recipe.
         name: The part, for the sections of `PARTS`; None means the default one.
     """
-    if section in PARTS:
+    if name or section in PARTS:
         part = _look_up_part(section, name or getattr(Recipe(), section).name)
         return argument_names(part, skip=_NOT_SETTINGS.get(section, ()))
     return argument_names(type(getattr(Recipe(), section)))
@@ -400,6 +400,8 @@ def _override(sections: dict[str, Any], key: str, value: str) -> None:
 def _build_section(section: str, values: Any) -> Any:
     """Return the value of a field of `Recipe` from plain values."""
     if section == "compat":
+        names = get_args(Compat)
+        require(values in names, "compat", values, f"one of {', '.join(names)}")
         return values
     if section == "callbacks":
         if not isinstance(values, list) or not all(isinstance(v, dict) for v in values):

@@ -1,11 +1,15 @@
 """The command in this process."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from slic.cli import main
+from slic.models.backbones import ClipSpec
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 from slic.search import Index
 
 Lines = Callable[..., tuple[int, list[str], list[str]]]
@@ -35,3 +39,33 @@ def make_index(fill: Callable[..., Index], rows: Callable[..., np.ndarray]) -> C
         return fill({path: rows(count) for path, count in moments.items()}, name=name)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def labelled_videos(
+    tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., Path]
+) -> Path:
+    """Return a folder of ten videos with ``labels.csv``, which lists one more."""
+    folder = tmp_path_factory.mktemp("collection") / "videos"
+    rows = ["path,label,split"]
+    for number in range(10):
+        make_video(folder / f"{number}.mp4", frames=6 + 3 * number, size=(64, 48))
+        label = "even" if number % 2 == 0 else "odd"
+        rows.append(f"{number}.mp4,{label},{'test' if number < 4 else 'train'}")
+    (folder / "labels.csv").write_text("\n".join([*rows, "gone.mp4,odd,test"]) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a tiny encoder with random weights."""
+    config = EncoderConfig(
+        arguments={"depth": 10, "width": 0.125},
+        head=HeadSpec(hidden=8, embedding=4),
+        clip=ClipSpec(frames=4, stride=1, size=32),
+    )
+    folder = tmp_path_factory.mktemp("encoder")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        VideoEncoder(config).save_pretrained(folder)
+    return folder

@@ -116,5 +116,5 @@ def test_missing_contrib_modules_are_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_bound_that_is_not_above_zero_is_refused() -> None:
-    with pytest.raises(RecipeError, match=r"bound is 0\.0; it must be above 0"):
+    with pytest.raises(RecipeError, match=r"bound is 0\.0, but it must be above 0"):
         FlowOptions(bound=0.0)

@@ -46,7 +46,7 @@ def test_agreement_from_round_to_round() -> None:
 
 
 @pytest.mark.parametrize("labels", [[], [0, 2], [-1, 0]])
-def test_labels_that_are_not_zero_to_k_are_refused(labels: list[int]) -> None:
+def test_labels_with_gaps_or_below_zero_are_refused(labels: list[int]) -> None:
     with pytest.raises(ValueError, match="pseudo-labels are"):
         PseudoLabels(np.array(labels, dtype=np.int64))
 

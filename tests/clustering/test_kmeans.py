@@ -1,4 +1,4 @@
-"""Spherical k-means: what a finished clustering must satisfy, and its corner cases."""
+"""Spherical k-means: properties of a finished clustering, and edge cases."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_every_point_is_nearest_to_the_mean_direction_of_its_cluster(seed: int) 
     assert (unit @ means.T).argmax(axis=1).tolist() == labels.tolist()
 
 
-def test_the_seed_decides_everything() -> None:
+def test_the_seed_decides_the_result() -> None:
     x = np.random.default_rng(0).normal(size=(100, 3))
     first, again, other = (KMeans(9)(x, seed=seed).labels for seed in (3, 3, 4))
     assert first.tolist() == again.tolist() != other.tolist()
@@ -44,7 +44,7 @@ def test_copies_make_fewer_clusters() -> None:
     assert len(set(zip(labels.tolist(), np.repeat([0, 1, 2], 4).tolist(), strict=True))) == 3
 
 
-def test_an_empty_cluster_gets_the_farthest_point_that_can_be_spared() -> None:
+def test_an_empty_cluster_gets_the_farthest_point_of_a_larger_cluster() -> None:
     labels, distance = np.array([0, 0, 0, 1]), np.array([0.1, 0.3, 0.2, 0.9], dtype=np.float32)
     assert _fill_empty(labels, distance, 4).tolist() == [0, 2, 3, 1]
 
@@ -56,5 +56,5 @@ def test_more_clusters_than_embeddings_are_refused() -> None:
 
 @pytest.mark.parametrize("argument", ["clusters", "iterations"])
 def test_arguments_out_of_range_are_refused(argument: str) -> None:
-    with pytest.raises(RecipeError, match=f"KMeans: {argument} is 0, but it must be at least 1"):
+    with pytest.raises(RecipeError, match=f"{argument} is 0, but it must be at least 1"):
         KMeans(**{argument: 0})

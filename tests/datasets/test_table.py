@@ -65,7 +65,7 @@ def test_each_mistake_gets_one_line(tmp_path: Path, text: str, message: str) -> 
 
 
 def test_the_labels_of_moments_label_their_videos(tmp_path: Path) -> None:
-    """Such a file has several rows for one video; `slic labels export` writes it."""
+    """A file with a row for each labelled moment has several rows for one video."""
     header = "path,label,start_seconds,end_seconds,confidence,source\n"
     rows = "a.mp4,walk,0,2,1.0,given\na.mp4,walk,4,6,0.8,spread\nb.mp4,run,0,2,1.0,given\n"
     labels = read_labels(write(tmp_path, header + rows))

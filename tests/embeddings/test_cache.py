@@ -13,7 +13,8 @@ import torch
 from slic.devices import PendingCopy
 from slic.embeddings import cache, embed, embedding
 from slic.embeddings.cache import FeatureCache, video_state
-from slic.models.encoder import EncoderConfig, VideoEncoder
+from slic.models.backbones import ClipSpec
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 from slic.videos.catalog import Catalog
 
 SETTINGS: dict[str, Any] = {"clips": 2, "workers": 0, "batch_size": 4, "progress": False}
@@ -29,10 +30,12 @@ def catalog(tmp_path: Path, make_video: Callable[..., Path]) -> Catalog:
 
 def new_encoder(seed: int = 0) -> VideoEncoder:
     torch.manual_seed(seed)
-    shape: dict[str, Any] = {"frames": 4, "stride": 1, "size": 32}
-    return VideoEncoder(
-        EncoderConfig(backbone="r3d10", width=0.125, hidden=8, embedding=4, **shape)
-    ).eval()
+    config = EncoderConfig(
+        arguments={"depth": 10, "width": 0.125},
+        head=HeadSpec(hidden=8, embedding=4),
+        clip=ClipSpec(frames=4, stride=1, size=32),
+    )
+    return VideoEncoder(config).eval()
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from slic.clips.clip_dataset import ClipDataset
 from slic.clips.reader import ClipReader, Modality
 from slic.embeddings import Layer, embed, embedding
 from slic.errors import CatalogError, EmbeddingsError
-from slic.models.encoder import EncoderConfig, VideoEncoder, to_input
+from slic.models.backbones import ClipSpec
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder, to_input
 from slic.videos.catalog import Catalog
 
 
@@ -28,11 +29,12 @@ def catalog(tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., 
 def encoder() -> VideoEncoder:
     """Return a tiny encoder with random weights, in training mode."""
     torch.manual_seed(0)
-    return VideoEncoder(
-        EncoderConfig(
-            backbone="r3d10", width=0.125, hidden=8, embedding=4, frames=4, stride=1, size=32
-        )
+    config = EncoderConfig(
+        arguments={"depth": 10, "width": 0.125},
+        head=HeadSpec(hidden=8, embedding=4),
+        clip=ClipSpec(frames=4, stride=1, size=32),
     )
+    return VideoEncoder(config)
 
 
 @pytest.mark.parametrize(("layer", "modality"), [("head", "rgb"), ("backbone", "flow")])
@@ -93,9 +95,11 @@ def test_embedding_changes_nothing_in_the_encoder(catalog: Catalog, encoder: Vid
     assert encoder.fingerprint() == before
 
 
-def test_flow_is_refused_by_an_encoder_that_computes_motion_itself(catalog: Catalog) -> None:
-    config = EncoderConfig(backbone="r3d10", width=0.125, frames=4, size=32, motion=True)
-    with pytest.raises(EmbeddingsError, match=r"modality 'flow'.*modality 'rgb'"):
+def test_flow_is_refused_by_a_backbone_that_takes_only_rgb(catalog: Catalog) -> None:
+    config = EncoderConfig(
+        backbone="motion", arguments={"depth": 10, "width": 0.125}, clip=ClipSpec(size=32)
+    )
+    with pytest.raises(EmbeddingsError, match=r"modality 'flow': .* takes only clips of rgb"):
         embed(VideoEncoder(config), catalog, modality="flow", workers=0, progress=False)
 
 

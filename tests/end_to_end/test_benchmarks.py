@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 Slic = Callable[..., Any]
 CLASSES = ("Archery", "HandstandPushups")
 NAMES = [f"{c}/v_{c}_g{group:02d}_c01.avi" for c in CLASSES for group in range(1, 7)]

@@ -12,6 +12,8 @@ import pytest
 
 from slic.embeddings import Embeddings
 
+pytestmark = pytest.mark.slow
+
 Slic = Callable[..., Any]
 TINY = (
     "--clip.frames=4",

@@ -1,4 +1,4 @@
-"""Purity is checked by loops, the rest by what each score promises."""
+"""Purity equals a plain count, and the other scores have the properties that define them."""
 
 from collections import Counter
 
@@ -58,7 +58,7 @@ def test_sizes_by_hand() -> None:
         cluster_sizes([])
 
 
-def test_singletons_fool_purity_but_not_ami() -> None:
+def test_singletons_have_purity_one_and_ami_zero() -> None:
     scores = cluster_quality([str(i % 4) for i in range(40)], list(range(40)))
     assert scores["purity"] == 1.0
     assert scores["ami"] == pytest.approx(0.0, abs=1e-9)

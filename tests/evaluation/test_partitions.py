@@ -1,4 +1,4 @@
-"""Partitions are read from where the package, or somebody else, wrote them."""
+"""Partitions are read from run folders, files of embeddings and CSV files."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ def embeddings(tmp_path: Path) -> Path:
     return tmp_path / "embeddings.npz"
 
 
-def test_embeddings_are_clustered_here(embeddings: Path) -> None:
+def test_embeddings_are_clustered_when_read(embeddings: Path) -> None:
     x = Embeddings.load(embeddings).mean
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
     levels = read_partitions(embeddings)
@@ -48,6 +48,11 @@ def test_embeddings_are_clustered_here(embeddings: Path) -> None:
     assert [one.name for one in levels] == [f"FINCH {i}" for i in range(len(expected))]
     for one, labels in zip(levels, expected, strict=True):
         assert np.array_equal(one.clusters, labels)
+    shifted = x - x.mean(axis=0)
+    expected_centred = finch(shifted / np.linalg.norm(shifted, axis=1, keepdims=True)).partitions
+    centred = read_partitions(embeddings, centre=True)
+    assert [one.clusters.tolist() for one in centred] == [p.tolist() for p in expected_centred]
+    assert not np.array_equal(expected_centred[0], expected[0])
     (k_means,) = read_partitions(embeddings, clusterer=KMeans(5), centre=True, seed=0)
     assert k_means.name == "k-means 5"
     groups = {tuple(k_means.clusters[i : i + 12].tolist()) for i in range(0, 60, 12)}
@@ -57,7 +62,7 @@ def test_embeddings_are_clustered_here(embeddings: Path) -> None:
         read_partitions(embeddings, clusterer=KMeans(61))
 
 
-def test_a_table_of_anybody_s_clusters(tmp_path: Path) -> None:
+def test_a_csv_file_of_clusters(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text('path,cluster,note\na.mp4,swim,x\nsub/ü.mp4,7,\n"c,d.mp4",swim,\n')
     (partition,) = read_partitions(path)
@@ -80,13 +85,13 @@ def test_a_table_of_anybody_s_clusters(tmp_path: Path) -> None:
         ("path,cluster\na,1\na,2\n", "mine.csv: line 3: 'a' has a row already"),
     ],
 )
-def test_a_table_that_is_no_partition_is_named(tmp_path: Path, text: str, message: str) -> None:
+def test_a_csv_file_without_a_partition_is_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "mine.csv").write_text(text)
     with pytest.raises(CatalogError, match=message):
         read_partitions(tmp_path / "mine.csv")
 
 
-def test_what_holds_no_partition_is_named(tmp_path: Path) -> None:
+def test_a_path_without_a_partition_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match=r"nowhere.csv: cannot be read as a CSV file"):
         read_partitions(tmp_path / "nowhere.csv")
     with pytest.raises(CatalogError, match=r"no clusters/epoch-\*.jsonl here; give the folder of"):

@@ -1,4 +1,4 @@
-"""Ranks are checked against sorting Python lists; many values are equal, where it matters."""
+"""Ranks are checked against sorting Python lists; many values are equal."""
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def test_clips_are_averaged_before_they_are_scaled() -> None:
     assert np.array_equal(rank(q, g, 30).indices, rank(q.mean(axis=1), g.mean(axis=1), 30).indices)
 
 
-def test_centring_takes_off_each_side_s_own_mean() -> None:
+def test_centring_subtracts_the_mean_of_each_side() -> None:
     rng = np.random.default_rng(2)
     q, g = rng.normal(size=(8, 4)), rng.normal(size=(30, 4))
     shifted = rank(q + 5.0, g - 7.0, 30, centre=True)
@@ -63,7 +63,7 @@ def test_centring_takes_off_each_side_s_own_mean() -> None:
     assert np.array_equal(shifted.indices, by_hand.indices)
 
 
-def test_bad_embeddings_are_named() -> None:
+def test_embeddings_that_are_missing_or_not_finite_are_refused() -> None:
     x = np.ones((3, 2))
     x[1, 0] = np.nan
     with pytest.raises(EmbeddingsError, match=r"1 of 3 embeddings are not finite \(rows 1\)"):

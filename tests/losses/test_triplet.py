@@ -1,4 +1,4 @@
-"""Every loss is checked against plain loops over its definition, and the reference numbers."""
+"""Mined triplets and their loss, against plain loops and the numbers of the authors' code."""
 
 from itertools import combinations, permutations
 from pathlib import Path
@@ -9,21 +9,16 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from slic.losses import (
-    NegativeRule,
-    Triplets,
-    cosine_distances,
-    mine_triplets,
-    multi_positive_info_nce,
-    temporal_loss,
-    triplet_loss,
-)
+from slic.errors import RecipeError
+from slic.losses import TripletLoss
+from slic.losses.base import cosine_distances
+from slic.losses.triplet import NegativeRule, Triplets, mine_triplets, triplet_loss
 
 MARGIN = 0.2
 
 
-def lawful_negatives(d: Tensor, label: Tensor, rule: str) -> dict[tuple[int, int], set[int]]:
-    """Map each ordered positive pair to its lawful negatives, the slow and obvious way."""
+def allowed_negatives(d: Tensor, label: Tensor, rule: str) -> dict[tuple[int, int], set[int]]:
+    """Map each ordered positive pair to its allowed negatives, the slow and obvious way."""
     everyone = range(len(label))
     pairs = [(a, p) for a, p in permutations(everyone, 2) if label[a] == label[p]]
     return {
@@ -51,32 +46,32 @@ def test_mined_triplets_match_the_definition(rule: NegativeRule, seed: int) -> N
     distance = cosine_distances(torch.randn(24, 3, generator=generator))
     label = torch.randint(0, 6, (24,), generator=generator)
     mined = mine_triplets(distance, label, margin=MARGIN, rule=rule, generator=generator)
-    lawful = lawful_negatives(distance, label, rule)
+    allowed = allowed_negatives(distance, label, rule)
     triplets = as_list(mined)
-    with_negatives = [pair for pair, negatives in lawful.items() if negatives]
+    with_negatives = [pair for pair, negatives in allowed.items() if negatives]
     assert sorted((a, p) for a, p, _ in triplets) == sorted(with_negatives)  # each pair once
-    assert all(n in lawful[a, p] for a, p, n in triplets)
-    assert {(a, p) for a, p in mined.positive.nonzero().tolist()} == set(lawful)
+    assert all(n in allowed[a, p] for a, p, n in triplets)
+    assert {(a, p) for a, p in mined.positive.nonzero().tolist()} == set(allowed)
 
 
 @pytest.mark.parametrize("rule", get_args(NegativeRule))
-def test_every_lawful_negative_is_drawn_equally_often(rule: NegativeRule) -> None:
+def test_every_allowed_negative_is_drawn_equally_often(rule: NegativeRule) -> None:
     generator = Generator().manual_seed(0)
     distance = cosine_distances(torch.randn(12, 3, generator=generator))
     label = torch.arange(12) % 4
-    lawful, draws = lawful_negatives(distance, label, rule), 2000
+    allowed, draws = allowed_negatives(distance, label, rule), 2000
     drawn: dict[tuple[int, int, int], int] = {}
     for _ in range(draws):
         mined = mine_triplets(distance, label, margin=MARGIN, rule=rule, generator=generator)
         for triplet in as_list(mined):
             drawn[triplet] = drawn.get(triplet, 0) + 1
-    assert set(drawn) == {(*pair, n) for pair, negatives in lawful.items() for n in negatives}
+    assert set(drawn) == {(*pair, n) for pair, negatives in allowed.items() for n in negatives}
     for (a, p, _), times in drawn.items():
-        share = 1 / len(lawful[a, p])
+        share = 1 / len(allowed[a, p])
         assert abs(times / draws - share) < 5 * (share * (1 - share) / draws) ** 0.5 + 1e-9
 
 
-def test_the_paper_counts_pairs_without_a_lawful_negative() -> None:
+def test_the_paper_counts_pairs_without_a_allowed_negative() -> None:
     generator = Generator().manual_seed(0)
     label = torch.arange(16) % 4
     z = torch.eye(4)[label] + 0.3 * torch.randn(16, 4, generator=generator)
@@ -90,7 +85,7 @@ def test_the_paper_counts_pairs_without_a_lawful_negative() -> None:
     assert mean_of_active.item() == pytest.approx(sum(terms) / len(terms), rel=1e-5)
 
 
-def test_without_a_lawful_negative_the_loss_is_zero_and_still_runs_backward() -> None:
+def test_without_a_allowed_negative_the_loss_is_zero_and_still_runs_backward() -> None:
     z = torch.tensor([[1.0, 0.0], [1.0, 0.01], [-1.0, 0.0], [-1.0, 0.01]], requires_grad=True)
     distance, label = cosine_distances(z), torch.tensor([0, 0, 1, 1])
     mined = mine_triplets(distance, label, margin=MARGIN, rule="violating", generator=Generator())
@@ -144,73 +139,29 @@ def test_triplets_and_distances_are_those_of_the_authors_code(shared: Path) -> N
         assert len(drawn[a, p]) == violating
 
 
-def slow_info_nce(z: Tensor, label: Tensor, temperature: float) -> tuple[float, int]:
-    unit, everyone, terms = z / z.norm(dim=1, keepdim=True), range(len(z)), []
-    for i in everyone:
-        positives = [j for j in everyone if j != i and label[j] == label[i]]
-        weight = {j: float((unit[i] @ unit[j] / temperature).exp()) for j in everyone if j != i}
-        if positives:
-            logs = [np.log(weight[p] / sum(weight.values())) for p in positives]
-            terms.append(-sum(logs) / len(positives))
-    return (sum(terms) / len(terms) if terms else 0.0), len(z) - len(terms)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_info_nce_matches_the_definition(seed: int) -> None:
-    generator = Generator().manual_seed(seed)
-    z = torch.randn(20, 5, generator=generator)
-    label = torch.randint(0, 9, (20,), generator=generator)
-    loss, left_out = multi_positive_info_nce(z, label, temperature=0.3)
-    slow_loss, slow_left_out = slow_info_nce(z, label, 0.3)
-    assert loss.item() == pytest.approx(slow_loss, rel=1e-5)
-    assert left_out.item() == slow_left_out
-
-
-@pytest.mark.parametrize("n", [1, 3])
-def test_info_nce_without_any_positive_is_zero_and_still_runs_backward(n: int) -> None:
-    z = torch.randn(n, 4, requires_grad=True)
-    loss, left_out = multi_positive_info_nce(z, torch.arange(n), temperature=0.1)
-    (gradient,) = torch.autograd.grad(loss, z)
-    assert loss.item() == 0.0
-    assert left_out.item() == n
-    assert not gradient.any()
-
-
-def test_gradients_of_info_nce_and_triplet_loss_are_right() -> None:
+def test_gradients_are_right() -> None:
     z = torch.randn(8, 3, dtype=torch.float64, requires_grad=True)
     label = torch.tensor([0, 0, 0, 1, 1, 2, 3, 3])
     mined = mine_triplets(
         cosine_distances(z), label, margin=2.0, rule="violating", generator=Generator()
     )
     assert torch.autograd.gradcheck(
-        lambda z: multi_positive_info_nce(z, label, temperature=0.5).loss, z
-    )
-    assert torch.autograd.gradcheck(
         lambda z: triplet_loss(cosine_distances(z), mined, margin=2.0), z
     )
 
 
-def test_autocast_changes_no_loss() -> None:
-    z, other = torch.randn(16, 32), torch.randn(16, 32)
-    label = torch.arange(16) % 4
-
-    def losses() -> tuple[float, ...]:
-        return (
-            cosine_distances(z).sum().item(),
-            multi_positive_info_nce(z, label, temperature=0.1).loss.item(),
-            temporal_loss(z, same_moment=other, other_moment=z, margin=0.04).item(),
-        )
-
-    in_float32 = losses()
-    with torch.autocast("cpu", torch.bfloat16):
-        assert losses() == in_float32
-        half = z.bfloat16()
-        assert multi_positive_info_nce(half, label, temperature=0.1).loss.dtype == torch.float32
-        assert temporal_loss(half, same_moment=half, other_moment=half, margin=0.0) == 0.0
+def test_the_loss_as_a_part_mines_and_averages() -> None:
+    z, label = torch.randn(12, 4), torch.arange(12) % 3
+    loss = TripletLoss(margin=0.3, negatives="semi-hard", average_over="pairs")
+    term = loss(z, label, Generator().manual_seed(3))
+    distance = cosine_distances(z)
+    mined = mine_triplets(
+        distance, label, margin=0.3, rule="semi-hard", generator=Generator().manual_seed(3)
+    )
+    assert term.loss == triplet_loss(distance, mined, margin=0.3, average_over="pairs")
+    assert term.active == mined.active.sum() / mined.positive.sum()
 
 
-def test_temporal_loss_by_hand() -> None:
-    x, y = torch.eye(2)[[0]], torch.eye(2)[[1]]
-    assert temporal_loss(x, same_moment=x, other_moment=y, margin=0.04).item() == 0.0
-    wrong_way = temporal_loss(x, same_moment=y, other_moment=x, margin=0.04)
-    assert wrong_way.item() == pytest.approx(1.04)
+def test_a_margin_below_zero_is_refused() -> None:
+    with pytest.raises(RecipeError, match=r"margin is -0\.1"):
+        TripletLoss(margin=-0.1)

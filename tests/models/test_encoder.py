@@ -9,13 +9,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from slic import recipe
-from slic.errors import CheckpointError, WriteError
-from slic.models.backbones.motion import FRAMES_FOR_MOTION, motion_of
-from slic.models.encoder import EncoderConfig, VideoEncoder, to_input
+from slic.errors import CheckpointError, FormatError, RecipeError, WriteError
+from slic.models.backbones import ClipSpec
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder, to_input
 
 SMALL = EncoderConfig(
-    backbone="r3d10", width=0.0625, hidden=8, embedding=4, frames=4, size=16, view="flow"
+    arguments={"depth": 10, "width": 0.0625},
+    head=HeadSpec(hidden=8, embedding=4),
+    clip=ClipSpec(frames=4, size=16),
+    modalities=("flow",),
 )
 
 
@@ -36,7 +38,7 @@ def test_pixels_become_minus_one_to_one() -> None:
 
 def test_the_embedding_is_the_head_of_the_features() -> None:
     encoder, clips = small_encoder(), torch.randn(3, 3, 4, 16, 16)
-    first, norm, _, last = encoder.projection
+    first, norm, _, last = encoder.head
     hidden = norm(first(encoder.backbone(clips))).clamp(min=0)
     torch.testing.assert_close(encoder(clips), last(hidden))
     torch.testing.assert_close(encoder(clips), encoder.head(encoder.features(clips)))
@@ -62,11 +64,20 @@ def test_an_encoder_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_the_fingerprint_changes_with_any_weight_and_any_setting() -> None:
     encoder = small_encoder()
     seen = {encoder.fingerprint(), small_encoder(seed=1).fingerprint()}
-    encoder.config = replace(SMALL, stride=2)
+    for changed in (
+        replace(SMALL, clip=ClipSpec(frames=4, size=16, stride=2)),
+        replace(SMALL, arguments={**SMALL.arguments, "mean_frame_weight": 0.5}),
+        replace(SMALL, modalities=("rgb",)),
+    ):
+        torch.manual_seed(0)
+        seen.add(VideoEncoder(changed).fingerprint())
+    encoder.backbone.mean_frame_weight = 0.25  # as while it fades in
+    seen.add(encoder.fingerprint())
+    encoder.backbone.version = 2
     seen.add(encoder.fingerprint())
     encoder.state_dict()["backbone.bn1.running_var"][0] += 1e-6
     seen.add(encoder.fingerprint())
-    assert len(seen) == 4
+    assert len(seen) == 8
     assert all(len(fingerprint) == 16 for fingerprint in seen)
 
 
@@ -85,43 +96,49 @@ def test_a_full_disk_keeps_the_encoder_that_is_there(tmp_path: Path) -> None:
 def test_weights_that_do_not_fit_are_listed(tmp_path: Path) -> None:
     small_encoder().save_pretrained(tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
-    weights["projection.9.bias"] = weights.pop("projection.0.bias")
-    weights["projection.3.bias"] = torch.zeros(5)
+    weights["head.9.bias"] = weights.pop("head.0.bias")
+    weights["head.3.bias"] = torch.zeros(5)
     save_file(weights, tmp_path / "model.safetensors")
     with pytest.raises(CheckpointError) as caught:
         VideoEncoder.from_pretrained(tmp_path)
     message = str(caught.value)
-    assert "missing: projection.0.bias;" in message
-    assert "unexpected: projection.9.bias;" in message
-    assert "of another shape: projection.3.bias (5,) instead of (4,)" in message
+    assert "missing: head.0.bias;" in message
+    assert "unexpected: head.9.bias;" in message
+    assert "of another shape: head.3.bias (5,) instead of (4,)" in message
     assert "\n" not in message
 
 
 def test_another_architecture_is_refused_in_one_short_line(tmp_path: Path) -> None:
     small_encoder().save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps(config | {"backbone": "r3d50"}))
+    config["arguments"]["depth"] = 50
+    (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError, match=r"missing: .* more") as caught:
         VideoEncoder.from_pretrained(tmp_path)
     assert len(str(caught.value)) < 1500
 
 
+def with_version(text: str) -> bytes:
+    return text.replace("{", '{"format": 1, "backbone_version": 1, ', 1).encode()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("config.json", None, r"config\.json: no encoder here \(no such file or directory\)"),
-        ("config.json", b"{", r"config\.json: not an encoder's configuration"),
-        ("config.json", b"[]", r"config\.json: not an encoder's configuration"),
-        ("config.json", b"\xff", r"config\.json: not an encoder's configuration"),
-        ("config.json", b'{"depth": 3}', r"config\.json: unknown settings depth"),
-        ("config.json", b'{"backbone": "vgg"}', r"config\.json: not an encoder's configuration"),
-        ("config.json", b'{"width": "1"}', r"not an encoder's configuration \(width is '1'\)"),
-        ("config.json", b'{"stem_stride": [1, 2]}', r"stem_stride is \(1, 2\)"),
-        ("config.json", b'{"shortcut": "C"}', r"shortcut is 'C'"),
-        ("config.json", b'{"width": 0.001}', r"no encoder can be built so"),
-        ("config.json", b'{"hidden": -1}', r"no encoder can be built so"),
-        ("model.safetensors", None, r"model\.safetensors: no readable weights"),
-        ("model.safetensors", b"half", r"model\.safetensors: no readable weights"),
+        ("config.json", None, r"config\.json: there is no encoder \(no such file or directory\)"),
+        ("config.json", b"{", r"config\.json: not the configuration of an encoder"),
+        ("config.json", b"[]", r"config\.json: not the configuration of an encoder"),
+        ("config.json", b"\xff", r"config\.json: not the configuration of an encoder"),
+        ("config.json", with_version('{"depth": 3}'), "depth"),
+        ("config.json", with_version('{"backbone": "vgg"}'), "unknown backbone 'vgg'"),
+        ("config.json", with_version('{"arguments": {"width": "wide"}}'), "backbone.width"),
+        ("config.json", with_version('{"arguments": {"stem_stride": [1, 2]}}'), "stem_stride"),
+        ("config.json", with_version('{"arguments": {"shortcut": "C"}}'), "shortcut"),
+        ("config.json", with_version('{"arguments": {"width": 0.001}}'), "width is 0.001"),
+        ("config.json", with_version('{"head": {"hidden": -1}}'), "hidden is -1"),
+        ("config.json", with_version('{"clip": {"frames": 0}}'), "frames is 0"),
+        ("model.safetensors", None, r"model\.safetensors: weights cannot be read"),
+        ("model.safetensors", b"half", r"model\.safetensors: weights cannot be read"),
     ],
 )
 def test_missing_and_damaged_files_are_named_in_one_line(
@@ -136,58 +153,47 @@ def test_missing_and_damaged_files_are_named_in_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_backbone_is_refused() -> None:
-    with pytest.raises(ValueError, match="backbone='r3d11': the backbones are r3d10"):
-        EncoderConfig(backbone="r3d11")
+@pytest.mark.parametrize(
+    ("key", "value"), [("format", 0), ("format", None), ("backbone_version", 0)]
+)
+def test_another_version_is_refused_by_name(tmp_path: Path, key: str, value: int | None) -> None:
+    small_encoder().save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {key: value}))
+    with pytest.raises(FormatError, match=f"version {value}, but this package"):
+        VideoEncoder.from_pretrained(tmp_path)
 
 
-def test_what_stands_still_is_not_seen_when_the_mean_frame_is_subtracted() -> None:
-    config = EncoderConfig(
-        backbone="r3d10", width=0.125, hidden=8, embedding=4, frames=4, subtract_mean_frame=True
-    )
-    encoder = VideoEncoder(config).eval()
-    clips = torch.rand(2, 3, 4, 32, 32)
-    still = torch.rand(2, 3, 1, 32, 32)
-    with torch.no_grad():
-        torch.testing.assert_close(encoder(clips), encoder(clips + still), atol=1e-4, rtol=1e-4)
-        assert not torch.allclose(encoder(clips), encoder(clips.flip(2)), atol=1e-6)
+def test_an_unknown_backbone_or_argument_is_refused() -> None:
+    with pytest.raises(RecipeError, match=r"unknown backbone 'r3d11'\. Did you mean 'r3d'"):
+        VideoEncoder(EncoderConfig(backbone="r3d11"))
+    with pytest.raises(RecipeError, match=r"unknown setting 'backbone\.dept'"):
+        VideoEncoder(EncoderConfig(arguments={"dept": 10}))
 
 
-def test_a_share_of_the_mean_frame_is_seen_while_it_fades_in() -> None:
-    encoder = VideoEncoder(EncoderConfig(backbone="r3d10", width=0.125, hidden=8)).eval()
-    clips = torch.rand(2, 3, 4, 32, 32)
-    faded = clips - 0.75 * clips.mean(dim=2, keepdim=True)
-    with torch.no_grad():
-        whole = encoder(faded)
-        encoder.mean_frame = 0.25
-        torch.testing.assert_close(encoder(clips), whole, atol=1e-5, rtol=1e-5)
+def test_an_encoder_without_a_head_gives_features() -> None:
+    encoder = VideoEncoder(replace(SMALL, head=HeadSpec(hidden=0, embedding=0))).eval()
+    clips = torch.randn(2, 3, 4, 16, 16)
+    assert not encoder.has_head
+    assert encoder.embedding_size == encoder.feature_size == encoder(clips).shape[1]
+    assert torch.equal(encoder(clips), encoder.features(clips))
 
 
-def test_the_backbone_sees_how_a_clip_moves_whatever_it_sees_of_the_pictures() -> None:
+def test_clips_are_normalised_for_the_backbone() -> None:
+    clip = ClipSpec(frames=4, size=16, mean=(0.1, 0.2, 0.3), std=(0.2, 0.3, 0.4))
     torch.manual_seed(0)
-    encoder = VideoEncoder(replace(SMALL, motion=True)).eval()
-    clips = torch.rand(2, 3, 4, 16, 16) * 2 - 1
-    encoder.mean_frame = 0.25
-    first = clips[:, :, [0, 2]]  # of the two pairs of pictures
-    seen = torch.cat([first - 0.75 * first.mean(2, keepdim=True), motion_of(clips).channels], dim=1)
-    layout = encoder.layout(motion_of(clips).layout)
-    beside = torch.cat([encoder.backbone(seen), layout], dim=1)
-    torch.testing.assert_close(encoder.features(clips), beside)
-    assert beside.shape[1] == encoder.feature_size
-    imported = replace(SMALL, motion=True, mean=(0.1, 0.2, 0.3), std=(0.2, 0.2, 0.2))
-    torch.manual_seed(0)
-    other = VideoEncoder(imported).eval()  # its own zero and one, and the same motion
-    pixels = (first + 1) / 2
-    m, s = (torch.tensor(x).view(3, 1, 1, 1) for x in (imported.mean, imported.std))
-    seen = torch.cat([(pixels - m) / s, motion_of(clips).channels], dim=1)
-    features, what = other.features(clips), other.backbone(seen)
-    torch.testing.assert_close(features, torch.cat([what, layout], dim=1))
+    encoder = VideoEncoder(replace(SMALL, clip=clip)).eval()
+    pixels = torch.rand(2, 3, 4, 16, 16)
+    mean, std = (torch.tensor(x).view(3, 1, 1, 1) for x in (clip.mean, clip.std))
+    expected = encoder.backbone((pixels - mean) / std)
+    torch.testing.assert_close(encoder.features(2 * pixels - 1), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_motion_needs_four_frames() -> None:
-    with pytest.raises(ValueError, match="frames=3: motion needs at least 4"):
-        EncoderConfig(motion=True, frames=3)
-    layout = motion_of(torch.rand(2, 3, FRAMES_FOR_MOTION, 32, 32)).layout
-    assert layout.isfinite().all()
-    assert layout.square().mean(dim=1).tolist() == pytest.approx([1, 1], rel=1e-4)
-    assert recipe.FRAMES_FOR_MOTION == FRAMES_FOR_MOTION
+def test_the_weight_of_the_mean_frame_is_saved(tmp_path: Path) -> None:
+    encoder = small_encoder()
+    encoder.backbone.mean_frame_weight = 0.25
+    encoder.save_pretrained(tmp_path)
+    back = VideoEncoder.from_pretrained(tmp_path)
+    clips = torch.randn(2, 3, 4, 16, 16)
+    assert back.config.arguments["mean_frame_weight"] == 0.25
+    assert torch.equal(back(clips), encoder(clips))

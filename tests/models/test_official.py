@@ -11,10 +11,10 @@ import torch
 from slic.cli import main
 from slic.errors import CheckpointError
 from slic.models.backbones.r3d import Shortcut
-from slic.models.encoder import EncoderConfig, VideoEncoder
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 from slic.models.official import NORMALISATION, load_official
 
-THEIR_NAMES = {"projection.0": "fc1", "projection.1": "bn_proj", "projection.3": "fc2"}
+THEIR_NAMES = {"head.0": "fc1", "head.1": "bn_proj", "head.3": "fc2"}
 
 
 def as_the_authors(encoder: VideoEncoder) -> dict[str, torch.Tensor]:
@@ -33,24 +33,20 @@ def test_the_embedding_is_that_of_the_authors_code(shared: Path) -> None:
         embedding = encoder(torch.from_numpy(truth["clip"]))
     np.testing.assert_allclose(embedding, truth["embedding"], rtol=0, atol=1e-4)
     assert left_out == ()
-    assert encoder.config.backbone == "r3d10"
-    assert (encoder.config.width, encoder.config.hidden, encoder.config.embedding) == (
-        0.125,
-        64,
-        32,
-    )
+    assert encoder.config.arguments["depth"] == 10
+    assert encoder.config.arguments["width"] == 0.125
+    assert encoder.config.head == HeadSpec(hidden=64, embedding=32)
 
 
 @pytest.mark.parametrize(
-    ("backbone", "width", "shortcut"),
-    [("r3d18", 0.0625, "B"), ("r3d34", 0.0625, "A"), ("r3d50", 0.0625, "B"), ("r3d10", 0.3, "A")],
+    ("depth", "width", "shortcut"),
+    [(18, 0.0625, "B"), (34, 0.0625, "A"), (50, 0.0625, "B"), (10, 0.3, "A")],
 )
 def test_the_architecture_is_read_off_the_weights(
-    backbone: str, width: float, shortcut: Shortcut, tmp_path: Path
+    depth: int, width: float, shortcut: Shortcut, tmp_path: Path
 ) -> None:
-    config = EncoderConfig(
-        backbone=backbone, width=width, shortcut=shortcut, hidden=6, embedding=5, max_pool=True
-    )
+    arguments = {"depth": depth, "width": width, "shortcut": shortcut, "max_pool": True}
+    config = EncoderConfig(arguments=arguments, head=HeadSpec(hidden=6, embedding=5))
     encoder = VideoEncoder(config).eval()
     path = tmp_path / "theirs.pth.tar"
     torch.save({"epoch": 1, "state_dict": as_the_authors(encoder)}, path)
@@ -61,14 +57,16 @@ def test_the_architecture_is_read_off_the_weights(
 
 
 def test_a_classifier_of_3d_resnets_is_left_out_and_named(tmp_path: Path) -> None:
-    config = EncoderConfig(backbone="r3d18", width=0.0625, embedding=0, hidden=0, max_pool=True)
+    arguments = {"depth": 18, "width": 0.0625, "max_pool": True}
+    config = EncoderConfig(arguments=arguments, head=HeadSpec(hidden=0, embedding=0))
     encoder = VideoEncoder(config).eval()
     state = {k.removeprefix("backbone."): v for k, v in encoder.state_dict().items()}
     state |= {"fc.weight": torch.zeros(4, 32), "fc.bias": torch.zeros(4)}
     torch.save({"epoch": 200, "arch": "resnet-18", "state_dict": state}, tmp_path / "r3d18_K.pth")
     loaded, left_out = load_official(tmp_path / "r3d18_K.pth", trained_on="kinetics400")
     assert left_out == ("fc.weight", "fc.bias")
-    assert (loaded.config.size, loaded.config.view, loaded.config.max_pool) == (112, "rgb", True)
+    assert (loaded.clip.size, loaded.config.modalities) == (112, ("rgb",))
+    assert loaded.config.arguments["max_pool"]
 
     pixels = torch.rand(2, 3, 8, 32, 32)
     mean, std = (torch.tensor(x)[:, None, None, None] for x in NORMALISATION["kinetics400"])
@@ -84,7 +82,9 @@ def test_a_classifier_of_3d_resnets_is_left_out_and_named(tmp_path: Path) -> Non
 
 
 def damaged(change: str) -> Any:
-    config = EncoderConfig(backbone="r3d10", width=0.0625, hidden=6, embedding=5)
+    config = EncoderConfig(
+        arguments={"depth": 10, "width": 0.0625}, head=HeadSpec(hidden=6, embedding=5)
+    )
     state: dict[Any, Any] = {**as_the_authors(VideoEncoder(config))}
     if change == "missing":
         del state["module.bn1.running_mean"]
@@ -155,7 +155,9 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
 def test_the_command_writes_an_encoder_and_says_what_is_in_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = EncoderConfig(backbone="r3d10", width=0.0625, hidden=6, embedding=5)
+    config = EncoderConfig(
+        arguments={"depth": 10, "width": 0.0625}, head=HeadSpec(hidden=6, embedding=5)
+    )
     encoder = VideoEncoder(config).eval()
     torch.save({"state_dict": as_the_authors(encoder)}, tmp_path / "theirs.pth.tar")
     out = tmp_path / "encoder"
@@ -164,5 +166,5 @@ def test_the_command_writes_an_encoder_and_says_what_is_in_it(
     assert f"all {len(encoder.state_dict())} weights of the file are in it" in said
     assert "head: 6 hidden, 5 out" in said
     loaded = VideoEncoder.from_pretrained(out)
-    assert loaded.config.mean == NORMALISATION["ucf101"][0]
+    assert loaded.clip.mean == NORMALISATION["ucf101"][0]
     assert torch.equal(loaded.backbone.conv1.weight, encoder.backbone.conv1.weight)

@@ -1,4 +1,4 @@
-"""Nearest neighbours are those of a full sort in Python; many values are equal, where it counts."""
+"""Nearest neighbours are those of a full sort in Python; many values are equal."""
 
 import numpy as np
 import pytest

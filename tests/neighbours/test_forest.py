@@ -65,7 +65,7 @@ def test_random_directions_are_searched_exactly() -> None:
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 50])
-def test_fewer_points_than_a_tree_is_for_are_searched_exactly(n: int) -> None:
+def test_fewer_points_than_one_tree_needs_are_searched_exactly(n: int) -> None:
     x = np.random.default_rng(n).normal(size=(n, 4))
     found = first_neighbours(x, exact_up_to=0)
     assert found.recall is None
@@ -73,7 +73,7 @@ def test_fewer_points_than_a_tree_is_for_are_searched_exactly(n: int) -> None:
 
 
 @pytest.mark.usefixtures("small_cells")
-def test_the_seed_decides_everything_and_threads_nothing() -> None:
+def test_the_seed_decides_the_result_and_threads_do_not() -> None:
     unit = unit_rows(bursts(1, n=1500))
     outcomes = []
     before = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""A row holds what the measures say, and table and page show it."""
+"""Scores of a partition are those of the measures; table and page contain every partition."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from slic.datasets import Labels
-from slic.errors import CatalogError
+from slic.errors import LabelError
 from slic.evaluation.cluster_quality import cluster_quality, cluster_sizes
 from slic.evaluation.partitions import Partition
 from slic.report.cluster_page import cluster_table, score_partition, write_cluster_page
@@ -41,7 +41,7 @@ def test_a_video_without_a_label_counts_in_the_sizes_only() -> None:
     truth = [LABELS.label[name] for name in IDS[2:]]
     assert (row["videos"], row["labelled"]) == (12, 10)
     assert row.items() >= (cluster_sizes(clusters) | cluster_quality(truth, clusters[2:])).items()
-    with pytest.raises(CatalogError, match="epoch 0: none of its 12 videos has a label"):
+    with pytest.raises(LabelError, match="epoch 0: none of its 12 videos has a label"):
         score_partition(partition(0, clusters), Labels(label={"other.mp4": "a"}, split={}))
 
 

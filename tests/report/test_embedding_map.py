@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from slic.report.embedding_map import MAX_MAP_POINTS, embedding_map
-from slic.report.map import COLOURS, json_for_page, map_figure
 from slic.videos.thumbnails import Filmstrip
 
 
@@ -24,19 +23,3 @@ def test_large_collections_are_thinned_evenly(monkeypatch: pytest.MonkeyPatch) -
     assert len(kept) == MAX_MAP_POINTS
     assert set(np.diff(kept).tolist()) <= {2, 3}
     assert points.strips == ()  # too many points for thumbnails
-
-
-def test_forty_labels_differ_in_colour_or_shape() -> None:
-    n = 4 * COLOURS
-    points = embedding_map(
-        np.random.default_rng(0).normal(size=(n, 4)),
-        [str(i) for i in range(n)],
-        [f"{i:02d}" for i in range(n)],
-    )
-    legend = map_figure(points).split('class="swatch"')[1:]
-    marks = {swatch.split("<path ")[1].split("/>")[0] for swatch in legend}
-    assert len(marks) == n
-
-
-def test_json_cannot_end_its_script() -> None:
-    assert "<" not in json_for_page({"name": "</script><!--"})

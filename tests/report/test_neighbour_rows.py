@@ -35,10 +35,10 @@ def test_kinds_are_what_they_say() -> None:
 
 def test_every_label_has_its_turn_and_no_query_comes_twice() -> None:
     for seed in range(5):
-        shown = rows(seed)
-        assert len({row.query.name for row in shown}) == len(shown)
-        assert max(Counter(row.kind for row in shown).values()) <= 4
-        assert len({row.query.label for row in shown}) == 5
+        chosen = rows(seed)
+        assert len({row.query.name for row in chosen}) == len(chosen)
+        assert max(Counter(row.kind for row in chosen).values()) <= 4
+        assert len({row.query.label for row in chosen}) == 5
 
 
 def test_shares_sum_to_one() -> None:

@@ -1,4 +1,4 @@
-"""The page shows the numbers, what has to be beaten, and rows of the protocol's own ranking."""
+"""The page has the scores, the baselines, and rows of the protocol's own ranking."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 
 from slic.embeddings import Embeddings
+from slic.evaluation.base import LabelledSplit
 from slic.evaluation.ranking import rank
-from slic.evaluation.retrieval import RetrievalScores, evaluate
-from slic.evaluation.scoring import Sides, chance
+from slic.evaluation.retrieval import RetrievalScores, chance_recall, evaluate
 from slic.report.neighbour_rows import NeighbourRow
 from slic.report.retrieval_page import headline, retrieval_rows, write_retrieval_page
 from slic.videos.catalog import Catalog
 
 
 @pytest.fixture(scope="module")
-def split(tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., Path]) -> Sides:
+def split(
+    tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., Path]
+) -> LabelledSplit:
     """Return three queries of three actions and nine gallery videos."""
     folder = tmp_path_factory.mktemp("page")
     for number in range(12):
@@ -24,7 +26,12 @@ def split(tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., Pa
     catalog = Catalog.from_folder(folder, progress=False)
     queries, gallery = ([v.id for v in part] for part in (catalog[:3], catalog[3:]))
     labels = ["jump", "run", "<b>wave</b>"]
-    return Sides(catalog.subset(queries), catalog.subset(gallery), labels, labels * 3)
+    return LabelledSplit(
+        train=catalog.subset(gallery),
+        train_labels=labels * 3,
+        test=catalog.subset(queries),
+        test_labels=labels,
+    )
 
 
 def embeddings_of(catalog: Catalog, seed: int) -> Embeddings:
@@ -36,22 +43,22 @@ def embeddings_of(catalog: Catalog, seed: int) -> Embeddings:
 
 
 @pytest.fixture(scope="module")
-def sides(split: Sides) -> tuple[Embeddings, Embeddings]:
-    return embeddings_of(split.queries, 0), embeddings_of(split.gallery, 1)
+def embedded(split: LabelledSplit) -> tuple[Embeddings, Embeddings]:
+    return embeddings_of(split.test, 0), embeddings_of(split.train, 1)
 
 
 def scores_of(
-    split: Sides, sides: tuple[Embeddings, Embeddings], **options: bool
+    split: LabelledSplit, embedded: tuple[Embeddings, Embeddings], **options: bool
 ) -> RetrievalScores:
-    query, gallery = (side.clips for side in sides)
-    return evaluate(query, split.query_labels, gallery, split.gallery_labels, **options)  # type: ignore[arg-type]
+    query, gallery = (part.clips for part in embedded)
+    return evaluate(query, split.test_labels, gallery, split.train_labels, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("centre", [True, False])
 def test_rows_are_the_ranking_of_the_protocol(
-    split: Sides, sides: tuple[Embeddings, Embeddings], centre: bool
+    split: LabelledSplit, embedded: tuple[Embeddings, Embeddings], centre: bool
 ) -> None:
-    query, gallery = sides
+    query, gallery = embedded
     rows: list[NeighbourRow] = retrieval_rows(split, query, gallery, centre=centre)
     order = rank(query.clips, gallery.clips, 6, centre=centre).indices
     assert len(rows) == 3
@@ -61,25 +68,25 @@ def test_rows_are_the_ranking_of_the_protocol(
         assert row.query.strip is not None
 
 
-def test_the_headline_has_what_has_to_be_beaten(
-    split: Sides, sides: tuple[Embeddings, Embeddings]
+def test_the_headline_has_the_baselines(
+    split: LabelledSplit, embedded: tuple[Embeddings, Embeddings]
 ) -> None:
-    scores, other = scores_of(split, sides, centre=True), scores_of(split, sides)
+    scores, other = scores_of(split, embedded, centre=True), scores_of(split, embedded)
     first, fifth, precision = headline(scores, {"mean frame": other}, split)
-    assert first.baselines == {"chance": chance(split), "mean frame": other.recall[1]}
+    assert first.baselines == {"chance": chance_recall(split), "mean frame": other.recall[1]}
     assert (first.value, fifth.value) == (scores.recall[1], scores.recall[5])
     assert precision.baselines == {"mean frame": other.mean_average_precision}
-    without = scores_of(split, sides, average_precision=False)
+    without = scores_of(split, embedded, average_precision=False)
     assert len(headline(without, {}, split)) == 2
 
 
-def test_the_page_names_what_was_run_and_escapes_labels(
-    split: Sides, sides: tuple[Embeddings, Embeddings], tmp_path: Path
+def test_the_page_has_the_settings_and_escapes_labels(
+    split: LabelledSplit, embedded: tuple[Embeddings, Embeddings], tmp_path: Path
 ) -> None:
-    query, gallery = sides
+    query, gallery = embedded
     write_retrieval_page(
         tmp_path / "page.html",
-        scores=scores_of(split, sides),
+        scores=scores_of(split, embedded),
         beside={},
         rows=retrieval_rows(split, query, gallery, centre=False),
         split=split,

@@ -1,5 +1,6 @@
-"""The report is whole, asks for nothing, and no name of a file can become part of the page."""
+"""The report is one file that loads nothing, and no file name can add an element to it."""
 
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -11,8 +12,8 @@ import pytest
 
 from slic.errors import WriteError
 from slic.report.embedding_map import EmbeddingMap, embedding_map
-from slic.report.neighbour_rows import NeighbourRow, Tile
-from slic.report.run_report import Figure, write_report
+from slic.report.neighbour_rows import NeighbourRow, NeighbourTile
+from slic.report.run_report import HeadlineScore, write_report
 from slic.videos.thumbnails import Filmstrip
 
 HOSTILE = """</script><script>alert(1)</script><img src=x onerror="alert('2')">{{script}}&"""
@@ -55,10 +56,11 @@ def points(name: str) -> EmbeddingMap:
 
 def write(path: Path, name: str = "train/0001.mp4") -> str:
     found = tuple(
-        Tile(name=name, label=label, strip=STRIP, similarity=0.5) for label in (name, "run")
+        NeighbourTile(name=name, label=label, strip=STRIP, similarity=0.5)
+        for label in (name, "run")
     )
     row = NeighbourRow(
-        query=Tile(name=name, label=name, strip=None),
+        query=NeighbourTile(name=name, label=name, strip=None),
         neighbours=found,
         kind="some right",
         share=0.25,
@@ -67,7 +69,7 @@ def write(path: Path, name: str = "train/0001.mp4") -> str:
         path,
         title=name,
         facts=[(name, name)],
-        headline=[Figure(name=name, value=0.825, protocol=name, baselines={name: 0.1})],
+        headline=[HeadlineScore(name=name, value=0.825, protocol=name, baselines={name: 0.1})],
         log=LOG,
         points=points(name),
         rows=[row],
@@ -83,7 +85,7 @@ def test_hostile_names_add_no_element_and_no_handler(tmp_path: Path) -> None:
     assert hostile.handlers == []
 
 
-def test_the_page_asks_for_nothing(tmp_path: Path) -> None:
+def test_the_page_loads_nothing(tmp_path: Path) -> None:
     text = write(tmp_path / "report.html")
     page = Page(text)
     assert all(address.startswith(("#", "data:")) for address in page.addresses)
@@ -112,14 +114,14 @@ def test_a_failed_write_keeps_the_old_report(
     assert [path.read_text() for path in tmp_path.iterdir()] == [old]
 
 
-def test_right_and_wrong_are_said_in_words_and_signs(tmp_path: Path) -> None:
+def test_right_and_wrong_neighbours_have_words_and_signs(tmp_path: Path) -> None:
     text = write(tmp_path / "report.html")
     assert text.count('aria-label="right">✓') == 1
     assert text.count('aria-label="wrong">✗') == 1
     assert "Some right <small>25 % of all queries" in text
 
 
-def test_numbers_stand_beside_their_baselines(tmp_path: Path) -> None:
+def test_numbers_have_their_baselines(tmp_path: Path) -> None:
     text = write(tmp_path / "report.html", "chance")
     assert "82.5<small>%" in text
     assert '<th scope="row">chance</th><td><span style="width:10.00%"></span></td><td>10.0' in text
@@ -131,9 +133,21 @@ def test_an_almost_empty_report_has_no_empty_sections(tmp_path: Path) -> None:
     assert re.findall(r'<section id="(\w+)"', path.read_text()) == ["run"]
 
 
-def test_the_map_gives_up_its_thumbnails_before_the_report_grows_too_large(tmp_path: Path) -> None:
+def test_a_map_with_too_many_bytes_has_no_thumbnails(tmp_path: Path) -> None:
     heavy = Filmstrip("data:image/webp;base64," + "A" * 400_000, 6, 96, 72)
     many = replace(points("x"), strips=(heavy,) * 12)
     path = tmp_path / "report.html"
     write_report(path, title="t", facts=[], headline=[], log=[], points=many)
     assert path.stat().st_size < 100_000
+
+
+def test_the_map_has_a_legend_and_the_data_of_its_tooltips(tmp_path: Path) -> None:
+    page = write(tmp_path / "report.html", "</script><!--")
+    legend = re.findall(r"</svg>([^<]*) <small>(\d+)</small></button>", page)
+    assert legend == [("&lt;/script&gt;&lt;!--", "6"), ("run", "6")]
+    data = re.search(r'id="map-data">(.*?)</script>', page)
+    assert data is not None
+    points = json.loads(data[1])
+    assert len(points) == 12
+    assert points[0]["name"] == "</script><!--0"
+    assert points[0]["uri"] == STRIP.uri

@@ -112,6 +112,16 @@ def test_a_table_of_video_labels_labels_whole_videos(
     assert table(tmp_path / "again.csv") == {"a.mp4": "walk", "b.mp4": "run"}
 
 
+def test_a_table_with_two_labels_for_a_video_is_refused(
+    fill: Fill, rows: Rows, tmp_path: Path
+) -> None:
+    index = fill({"a.mp4": rows(3)})
+    (tmp_path / "labels.csv").write_text("path,label\na.mp4,walk\na.mp4,run\n")
+    with pytest.raises(LabelError, match="'walk' in line 2 and 'run' in line 3"):
+        import_labels(index, tmp_path / "labels.csv")
+    assert list_labels(index) == []
+
+
 def test_fiftyone_finds_its_folder(labelled: Index, tmp_path: Path) -> None:
     count = export_labels(labelled, tmp_path / "fiftyone")
     labels = json.loads((tmp_path / "fiftyone" / "labels.json").read_text())
@@ -128,29 +138,49 @@ def entry(**change: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
+    ("name", "text", "message"),
     [
-        ("a.json", "not labels"),
-        ("a.json", "[5]"),
-        ("a.json", '{"format": 1}'),
-        ("a.json", json.dumps({"format": 1, "labels": [{"content_id": "x"}]})),
-        ("a.json", json.dumps({"format": 1, "labels": [entry(end_seconds=float("nan"))]})),
-        ("a.json", json.dumps({"format": 1, "labels": [entry(end_seconds=10**400)]})),
-        ("a.json", json.dumps({"format": 1, "labels": [entry(label=5)]})),
-        ("a.json", json.dumps({"format": 1, "labels": [entry(source="guessed")]})),
-        ("a.csv", "path\na.mp4\n"),
-        ("a.csv", "path,label\nelsewhere.mp4,x\n"),
-        ("a.csv", ",".join(entry()) + "\n" + "f" * 200_000),
-        ("missing/a.csv", ""),
+        ("a.json", "not labels", "cannot be read as labels"),
+        ("a.json", "[5]", "cannot be read as labels"),
+        ("a.json", '{"format": 1}', "cannot be read as labels"),
+        (
+            "a.json",
+            json.dumps({"format": 1, "labels": [{"content_id": "x"}]}),
+            "cannot be read as labels",
+        ),
+        (
+            "a.json",
+            json.dumps({"format": 1, "labels": [entry(end_seconds=float("nan"))]}),
+            "cannot be read as labels",
+        ),
+        (
+            "a.json",
+            json.dumps({"format": 1, "labels": [entry(end_seconds=10**400)]}),
+            "cannot be read as labels",
+        ),
+        (
+            "a.json",
+            json.dumps({"format": 1, "labels": [entry(label=5)]}),
+            "cannot be read as labels",
+        ),
+        (
+            "a.json",
+            json.dumps({"format": 1, "labels": [entry(source="guessed")]}),
+            "cannot be read as labels",
+        ),
+        ("a.csv", "path\na.mp4\n", "no column 'label'"),
+        ("a.csv", "path,label\nelsewhere.mp4,x\n", "none of its 1 videos is in"),
+        ("a.csv", ",".join(entry()) + "\n" + "f" * 200_000, "cannot be read as labels"),
+        ("missing/a.csv", "", "cannot be read as labels"),
     ],
 )
 def test_a_file_that_has_no_labels_is_one_line(
-    fill: Fill, rows: Rows, tmp_path: Path, name: str, text: str
+    fill: Fill, rows: Rows, tmp_path: Path, name: str, text: str, message: str
 ) -> None:
     index = fill({"a.mp4": rows(2)})
     if "/" not in name:
         (tmp_path / name).write_text(text)
-    with pytest.raises(LabelError, match=r"a\.(csv|json): cannot be read as labels"):
+    with pytest.raises(LabelError, match=rf"{name}: {message}"):
         import_labels(index, tmp_path / name)
     assert list_labels(index) == []
 

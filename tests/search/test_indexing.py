@@ -77,6 +77,21 @@ def test_a_video_that_breaks_off_is_refused_and_the_others_are_indexed(
     assert list(contents(index)) == ["a.mp4", "sub/c.avi"]
 
 
+def test_of_two_files_with_the_same_content_one_is_embedded(
+    updated: Updated, contents: Contents, index_of_videos: Index, tmp_path: Path, videos: Path
+) -> None:
+    before = contents(index_of_videos)
+    (tmp_path / "more").mkdir()
+    for name in ("one.avi", "two.avi"):
+        shutil.copy(videos / "sub" / "c.avi", tmp_path / "more" / name)
+    index = create_index(tmp_path / "other", index_of_videos.encoder, window_seconds=1.0)
+    report = updated(index, tmp_path / "more")
+    assert report.embedded == len(before["sub/c.avi"])
+    assert report.moments == 2 * report.embedded
+    after = contents(index)
+    assert after["one.avi"] == after["two.avi"]
+
+
 def test_stopped_and_gone_on_is_the_index_made_in_one_go(
     updated: Updated,
     contents: Contents,

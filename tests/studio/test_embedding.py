@@ -7,7 +7,7 @@ import pytest
 
 from slic.errors import SearchError
 from slic.search import IndexedVideo, query_from_video
-from slic.studio.embedding import embed_upload, load_encoder
+from slic.studio.embedding import embed_upload, preload_encoder
 from slic.studio.state import Studio
 
 
@@ -15,7 +15,7 @@ def test_the_vectors_are_those_of_the_query(
     studio: Studio, video_of: Callable[[str], IndexedVideo]
 ) -> None:
     video = video_of("jump").video
-    load_encoder(studio.index.path)
+    preload_encoder(studio.index.path)
     vectors = embed_upload(studio.index.path, video, 0.5, 2.5)
     query = query_from_video(studio.index, video, start_seconds=0.5, end_seconds=2.5)
     assert np.array_equal(vectors, query.vectors)

@@ -25,7 +25,7 @@ def test_a_map_is_cached_for_one_state_of_the_index(index_folder: Path) -> None:
         (index_folder / MAP_FILE).write_bytes(damaged)
         assert load_map(index_folder, index.generation) is None
     with (index_folder / MAP_FILE).open("wb") as file:  # a map of an older version
-        np.savez(file, generation=index.generation, ids=made.ids, positions=made.positions)
+        np.savez(file, format=1, **made._asdict())
     assert load_map(index_folder, index.generation) is None
     index.close()
 

@@ -8,13 +8,14 @@ from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from slic.datasets import DATASETS, labels_from, sources_of
 from slic.errors import SlicError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+    from typing import TextIO
 
     from slic.datasets import Labels
     from slic.models.encoder import VideoEncoder
@@ -200,7 +201,7 @@ def feature_cache(cache: Path | None, output: Path | None) -> Iterator[Path | No
     shutil.rmtree(beside, ignore_errors=True)
 
 
-def print_refused(refusals: "Iterable[Refused]", file: TextIO | None = None) -> None:
+def print_refused(refusals: "Iterable[Refused]", file: "TextIO | None" = None) -> None:
     """Print the id of each refused file and the reason, to stdout or to ``file``."""
     for refused in refusals:
         print(printable(f"refused: {refused.id}: {refused.reason}"), file=file or sys.stdout)

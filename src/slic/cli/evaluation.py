@@ -13,7 +13,7 @@ from slic.cli.retrieval import score_by_retrieval
 def add_verbs(verbs: Verbs) -> None:
     """Add ``evaluate``; the words after its name are parsed when the protocol is known."""
     verb = verbs.add_parser("evaluate", add_help=False, help="score an encoder against labels")
-    verb.set_defaults(verb=evaluate)
+    verb.set_defaults(verb=evaluate_by_name)
     verb.add_argument("-h", "--help", action=_PrintProtocols, nargs=0, help=SUPPRESS)
     verb.add_argument(
         "name",
@@ -23,7 +23,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("words", metavar="...", nargs="...", help="see slic evaluate NAME --help")
 
 
-def evaluate(arguments: Namespace) -> None:
+def evaluate_by_name(arguments: Namespace) -> None:
     """Score an encoder by the protocol of a name, or clusters."""
     from slic.evaluation import find_protocol
     from slic.evaluation.retrieval_protocols import RetrievalProtocol

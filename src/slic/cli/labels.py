@@ -40,22 +40,13 @@ def add_verbs(verbs: Verbs) -> None:
 
 def _add_labels(parser: "ArgumentParser") -> None:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-
-    def add(name: str, function: Callable[[Namespace], None], summary: str) -> "ArgumentParser":
-        verb = verbs.add_parser(
-            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
-        )
-        verb.set_defaults(verb=function)
-        index_argument(verb)
-        return verb
-
-    verb = add("set", set_labels, "set the label of a cluster or a moment")
+    verb = _add_verb(verbs, "set", set_labels, "set the label of a cluster or a moment")
     verb.add_argument("target", metavar="CLUSTER_OR_MOMENT", help=MOMENT_OR_CLUSTER_HELP)
     verb.add_argument("label", metavar="LABEL", help="class name")
-    verb = add("remove", remove_labels, "remove the labels of a cluster or a moment")
+    verb = _add_verb(verbs, "remove", remove_labels, "remove the labels of a cluster or a moment")
     verb.add_argument("target", metavar="CLUSTER_OR_MOMENT", help=MOMENT_OR_CLUSTER_HELP)
-    add("list", list_classes, "list the labels, and how well they classify each other")
-    verb = add("spread", spread, "label unlabelled moments that are similar to labelled ones")
+    _add_verb(verbs, "list", list_classes, "list the labels, and how well they classify each other")
+    verb = _add_verb(verbs, "spread", spread, "label moments that are similar to labelled ones")
     verb.add_argument(
         "--confidence",
         type=_confidence,
@@ -63,8 +54,12 @@ def _add_labels(parser: "ArgumentParser") -> None:
         metavar="SHARE",
         help="least share of the votes, from 0 to 1 (default: 0.5)",
     )
-    add("undo", undo, "undo the last change of labels")
-    verb = add("export", export, "write the labels to a file or folder")
+    _add_verb(verbs, "undo", undo, "undo the last change of labels")
+    _add_export_and_import(verbs)
+
+
+def _add_export_and_import(verbs: Verbs) -> None:
+    verb = _add_verb(verbs, "export", export, "write the labels to a file or folder")
     verb.add_argument(
         "path",
         type=Path,
@@ -74,12 +69,21 @@ def _add_labels(parser: "ArgumentParser") -> None:
     verb.add_argument(
         "--segments", action="store_true", help="in a .csv, write one row per labelled segment"
     )
-    verb = add("import", import_file, "read labels from a file")
+    verb = _add_verb(verbs, "import", import_file, "read labels from a file")
     verb.add_argument(
         "path",
         type=Path,
         help="file that `slic labels export` wrote, or a .csv with the columns path,label",
     )
+
+
+def _add_verb(
+    verbs: Verbs, name: str, function: Callable[[Namespace], None], summary: str
+) -> "ArgumentParser":
+    verb = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+    verb.set_defaults(verb=function)
+    index_argument(verb)
+    return verb
 
 
 def set_labels(arguments: Namespace) -> None:
@@ -103,9 +107,9 @@ def list_classes(arguments: Namespace) -> None:
 
     index = Index.open(arguments.index)
     labels = list_labels(index)
-    for name in sorted({label.label for label in labels}):
-        sources = [label.source for label in labels if label.label == name]
-        print(f"{name:24} {sources.count('given'):7} given  {sources.count('spread'):7} spread")
+    for label in sorted({segment.label for segment in labels}):
+        sources = [segment.source for segment in labels if segment.label == label]
+        print(f"{label:24} {sources.count('given'):7} given  {sources.count('spread'):7} spread")
     given = [value for value in labels_of_moments(index).values() if value.source == "given"]
     if len(given) > 1:
         print(_describe_scores(MomentClassifier.from_index(index)), file=sys.stderr)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slic.cli.common import (
+    UsageError,
     Verbs,
     format_command,
     is_main_process,
@@ -17,7 +18,6 @@ from slic.cli.common import (
     print_error,
     print_next_command,
     print_refused,
-    videos_argument,
 )
 from slic.errors import CatalogError, CheckpointError
 
@@ -53,7 +53,7 @@ def add_verbs(verbs: Verbs) -> None:
         help="show this message and all settings, and exit",
     )  # fmt: skip
     verb.set_defaults(verb=pretrain)
-    videos_argument(verb)
+    verb.add_argument("videos", type=Path, nargs="?", help="folder of videos, or a list of them")
     verb.add_argument("--recipe", help="name or YAML file (default: best)")
     verb.add_argument("--out", type=Path, default=Path("run"), help="run folder (default: run)")
     verb.add_argument("--resume", action="store_true", help="continue the run in --out")
@@ -76,6 +76,8 @@ def pretrain(arguments: Namespace) -> None:
     if arguments.print_config:
         _print_config(recipe)
         return
+    if arguments.videos is None:
+        raise UsageError("the following arguments are required: videos")
     catalog, labels = _catalog_and_labels(arguments)
     if is_main_process():
         print_refused(catalog.refused, file=sys.stderr)

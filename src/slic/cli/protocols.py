@@ -122,7 +122,7 @@ def add_constructor_options(parser: ArgumentParser, constructor: type) -> None:
         kind, default = _without_none(parameter.annotation), parameter.default
         options: dict[str, Any] = {"dest": name, "default": SUPPRESS}
         flag = f"--{name.replace('_', '-')}"
-        shown = "" if isinstance(default, bool) else f" (default: {default})"
+        hint = "" if default is None or isinstance(default, bool) else f" (default: {default})"
         if kind is bool:
             flag = flag if not default else flag.replace("--", "--no-", 1)
             options["action"] = "store_false" if default else "store_true"
@@ -133,8 +133,8 @@ def add_constructor_options(parser: ArgumentParser, constructor: type) -> None:
         else:
             continue
         if default is parameter.empty:
-            options["required"], shown = True, ""
-        help_ = meanings.get(name, "").replace("%", "%%") + shown
+            options["required"], hint = True, ""
+        help_ = meanings.get(name, "").replace("%", "%%") + hint
         parser.add_argument(flag, help=help_, **options)
 
 

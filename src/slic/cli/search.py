@@ -25,7 +25,7 @@ from slic.cli.common import (
 from slic.errors import SearchError
 
 if TYPE_CHECKING:
-    from slic.report.contact_sheet import Results
+    from slic.report.contact_sheet import ContactSheetSearch
     from slic.search import Index, Query
     from slic.search.reconcile import CollectionChanges
     from slic.videos.video import Video
@@ -149,7 +149,7 @@ def index(arguments: Namespace) -> None:
 
 def search(arguments: Namespace) -> None:
     """Find moments that are similar to a clip."""
-    from slic.report.contact_sheet import Results, write_contact_sheet
+    from slic.report.contact_sheet import ContactSheetSearch, write_contact_sheet
     from slic.search import Index
     from slic.search import search as find
 
@@ -158,7 +158,7 @@ def search(arguments: Namespace) -> None:
     searches = []
     for title, query, example in _queries(opened, arguments):
         hits = find(opened, query, k=arguments.k, where=arguments.where)
-        searches.append(Results(title=title, hits=hits, **example))
+        searches.append(ContactSheetSearch(title=title, hits=hits, **example))
     if arguments.json:
         rows = [{"query": s.title, "hits": [asdict(hit) for hit in s.hits]} for s in searches]
         print(json.dumps(rows, indent=1))
@@ -253,12 +253,12 @@ def _example(video: "Video", start_seconds: float, end_seconds: float) -> dict[s
     return {"query": video, "between_seconds": (start_seconds, end_seconds)}
 
 
-def _format_hits(results: "Results") -> str:
-    from slic.report.contact_sheet import clock
+def _format_hits(results: "ContactSheetSearch") -> str:
+    from slic.report.contact_sheet import format_clock
 
     lines = [f"{results.title}:"]
     for rank, hit in enumerate(results.hits, start=1):
-        times = f"{clock(hit.start_seconds):>9} - {clock(hit.end_seconds):<9}"
+        times = f"{format_clock(hit.start_seconds):>9} - {format_clock(hit.end_seconds):<9}"
         label = f"  [{hit.label}]" if hit.label else ""
         lines.append(f"{rank:4}  {hit.score:6.3f}  {times}  {printable(hit.path)}{label}")
     return "\n".join(lines if results.hits else [*lines, "  nothing found."])

@@ -71,7 +71,7 @@ def _key_lines(section: str, part: Callable[..., Any], keys: list[str]) -> list[
 
 def docstring_summary(part: object) -> str:
     """Return the first line of a docstring without its markup."""
-    return (inspect.getdoc(part) or "").split("\n")[0].replace("``", "").replace("`", "")
+    return _plain_text((inspect.getdoc(part) or "").split("\n")[0])
 
 
 def argument_meanings(part: Callable[..., Any]) -> dict[str, str]:
@@ -82,11 +82,13 @@ def argument_meanings(part: Callable[..., Any]) -> dict[str, str]:
         for title in ("Args:", "Attributes:"):
             _, found, block = doc.partition(f"\n{title}\n")
             block = re.split(r"\n(?=\S)", block)[0] if found else ""
-            meanings |= {
-                name: " ".join(text.split()).replace("``", "").replace("`", "")
-                for name, text in _ENTRY.findall(block)
-            }
+            meanings |= {name: _plain_text(text) for name, text in _ENTRY.findall(block)}
     return meanings
+
+
+def _plain_text(text: str) -> str:
+    """Return a text of a docstring on one line, without markup."""
+    return " ".join(re.sub(r":\w+:(?=`)|`", "", text).split())
 
 
 def _as_yaml(value: Any) -> str:

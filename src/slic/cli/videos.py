@@ -27,7 +27,7 @@ def _add_sample(verbs: Verbs) -> None:
         description="Write videos of drawn people doing ten actions, in several codecs and "
         "containers, and their labels (labels.csv). The same arguments give the same files.",
     )
-    verb.set_defaults(verb=sample)
+    verb.set_defaults(verb=draw_sample)
     verb.add_argument("folder", type=Path, help="new or empty folder to write to")
     verb.add_argument(
         "--level",
@@ -56,7 +56,7 @@ def _add_scan(verbs: Verbs) -> None:
         help="list which videos can be read, and why others cannot",
         description="List the videos that can be read and the refused files with their reasons.",
     )
-    verb.set_defaults(verb=scan)
+    verb.set_defaults(verb=print_scan)
     videos_argument(verb)
     verb.add_argument("--json", action="store_true", help="print JSON")
     verb.add_argument(
@@ -64,7 +64,7 @@ def _add_scan(verbs: Verbs) -> None:
     )
 
 
-def sample(arguments: Namespace) -> None:
+def draw_sample(arguments: Namespace) -> None:
     """Write the sample data set."""
     from slic.sample import write_sample
 
@@ -80,7 +80,7 @@ def sample(arguments: Namespace) -> None:
     print_next_command("pretrain", arguments.folder / "train", "--out", "run")
 
 
-def scan(arguments: Namespace) -> None:
+def print_scan(arguments: Namespace) -> None:
     """Print which files can be read and which are refused."""
     catalog = open_catalog(arguments.videos, arguments.workers)
     hours = sum(video.duration_seconds for video in catalog) / 3600

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from slic.errors import RecipeError
+from slic.arguments import require
 
 _MAX_CROP_TRIALS: Final = 10
 
@@ -58,9 +58,8 @@ class Augmentation:
         self._require(min(self.jitter) >= 0, "jitter", "at least 0")
         self._require(self.jitter[3] <= 0.5, "jitter", "at most 0.5 for hue, half a circle")
 
-    def _require(self, condition: bool, name: str, rule: str) -> None:
-        if not condition:
-            raise RecipeError(f"augmentation: {name} is {getattr(self, name)}; it must be {rule}.")
+    def _require(self, holds: bool, name: str, rule: str) -> None:
+        require(holds, name, getattr(self, name), rule)
 
 
 @dataclass(frozen=True, kw_only=True)

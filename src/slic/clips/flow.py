@@ -1,5 +1,6 @@
 """Optical flow of a clip, and flow drawn as an RGB image."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from slic.arguments import require
 from slic.errors import RecipeError
 
 FlowMethod = Literal["dis", "tv-l1"]
@@ -53,8 +55,7 @@ class FlowOptions:
     folder: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.bound > 0:
-            raise RecipeError(f"flow: bound is {self.bound}; it must be above 0.")
+        require(0 < self.bound < math.inf, "bound", self.bound, "above 0")
 
 
 def optical_flow(

@@ -31,32 +31,29 @@ class FlowStore(Protocol):
 
 
 def open_flow_store(
-    folder: Path | None,
-    catalog: Catalog,
-    *,
-    flow: FlowOptions,
-    size: tuple[int, int],
-    stride: int,
+    flow: FlowOptions, catalog: Catalog, *, size: tuple[int, int], stride: int
 ) -> FlowStore | None:
-    """Open the precomputed flow in a folder.
+    """Open the precomputed flow that the options name.
+
+    ``flow.folder`` is a folder of caches that `slic prepare --flow` wrote, or of images that
+    another tool extracted (it then has a subfolder ``u``). None stands for the caches in the folder
+    of the videos.
 
     Args:
-        folder: A folder of caches that `slic prepare --flow` wrote, or of images that another tool
-            extracted (it then has a subfolder ``u``). None opens the caches in the folder of the
-            videos.
+        flow: How flow is estimated and drawn, and its folder.
         catalog: The videos.
-        flow: How flow is estimated and drawn.
         size: (width, height) of the frames that clips are read at, in pixels.
         stride: Distance between the frames of a clip.
 
     Returns:
-        The store. None if ``folder`` is None and ``flow.bound`` exceeds what caches store.
+        The store. None if no folder is named and ``flow.bound`` exceeds what caches store.
 
     Raises:
         CatalogError: Extracted flow lacks a video.
-        RecipeError: ``folder`` does not exist, stores too little motion for ``flow.bound``, or has
+        RecipeError: The folder does not exist, stores too little motion for ``flow.bound``, or has
             extracted flow of another stride.
     """
+    folder = Path(flow.folder) if flow.folder else None
     if folder and not folder.is_dir():
         raise RecipeError(
             f"flow folder {folder}: is not a folder. Write it with `slic prepare --flow`, or give "

@@ -44,7 +44,7 @@ def _entropy(sizes: Int[np.ndarray, " k"], n: int) -> float:
 def _expected_mutual_information(
     sizes_a: Int[np.ndarray, " p"], sizes_b: Int[np.ndarray, " q"], n: int
 ) -> float:
-    """Return the mean mutual information of random partitions with these cluster sizes (eq. 24)."""
+    """Return the mean mutual information of random partitions with these cluster sizes."""
     log_factorial = gammaln(np.arange(n + 1) + 1.0)
     different_a, times_a = np.unique(sizes_a, return_counts=True)
     different_b, times_b = np.unique(sizes_b, return_counts=True)

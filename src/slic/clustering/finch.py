@@ -8,8 +8,9 @@ from jaxtyping import Bool, Float, Float64, Int
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from slic.arguments import require
 from slic.clustering.base import PseudoLabels
-from slic.errors import RecipeError, TrainingError
+from slic.errors import TrainingError
 from slic.neighbours.first import MAX_EXACT_POINTS, FirstNeighbours, first_neighbours
 from slic.neighbours.rows import means_by_label, paired_distances, unit_rows
 
@@ -35,8 +36,7 @@ class FINCH:
     partition: int = 0
 
     def __post_init__(self) -> None:
-        if self.partition < 0:
-            raise RecipeError(f"FINCH: partition is {self.partition}, but it must be at least 0.")
+        require(self.partition >= 0, "partition", self.partition, "at least 0")
 
     def __call__(self, x: Float[np.ndarray, "n d"], *, seed: int) -> PseudoLabels:
         """Cluster the rows by cosine distance.

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, Int, Int64
 
+from slic.arguments import require
 from slic.clustering.base import PseudoLabels
-from slic.errors import RecipeError, TrainingError
+from slic.errors import TrainingError
 from slic.neighbours.exact import nearest_rows
 from slic.neighbours.rows import mean_directions, unit_rows
 
@@ -37,8 +38,7 @@ class KMeans:
 
     def __post_init__(self) -> None:
         for name, value in (("clusters", self.clusters), ("iterations", self.iterations)):
-            if value < 1:
-                raise RecipeError(f"KMeans: {name} is {value}, but it must be at least 1.")
+            require(value >= 1, name, value, "at least 1")
 
     def __str__(self) -> str:
         """Return the name used in tables."""

@@ -68,8 +68,8 @@ def read_labels(csv_path: Path | str) -> Labels:
     for line, row in rows:
         video_id = id_of(row["path"], path.parent)
         first_line, first = first_rows.setdefault(video_id, (line, row))
-        for column in row.keys() - {"path"}:
-            if row[column] != first[column]:
+        for column in ("label", "split"):
+            if row.get(column) != first.get(column):
                 raise LabelError(
                     f"{path}: {video_id!r} has the {column} {first[column]!r} in line {first_line} "
                     f"and {row[column]!r} in line {line}. Keep one {column} for each video."

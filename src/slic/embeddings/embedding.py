@@ -90,24 +90,16 @@ def embed(
             f"{' or '.join(encoder.backbone.modalities)}."
         )
     reader = reader or ClipReader(frames=clip.frames, stride=clip.stride, size=clip.size)
-    embed_batch = partial(_embed_batch, encoder, layer=layer, precision=precision)
-
-    def compute(videos: Sequence[Video]) -> Iterator[tuple[int, VideoFeatures]]:
-        part = replace(catalog, videos=tuple(videos))
-        if clips == "windows":
-            windows = window_loader(
-                part,
-                partial(sliding_spans, frames=reader.frames, stride=reader.stride),
-                size=reader.read_size,
-                windows_per_batch=WINDOWS_PER_BATCH,
-                transform=partial(reader.centred, modality=modality),
-                workers=workers,
-            )
-            return _embed_windows(embed_batch, windows)
-        dataset = ClipDataset(part, reader, clips=clips, modality=modality)
-        loader = clip_loader(dataset, batch_size=batch_size, workers=workers)
-        return _embed_clips(embed_batch, loader)
-
+    compute = partial(
+        _embed_videos,
+        partial(_embed_batch, encoder, layer=layer, precision=precision),
+        catalog,
+        reader,
+        clips=clips,
+        modality=modality,
+        batch_size=batch_size,
+        workers=workers,
+    )
     settings = {
         "version": EMBED_VERSION, "encoder": fingerprint, "layer": layer, "modality": modality,
         "clips": clips, "precision": precision, "reader": reader.settings(),
@@ -122,6 +114,34 @@ def embed(
         layer=layer,
         modality=modality,
     )
+
+
+def _embed_videos(
+    embed_batch: EmbedBatch,
+    catalog: Catalog,
+    reader: ClipReader,
+    videos: Sequence[Video],
+    *,
+    clips: int | AllWindows,
+    modality: Modality,
+    batch_size: int,
+    workers: int,
+) -> Iterator[tuple[int, VideoFeatures]]:
+    """Yield the position in ``videos`` and the embeddings of each of these videos."""
+    part = replace(catalog, videos=tuple(videos))
+    if clips == "windows":
+        windows = window_loader(
+            part,
+            partial(sliding_spans, frames=reader.frames, stride=reader.stride),
+            size=reader.read_size,
+            windows_per_batch=WINDOWS_PER_BATCH,
+            transform=partial(reader.centred, modality=modality),
+            workers=workers,
+        )
+        return _embed_windows(embed_batch, windows)
+    dataset = ClipDataset(part, reader, clips=clips, modality=modality)
+    loader = clip_loader(dataset, batch_size=batch_size, workers=workers)
+    return _embed_clips(embed_batch, loader)
 
 
 def _embed_clips(

@@ -109,8 +109,8 @@ def split_by_labels(
             f"split {train!r} cannot be both the training part (gallery) and the test part "
             "(queries): every video would find itself. Name two different splits."
         )
-    to_test, absent_test = _videos_of_split(catalog, labels, test)
-    to_train, absent_train = _videos_of_split(catalog, labels, train)
+    to_test, absent_test = _usable_videos(catalog, labels, test)
+    to_train, absent_train = _usable_videos(catalog, labels, train)
     return LabelledSplit(
         train=to_train,
         train_labels=labels.labels_of(video.id for video in to_train),
@@ -121,9 +121,7 @@ def split_by_labels(
     )
 
 
-def _videos_of_split(
-    catalog: Catalog, labels: Labels, split: str
-) -> tuple[Catalog, tuple[str, ...]]:
+def _usable_videos(catalog: Catalog, labels: Labels, split: str) -> tuple[Catalog, tuple[str, ...]]:
     """Return the usable videos of a split, and the ids of those that are absent."""
     ids, usable = labels.ids(split), {video.id for video in catalog}
     part = catalog.subset([video_id for video_id in ids if video_id in usable])

@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
@@ -70,15 +69,12 @@ def build_reader(recipe: Recipe, catalog: Catalog, *, warn: bool = False) -> Cli
         RecipeError: The flow folder does not exist or does not fit the recipe.
     """
     clip, flow = recipe.clip, COMPAT[recipe.compat].flow(recipe.flow)
-    folder = Path(flow.folder) if flow.folder else None
     size = read_size(clip.size)
     store = (
-        open_flow_store(folder, catalog, flow=flow, size=size, stride=clip.stride)
-        if recipe.uses_flow
-        else None
+        open_flow_store(flow, catalog, size=size, stride=clip.stride) if recipe.uses_flow else None
     )
     if warn and store:
-        advice = missing_flow_advice(store, catalog, named=folder is not None)
+        advice = missing_flow_advice(store, catalog, named=flow.folder is not None)
         if advice:
             _log.warning(advice)
     return ClipReader(

@@ -1,98 +1,108 @@
-"""Partitions against the labels: one row each, as a table and as charts."""
+"""Partitions scored against labels, as a text table and as a page of charts."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from slic.datasets import Labels
-from slic.errors import CatalogError
+from slic.errors import LabelError
 from slic.evaluation.cluster_quality import cluster_sizes
 from slic.evaluation.partitions import Partition
 from slic.evaluation.scoring import LabelObserver
 from slic.report.charts import Series, line_chart
-from slic.report.run_report import Figure, write_report
+from slic.report.run_report import HeadlineScore, write_report
 
-SIZES = {
+SIZE_COLUMNS = {
     "clusters": "clusters",
     "singletons": "single",
     "size_50": "median",
     "size_90": "90%",
     "largest": "largest",
 }
-MEASURES = {"nmi": "NMI", "ami": "AMI", "purity": "purity"}
-ABOUT_MEASURES = (
-    "AMI counts chance as 0; NMI (arithmetic mean, which makes it the V-measure) and purity rise "
-    "with the number of clusters even where those are random."
+AGREEMENT_COLUMNS = {"nmi": "NMI", "ami": "AMI", "purity": "purity"}
+AGREEMENT_NOTE = (
+    "AMI is 0 for random clusters. NMI (arithmetic mean, which makes it the V-measure) and purity "
+    "rise with the number of clusters even if those are random."
 )
-CHARTS = (
-    ("Agreement with the labels", ABOUT_MEASURES, {"nmi": "NMI", "ami": "AMI", "purity": "purity"}),
+CLUSTER_CHARTS = (
+    ("Agreement with the labels", AGREEMENT_NOTE, AGREEMENT_COLUMNS),
     (
         "Clusters",
-        "Singletons are videos on their own.",
+        "A singleton is a cluster of one video.",
         {"clusters": "clusters", "singletons": "singletons"},
     ),
     (
         "Cluster sizes",
-        "Videos in the median cluster, in one larger than 90 % of the others, and in the largest.",
+        "Videos in the median cluster, in the 90th percentile, and in the largest cluster.",
         {"size_50": "median", "size_90": "90%", "largest": "largest"},
     ),
 )
 
-Row = Mapping[str, Any]
+PartitionScores = Mapping[str, Any]
 
 
-def score_partition(partition: Partition, labels: Labels) -> Row:
-    """Return name, place, sizes, and the agreement of those of its videos that have a label.
+def score_partition(partition: Partition, labels: Labels) -> PartitionScores:
+    """Return name, place, sizes and agreement with the labels as plain values.
+
+    Args:
+        partition: The partition. Videos without a label count in the sizes only.
+        labels: The labels.
 
     Raises:
-        CatalogError: None has.
+        LabelError: None of the videos has a label.
     """
     quality = LabelObserver(labels).clustered(partition.ids, partition.clusters.tolist())
     if not quality:
-        raise CatalogError(f"{partition.name}: none of its {len(partition.ids)} videos has a label")
+        raise LabelError(f"{partition.name}: none of its {len(partition.ids)} videos has a label")
     return {
         "partition": partition.name,
         "place": partition.place,
-        "labelled": sum(name in labels.label for name in partition.ids),
+        "labelled": sum(video_id in labels.label for video_id in partition.ids),
         **cluster_sizes(partition.clusters),
         **quality,
     }
 
 
-def cluster_table(rows: Sequence[Row]) -> str:
-    """Return one line a partition, for a terminal."""
+def cluster_table(rows: Sequence[PartitionScores]) -> str:
+    """Return a text table with one line for each partition."""
     width = max(9, *(len(row["partition"]) for row in rows))
-    head = "".join(f"{word:>9}" for word in (*SIZES.values(), *MEASURES.values()))
+    columns = (*SIZE_COLUMNS.values(), *AGREEMENT_COLUMNS.values())
     lines = [
         f"{row['partition']:<{width}}"
-        + "".join(f"{row[key]:>9g}" for key in SIZES)
-        + "".join(f"{row[key]:>9.3f}" for key in MEASURES)
+        + "".join(f"{row[key]:>9g}" for key in SIZE_COLUMNS)
+        + "".join(f"{row[key]:>9.3f}" for key in AGREEMENT_COLUMNS)
         for row in rows
     ]
-    return "\n".join([f"{'partition':<{width}}{head}", *lines, ABOUT_MEASURES])
+    head = f"{'partition':<{width}}" + "".join(f"{column:>9}" for column in columns)
+    return "\n".join([head, *lines, AGREEMENT_NOTE])
 
 
-def write_cluster_page(path: Path, rows: Sequence[Row], *, axis: str, source: str) -> None:
-    """Write the rows as charts, one HTML file.
+def write_cluster_page(
+    path: Path, rows: Sequence[PartitionScores], *, axis: str, source: str
+) -> None:
+    """Write a page with the scores of the last partition, and charts of all of them.
 
     Args:
-        path: The file.
-        rows: Of `score_partition`, in rising order of place.
-        axis: What the place is: ``"epoch"`` or ``"level"``.
-        source: Where the partitions come from.
+        path: The HTML file.
+        rows: See `score_partition`; in ascending order of place.
+        axis: What the place counts: ``"epoch"`` or ``"level"``.
+        source: File or folder of the partitions.
+
+    Raises:
+        WriteError: The file cannot be written.
     """
     places = [float(row["place"]) for row in rows]
     charts = []
-    for title, note, names in CHARTS:
+    for title, note, columns in CLUSTER_CHARTS:
         series = [
             Series(name=name, x=places, y=[float(row[key]) for row in rows])
-            for key, name in names.items()
+            for key, name in columns.items()
         ]
         charts.append(line_chart(title, note, series, axis=axis))
     first, last = rows[0], rows[-1]
     headline = [
-        Figure(
-            name=f"{MEASURES[key]}, {last['partition']}",
+        HeadlineScore(
+            name=f"{AGREEMENT_COLUMNS[key]}, {last['partition']}",
             value=max(0.0, last[key]),
             protocol=f"{last['clusters']} clusters, {last['labelled']} videos with labels",
             baselines={first["partition"]: max(0.0, first[key])} if len(rows) > 1 else {},

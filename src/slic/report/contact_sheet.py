@@ -1,26 +1,32 @@
-"""The results of searches as one HTML file with moving thumbnails, to look at and to mail."""
+"""A page with the results of searches as moving thumbnails."""
 
-import html
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from slic.errors import VideoError
-from slic.files import write_atomically
+from slic.report.pages import write_page
 from slic.search.index import Index
 from slic.search.results import Hit
 from slic.videos.thumbnails import Filmstrip, filmstrip
 from slic.videos.video import Video
 
-FRAMES = 16  # 2 s at the 8 frames a second of a filmstrip
-SIZE = (240, 180)
+THUMBNAIL_FRAMES = 16  # 2 s at the 8 frames per second of a filmstrip
+THUMBNAIL_SIZE = (240, 180)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Results:
-    """One search: what was looked for, in words and as a part of a video, and what was found."""
+class ContactSheetSearch:
+    """One search and its results.
+
+    Attributes:
+        title: The query in words.
+        hits: The results, best first.
+        query: The video of the query, if there is one.
+        between_seconds: Start and end of the query in its video; None for the whole video.
+    """
 
     title: str
     hits: Sequence[Hit]
@@ -28,25 +34,27 @@ class Results:
     between_seconds: tuple[float, float] | None = None
 
 
-def write_contact_sheet(path: Path, index: Index, searches: Sequence[Results]) -> None:
-    """Write the page, whole or not at all; it opens offline and asks nothing of other machines.
+def write_contact_sheet(path: Path, index: Index, searches: Sequence[ContactSheetSearch]) -> None:
+    """Write a page that opens offline and loads nothing from other machines.
 
-    A video that is gone or does not decode any more has an empty thumbnail.
+    A video that cannot be decoded any more gets an empty thumbnail.
+
+    Args:
+        path: The HTML file.
+        index: The index that was searched.
+        searches: The searches, in the order of the page.
 
     Raises:
-        CheckpointError: The file cannot be written.
+        WriteError: The file cannot be written.
     """
-    ids = {hit.video_id for results in searches for hit in results.hits}
-    videos = {video.id: video.as_video() for video in index.videos(sorted(ids))}
-    page = resources.files("slic.report").joinpath("contact_sheet.html").read_text("utf-8")
-    with ThreadPoolExecutor() as pool:  # decoding leaves Python's lock
-        sections = [_section(results, videos, pool) for results in searches]
-    page = page.replace("{{index}}", html.escape(str(index.path)))
-    page = page.replace("{{sections}}", "\n".join(sections))
-    write_atomically(path, page.encode(errors="replace"))  # names of folders need not be Unicode
+    ids = {hit.video_id for search in searches for hit in search.hits}
+    videos = {video.id: video.video for video in index.videos(sorted(ids))}
+    with ThreadPoolExecutor() as pool:  # decoding releases the global interpreter lock
+        sections = [_search_values(search, videos, pool) for search in searches]
+    write_page(path, "contact_sheet.html", index=index.path, searches=sections)
 
 
-def clock(seconds: float) -> str:
+def format_clock(seconds: float) -> str:
     """Return a time as ``0:12.5`` or ``1:02:03.0``."""
     tenths = round(seconds * 10)
     minutes, rest = divmod(tenths, 600)
@@ -55,38 +63,34 @@ def clock(seconds: float) -> str:
     return f"{start}:{rest // 10:02d}.{rest % 10}"
 
 
-def _section(results: Results, videos: dict[int, Video], pool: ThreadPoolExecutor) -> str:
-    parts = [
-        (videos[hit.video_id], (hit.best_start_seconds, hit.best_end_seconds))
-        for hit in results.hits
-    ]
-    strips = list(pool.map(lambda part: _strip(*part), parts))
-    tiles = [_tile(hit, strip) for hit, strip in zip(results.hits, strips, strict=True)]
-    if results.query is not None:
-        shown = _strip(results.query, results.between_seconds)
-        tiles.insert(0, f"<figure class=query>{shown}<figcaption>looked for</figcaption></figure>")
-    found = "".join(tiles) or "<p>Nothing was found.</p>"
-    return f"<section><h2>{html.escape(results.title)}</h2><div class=grid>{found}</div></section>"
-
-
-def _tile(hit: Hit, strip: str) -> str:
-    times = f"{clock(hit.start_seconds)} to {clock(hit.end_seconds)}"
-    name = f"<b>{html.escape(hit.label)}</b> " if hit.label else ""
-    return (
-        f'<figure title="{html.escape(hit.path, quote=True)}">{strip}'
-        f"<figcaption><i>{hit.score:.3f}</i><span>{html.escape(hit.path)}</span>"
-        f"{name}{times}</figcaption></figure>"
+def _search_values(
+    search: ContactSheetSearch, videos: dict[int, Video], pool: ThreadPoolExecutor
+) -> dict[str, Any]:
+    """Return title, thumbnail of the query, and tiles of a search for the template."""
+    strips = pool.map(
+        _thumbnail,
+        [videos[hit.video_id] for hit in search.hits],
+        [(hit.best_start_seconds, hit.best_end_seconds) for hit in search.hits],
     )
+    tiles = [
+        {
+            "hit": hit,
+            "strip": strip,
+            "times": f"{format_clock(hit.start_seconds)} to {format_clock(hit.end_seconds)}",
+        }
+        for hit, strip in zip(search.hits, strips, strict=True)
+    ]
+    query = None
+    if search.query is not None:
+        query = {"strip": _thumbnail(search.query, search.between_seconds)}
+    return {"title": search.title, "query": query, "tiles": tiles}
 
 
-def _strip(video: Video, between_seconds: tuple[float, float] | None) -> str:
+def _thumbnail(video: Video, between_seconds: tuple[float, float] | None) -> Filmstrip | None:
+    """Return a moving thumbnail, or None if the video cannot be decoded."""
     try:
-        strip: Filmstrip = filmstrip(
-            video, frames=FRAMES, size=SIZE, between_seconds=between_seconds
+        return filmstrip(
+            video, frames=THUMBNAIL_FRAMES, size=THUMBNAIL_SIZE, between_seconds=between_seconds
         )
     except (VideoError, OSError):
-        return '<div class="strip gone">not readable any more</div>'
-    return (
-        f'<div class=strip style="--frames:{strip.frames};--seconds:{strip.seconds:.3f}s;'
-        f'background-image:url({strip.uri})"></div>'
-    )
+        return None

@@ -1,4 +1,4 @@
-"""Which queries the report shows with their neighbours, chosen by a rule and not by hand."""
+"""Queries with their nearest neighbours for a page, chosen by a fixed rule."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -11,16 +11,23 @@ from slic.neighbours.exact import NearestRows
 from slic.videos.thumbnails import Filmstrip
 
 NEIGHBOURS = 6
-RULE = (
-    "Rule of choice: the queries are sorted into three kinds by how many of their six nearest "
-    "neighbours share their label: all, some, none. Of each kind up to four are shown. The label "
-    "shown least so far comes next (ties: alphabetical), with its first query of that kind."
+ROW_RULE = (
+    "Rule: the queries are divided by how many of their six nearest neighbours have their label: "
+    "all, some or none. Up to four of each kind are listed. The label listed least often so far "
+    "comes next, ties in alphabetical order, with its first query of that kind."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tile:
-    """One video of a row; ``similarity`` is None for the query."""
+class NeighbourTile:
+    """One video of a row.
+
+    Attributes:
+        name: Video id.
+        label: Its label.
+        strip: Its moving thumbnail, or None.
+        similarity: Cosine similarity to the query; None for the query itself.
+    """
 
     name: str
     label: str
@@ -30,17 +37,17 @@ class Tile:
 
 @dataclass(frozen=True, kw_only=True)
 class NeighbourRow:
-    """A query and its nearest neighbours, nearest first.
+    """A query and its nearest neighbours.
 
     Attributes:
-        query: The video that was looked for.
-        neighbours: What was found; right where its label is that of the query.
-        kind: ``"all right"``, ``"some right"`` or ``"none right"``.
-        share: Which share of all queries is of this kind.
+        query: The query.
+        neighbours: Its neighbours, the nearest first.
+        kind: ``"all right"``, ``"some right"`` or ``"none right"``: how many have its label.
+        share: Share of the queries of this kind, in [0, 1].
     """
 
-    query: Tile
-    neighbours: tuple[Tile, ...]
+    query: NeighbourTile
+    neighbours: tuple[NeighbourTile, ...]
     kind: str
     share: float
 
@@ -55,25 +62,25 @@ def neighbour_rows(
     strip_of: Callable[[str], Filmstrip | None],
     per_kind: int = 4,
 ) -> list[NeighbourRow]:
-    """Return up to ``per_kind`` rows of each kind, chosen by ``RULE``.
+    """Return up to ``per_kind`` rows of each kind, chosen by `ROW_RULE`.
 
     Args:
-        ranking: Of all queries, with at least ``NEIGHBOURS`` neighbours where there are as many.
-        query_names: Ids of the queries, in the order of the ranking.
-        query_labels: Their labels.
-        gallery_names: Ids of the gallery.
-        gallery_labels: Their labels.
-        strip_of: Makes the moving thumbnail of an id; asked for the shown videos only.
-        per_kind: How many rows of each kind.
+        ranking: Ranked gallery of every query, with at least `NEIGHBOURS` videos if there are any.
+        query_names: Video ids of the queries.
+        query_labels: Labels of the queries.
+        gallery_names: Video ids of the gallery.
+        gallery_labels: Labels of the gallery.
+        strip_of: Makes the thumbnail of a video id; called for the chosen videos only.
+        per_kind: Largest number of rows of each kind.
     """
     order = ranking.indices[:, :NEIGHBOURS]
     right = np.asarray(gallery_labels)[order] == np.asarray(query_labels)[:, None]
-    rows, shown = [], Counter[str]()
-    for kind, members in _kinds(right):
+    rows, listed = [], Counter[str]()
+    for kind, members in _queries_by_kind(right):
         share = len(members) / len(right)
-        for q in _take(members, per_kind, query_labels, shown):
-            found = tuple(
-                Tile(
+        for q in _take_evenly(members, per_kind, query_labels, listed):
+            neighbours = tuple(
+                NeighbourTile(
                     name=gallery_names[g],
                     label=gallery_labels[g],
                     strip=strip_of(gallery_names[g]),
@@ -81,13 +88,13 @@ def neighbour_rows(
                 )
                 for g, similarity in zip(order[q].tolist(), ranking.similarities[q], strict=False)
             )
-            name, label = query_names[q], query_labels[q]
-            query = Tile(name=name, label=label, strip=strip_of(name))
-            rows.append(NeighbourRow(query=query, neighbours=found, kind=kind, share=share))
+            name = query_names[q]
+            query = NeighbourTile(name=name, label=query_labels[q], strip=strip_of(name))
+            rows.append(NeighbourRow(query=query, neighbours=neighbours, kind=kind, share=share))
     return rows
 
 
-def _kinds(right: Bool[np.ndarray, "q k"]) -> Iterator[tuple[str, list[int]]]:
+def _queries_by_kind(right: Bool[np.ndarray, "q k"]) -> Iterator[tuple[str, list[int]]]:
     every, some = right.all(axis=1), right.any(axis=1)
     for kind, chosen in (
         ("all right", every),
@@ -97,14 +104,14 @@ def _kinds(right: Bool[np.ndarray, "q k"]) -> Iterator[tuple[str, list[int]]]:
         yield kind, np.flatnonzero(chosen).tolist()
 
 
-def _take(
-    queries: Sequence[int], count: int, labels: Sequence[str], shown: Counter[str]
+def _take_evenly(
+    queries: Sequence[int], count: int, labels: Sequence[str], listed: Counter[str]
 ) -> list[int]:
-    """Take queries one by one, always of the label ``shown`` least so far, and count them there."""
+    """Take queries one by one, always of the label listed least so far, and count them."""
     left, taken = list(queries), list[int]()
     while left and len(taken) < count:
-        chosen = min(left, key=lambda q: (shown[labels[q]], labels[q], q))
-        shown[labels[chosen]] += 1
+        chosen = min(left, key=lambda q: (listed[labels[q]], labels[q], q))
+        listed[labels[chosen]] += 1
         left.remove(chosen)
         taken.append(chosen)
     return taken

@@ -1,4 +1,4 @@
-"""A retrieval as a page: the scores beside what has to be beaten, and rows of found videos."""
+"""A page with the scores of a retrieval, its baselines, and example queries."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from slic.evaluation.base import LabelledSplit
 from slic.evaluation.ranking import rank
 from slic.evaluation.retrieval import RetrievalScores, chance_recall
 from slic.report.neighbour_rows import NEIGHBOURS, NeighbourRow, neighbour_rows
-from slic.report.run_report import Figure, write_report
+from slic.report.run_report import HeadlineScore, write_report
 from slic.videos.thumbnails import Filmstrip, filmstrip
 
 
@@ -23,15 +23,18 @@ def write_retrieval_page(
     split: LabelledSplit,
     facts: Sequence[tuple[str, str]],
 ) -> None:
-    """Write one HTML file: R@1 and R@5, then queries that found all, some and none.
+    """Write the page.
 
     Args:
-        path: The file.
-        scores: What the encoder reached.
-        beside: Name to scores of what it has to beat; chance is added.
-        rows: From `retrieval_rows`.
-        split: What was searched for, and where.
-        facts: What was run: pairs of name and value.
+        path: The HTML file.
+        scores: Scores of the encoder.
+        beside: Name and scores of each baseline; chance is added.
+        rows: Example queries, see `retrieval_rows`.
+        split: Queries and gallery.
+        facts: Name and value of each setting.
+
+    Raises:
+        WriteError: The file cannot be written.
     """
     lowest = sorted(scores.per_class_recall.items(), key=lambda item: item[1])
     in_words = ", ".join(f"{label} {100 * recall:.0f}" for label, recall in lowest)
@@ -47,14 +50,20 @@ def write_retrieval_page(
 
 def headline(
     scores: RetrievalScores, beside: Mapping[str, RetrievalScores], split: LabelledSplit
-) -> list[Figure]:
-    """Return R@1, R@5 and mAP (where it was computed), with chance and the others beside them."""
-    figures = []
+) -> list[HeadlineScore]:
+    """Return R@1, R@5 and, if it was computed, mAP, with their baselines.
+
+    Args:
+        scores: Scores of the encoder.
+        beside: Name and scores of each baseline; chance is added.
+        split: Queries and gallery.
+    """
+    found = []
     for k in (1, 5):
         value = scores.recall[k]
         baselines = {name: other.recall[k] for name, other in beside.items()}
-        figures.append(
-            Figure(
+        found.append(
+            HeadlineScore(
                 name=f"R@{k}, queries among the gallery",
                 value=value,
                 protocol=scores.protocol,
@@ -63,24 +72,27 @@ def headline(
             )
         )
     if not np.isnan(scores.mean_average_precision):
-        precisions = {name: other.mean_average_precision for name, other in beside.items()}
-        figures.append(
-            Figure(
+        found.append(
+            HeadlineScore(
                 name="mean average precision",
                 value=scores.mean_average_precision,
                 protocol=scores.protocol,
-                baselines=precisions,
+                baselines={name: other.mean_average_precision for name, other in beside.items()},
             )
         )
-    return figures
+    return found
 
 
 def retrieval_rows(
     split: LabelledSplit, query: Embeddings, gallery: Embeddings, *, centre: bool
 ) -> list[NeighbourRow]:
-    """Return queries with their nearest neighbours and moving thumbnails, by the rule of the page.
+    """Return example queries with their nearest neighbours and moving thumbnails.
 
-    ``centre`` is that of the protocol.
+    Args:
+        split: Queries and gallery.
+        query: Embeddings of the queries.
+        gallery: Embeddings of the gallery.
+        centre: Subtract the mean of each part, as the protocol does.
     """
     by_id = {video.id: video for video in (*split.test, *split.train)}
 

@@ -1,89 +1,101 @@
-"""From the records of a run's ``log.jsonl`` to the charts of the report."""
+"""Charts from the ``log.jsonl`` of a pretraining run."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from slic.report.charts import Series, line_chart
+from slic.report.charts import LineChart, Series, line_chart
 
-Record = Mapping[str, Any]
+LogRecord = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """One chart: which numbers of which records it shows, and what it says about them."""
+    """One chart of training curves.
+
+    Attributes:
+        kind: Kind of the records that it shows, ``"step"`` or ``"round"``.
+        title: What the chart shows.
+        note: What that means, in a sentence.
+        names: Key in the record -> name in the legend.
+    """
 
     kind: str
     title: str
     note: str
-    names: Mapping[str, str]  # key in the record -> word in the legend
+    names: Mapping[str, str]
 
 
 CURVES = (
     Curve(
         kind="step",
         title="Loss",
-        note="What training lowers: videos of one cluster come together, others move apart "
-        "(instance); two looks at one moment stay nearer than two moments (temporal).",
+        note="The instance term pulls videos of one cluster together and pushes others apart. The "
+        "temporal term keeps two views of one moment closer than two moments.",
         names={"loss": "loss", "instance": "instance", "temporal": "temporal"},
     ),
     Curve(
         kind="step",
         title="Active pairs",
-        note="Share of the pairs that still give the loss something to do.",
+        note="Share of the pairs with a loss above zero.",
         names={"active": "active share"},
     ),
     Curve(
         kind="round",
         title="Clusters",
-        note="Pseudo-labels found in each round; singletons are videos on their own.",
+        note="Pseudo-labels of each round. A singleton is a cluster of one video.",
         names={"clusters": "clusters", "singletons": "singletons", "largest": "largest cluster"},
     ),
     Curve(
         kind="round",
-        title="Clusters against the true labels",
-        note="Watched, never trained on. Agreement is that with the round before.",
+        title="Clusters against labels",
+        note="Labels are never trained on. Agreement compares with the previous round.",
         names={"nmi": "NMI", "ami": "AMI", "purity": "purity", "agreement": "agreement"},
     ),
 )
 
 
-def training_curves(log: Sequence[Record]) -> list[str]:
-    """Return a chart for each of ``CURVES`` for which the log has numbers.
+def training_curves(log: Sequence[LogRecord]) -> list[LineChart]:
+    """Return a chart for each of `CURVES` that the log has numbers for.
 
-    What a recipe leaves out has no line of steps: a term that is 0 all along, one that is all of
-    the loss, a share that is always 1.
+    Lines of steps that carry no information are left out: a term that is always 0, one that equals
+    the loss, and a share that is always 1.
+
+    Args:
+        log: Records of a run, in order.
     """
     rounds = [float(record["step"]) for record in log if record["kind"] == "round"]
     charts = []
     for curve in CURVES:
         series = [
-            one for key, name in curve.names.items() if (one := _series(log, curve, key, name))
+            one
+            for key, name in curve.names.items()
+            if (one := _series_of(log, curve, key, name)) is not None
         ]
         marks: Sequence[float] = ()
         if curve.kind == "step":
-            series, marks = _telling(series), rounds
+            series, marks = _informative(series), rounds
         if series:
             charts.append(line_chart(curve.title, curve.note, series, marks=marks))
     return charts
 
 
-def _telling(series: Sequence[Series]) -> list[Series]:
-    """Leave out lines that are 0 or 1 all along, and those that lie on another."""
-    telling: list[Series] = []
+def _informative(series: Sequence[Series]) -> list[Series]:
+    """Leave out lines that are always 0 or always 1, and copies of another line."""
+    kept: list[Series] = []
     for one in series:
-        if set(one.y) not in ({0.0}, {1.0}) and one.y not in [other.y for other in telling]:
-            telling.append(one)
-    return telling
+        if set(one.y) not in ({0.0}, {1.0}) and one.y not in [other.y for other in kept]:
+            kept.append(one)
+    return kept
 
 
-def _series(log: Sequence[Record], curve: Curve, key: str, name: str) -> Series | None:
-    """Return the finite numbers of one key; None when the log has none."""
+def _series_of(log: Sequence[LogRecord], curve: Curve, key: str, name: str) -> Series | None:
+    """Return the finite numbers of one key, or None if the log has none."""
     points = [
         (float(record["step"]), float(record[key]))
         for record in log
-        if record["kind"] == curve.kind and _finite(record.get(key))
+        if record["kind"] == curve.kind and _is_finite_number(record.get(key))
     ]
     if not points:
         return None
@@ -91,5 +103,5 @@ def _series(log: Sequence[Record], curve: Curve, key: str, name: str) -> Series 
     return Series(name=name, x=x, y=y, smooth=curve.kind == "step")
 
 
-def _finite(value: Any) -> bool:
+def _is_finite_number(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)

@@ -45,7 +45,13 @@ class Prediction:
 
 @dataclass(frozen=True)
 class LeaveOneOutScores:
-    """How labelled moments are classified when they are left out, as shares that add up to 1."""
+    """How labelled moments are classified when they are left out: shares that add up to 1.
+
+    Attributes:
+        correct: Share with the right label.
+        wrong: Share with another label.
+        unknown: Share below the threshold, whatever their guess.
+    """
 
     correct: float
     wrong: float
@@ -125,7 +131,11 @@ class MomentClassifier:
         return cls(examples, seed=seed)
 
     def predict(self, vectors: Float32[np.ndarray, "n d"]) -> list[Prediction]:
-        """Return a prediction for each unit embedding."""
+        """Return a prediction for each moment.
+
+        Args:
+            vectors: Unit embeddings of the moments.
+        """
         predictions = []
         for start in range(0, len(vectors), _ROWS_PER_BLOCK):
             voters = nearest_rows(vectors[start : start + _ROWS_PER_BLOCK], self._vectors, VOTERS)

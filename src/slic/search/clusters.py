@@ -87,7 +87,11 @@ def cluster_index(
 
 
 def clusters_per_level(index: Index) -> tuple[int, ...]:
-    """Return the number of clusters of every level, finest first; empty before clustering."""
+    """Return the number of clusters of every level, finest first.
+
+    Returns:
+        Counts of the clusters that have a moment; empty before the index is clustered.
+    """
     with index.database.reading() as connection:
         return count_clusters(connection)
 

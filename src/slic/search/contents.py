@@ -37,7 +37,15 @@ def content_id(path: Path) -> str:
 
 
 def content_ids(paths: Sequence[Path], *, progress: bool) -> Iterator[str | VideoError]:
-    """Give the content id of each path in order, or the error; several are read at a time."""
+    """Give the content ids of several paths, which are read in parallel.
+
+    Args:
+        paths: Files or folders of frames.
+        progress: Show a progress bar.
+
+    Yields:
+        For each path in order, its content id, or the error if it cannot be read.
+    """
     with ThreadPoolExecutor() as pool:  # hashing releases the global interpreter lock
         bar = tqdm(
             pool.map(_content_id_or_error, paths),

@@ -14,8 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from slic.datasets import read_labels
 from slic.errors import FormatError, LabelError
-from slic.files import write_atomically
+from slic.files import id_of, write_atomically
 from slic.search.index import Index
 from slic.search.labels import list_labels, write_labels
 from slic.search.repository.labels import Label, LabelValue, Segment
@@ -72,27 +73,31 @@ def video_rows(index: Index, labels: Iterable[Label]) -> list[dict[str, Any]]:
     See `export_labels` for the label of a video. Its path is absolute where several videos of the
     index have the same path. ``labelled_seconds`` is the time that the label covers.
     """
-    segments: defaultdict[str, defaultdict[str, list[Label]]]
-    segments = defaultdict(lambda: defaultdict(list))
-    for label in labels:
-        segments[label.content_id][label.label].append(label)
+    ranges: defaultdict[str, defaultdict[str, list[tuple[float, float]]]]
+    ranges = defaultdict(lambda: defaultdict(list))  # by content, then by label
+    for segment in labels:
+        time_range = (segment.start_seconds, segment.end_seconds)
+        ranges[segment.content_id][segment.label].append(time_range)
     with index.database.reading() as connection:
         paths = unique_paths(connection)
     rows = []
     for video in index.videos():
-        seconds = {
-            name: covered_seconds((s.start_seconds, s.end_seconds) for s in of_label)
-            for name, of_label in segments.get(video.content_id, {}).items()
-        }
+        ranges_of = ranges[video.content_id]
+        seconds = {label: covered_seconds(ranges_of[label]) for label in ranges_of}
         if seconds:
-            name = min(seconds, key=lambda name: (-seconds[name], name))
-            values = (paths[video.id], name, round(seconds[name], 3))
+            label = min(seconds, key=lambda label: (-seconds[label], label))
+            values = (paths[video.id], label, round(seconds[label], 3))
             rows.append(dict(zip(VIDEO_COLUMNS, values, strict=True)))
     return rows
 
 
 def covered_seconds(ranges: Iterable[tuple[float, float]]) -> float:
-    """Return the length of the union of time ranges, which may overlap."""
+    """Return the length of the union of time ranges.
+
+    Example:
+        >>> covered_seconds([(0.0, 2.0), (1.0, 2.5)])
+        2.5
+    """
     total, end = 0.0, -math.inf
     for start, stop in sorted(ranges):
         total += max(0.0, stop - max(start, end))
@@ -114,26 +119,26 @@ def import_labels(index: Index, path: Path) -> int:
         The number of labelled segments or videos.
 
     Raises:
-        LabelError: The file cannot be read, or has no labels of this index.
+        LabelError: The file cannot be read, gives a video two labels, or has no video of the index.
         FormatError: The JSON file has another format version.
     """
     try:
-        rows = _read_rows(path)
-        if rows and "content_id" not in rows[0]:
-            return write_labels(index, _whole_videos(index, rows))
-        labels = [_segment_label(row) for row in rows]
+        rows = _read_segments(path)
+        labels = None if rows is None else [_segment_label(row) for row in rows]
     except (OSError, ValueError, KeyError, TypeError, OverflowError, csv.Error) as error:
         raise LabelError(
             f"{path}: cannot be read as labels ({_reason(error)}); a file that "
             "`slic labels export` wrote, or a CSV file with the columns path and label, is needed."
         ) from error
-    return write_labels(index, labels)
+    return write_labels(index, _whole_videos(index, path) if labels is None else labels)
 
 
-def _read_rows(path: Path) -> list[dict[str, Any]]:
+def _read_segments(path: Path) -> list[dict[str, Any]] | None:
+    """Return the rows of a file of segments, or None for a CSV file of video labels."""
     text = path.read_text(encoding="utf-8-sig")  # Excel writes a byte order mark
     if path.suffix.lower() != ".json":
-        return list(csv.DictReader(io.StringIO(text)))
+        reader = csv.DictReader(io.StringIO(text))
+        return list(reader) if "content_id" in (reader.fieldnames or ()) else None
     content = json.loads(text)
     if (version := content["format"]) != LABELS_FORMAT:
         raise FormatError(
@@ -156,17 +161,20 @@ def _segment_label(row: dict[str, Any]) -> tuple[Segment, LabelValue]:
     return segment, value
 
 
-def _whole_videos(index: Index, rows: Sequence[dict[str, Any]]) -> list[tuple[Segment, LabelValue]]:
-    """Return the labels of whole videos, for the videos of the index."""
-    label_of = {row["path"].strip(): row["label"].strip() for row in rows}
+def _whole_videos(index: Index, path: Path) -> list[tuple[Segment, LabelValue]]:
+    """Return the labels that a table gives to whole videos of the index."""
+    label_of = read_labels(path).label
     labels = [
         (Segment(v.content_id, 0.0, v.video.end_seconds), LabelValue(label_of[name], 1.0, "given"))
         for v in index.videos()
-        for name in (v.path, str(v.file))
-        if label_of.get(name)
+        for name in dict.fromkeys((v.path, id_of(v.file, path.parent)))
+        if name in label_of
     ]
     if not labels:
-        raise ValueError(f"none of its {len(rows)} paths is a video of {index.path}")
+        raise LabelError(
+            f"{path}: none of its {len(label_of)} videos is in {index.path}; "
+            "its paths must be relative to the indexed folder, or absolute."
+        )
     return labels
 
 

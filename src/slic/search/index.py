@@ -22,7 +22,7 @@ from slic.search.repository.moments import (
     find_moment,
     select_moment_ids,
     select_moment_numbers,
-    select_moments,
+    select_moments_by_id,
     select_vectors,
     stream_vectors,
 )
@@ -64,7 +64,12 @@ class Index:
 
     @classmethod
     def create(cls, path: Path, settings: IndexSettings) -> "Index":
-        """Create an empty index without its encoder; `create_index` stores the encoder too."""
+        """Create an empty index without its encoder; `create_index` stores the encoder too.
+
+        Args:
+            path: Folder of the index. If it has an index already, that one is opened.
+            settings: What the index is made with; ``identity`` is replaced by a random one.
+        """
         return cls(Database.create(path, settings))
 
     @property
@@ -94,7 +99,12 @@ class Index:
         return self.encoder.clip
 
     def windows(self, frames: int, fps: float) -> MomentWindows:
-        """Return the moments of a video of ``frames`` frames, as this index cuts it."""
+        """Return how this index cuts a video into moments.
+
+        Args:
+            frames: Frames of the video.
+            fps: Frames per second.
+        """
         return moment_windows(
             frames,
             fps,
@@ -122,7 +132,11 @@ class Index:
             return read_level(connection)
 
     def videos(self, ids: Collection[int] | None = None) -> list[IndexedVideo]:
-        """Return all videos, or those with these ids, in the order of their paths."""
+        """Return videos in the order of their paths.
+
+        Args:
+            ids: Which videos; ids that do not exist are left out. None returns all.
+        """
         with self.database.reading() as connection:
             return select_videos(connection, ids)
 
@@ -144,7 +158,7 @@ class Index:
         """
         wanted = [int(i) for i in ids]
         with self.database.reading() as connection:
-            found = select_moments(connection, wanted)
+            found = select_moments_by_id(connection, wanted)
         if missing := [i for i in wanted if i not in found]:
             raise self._no_moment(missing[0])
         return [found[i] for i in wanted]
@@ -177,7 +191,11 @@ class Index:
         return moment
 
     def moment_numbers(self, video_ids: Collection[int]) -> dict[int, dict[int, int]]:
-        """Return, for each of these videos, the id of every moment by its number."""
+        """Return the moments of videos by their numbers.
+
+        Returns:
+            For each video, the id of every moment by its number in the video.
+        """
         with self.database.reading() as connection:
             return select_moment_numbers(connection, video_ids)
 
@@ -201,7 +219,13 @@ class Index:
         return ordered
 
     def all_vectors(self) -> tuple[Int64[np.ndarray, " n"], Float32[np.ndarray, "n d"]]:
-        """Return the ids of all moments, ascending, and their unit embeddings."""
+        """Return the ids of all moments, ascending, and their unit embeddings.
+
+        Both are of one state of the database, even if it changes at the same time.
+
+        Raises:
+            SearchError: The database is damaged.
+        """
         dimension = self.settings.dimension
         ids, vectors = [np.empty(0, np.int64)], [np.empty((0, dimension), np.float32)]
         with self.database.snapshot() as connection:
@@ -211,7 +235,14 @@ class Index:
         return np.concatenate(ids), np.concatenate(vectors)
 
     def matching(self, where: str) -> Int64[np.ndarray, " n"]:
-        """Return the moments of a filter; see `slic.search.repository.filters`."""
+        """Return the ids, ascending, of the moments that pass a filter.
+
+        Args:
+            where: An SQL expression, see `slic.search.repository.filters.matching_moments`.
+
+        Raises:
+            SearchError: The expression is invalid or takes too long.
+        """
         return matching_moments(self.database, where, level=self.level)
 
     def nearest(
@@ -234,7 +265,11 @@ class Index:
         return nearest_allowed(store, self.database, vectors, k, allowed=allowed, total=self.count)
 
     def sync_store(self) -> VectorStore:
-        """Bring the vector store to the state of the database, and return it."""
+        """Bring the vector store to the state of the database, and return it.
+
+        Raises:
+            SearchError: A package of the store is missing, or its server does not answer.
+        """
         with self._store_lock:
             if self._store is None:
                 self._store = open_store(self.path, self.settings)

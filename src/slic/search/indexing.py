@@ -79,7 +79,7 @@ def create_index(
     settings = index_settings(
         path, encoder, window_seconds=window_seconds, stride_seconds=stride_seconds, store=store
     )
-    if _has_index(path):
+    if _index_exists(path):
         return Index.open(path)
     encoder.save_pretrained(path / "encoder")  # before the database, which makes it an index
     return Index.create(path, settings)
@@ -99,7 +99,7 @@ def index_settings(
         SearchError: The folder has an index with another encoder, window, stride or store; a window
             or stride is 0; or the store cannot be used.
     """
-    if _has_index(path):
+    if _index_exists(path):
         index = Index.open(path)
         _check_same_settings(index, encoder.fingerprint(), window_seconds, stride_seconds, store)
         index.close()
@@ -155,7 +155,17 @@ def update_index(
 def read_batches(
     jobs: Sequence[EmbeddingJob], clip: ClipSpec, *, workers: int, progress: bool
 ) -> Iterator[list[MomentClips]]:
-    """Give moments in batches of about `CLIPS_PER_BATCH` clips."""
+    """Give moments in batches of about `CLIPS_PER_BATCH` clips.
+
+    Args:
+        jobs: Which moments of which videos.
+        clip: The encoder's clips.
+        workers: Processes that decode; 0 decodes in this process.
+        progress: Show a progress bar.
+
+    Yields:
+        Moments with their clips. A video that does not decode ends a batch with its error.
+    """
     loader = moment_loader(jobs, clip, workers=min(workers, len(jobs)))
     bar = tqdm(
         total=sum(len(job.numbers) for job in jobs),
@@ -182,7 +192,12 @@ def read_batches(
 def embed_moments(
     encoder: VideoEncoder, moments: Sequence[torch.Tensor]
 ) -> Float32[np.ndarray, "m d"]:
-    """Return the unit embedding of each moment, given its clips (c, t, s, s, 3)."""
+    """Return the unit embedding of each moment.
+
+    Args:
+        encoder: The encoder, on any device.
+        moments: The clips of each moment: uint8, RGB, of shape (c, t, s, s, 3).
+    """
     device = next(encoder.parameters()).device
     if not moments:
         return np.empty((0, encoder.embedding_size), np.float32)
@@ -191,7 +206,7 @@ def embed_moments(
     return np.concatenate([mean_direction(part[None]) for part in np.split(z, ends)])
 
 
-def _has_index(path: Path) -> bool:
+def _index_exists(path: Path) -> bool:
     return (path / DATABASE_FILE).exists()
 
 

@@ -92,13 +92,20 @@ def undo_label_change(index: Index, *, change_id: int | None = None) -> int:
 
 
 def list_labels(index: Index) -> list[Label]:
-    """Return all labelled segments in the order of path and time."""
+    """Return all labelled segments in the order of path and time.
+
+    Labels whose content no video of the index has are listed too, first and without a path.
+    """
     with index.database.reading() as connection:
         return select_labels(connection)
 
 
 def labels_of_moments(index: Index) -> dict[int, LabelValue]:
-    """Return the label of every moment that has one, by moment id."""
+    """Return the label of every moment that has one, by moment id.
+
+    A moment has the label of the nearest segment that covers enough of it, see
+    `slic.search.repository.labels`.
+    """
     with index.database.reading() as connection:
         return select_labels_of_moments(connection)
 

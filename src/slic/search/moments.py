@@ -38,7 +38,11 @@ class MomentWindows(NamedTuple):
 
 
 def default_window_seconds(clip: ClipSpec) -> float:
-    """Return 2 s, or the length of a clip in a video of 25 frames per second if that is longer."""
+    """Return the length of a moment if none is given.
+
+    Returns:
+        2 s, or the length of a clip in a video of 25 frames per second if that is longer.
+    """
     return max(MIN_DEFAULT_WINDOW_SECONDS, extent(clip.frames, clip.stride) / _TYPICAL_FPS)
 
 
@@ -97,5 +101,12 @@ def clip_indices(windows: MomentWindows, clip: ClipSpec, number: int) -> Int[np.
 
 
 def mean_direction(clips: Float32[np.ndarray, "m c d"]) -> Float32[np.ndarray, "m d"]:
-    """Return the unit mean of the unit embeddings of every moment's clips; zero stays zero."""
+    """Return the embedding of every moment: the mean direction of its clips.
+
+    Args:
+        clips: Embeddings of c clips of m moments, of any length.
+
+    Returns:
+        Unit vectors; a moment whose clips cancel each other out has a zero vector.
+    """
     return normalise(normalise(clips).mean(axis=1)).astype(np.float32)

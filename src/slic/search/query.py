@@ -76,7 +76,12 @@ def query_from_video(
     start_seconds: float | None = None,
     end_seconds: float | None = None,
 ) -> Query:
-    """Return the query of a part of a video that was inspected before; see `query_from_clip`."""
+    """Return the query of a video, or of a part of it; see `query_from_clip`.
+
+    Raises:
+        VideoError: The video does not decode.
+        SearchError: The part is empty, outside the video, or too long.
+    """
     first, end = _frame_range(video, start_seconds, end_seconds)
     stride_seconds = index.settings.stride_seconds
     windows = index.windows(end - first, video.fps)

@@ -75,7 +75,13 @@ class MomentStream(IterableDataset[MomentClips]):
 def moment_loader(
     jobs: Sequence[EmbeddingJob], clip: ClipSpec, *, workers: int
 ) -> WorkerLoader[MomentClips]:
-    """Return a loader that gives one moment at a time; with 0 workers it reads in this process."""
+    """Return a loader that gives one moment at a time.
+
+    Args:
+        jobs: Which moments of which videos.
+        clip: The encoder's clips.
+        workers: Processes that decode; 0 decodes in this process.
+    """
     return WorkerLoader(
         MomentStream(jobs, clip),
         workers=workers,

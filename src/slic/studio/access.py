@@ -59,7 +59,12 @@ class AccessPolicy:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine can connect to ``host``."""
+    """Return whether only this machine can connect to a host.
+
+    Args:
+        host: ``"localhost"``, an IP address, or any other name, which counts as not loopback
+            because another machine may resolve it.
+    """
     address = _parse_ip_address(host)
     return host == "localhost" or (address is not None and address.is_loopback)
 

@@ -16,8 +16,13 @@ def _open_index(folder: Path) -> Index:
     return Index.open(folder)
 
 
-def load_encoder(folder: Path) -> None:
-    """Load the encoder of an index, so that the first query does not wait for it."""
+def preload_encoder(folder: Path) -> None:
+    """Load the encoder of an index, so that the first query does not wait for it.
+
+    Raises:
+        CheckpointError: The files of the encoder are damaged.
+        SearchError: There is no index, or its encoder was replaced by another one.
+    """
     _ = _open_index(folder).encoder
 
 

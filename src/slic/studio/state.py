@@ -13,7 +13,7 @@ from slic.errors import SlicError
 from slic.files import as_text
 from slic.search import Index
 from slic.search.repository import DATABASE_FILE
-from slic.studio.embedding import load_encoder
+from slic.studio.embedding import preload_encoder
 from slic.studio.previews import PreviewCache
 from slic.studio.projection import MomentMap, load_map, make_map
 from slic.studio.uploads import UploadStore
@@ -23,7 +23,7 @@ MAX_MAP_SECONDS = 3600.0
 MAX_MAP_BYTES = 16 << 30
 MAX_CACHED_RESULTS = 24
 
-T = TypeVar("T")
+ResultT = TypeVar("ResultT")
 
 
 class Studio:
@@ -56,7 +56,10 @@ class Studio:
         return as_text(self.index.path.resolve().name)
 
     def start(self) -> None:
-        """Load vectors, encoder and map in the background."""
+        """Load vectors, encoder and map in the background.
+
+        Errors are ignored here. The first request raises them again, and the page shows them.
+        """
         threading.Thread(target=self._warm_up, daemon=True).start()
 
     def close(self) -> None:
@@ -66,7 +69,7 @@ class Studio:
         self.uploads.close()
         self.index.close()
 
-    def cached(self, key: Hashable, make: Callable[[], T]) -> T:
+    def cached(self, key: Hashable, make: Callable[[], ResultT]) -> ResultT:
         """Return the result cached under ``key``, or call ``make`` if the database has changed.
 
         Args:
@@ -78,7 +81,7 @@ class Studio:
         with self._lock:
             cached_state, cached_result = self._results.get(key, (None, None))
         if cached_state == state:
-            result: T = cached_result
+            result: ResultT = cached_result
             return result
         result = make()
         with self._lock:
@@ -120,10 +123,10 @@ class Studio:
     def _warm_up(self) -> None:
         try:
             self.index.sync_store()
-            self.worker.call(load_encoder, self.index.path)
+            self.worker.call(preload_encoder, self.index.path)
             self.current_map()
         except SlicError:
-            pass  # the first request raises it again, and the page shows it
+            pass  # see :meth:`start`
 
     def _database_state(self) -> object:
         """Return a value that differs after every commit, also of another process.

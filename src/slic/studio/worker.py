@@ -24,8 +24,8 @@ except ImportError:  # Windows has no resource limits; there only the time is li
 MAX_WORKER_BYTES = 6 << 30
 MAX_CALL_SECONDS = 120.0
 
-P = ParamSpec("P")
-T = TypeVar("T")
+CallP = ParamSpec("CallP")
+ReturnT = TypeVar("ReturnT")
 
 
 class Worker:
@@ -36,6 +36,10 @@ class Worker:
         max_bytes: Memory limit of the process.
         subject: What the calls work on, for error messages.
         niceness: Added to the niceness of the process.
+
+    Example:
+        >>> worker = Worker(max_seconds=10.0)
+        >>> video = worker.call(inspect_upload, path)
     """
 
     def __init__(
@@ -55,8 +59,15 @@ class Worker:
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
 
-    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a module-level function in the process and return its result.
+    def call(
+        self, function: Callable[CallP, ReturnT], *args: CallP.args, **kwargs: CallP.kwargs
+    ) -> ReturnT:
+        """Run a function in the process and return its result.
+
+        Args:
+            function: A function of a module, so that it can be pickled.
+            *args: Its arguments, which are pickled too.
+            **kwargs: Its keyword arguments.
 
         Raises:
             VideoError: The call took too long or too much memory, or the process crashed.
@@ -84,7 +95,7 @@ class Worker:
                 raise
         if error is not None:
             raise error
-        result: T = value
+        result: ReturnT = value
         return result
 
     def close(self) -> None:
@@ -100,7 +111,7 @@ class Worker:
     def _connect(self) -> Connection:
         if self._process is None or not self._process.is_alive() or self._pipe is None:
             self._kill()
-            # A forked process would inherit locks of other threads in whatever state they are.
+            # A forked process would inherit locks of other threads that are held for ever.
             context = multiprocessing.get_context("spawn")
             ours, theirs = context.Pipe()
             process = context.Process(

@@ -202,11 +202,3 @@ def test_predictions_that_are_kept_are_not_made_again(
     read.clear()
     all_of_them()
     assert read == [task.test[1].id]
-
-
-def test_small_probabilities_keep_their_order(task: ClassificationTask, tmp_path: Path) -> None:
-    video = task.test[0]
-    with ClassificationFolder(tmp_path) as folder:
-        folder.add_prediction(video, np.array([1 - 3e-9, 1e-9, 2e-9]))
-        _, second, third = folder.read_predictions([video])[video.id]
-    assert (second, third) == (1e-9, 2e-9)

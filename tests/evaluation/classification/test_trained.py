@@ -37,6 +37,7 @@ def score(
     return replace(protocol, out=out).score(encoder, split, workers=0, progress=False)
 
 
+@pytest.mark.slow
 def test_fine_tuning_learns_to_tell_up_from_down(
     encoder: VideoEncoder, split: LabelledSplit, finetuning: FineTuning, tmp_path: Path
 ) -> None:
@@ -101,7 +102,7 @@ def test_a_folder_holds_one_run(
     assert (out / "checkpoints" / "last.pt").read_bytes() == before
 
 
-def test_a_run_of_another_format_is_refused(tmp_path: Path) -> None:
+def test_settings_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text(json.dumps({"format": 99, "protocol": "linear"}))
     with pytest.raises(FormatError, match=r"format 1 \(found 99\). Train again in another folder"):
         LinearTraining.resumed(tmp_path)

@@ -7,8 +7,14 @@ from scipy.ndimage import gaussian_filter, map_coordinates, shift
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from slic.models.backbones import motion
-from slic.models.backbones.motion import clip_flow, layout_size, motion_of, moving_box
+from slic.models.backbones import motion_descriptor as module
+from slic.models.backbones.lucas_kanade import clip_flow
+from slic.models.backbones.motion_descriptor import (
+    descriptor_size,
+    motion_descriptor,
+    motion_features,
+    moving_box,
+)
 
 SIDE, FRAMES = 48, 4
 
@@ -21,7 +27,7 @@ def clouds(seed: int, *, side: int = SIDE, fineness: float = 2.0) -> np.ndarray:
 
 
 def motion_channels(clips: Tensor) -> Tensor:
-    return motion_of(clips).channels
+    return motion_features(clips).channels
 
 
 def as_clip(pictures: np.ndarray) -> Tensor:
@@ -147,10 +153,10 @@ def test_large_clips_are_seen_at_the_same_scale_and_any_shape_comes_back() -> No
 
 
 def test_many_clips_are_seen_as_each_alone() -> None:
-    # one draw for all runs: the root in the layout magnifies rounding errors beside zero
+    # one draw for all runs: the root in the descriptor magnifies rounding errors beside zero
     generator = torch.Generator().manual_seed(0)
-    clips = torch.rand(motion._AT_ONCE + 3, 3, 4, 16, 16, generator=generator)
-    together, alone = motion_of(clips), [motion_of(clip[None]) for clip in clips]
+    clips = torch.rand(module._CLIPS_PER_CHUNK + 3, 3, 4, 16, 16, generator=generator)
+    together, alone = motion_features(clips), [motion_features(clip[None]) for clip in clips]
     for whole, parts in zip(together, zip(*alone, strict=True), strict=True):
         torch.testing.assert_close(whole, torch.cat(parts), atol=1e-3, rtol=1e-3)
 
@@ -192,10 +198,10 @@ def test_what_crosses_the_picture_evenly_does_not_draw_the_box() -> None:
     assert y.item() == pytest.approx(0.4, abs=0.08)
 
 
-def test_the_layout_does_not_depend_on_place_side_start_and_strength() -> None:
+def test_the_descriptor_does_not_depend_on_place_side_start_and_strength() -> None:
     base = a_thing_that_swings(at=(0.0, 0.0), size=0.3, way=(1.0, 0.6))
-    layout = motion._layout(*base)
-    assert layout.shape == (1, layout_size(16))
+    descriptor = motion_descriptor(*base)
+    assert descriptor.shape == (1, descriptor_size(16))
     alike = [
         a_thing_that_swings(at=(0.35, -0.2), size=0.3, way=(1.0, 0.6)),
         a_thing_that_swings(at=(0.0, 0.0), size=0.3, way=(0.5, 0.3)),
@@ -207,7 +213,7 @@ def test_the_layout_does_not_depend_on_place_side_start_and_strength() -> None:
     ]
     later = [a_thing_that_swings(at=(0.0, 0.0), size=0.3, way=(1.0, 0.6), start=0.5)]
     near, nearly, far = (
-        [float(cosine_similarity(layout, motion._layout(*flow))) for flow in flows]
+        [float(cosine_similarity(descriptor, motion_descriptor(*flow))) for flow in flows]
         for flows in (alike, later, others)
     )
     assert min(near) > 0.97
@@ -215,7 +221,7 @@ def test_the_layout_does_not_depend_on_place_side_start_and_strength() -> None:
     assert max(far) < 0.75
 
 
-def test_the_layout_is_that_of_plain_numpy() -> None:
+def test_the_descriptor_is_that_of_plain_numpy() -> None:
     generator = torch.Generator().manual_seed(0)
     u, v = (torch.randn(1, 8, 32, 32, generator=generator) for _ in range(2))
     x, y, reach = (float(n) for n in moving_box(u, v))
@@ -246,9 +252,9 @@ def test_the_layout_is_that_of_plain_numpy() -> None:
                         number += one[t] * other[t + span] + other[t] * one[t + span]
                 numbers.append(float(np.sign(number) * np.sqrt(np.abs(number))))
     wanted = np.array(numbers) / np.sqrt(np.mean(np.square(numbers)))
-    np.testing.assert_allclose(motion._layout(u, v)[0].numpy(), wanted, atol=5e-3)
+    np.testing.assert_allclose(motion_descriptor(u, v)[0].numpy(), wanted, atol=5e-3)
 
 
-def test_a_clip_without_motion_has_an_empty_layout() -> None:
-    assert not motion_of(torch.zeros(2, 3, 5, 40, 40)).layout.any()
-    assert motion_of(torch.rand(2, 3, 5, 40, 40)).layout.shape == (2, layout_size(5))
+def test_a_clip_without_motion_has_an_empty_descriptor() -> None:
+    assert not motion_features(torch.zeros(2, 3, 5, 40, 40)).descriptor.any()
+    assert motion_features(torch.rand(2, 3, 5, 40, 40)).descriptor.shape == (2, descriptor_size(5))

@@ -1,5 +1,6 @@
 """The 3D ResNet against a description of it in plain convolutions."""
 
+from itertools import product
 from typing import get_args
 
 import pytest
@@ -7,8 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool3d, batch_norm, conv3d, max_pool3d
 
-from slic.models.backbones.r3d import Conv3d, Depth, ResNet3D, Shortcut
+from slic.errors import RecipeError
+from slic.models.backbones.base import ClipSpec
+from slic.models.backbones.r3d import R3D, Conv3d, Depth, Shortcut
 
+CLIP = ClipSpec()
 Weights = dict[str, Tensor]
 
 
@@ -50,45 +54,68 @@ def slow_resnet(x: Tensor, weights: Weights, *, max_pool: bool) -> Tensor:
 @pytest.mark.parametrize("shortcut", get_args(Shortcut))
 @pytest.mark.parametrize("max_pool", [False, True])
 def test_features_are_those_of_plain_convolutions(
-    depth: int, shortcut: Shortcut, max_pool: bool
+    depth: Depth, shortcut: Shortcut, max_pool: bool
 ) -> None:
     torch.manual_seed(0)
-    net = ResNet3D(depth, 0.0625, max_pool=max_pool, shortcut=shortcut)
+    net = R3D(CLIP, depth=depth, width=0.0625, max_pool=max_pool, shortcut=shortcut)
     clips = torch.randn(2, 3, 5, 20, 16)
     with torch.no_grad():
         net(clips)  # running statistics that are not 0 and 1
         features = net.eval()(clips)
         slow = slow_resnet(clips, net.state_dict(), max_pool=max_pool)
-    assert features.shape == (2, net.features)
+    assert features.shape == (2, net.feature_size)
     torch.testing.assert_close(features, slow, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("depth", "millions"), [(10, 14.40), (18, 33.20), (34, 63.51), (50, 46.20)]
 )
-def test_the_papers_sizes(depth: int, millions: float) -> None:
+def test_the_papers_sizes(depth: Depth, millions: float) -> None:
     with torch.device("meta"):
-        net = ResNet3D(depth)
+        net = R3D(CLIP, depth=depth)
     weights = sum(weight.numel() for weight in net.parameters())
     assert weights / 1e6 == pytest.approx(millions, abs=0.01)
-    assert net.features == (2048 if depth == 50 else 512)
+    assert net.feature_size == (2048 if depth == 50 else 512)
 
 
 def test_impossible_sizes_are_refused() -> None:
-    with pytest.raises(ValueError, match="depth=12"):
-        ResNet3D(12)
-    with pytest.raises(ValueError, match=r"width=0\.01"):
-        ResNet3D(10, 0.01)
+    with pytest.raises(RecipeError, match=r"width is 0\.01"):
+        R3D(CLIP, depth=10, width=0.01)
+    with pytest.raises(RecipeError, match="width is nan"):
+        R3D(CLIP, width=float("nan"))
+    with pytest.raises(RecipeError, match="stem_stride is"):
+        R3D(CLIP, stem_stride=(0, 1, 1))
+    with pytest.raises(RecipeError, match=r"mean_frame_weight is 1\.5"):
+        R3D(CLIP, mean_frame_weight=1.5)
+
+
+def test_a_share_of_the_mean_frame_is_hidden() -> None:
+    torch.manual_seed(0)
+    net = R3D(CLIP, depth=10, width=0.125, mean_frame_weight=0.25).eval()
+    clips, still = torch.rand(2, 3, 4, 32, 32), torch.rand(2, 3, 1, 32, 32)
+    hidden = clips - 0.75 * clips.mean(dim=2, keepdim=True)
+    with torch.no_grad():
+        features = net(clips)
+        net.mean_frame_weight = 1.0
+        torch.testing.assert_close(net(hidden), features)
+        net.mean_frame_weight = 0.0  # what stands still is then not seen at all
+        torch.testing.assert_close(net(clips), net(clips + still), atol=1e-4, rtol=1e-4)
+        assert not torch.allclose(net(clips), net(clips.flip(2)), atol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("kernel", "stride"),
     [(3, (1, 1, 1)), (3, (2, 2, 2)), (1, (2, 2, 2)), (7, (1, 4, 4)), (7, (2, 2, 2))],
 )
-@pytest.mark.parametrize("frames", range(1, 9))
-@pytest.mark.parametrize("side", [1, 2, 4])
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32])
 def test_a_convolution_of_short_clips_has_the_gradients_of_float64(
+    kernel: int, stride: tuple[int, int, int], precision: torch.dtype
+) -> None:
+    for frames, side in product((1, 2, 3, 5, 6, 7, 8), (1, 2, 4)):
+        check_convolution(kernel, stride, frames, side, precision)
+
+
+def check_convolution(
     kernel: int, stride: tuple[int, int, int], frames: int, side: int, precision: torch.dtype
 ) -> None:
     torch.manual_seed(0)
@@ -103,11 +130,12 @@ def test_a_convolution_of_short_clips_has_the_gradients_of_float64(
     exact = torch.autograd.grad(exact_y, (exact_x, truth.weight), upstream.double())
     tolerance = 0.01 if precision == torch.bfloat16 else 1e-5
     for ours, wanted in zip(found, (exact_y, *exact), strict=True):
-        assert (ours.double() - wanted).norm() <= tolerance * wanted.norm()
+        error = (ours.double() - wanted).norm()
+        assert error <= tolerance * wanted.norm(), (frames, side)
 
 
 @pytest.mark.parametrize("depth", get_args(Depth))
-def test_no_convolution_of_the_network_is_the_librarys_own(depth: int) -> None:
+def test_no_convolution_of_the_network_is_the_librarys_own(depth: Depth) -> None:
     with torch.device("meta"):
-        modules = ResNet3D(depth).modules()
+        modules = R3D(CLIP, depth=depth).modules()
     assert all(type(module) is Conv3d for module in modules if isinstance(module, nn.Conv3d))

@@ -1,5 +1,6 @@
 """A damaged, foreign, read-only or locked database ends in one line, never in a traceback."""
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -120,9 +121,27 @@ def test_an_index_of_another_format_is_refused_with_the_command_that_makes_it_ag
     with index.database.transaction() as connection:
         connection.execute(f"UPDATE about {change} WHERE key = 'format'")
     there = "99" if "99" in change else "1"
-    told = f"has format {there}, this version of slic reads format {INDEX_FORMAT}; .*`slic index`"
-    with pytest.raises(FormatError, match=told):
+    message = (
+        f"has format {there}, this version of slic reads format {INDEX_FORMAT}; .*`slic index`"
+    )
+    with pytest.raises(FormatError, match=message):
         Index.open(index.path)
+
+
+def test_an_unfinished_log_that_may_only_be_read_is_not_ignored(
+    fill: Fill, rows: Rows, add: Callable[..., list[int]], open_folder: Path, nobody: Nobody
+) -> None:
+    writer = fill({"a": rows(2)})
+    add(writer, "b", rows(3))  # in the log while the writer is open
+    for name in (DATABASE_FILE, f"{DATABASE_FILE}-wal"):
+        shutil.copy(writer.path / name, open_folder / name)
+        (open_folder / name).chmod(0o444)
+    writer.close()
+    open_folder.chmod(0o555)
+    with nobody(), pytest.raises(SearchError, match="open it once as a user with permission"):
+        Index.open(open_folder)
+    open_folder.chmod(0o755)
+    assert Index.open(open_folder).count == 5
 
 
 def test_a_failed_transaction_changes_nothing(fill: Fill, rows: Rows) -> None:

@@ -43,10 +43,10 @@ def test_vectors_are_streamed_in_blocks_from_a_generation_on(
     assert np.concatenate([ids for ids, _ in everything]).tolist() == index.ids().tolist()
     assert np.concatenate([ids for ids, _ in new]).tolist() == later
     assert np.concatenate([x for _, x in new]) == pytest.approx(rows(5, seed=1))
-    asked = [11, 2, 7, 2, 5]  # in several statements, repeated and out of order
+    ids = [11, 2, 7, 2, 5]  # in several statements, repeated and out of order
     x = np.concatenate([rows(6), rows(5, seed=1)])
-    assert index.vectors(asked) == pytest.approx(x[[i - 1 for i in asked]])
-    assert [moment.id for moment in index.moments(asked)] == asked
+    assert index.vectors(ids) == pytest.approx(x[[i - 1 for i in ids]])
+    assert [moment.id for moment in index.moments(ids)] == ids
 
 
 def test_removed_moments_are_recorded_with_their_generation(

@@ -24,7 +24,7 @@ from slic.models.encoder import to_input
 from slic.runs import StopRequested, load_checkpoint, save_checkpoint, stop_at_ctrl_c
 
 PAPER_EPOCHS, PAPER_DROP_EPOCHS = 150, (60, 100)
-SAVE_INTERVAL_SECONDS = 600.0  # an epoch of a large data set is long; a kill costs at most this
+CLASSIFIER_SAVE_SECONDS = 600.0  # an epoch of a large data set is long; a kill costs at most this
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +121,7 @@ def train_classifier(
     run = _TrainingRun(classifier.to(device), settings, batches, folder)
     run.restore()
     classifier.train()
-    with run.progress_bar(shown=progress) as bar, stop_at_ctrl_c() as stop_requested:
+    with run.progress_bar(enabled=progress) as bar, stop_at_ctrl_c() as stop_requested:
         for epoch in range(run.epoch, settings.epochs):
             run.start_epoch(epoch)
             for batch in loader:
@@ -136,7 +136,7 @@ def train_classifier(
                 run.count_step(loss, correct=int((scores.argmax(dim=1) == targets).sum()))
                 run.show(bar)
                 stop = stop_requested()
-                if stop or time.monotonic() - run.saved > SAVE_INTERVAL_SECONDS:
+                if stop or time.monotonic() - run.saved > CLASSIFIER_SAVE_SECONDS:
                     run.save()
                 if stop:
                     raise StopRequested
@@ -235,7 +235,7 @@ class _TrainingRun:
         self.epoch, self.batch = state["epoch"], state["batch"]
         self.loss, self.correct = state["loss"], state["correct"]
 
-    def progress_bar(self, *, shown: bool) -> "tqdm[None]":
+    def progress_bar(self, *, enabled: bool) -> "tqdm[None]":
         """Return a bar over the clips of all epochs."""
         size, batches = self.batches.batch_size, self.batches.batches_per_epoch
         return tqdm(
@@ -243,7 +243,7 @@ class _TrainingRun:
             initial=(self.epoch * batches + self.batch) * size,
             desc="train",
             unit="clip",
-            disable=not shown,
+            disable=not enabled,
             file=sys.stderr,
             dynamic_ncols=True,
             smoothing=0.05,

@@ -90,8 +90,8 @@ class HidesMeanFrame(Protocol):
 
 
 def subtract_mean_frame(
-    clips: Float[Tensor, "b 3 t h w"], *, weight: float
-) -> Float[Tensor, "b 3 t h w"]:
+    clips: Float[Tensor, "b c t h w"], *, weight: float
+) -> Float[Tensor, "b c t h w"]:
     """Subtract the share ``1 - weight`` of each clip's mean over time.
 
     With weight 0, everything that does not move becomes grey.

@@ -66,7 +66,16 @@ def select_members(
 def move_to_new_leaf(
     connection: sqlite3.Connection, moment_ids: Sequence[int], cluster: int, level: int
 ) -> None:
-    """Put moments into a new leaf below a cluster of a level; it is its own cluster below that."""
+    """Move moments into another cluster of a level, and so of all coarser levels.
+
+    They get a new leaf, which is a cluster of its own on the finer levels.
+
+    Args:
+        connection: A connection of the index, in a transaction.
+        moment_ids: The moments to move.
+        cluster: The cluster that receives them.
+        level: Its level.
+    """
     (leaf,) = connection.execute("SELECT max(leaf) + 1 FROM tree").fetchone()
     connection.execute(
         "INSERT INTO tree SELECT ?, level, max(cluster) + 1 FROM tree WHERE level < ?"
@@ -85,7 +94,14 @@ def move_to_new_leaf(
 def merge_into(
     connection: sqlite3.Connection, kept: int, others: Sequence[int], level: int
 ) -> None:
-    """Merge clusters of a level into one of them, and so their clusters on all coarser levels."""
+    """Merge clusters of a level into one of them, and so their clusters on all coarser levels.
+
+    Args:
+        connection: A connection of the index, in a transaction.
+        kept: The cluster that receives the leaves.
+        others: The clusters that are dissolved.
+        level: Their level.
+    """
     leaves = connection.execute(
         f"SELECT leaf FROM tree WHERE level = ? AND cluster IN ({placeholders(others)})",
         (level, *others),

@@ -109,7 +109,11 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection that sees one state of the database, whatever others commit."""
+        """Give a connection that sees one state of the database, whatever others commit.
+
+        Raises:
+            SearchError: The database is damaged, or locked for too long.
+        """
         with translate_errors(self.path):
             connection = self._connection()
             connection.execute("BEGIN")

@@ -28,7 +28,13 @@ LabelSource = Literal["given", "spread"]
 
 @dataclass(frozen=True)
 class Segment:
-    """A time range of a content, in seconds from its start."""
+    """A time range of a content.
+
+    Attributes:
+        content_id: Digest of the content.
+        start_seconds: Start, from the start of the content.
+        end_seconds: End, from the start of the content.
+    """
 
     content_id: str
     start_seconds: float
@@ -107,7 +113,12 @@ def select_spread_segments(connection: sqlite3.Connection) -> list[Segment]:
 
 
 def select_covering_segments(connection: sqlite3.Connection, segment: Segment) -> list[Segment]:
-    """Return the labelled segments that cover enough of a moment to give it their label."""
+    """Return the labelled segments that cover enough of a moment to give it their label.
+
+    Args:
+        connection: A connection of the index.
+        segment: The content and times of the moment.
+    """
     rows = connection.execute(
         "SELECT content_id, start_seconds, end_seconds FROM labels WHERE content_id = ?1 AND"
         f" min(end_seconds, ?3) - max(start_seconds, ?2) >= {MIN_LABEL_COVERAGE} * (?3 - ?2)",
@@ -131,7 +142,14 @@ def next_change_id(connection: sqlite3.Connection) -> int:
 def change_label(
     connection: sqlite3.Connection, change_id: int, segment: Segment, value: LabelValue | None
 ) -> None:
-    """Write or delete (None) the label of a segment, and record the previous one for undo."""
+    """Write or delete the label of a segment, and record the previous one for undo.
+
+    Args:
+        connection: A connection of the index, in a transaction.
+        change_id: The change that this is a part of, from `next_change_id`.
+        segment: The segment.
+        value: Its label; None deletes.
+    """
     before = connection.execute(
         "SELECT label, confidence, source FROM labels"
         " WHERE content_id = ? AND start_seconds = ? AND end_seconds = ?",
@@ -145,7 +163,15 @@ def change_label(
 
 
 def revert_change(connection: sqlite3.Connection, change_id: int | None) -> int:
-    """Restore what a change replaced, forget the change, and return its number of segments."""
+    """Restore what a change replaced, and forget the change.
+
+    Args:
+        connection: A connection of the index, in a transaction.
+        change_id: The change; nothing is done for None.
+
+    Returns:
+        The number of segments that were restored.
+    """
     rows = connection.execute(
         "SELECT content_id, start_seconds, end_seconds, label, confidence, source"
         " FROM label_changes WHERE change_id = ? ORDER BY rowid DESC",

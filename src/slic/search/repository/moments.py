@@ -47,7 +47,15 @@ class Moment:
 
 
 class NewMoment(NamedTuple):
-    """A moment to insert; ``vector`` is its unit embedding."""
+    """A moment to insert.
+
+    Attributes:
+        video_id: Its video.
+        number: Position in its video, from 0.
+        start_seconds: Start of the window.
+        end_seconds: End of the window.
+        vector: Its unit embedding.
+    """
 
     video_id: int
     number: int
@@ -68,8 +76,13 @@ def select_moment_ids(connection: sqlite3.Connection) -> Int64[np.ndarray, " n"]
     return np.array([row[0] for row in rows], dtype=np.int64)
 
 
-def select_moments(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Moment]:
-    """Return those of the moments that exist, by id."""
+def select_moments_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Moment]:
+    """Return moments by their ids.
+
+    Args:
+        connection: A connection of the index.
+        ids: Which moments; those that do not exist are left out.
+    """
     fields = tuple(Moment.__dataclass_fields__)
     found: dict[int, Moment] = {}
     for start in range(0, len(ids), ROWS_PER_QUERY):
@@ -86,7 +99,16 @@ def select_moments(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[i
 
 
 def find_moment(connection: sqlite3.Connection, video_id: int, seconds: float) -> int | None:
-    """Return the moment of a video whose middle is nearest to a time, if it has any."""
+    """Return the moment of a video whose middle is nearest to a time.
+
+    Args:
+        connection: A connection of the index.
+        video_id: The video.
+        seconds: Time from the start of the video.
+
+    Returns:
+        The id of the moment; None if the video does not exist or has no moments.
+    """
     row = connection.execute(
         "SELECT id FROM moments WHERE video_id = ?"
         " ORDER BY abs((start_seconds + end_seconds) / 2 - ?), id LIMIT 1",
@@ -158,7 +180,12 @@ def select_removed(connection: sqlite3.Connection, *, since: int) -> Int64[np.nd
 
 
 def insert_moments(connection: sqlite3.Connection, moments: Iterable[NewMoment]) -> None:
-    """Add moments as one generation."""
+    """Add moments as one generation.
+
+    Args:
+        connection: A connection of the index, in a transaction.
+        moments: The moments. Their videos must exist.
+    """
     number = next_generation(connection)
     connection.executemany(
         "INSERT INTO moments (video_id, number, start_seconds, end_seconds, generation, vector)"
@@ -168,7 +195,11 @@ def insert_moments(connection: sqlite3.Connection, moments: Iterable[NewMoment])
 
 
 def copy_moments_to_duplicates(connection: sqlite3.Connection) -> None:
-    """Give every video the moments that another video of the same content has and it lacks."""
+    """Give every video the moments that another video of the same content has and it lacks.
+
+    The copies have the same times, cluster and vector, and ids of their own. They are one
+    generation; if there are none, the generation stays.
+    """
     missing = """
         FROM videos v JOIN videos other ON other.content_id = v.content_id AND other.id <> v.id
         JOIN moments m ON m.video_id = other.id

@@ -117,7 +117,10 @@ def read_generation(connection: sqlite3.Connection) -> int:
 
 
 def next_generation(connection: sqlite3.Connection) -> int:
-    """Start a new generation, for a commit that adds or removes moments, and return it."""
+    """Start a new generation and return its number.
+
+    Every commit that adds or removes moments needs one, so that the vector store sees it.
+    """
     number = read_generation(connection) + 1
     _write_about(connection, "generation", number)
     return number

@@ -73,7 +73,14 @@ class IndexedVideo:
 
 @dataclass(frozen=True, kw_only=True)
 class IndexedFile:
-    """The row of a video, reduced to what shows whether its file has moved or changed."""
+    """The row of a video, reduced to what shows whether its file has moved or changed.
+
+    Attributes:
+        id: Number of the video in this index.
+        root: Folder of the collection.
+        path: Path relative to ``root``.
+        state: The file, as it was when it was indexed.
+    """
 
     id: int
     root: str
@@ -99,7 +106,12 @@ def video_from_row(row: Mapping[str, Any], *, root: str) -> Video:
 def select_videos(
     connection: sqlite3.Connection, ids: Collection[int] | None = None
 ) -> list[IndexedVideo]:
-    """Return all videos, or those with these ids, in the order of their paths."""
+    """Return videos in the order of their paths.
+
+    Args:
+        connection: A connection of the index.
+        ids: Which videos; those that do not exist are left out. None returns all.
+    """
     condition = "" if ids is None else f"WHERE v.id IN ({placeholders(ids)})"
     columns = ", ".join(f"v.{name}" for name in _VIDEO_COLUMNS)
     rows = connection.execute(
@@ -121,7 +133,12 @@ def select_videos(
 
 
 def select_files(connection: sqlite3.Connection, root: str | None = None) -> list[IndexedFile]:
-    """Return the files of all videos, or of those of one collection."""
+    """Return the files of videos.
+
+    Args:
+        connection: A connection of the index.
+        root: Folder of the collection whose files are returned; None returns all.
+    """
     rows = connection.execute(
         "SELECT id, root, path, size, mtime_ns, content_id FROM videos"
         " WHERE ?1 IS NULL OR root = ?1",
@@ -156,7 +173,17 @@ def unique_paths(connection: sqlite3.Connection) -> dict[int, str]:
 def insert_video(
     connection: sqlite3.Connection, video: Video, *, root: str, state: FileState
 ) -> int:
-    """Add a video without moments and return its id."""
+    """Add a video without moments.
+
+    Args:
+        connection: A connection of the index, in a transaction.
+        video: The video; its id is the path relative to ``root``.
+        root: Folder of the collection.
+        state: What shows later whether the file has changed.
+
+    Returns:
+        The id of the video in the index.
+    """
     row = video_to_row(video) | {"root": root} | vars(state)
     cursor = connection.execute(
         f"INSERT INTO videos ({', '.join(row)}) VALUES ({placeholders(row)})", list(row.values())
@@ -176,7 +203,15 @@ def update_file_state(connection: sqlite3.Connection, video_id: int, state: File
 def move_video(
     connection: sqlite3.Connection, video_id: int, *, root: str, path: str, state: FileState
 ) -> None:
-    """Give a video the place that its file was moved to."""
+    """Store the new place of a video whose file was moved.
+
+    Args:
+        connection: A connection of the index, in a transaction.
+        video_id: The video.
+        root: Folder of the collection that has the file now.
+        path: Path relative to ``root``; no other video may have it.
+        state: The new size and time of the file.
+    """
     connection.execute("UPDATE videos SET root = ?, path = ? WHERE id = ?", (root, path, video_id))
     update_file_state(connection, video_id, state)
 
@@ -187,7 +222,14 @@ def release_path(connection: sqlite3.Connection, video_id: int) -> None:
 
 
 def delete_video(connection: sqlite3.Connection, video_id: int) -> None:
-    """Delete a video and its moments, and record the moments for the vector store."""
+    """Delete a video and its moments.
+
+    The moments are recorded as removed in a new generation, so that the vector store drops them.
+
+    Args:
+        connection: A connection of the index, in a transaction.
+        video_id: The video.
+    """
     connection.execute(
         "INSERT INTO removed SELECT id, ? FROM moments WHERE video_id = ?",
         (next_generation(connection), video_id),

@@ -85,7 +85,12 @@ class VectorStore(Protocol):
         """Make the last update outlive the process, where it does not already."""
 
     def search(self, vectors: Float32[np.ndarray, "q d"], k: int) -> Neighbours:
-        """Return the ``k`` nearest moments of each unit vector."""
+        """Return the nearest moments of each query.
+
+        Args:
+            vectors: Unit vectors.
+            k: Number of moments for each query. Where the store has fewer, the id is -1.
+        """
 
     def close(self) -> None:
         """Free what the store holds."""

@@ -9,7 +9,15 @@ from slic.search.stores.base import StoreUpdate, VectorStore
 
 
 def synchronise(store: VectorStore, database: Database) -> None:
-    """Give a store what changed since its generation, or everything if it asks for that."""
+    """Bring a store to the generation of the database.
+
+    It is given what changed since its own generation, or everything if it has none. A store that
+    asks to be filled again after that is given everything.
+
+    Args:
+        store: The store.
+        database: The database of the index.
+    """
     known = store.generation
     with database.snapshot() as connection:  # generation and vectors are of one state
         if known == read_generation(connection):

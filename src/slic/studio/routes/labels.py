@@ -15,7 +15,11 @@ router = APIRouter(prefix="/api")
 
 @router.post("/labels")
 def post_label(request: LabelRequest, studio: CurrentStudio) -> dict[str, Any]:
-    """Label moments, or all moments in a scope, as one change that can be undone."""
+    """Label moments, or all moments in a scope, as one change that can be undone.
+
+    Returns:
+        ``moments``: how many got or lost a label. ``change``: the number of the change.
+    """
     if request.scope is None:
         ids = request.moments
     else:
@@ -28,5 +32,9 @@ def post_label(request: LabelRequest, studio: CurrentStudio) -> dict[str, Any]:
 
 @router.post("/undo")
 def post_undo(request: UndoRequest, studio: CurrentStudio) -> dict[str, Any]:
-    """Undo the last label change."""
+    """Undo the last label change.
+
+    Returns:
+        ``undone``: how many labelled segments were restored; 0 if there is nothing to undo.
+    """
     return {"undone": undo_label_change(studio.index, change_id=request.change)}

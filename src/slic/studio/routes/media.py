@@ -22,7 +22,10 @@ CACHE_HEADERS = {"Cache-Control": "private, max-age=3600"}
 
 @router.get("/videos/{video_id}")
 def get_video_file(video_id: RowId, studio: CurrentStudio) -> FileResponse:
-    """Send an indexed file, or the requested byte range, if browsers play it."""
+    """Send an indexed file, or the byte range that the browser requests.
+
+    The status is 415 if browsers do not play the file, and 404 if it cannot be reached.
+    """
     video = _reachable_video(studio, video_id)
     if (media_type := media_type_of(studio, video)) is None:
         raise HTTPException(415, "Browsers do not play this file. Request a preview.")
@@ -31,7 +34,14 @@ def get_video_file(video_id: RowId, studio: CurrentStudio) -> FileResponse:
 
 @router.get("/videos/{video_id}/preview.mp4")
 def get_preview(video_id: RowId, start: Seconds, end: Seconds, studio: CurrentStudio) -> Response:
-    """Send a span of a video as a small H.264 file."""
+    """Send a span of a video as a small H.264 file.
+
+    Args:
+        video_id: Id of the video in the index.
+        start: Start of the span in seconds.
+        end: End of the span in seconds.
+        studio: The studio.
+    """
     video = _reachable_video(studio, video_id)
     key = ("preview", video.content_id, round(start, 3), round(end, 3))
 
@@ -44,7 +54,13 @@ def get_preview(video_id: RowId, start: Seconds, end: Seconds, studio: CurrentSt
 
 @router.get("/videos/{video_id}/thumbnail.webp")
 def get_thumbnail(video_id: RowId, at: Seconds, studio: CurrentStudio) -> Response:
-    """Send the frame at a time of a video as a small picture."""
+    """Send one frame of a video as a small WebP picture.
+
+    Args:
+        video_id: Id of the video in the index.
+        at: Time of the frame in seconds.
+        studio: The studio.
+    """
     video = _reachable_video(studio, video_id)
     key = ("thumbnail", video.content_id, round(at, 3))
 
@@ -57,7 +73,10 @@ def get_thumbnail(video_id: RowId, at: Seconds, studio: CurrentStudio) -> Respon
 
 @router.get("/uploads/{key}/preview.mp4")
 def get_upload_preview(key: str, studio: CurrentStudio) -> Response:
-    """Send an uploaded video as a small H.264 file, if the browser does not play it itself."""
+    """Send an uploaded video as a small H.264 file, for browsers that do not play the upload.
+
+    The worker encodes it, because the file is of unknown origin.
+    """
     video = studio.uploads.get(key).video
 
     def encode() -> bytes:

@@ -22,7 +22,14 @@ NO_COLOUR = 65535
 
 @router.get("")
 def get_map(studio: CurrentStudio) -> Response:
-    """Return ids and positions of all moments as binary data; 202 while the map is computed."""
+    """Return the ids and positions of all moments as binary data.
+
+    The status is 202 while the map is computed.
+
+    Returns:
+        A JSON head with ``count`` and ``generation``, then the ids as uint32, then the positions as
+        pairs of uint16: x and y from 0 to 65535, y upwards.
+    """
     moment_map = studio.current_map()
     if moment_map is None:
         if error := studio.take_map_error():
@@ -36,7 +43,17 @@ def get_map(studio: CurrentStudio) -> Response:
 def get_map_colours(
     studio: CurrentStudio, by: Literal["label", "cluster"] = "label", level: OptionalLevel = None
 ) -> Response:
-    """Return a colour code for every moment of the map, in its order, and a legend."""
+    """Return a colour code for every moment of the map, in its order.
+
+    Args:
+        studio: The studio.
+        by: What gives the colours.
+        level: Level of the clusters; None is the one that the index shows.
+
+    Returns:
+        A JSON head with ``generation`` and ``legend``, whose entry i belongs to code i, then the
+        codes as uint16. `NO_COLOUR` marks moments without a label or cluster.
+    """
     moment_map = studio.current_map()
     if moment_map is None:
         return Response(status_code=202)

@@ -16,7 +16,11 @@ router = APIRouter(prefix="/api")
 
 @router.post("/search")
 def post_search(request: SearchRequest, studio: CurrentStudio) -> dict[str, Any]:
-    """Return the nearest moments, best first."""
+    """Search by examples.
+
+    Returns:
+        ``moments``: the nearest ones, best first. ``seconds``: the time that the search took.
+    """
     started = time.perf_counter()
     moments = describe_moments(studio, search_moments(studio, request))
     return {"moments": moments, "seconds": time.perf_counter() - started}
@@ -24,7 +28,11 @@ def post_search(request: SearchRequest, studio: CurrentStudio) -> dict[str, Any]
 
 @router.post("/browse")
 def post_browse(request: BrowseRequest, studio: CurrentStudio) -> dict[str, Any]:
-    """Return one page of the moments in a scope, and their total number."""
+    """List the moments in a scope.
+
+    Returns:
+        ``moments``: one page of them, in a fixed order. ``total``: their number on all pages.
+    """
     ids = select_moments(studio, request.scope)
     page = ids[request.offset : request.offset + request.limit].tolist()
     return {"moments": describe_moments(studio, studio.index.moments(page)), "total": len(ids)}
@@ -32,13 +40,17 @@ def post_browse(request: BrowseRequest, studio: CurrentStudio) -> dict[str, Any]
 
 @router.get("/moments/{moment_id}")
 def get_moment(moment_id: RowId, studio: CurrentStudio) -> dict[str, Any]:
-    """Return one moment."""
+    """Return one moment, as a search describes it but without a score."""
     return describe_moments(studio, studio.index.moments([moment_id]))[0]
 
 
 @router.post("/uploads")
 async def post_upload(request: Request, studio: CurrentStudio) -> dict[str, Any]:
-    """Store the video in the body of the request, and describe it."""
+    """Store the body of the request as a query video, if it can be decoded.
+
+    Returns:
+        ``upload``: the key of the video in later requests. ``seconds``: its duration.
+    """
     studio.uploads.check_size(request.headers.get("content-length"))
     path = await studio.uploads.receive(request.stream())
     try:

@@ -17,7 +17,13 @@ MAX_CLUSTERS_SHOWN = 400
 
 @router.get("/summary")
 def get_summary(studio: CurrentStudio) -> dict[str, Any]:
-    """Return what the index holds, and what this studio offers."""
+    """Return what the index holds, and what this studio offers.
+
+    Returns:
+        ``levels``: numbers of clusters, the finest level first. ``level``: the level that the index
+        shows. ``labels``: all labels with their numbers of moments, the most frequent first.
+        ``runs``: whether there is a folder of runs.
+    """
     index = studio.index
     levels = clusters_per_level(index)
     return {
@@ -34,7 +40,16 @@ def get_summary(studio: CurrentStudio) -> dict[str, Any]:
 
 @router.get("/clusters")
 def get_clusters(studio: CurrentStudio, level: OptionalLevel = None) -> dict[str, Any]:
-    """Return the clusters of a level, the largest first, each with its medoid."""
+    """Return the largest clusters of a level, each with its medoid.
+
+    Args:
+        studio: The studio.
+        level: 0 is the finest; None is the level that the index shows.
+
+    Returns:
+        ``clusters``: at most `MAX_CLUSTERS_SHOWN`, the largest first. ``total``: how many there
+        are.
+    """
     levels = clusters_per_level(studio.index)
     if not levels:
         return {"levels": [], "level": None, "clusters": [], "total": 0}

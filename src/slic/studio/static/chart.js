@@ -15,7 +15,7 @@ export function lineChart({ title, note, series }) {
       tickText(short(value), LEFT - 6, y.at(value) + 4, "end"),
     ]),
     ...x.ticks.map((value) => tickText(short(value), x.at(value), HEIGHT - 5, "middle")),
-    ...series.map(({ points }, i) => svg("polyline", { class: `curve own${i}`, points: points.map(([s, v]) => `${x.at(s).toFixed(1)},${y.at(v).toFixed(1)}`).join(" ") })),
+    ...series.map(({ points }, i) => curve(points.map(([step, value]) => [x.at(step).toFixed(1), y.at(value).toFixed(1)]), i)),
     cursor,
   );
   const values = series.map(() => el("output"));
@@ -38,6 +38,12 @@ export function lineChart({ title, note, series }) {
 }
 
 const summary = ({ name, points }) => `${name} from ${short(points[0][1])} to ${short(points.at(-1)[1])}`;
+
+/** A line through the points, or a dot where there is only one and a line would be invisible. */
+function curve(points, i) {
+  if (points.length === 1) return svg("circle", { class: `dot own${i}`, cx: points[0][0], cy: points[0][1], r: 3 });
+  return svg("polyline", { class: `curve own${i}`, points: points.join(" ") });
+}
 
 function tickText(text, x, y, anchor) {
   const made = svg("text", { x, y, "text-anchor": anchor });

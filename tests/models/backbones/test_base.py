@@ -1,0 +1,29 @@
+"""A clip specification checks itself."""
+
+from typing import Any
+
+import pytest
+
+from slic.errors import RecipeError
+from slic.models.backbones import BACKBONES, Backbone, ClipSpec
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"frames": 1}, "frames is 1, but it must be at least 2"),
+        ({"stride": 0}, "stride is 0"),
+        ({"size": 15}, "size is 15, but it must be at least 16 pixels"),
+        ({"mean": (0.0, 0.0, float("nan"))}, "mean is"),
+        ({"std": (0.5, 0.0, 0.5)}, "std is"),
+    ],
+)
+def test_impossible_clips_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        ClipSpec(**values)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_backbone_of_the_table_keeps_the_protocol(name: str) -> None:
+    backbone = BACKBONES[name](ClipSpec(frames=4, size=16), depth=10, width=0.0625)
+    assert isinstance(backbone, Backbone)
