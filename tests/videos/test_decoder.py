@@ -1,5 +1,6 @@
 """Whatever the format, frames and times are those of the ``ffmpeg`` command."""
 
+import shutil
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -407,3 +408,35 @@ def test_the_drawn_cases(shared: Path, ffmpeg: Any) -> None:
             assert np.abs(frames.astype(int) - truth).mean(axis=(1, 2, 3)).max() < 2.5
             seconds = ffmpeg.seconds(path)
             assert np.abs(video.times - seconds).max() < 0.02
+
+
+def damage(path: Path, *, packets: range, timeline_path: Path) -> None:
+    """Overwrite the beginnings of these packets of an MP4 file."""
+    data = bytearray(path.read_bytes())
+    with av.open(str(timeline_path)) as container:
+        sizes = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+    for number in packets:
+        position, size = sizes[number]
+        assert position is not None
+        data[position : position + min(size, 40)] = bytes([255]) * min(size, 40)
+    path.write_bytes(data)
+
+
+def test_a_few_damaged_pictures_are_replaced_and_many_refuse_the_file(
+    pictures: np.ndarray, ffmpeg: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = f"{X264} -bf 0 -g 10".split()
+    path = ffmpeg.encode(tmp_path / "few.mp4", pictures, options)
+    whole = shutil.copy(path, tmp_path / "whole.mp4")
+    damage(path, packets=range(29, 30), timeline_path=Path(whole))
+    video = inspect_video(path, "few.mp4")
+    assert video.frames == FRAMES
+    frames = read_frames(video, range(20, 40))
+    assert [number_of(frame) for frame in frames] == [*range(20, 29), 28, *range(30, 40)]
+    assert "few.mp4: is damaged: 1 of the frames 0 to 59 do not decode (the first is 29)" in (
+        caplog.text
+    )
+    assert [number_of(f) for f in stream_frames(video, [28, 29], size=(WIDTH, HEIGHT))] == [28, 28]
+    damage(path, packets=range(25, 35), timeline_path=Path(whole))
+    with pytest.raises(VideoError, match=r"few\.mp4: frame \d+ does not decode \(\d+ of the 60"):
+        read_frames(inspect_video(path, "few.mp4"), range(60))

@@ -8,8 +8,10 @@ A frame in the middle is reached by seeking to a key frame. The packet that come
 with the ones of the timeline: where it is none of them, the file is read from its start.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import lru_cache
 from itertools import chain, islice, pairwise
 from pathlib import Path
 
@@ -26,8 +28,12 @@ from slic.videos.container import VideoPacket, open_container, select_stream
 from slic.videos.timeline import NO_TIME, Timeline, signature_of
 
 MIN_SEEK_PACKETS = 8  # fewer are decoded for less than a seek costs
+MAX_HELD_PICTURES = 32  # decoders give pictures at most 16 places early
+BLOCK_FRAMES = 512  # the frames around a damaged one
+MAX_ABSENT_SHARE = 0.1  # of a block
 MAX_SEARCHED_PACKETS = 64  # after a seek, until one is known
 ALWAYS_SKIPS = frozenset({"libdav1d"})  # it applies what it is told before its first picture to all
+_log = logging.getLogger("slic")
 Picture = UInt8[np.ndarray, "h w 3"]
 
 
@@ -40,6 +46,33 @@ def decode_frames(path: Path, timeline: Timeline, frames: Sequence[int]) -> Iter
     with Decoder(path, timeline) as decoder:
         for run in decoder.runs(frames):
             yield from decoder.read(run)
+
+
+def _block(number: int, total: int) -> tuple[int, int]:
+    """Return the first frame of a block, and the one after its last."""
+    return number * BLOCK_FRAMES, min((number + 1) * BLOCK_FRAMES, total)
+
+
+@lru_cache(maxsize=64)
+def absent_frames(path: Path, timeline: Timeline, block: int) -> frozenset[int]:
+    """Return the frames of a block that do not decode, and log how many they are."""
+    first, last = _block(block, len(timeline.packets))
+    frames = list(range(first, last))
+    with Decoder(path, timeline) as decoder:
+        given = {frame for frame, _ in decoder.decoded(frames)}
+    absent = frozenset(frames) - given
+    if absent:
+        _log.warning(
+            "%s: is damaged: %d of the frames %d to %d do not decode (the first is %d)",
+            path, len(absent), first, last - 1, min(absent),
+        )  # fmt: skip
+    return absent
+
+
+@lru_cache(maxsize=1024)
+def _warn_of_damage(path: Path) -> None:
+    """Log once that some pictures of a file are damaged; FFmpeg fills in what is missing."""
+    _log.warning("%s: is damaged: some pictures are decoded in part", path)
 
 
 class Decoder:
@@ -77,31 +110,45 @@ class Decoder:
             run.append(frame)
         yield run
 
-    def read(self, frames: list[int]) -> Iterator[Picture]:
-        """Give the frames of one run."""
-        key = min(self.timeline.key_before(packet) for packet in self._packets_of(frames))
-        expected, ready = iter(frames), dict[int, VideoFrame]()
-        wanted = next(expected)
-        done = False
-        for frame, picture in self._decoded(frames, key):
-            ready[frame] = picture
-            while not done and wanted in ready:
-                yield self._converted(ready.pop(wanted))
-                following = next(expected, None)
-                done, wanted = following is None, wanted if following is None else following
-        if done:
-            return
-        rest = frames[frames.index(wanted) :]
-        if self.timeline.keys[key] == 0:
-            raise VideoError(f"{self.path}: frame {wanted} does not decode")
-        yield from self._read_from_start(rest)
+    def read(self, frames: list[int], *, from_start: bool = False) -> Iterator[Picture]:
+        """Give the frames of one run.
 
-    def _read_from_start(self, frames: list[int]) -> Iterator[Picture]:
-        pictures = dict(self._decoded(frames, -1))
-        for frame in frames:
-            if frame not in pictures:
-                raise VideoError(f"{self.path}: frame {frame} does not decode")
-            yield self._converted(pictures[frame])
+        A picture that does not decode is replaced by the one before it, if few are damaged.
+
+        Raises:
+            VideoError: More than `MAX_ABSENT_SHARE` of the frames around it do not decode.
+        """
+        key = min(self.timeline.key_before(packet) for packet in self._packets_of(frames))
+        decoded = self._decoded(frames, -1 if from_start else key)
+        ready: dict[int, VideoFrame] = {}
+        for place, frame in enumerate(frames):
+            while frame not in ready and len(ready) <= MAX_HELD_PICTURES:
+                if (following := next(decoded, None)) is None:
+                    break
+                ready[following[0]] = following[1]
+            if frame in ready:
+                if ready[frame].is_corrupt:
+                    _warn_of_damage(self.path)
+                yield self._converted(ready.pop(frame))
+                continue
+            absent = absent_frames(self.path, self.timeline, frame // BLOCK_FRAMES)
+            if frame not in absent and not from_start:  # decoding cannot begin at that key frame
+                yield from self.read(frames[place:], from_start=True)
+                return
+            yield from self._stand_in(frame, absent)
+
+    def _stand_in(self, frame: int, absent: frozenset[int]) -> Iterator[Picture]:
+        """Give the nearest picture before one that does not decode, or else after it."""
+        total = len(self.timeline.packets)
+        first, last = _block(frame // BLOCK_FRAMES, total)
+        others = [*range(frame - 1, first - 1, -1), *range(frame + 1, last)]
+        other = next((other for other in others if other not in absent), None)
+        if other is None or len(absent) > MAX_ABSENT_SHARE * (last - first):
+            raise VideoError(
+                f"{self.path}: frame {frame} does not decode "
+                f"({len(absent)} of the {last - first} frames around it do not)"
+            )
+        return decode_frames(self.path, self.timeline, [other])
 
     def _packets_of(self, frames: Sequence[int]) -> list[int]:
         if frames[-1] >= len(self.timeline.packets):
@@ -129,6 +176,10 @@ class Decoder:
         return self._colours.reformat(
             frame, format="rgb24", interpolation=Interpolation.BICUBIC, threads=1
         ).to_ndarray()
+
+    def decoded(self, frames: list[int]) -> Iterator[tuple[int, VideoFrame]]:
+        """Give the pictures of a run that decode, with their frame numbers."""
+        return self._decoded(frames, self.timeline.key_before(min(self._packets_of(frames))))
 
     def _decoded(self, frames: list[int], key: int) -> Iterator[tuple[int, VideoFrame]]:
         """Give pictures with their frame numbers, from a key frame on; -1: from the start."""
