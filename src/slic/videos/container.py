@@ -80,6 +80,14 @@ def select_stream(container: InputContainer, stream: VideoStream) -> None:
     stream.thread_type, stream.codec_context.thread_count = "NONE", 1
 
 
+def read_packets(container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
+    """Give the packets of a stream that hold data, up to the end or to where reading fails."""
+    packets = container.demux(stream)
+    # PyAV raises IndexError at the end of a file where another stream began later.
+    with suppress(av.FFmpegError, IndexError):
+        yield from (packet for packet in packets if packet.size)
+
+
 def is_utf8(path: Path) -> bool:
     """Return whether FFmpeg can take the path."""
     try:

@@ -24,7 +24,7 @@ from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
 from slic.errors import VideoError
-from slic.videos.container import VideoPacket, open_container, select_stream
+from slic.videos.container import VideoPacket, open_container, read_packets, select_stream
 from slic.videos.timeline import NO_TIME, Timeline, signature_of
 
 MIN_SEEK_PACKETS = 8  # fewer are decoded for less than a seek costs
@@ -276,4 +276,4 @@ class Decoder:
         return [int(stamp) for stamp in stamps if stamp != NO_TIME]
 
     def _demuxed(self) -> Iterator[VideoPacket]:
-        return (packet for packet in self._container.demux(self._stream) if packet.size)
+        return read_packets(self._container, self._stream)

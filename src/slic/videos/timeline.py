@@ -35,6 +35,7 @@ from slic.videos.container import (
     MAX_PIXELS,
     VideoPacket,
     open_container,
+    read_packets,
     select_stream,
     video_streams,
 )
@@ -291,8 +292,7 @@ def _dropped_at_start(
         stream = container.streams[stream_index]
         assert isinstance(stream, VideoStream), "it was one when the packets were read"
         select_stream(container, stream)
-        packets = (packet for packet in container.demux(stream) if packet.size)
-        for number, packet in enumerate(packets):
+        for number, packet in enumerate(read_packets(container, stream)):
             packet.pts = number
             pictures = _pictures(stream, packet)
             tied -= {picture.pts for picture in pictures}
@@ -315,9 +315,7 @@ def _read_packets(
     rules, rows = packet_rules(stream), list[_Row]()
     instantaneous = container.format.name == "avi" and isinstance(rules, H26xRules)
     first: tuple[int, VideoFrame] | None = None
-    for packet in container.demux(stream):
-        if packet.size == 0:
-            continue
+    for packet in read_packets(container, stream):
         shown = rules.shows(packet) and not packet.is_discard
         begins = rules.begins(packet)
         if begins and instantaneous and isinstance(rules, H26xRules):
