@@ -12,6 +12,11 @@ class VideoError(SlicError):
     """A file is not a video, or its frames cannot be decoded."""
 
 
+def is_file_system_error(error: VideoError) -> bool:
+    """Return whether the file system refused a file, so that a retry may help."""
+    return isinstance(error.__cause__, OSError)
+
+
 class CatalogError(SlicError):
     """A set of videos cannot be used: it is missing, empty, or mostly unreadable."""
 

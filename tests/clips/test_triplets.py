@@ -15,6 +15,7 @@ from slic.clips.reader import ClipReader
 from slic.clips.rendering import crop_with_margin, render_flow, render_rgb
 from slic.clips.spans import SpanPair, official_placement
 from slic.clips.triplets import SampleIndex, TripletDataset
+from slic.errors import VideoError
 from slic.videos.catalog import Catalog
 from slic.videos.frames import read_frames
 
@@ -176,3 +177,36 @@ def test_a_placement_from_elsewhere_is_told_all_it_needs(
     ]
     expected = [np.random.default_rng([3, 0, video, 2]).random() for video in (1, 2)]
     assert [rng.random() for rng in rngs] == expected
+
+
+def test_a_video_that_does_not_decode_is_replaced_by_a_fixed_rule(
+    catalog: Catalog, reader: ClipReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = triplets(catalog, reader)
+    expected = {
+        (0, 4): sound[SampleIndex(0, 0, 0)],  # the partner is broken: the anchor's own video
+        (4, 0): sound[SampleIndex(0, 5, 5)],  # the anchor is broken: the next video
+        (1, 2): sound[SampleIndex(0, 1, 2)],
+    }
+    read = ClipReader.read
+
+    def broken(self: ClipReader, video: Any, spans: Any) -> Any:
+        if video.id == "4.mp4":
+            raise VideoError("4.mp4: the decoder crashed")
+        return read(self, video, spans)
+
+    monkeypatch.setattr(ClipReader, "read", broken)
+    batch = [SampleIndex(0, *pair) for pair in expected]  # two are reciprocal
+    for sample, pair in zip(triplets(catalog, reader).__getitems__(batch), expected, strict=True):
+        assert same(sample, expected[pair])
+
+
+def test_a_video_that_cannot_be_reached_is_an_error(
+    catalog: Catalog, reader: ClipReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: Any) -> Any:
+        raise VideoError("0.mp4: no such file or directory") from FileNotFoundError()
+
+    monkeypatch.setattr(ClipReader, "read", gone)
+    with pytest.raises(VideoError, match="no such file"):
+        triplets(catalog, reader)[SampleIndex(0, 0, 1)]

@@ -1,6 +1,8 @@
 """Read clips from videos, and render them as RGB or optical flow under given augmentations."""
 
+import logging
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import asdict
 from typing import Any, Final, Literal, NamedTuple
 
@@ -11,11 +13,13 @@ from slic.clips.augmentation import AugmentationParameters, centre_crop
 from slic.clips.flow import FlowOptions, flow_image, optical_flow, subtract_camera_motion
 from slic.clips.flow_store import FlowStore
 from slic.clips.rendering import crop_with_margin, render_flow, render_rgb
+from slic.errors import VideoError, is_file_system_error
 from slic.videos.frames import read_frames
 from slic.videos.video import Video
 
 Modality = Literal["rgb", "flow"]
 
+_log = logging.getLogger("slic")
 FLOW_MARGIN_PIXELS: Final = 8  # context of a crop that its flow is computed with: one DIS patch
 
 
@@ -44,6 +48,8 @@ class ClipReader:
         size: Side of the square that the encoder sees, in pixels.
         flow: How optical flow is estimated and drawn.
         store: Precomputed flow. Flow that it lacks is computed while loading.
+        unreadable: What to do with a video that does not decode: raise an error, or give a grey
+            clip and log a warning.
 
     Attributes:
         read_size: (width, height) that frames are resized to before augmentation.
@@ -61,13 +67,21 @@ class ClipReader:
         size: int,
         flow: FlowOptions = FlowOptions(),  # noqa: B008 (immutable)
         store: FlowStore | None = None,
+        unreadable: Literal["raise", "grey"] = "raise",
     ) -> None:
         self.frames = frames
         self.stride = stride
         self.size = size
         self.flow = flow
         self.store = store
+        self.unreadable = unreadable
         self.read_size = read_size(size)
+
+    def with_grey_stand_ins(self) -> "ClipReader":
+        """Return a reader that gives grey clips of videos that do not decode, with a warning."""
+        reader = copy(self)
+        reader.unreadable = "grey"
+        return reader
 
     def settings(self) -> dict[str, object]:
         """Return everything that determines how a clip is rendered, as plain values."""
@@ -82,7 +96,15 @@ class ClipReader:
         Raises:
             VideoError: A frame cannot be decoded.
         """
-        frames = read_frames(video, np.concatenate(spans), size=self.read_size)
+        indices = np.concatenate(spans)
+        try:
+            frames = read_frames(video, indices, size=self.read_size)
+        except VideoError as error:
+            if self.unreadable == "raise" or is_file_system_error(error):
+                raise
+            _log.warning("%s; a grey clip stands in", error)
+            width, height = self.read_size
+            frames = np.full((len(indices), height, width, 3), 128, np.uint8)
         return np.split(frames, len(spans))
 
     def render(self, requests: Sequence[ClipRequest]) -> list[UInt8[np.ndarray, "t s s 3"]]:

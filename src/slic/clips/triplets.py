@@ -4,6 +4,7 @@ A sample depends only on the seed, the epoch and the videos. So batches do not c
 number of workers, nor when a run is stopped and resumed.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from itertools import chain, islice
@@ -18,8 +19,12 @@ from torch.utils.data import Dataset
 from slic.clips.augmentation import Augmentation, draw_parameters
 from slic.clips.reader import ClipReader, ClipRequest
 from slic.clips.spans import PairPlacement, random_placement
+from slic.errors import VideoError, is_file_system_error
 from slic.videos.catalog import Catalog
 from slic.videos.video import Video
+
+MAX_REDRAWS = 10  # videos tried in place of one that does not decode
+_log = logging.getLogger("slic")
 
 
 class RandomStream(IntEnum):
@@ -108,17 +113,44 @@ class TripletDataset(Dataset[TripletSample]):
         """Return the samples of a batch. Adjacent reciprocal positives are decoded once."""
         samples = []
         for group in _group_reciprocal(indices):
-            requests, overlaps = zip(*map(self._draw_sample, group), strict=True)
-            clips = iter(self.reader.render([*chain(*requests)]))
-            for index, views, overlap in zip(group, requests, overlaps, strict=True):
-                samples.append(
-                    TripletSample(
-                        torch.from_numpy(np.stack([*islice(clips, len(views))])),
-                        torch.tensor(index.video),
-                        torch.tensor(int(overlap)),
-                    )
-                )
+            try:
+                samples += self._render_samples(group)
+            except VideoError as error:
+                if is_file_system_error(error):
+                    raise
+                samples += [self._redraw(index) for index in group]
         return samples
+
+    def _redraw(self, index: SampleIndex) -> TripletSample:
+        """Return the first sample that can be decoded, by a rule that holds after a resume too.
+
+        The rule: the sample itself, the anchor's video with itself as positive, then the next
+        videos of the catalog with themselves as positives.
+
+        Raises:
+            VideoError: None of the next `MAX_REDRAWS` videos can be decoded.
+        """
+        total = len(self.catalog)
+        others = [(index.video + step) % total for step in range(min(MAX_REDRAWS, total))]
+        candidates = [index, *(SampleIndex(index.epoch, other, other) for other in others)]
+        for candidate in candidates[:-1]:
+            try:
+                return self._render_samples([candidate])[0]
+            except VideoError as error:
+                _log.warning("%s; another sample is drawn", error)
+        return self._render_samples([candidates[-1]])[0]
+
+    def _render_samples(self, group: Sequence[SampleIndex]) -> list[TripletSample]:
+        requests, overlaps = zip(*map(self._draw_sample, group), strict=True)
+        clips = iter(self.reader.render([*chain(*requests)]))
+        return [
+            TripletSample(
+                torch.from_numpy(np.stack([*islice(clips, len(views))])),
+                torch.tensor(index.video),
+                torch.tensor(int(overlap)),
+            )
+            for index, views, overlap in zip(group, requests, overlaps, strict=True)
+        ]
 
     def _draw_sample(self, index: SampleIndex) -> tuple[list[ClipRequest], bool]:
         """Draw the views of a sample. Also return whether anchor and positive overlap."""

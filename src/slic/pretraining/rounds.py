@@ -75,7 +75,7 @@ class ClusteringRounds:
         if name == "motion":
             return motion_descriptors(
                 share,
-                self.reader,
+                self.reader.with_grey_stand_ins(),
                 clips=self.options.clips,
                 workers=self.workers,
                 device=self.processes.device,
@@ -86,7 +86,7 @@ class ClusteringRounds:
             clips=self.options.clips,
             layer=self.options.layer,
             modality=name,
-            reader=self.reader,
+            reader=self.reader.with_grey_stand_ins(),
             workers=self.workers,
             precision=self.precision,
             progress=self.progress and self.processes.is_main,

@@ -46,6 +46,7 @@ _POLL_SECONDS = 0.5
 _PROGRAM = "from slic.videos.isolation import serve; serve({}, {})"
 
 _log = logging.getLogger("slic")
+_failures: dict[tuple[Path, int], str] = {}  # by file and time of its last change
 _idle: dict[int, list["DecodingWorker"]] = {}  # by process: a fork does not share workers
 
 
@@ -92,7 +93,7 @@ class DecodingWorker:
             kind, value, warnings = self._connection.recv()
         except (EOFError, OSError):
             code = self._process.wait()
-            raise VideoError(f"{path}: {_reason_of_end(code)}") from None
+            raise _failure(path, _reason_of_end(code)) from None
         self.usable = True
         for warning in warnings:
             _log.warning("%s", warning)
@@ -118,9 +119,8 @@ class DecodingWorker:
             used = _cpu_seconds(self._process.pid) - cpu
             waited = time.monotonic() - started
             if used > MAX_REPLY_SECONDS or waited > MAX_WAIT_SECONDS:
-                raise VideoError(
-                    f"{path}: decoding takes too long (stopped after {used:.0f} s of CPU time)"
-                )
+                reason = f"decoding takes too long (stopped after {used:.0f} s of CPU time)"
+                raise _failure(path, reason)
 
 
 def read_isolated(
@@ -140,6 +140,7 @@ def read_isolated(
     """
     if not len(places):
         return
+    _refuse_failed(video.path)
     worker = _take()
     try:
         count = worker.ask(video.path, "read", video, [int(place) for place in places], size)
@@ -161,12 +162,32 @@ def inspect_isolated(path: Path, id: str) -> Video:  # noqa: A002 (the word of t
             path.open("rb").close()
     except OSError as error:
         raise VideoError(f"{path}: {reason_of(error)}") from error
+    _refuse_failed(path)
     worker = _take()
     try:
         video: Video = worker.ask(path, "inspect", path, id)
         return video
     finally:
         _give_back(worker)
+
+
+def _failure(path: Path, reason: str) -> VideoError:
+    """Return the error of a file that broke a worker, and remember it."""
+    _failures[path, _changed(path)] = reason
+    return VideoError(f"{path}: {reason}")
+
+
+def _refuse_failed(path: Path) -> None:
+    """Raise at once for a file that broke a worker before, and was not changed since."""
+    if _failures and (reason := _failures.get((path, _changed(path)))):
+        raise VideoError(f"{path}: {reason}")
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def worker_cpu_seconds() -> float:
