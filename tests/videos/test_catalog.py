@@ -23,7 +23,6 @@ from slic.errors import CatalogError
 from slic.videos import catalog as catalogs
 from slic.videos import scan_cache, scanning
 from slic.videos.catalog import CACHE_NAME, Catalog, Refused, Video
-from slic.videos.frame_folder import numbered_frames
 from slic.videos.frames import read_frames
 from slic.videos.inspection import inspect_video
 
@@ -92,25 +91,23 @@ def test_pictures_beside_videos_are_no_video(
     assert ids(scan(tmp_path)) == ["set/0001.mp4"]
 
 
-def test_numbered_frames_takes_the_largest_group_in_the_order_of_numbers() -> None:
-    assert numbered_frames(["f10.jpg", "f9.jpg", "f9.txt", "x1.jpg", "cover.jpg"]) == [
-        "f9.jpg",
-        "f10.jpg",
-    ]
-    both = [f"{stem}_{i:03d}.jpg" for i in range(3) for stem in ("img", "flow_x", "flow_y")]
-    assert numbered_frames([*both, "img_003.jpg"]) == [f"img_{i:03d}.jpg" for i in range(4)]
-    assert numbered_frames(["one1.jpg", "two2.jpg", ".f1.jpg", ".f2.jpg"]) == []
-
-
-def test_loops_of_links_end_and_linked_folders_are_entered_once(tmp_path: Path, clip: Path) -> None:
+def test_loops_of_links_end_and_linked_folders_are_entered_once(
+    tmp_path: Path, clip: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     put(clip, tmp_path / "set/real/a.mp4", tmp_path / "elsewhere/b.mp4")
     (tmp_path / "set/real/loop").symlink_to(tmp_path / "set")
     (tmp_path / "set/again").symlink_to(tmp_path / "set/real")
     (tmp_path / "set/linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "set/gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    (tmp_path / "set/all").symlink_to("/proc")
+    caplog.set_level("INFO")
     catalog = scan(tmp_path / "set")
     assert ids(catalog) == ["linked/b.mp4", "real/a.mp4"]
-    assert catalog.refused == (Refused("gone.mp4", "no such file or directory"),)
+    assert catalog.refused == (
+        Refused("all", "a link into /proc/"),
+        Refused("gone.mp4", "no such file or directory"),
+    )
+    assert "3 links lead outside of it" in caplog.text
 
 
 def test_each_bad_file_is_refused_with_its_reason_and_the_rest_is_kept(
@@ -163,7 +160,7 @@ def test_an_odd_entry_is_refused_by_name_and_the_rest_is_kept(
     catalog = scan(tmp_path)
     assert ids(catalog) == ["good.mp4"]
     assert {refused.id: refused.reason for refused in catalog.refused} == {
-        "device.mp4": "neither a file nor a folder",
+        "device.mp4": "a link into /dev/",
         "frames": "its frame 000000.jpg is no file",
         "loop": "too many levels of symbolic links",
         "loop.mp4": "too many levels of symbolic links",

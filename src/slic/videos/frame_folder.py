@@ -1,9 +1,11 @@
 """Folders of numbered frames (``image_00001.jpg``), which is how many research sets lie on disk."""
 
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,30 +16,66 @@ from slic.errors import VideoError
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 FRAMES_PER_SECOND = 25.0  # a folder does not say; the rate of most research sets
 
-_NUMBERED = re.compile(r"(?P<stem>.*?)(?P<number>\d+)", re.DOTALL)
+_NUMBER = re.compile(r"\d+")
+_log = logging.getLogger("slic")
 
 
-def numbered_frames(names: Iterable[str]) -> list[str]:
-    """Return the names that make one video, in the order of their numbers; else nothing.
+class Numbering(NamedTuple):
+    """How the pictures of a folder are numbered.
 
-    Names belong together when they differ only in their last number. Of several such groups
-    (``img_*`` beside ``flow_x_*``) the largest is taken, and of equal ones the first by name.
+    Attributes:
+        names: The pictures of the video, in the order of their numbers.
+        missing: How many numbers are missing between the first and the last.
+        unused: How many pictures of the folder are not part of the video.
     """
-    groups: defaultdict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
-    for name in names:
-        stem, dot, suffix = name.rpartition(".")
-        match = _NUMBERED.fullmatch(stem)
-        if match and not name.startswith(".") and dot + suffix.lower() in IMAGE_SUFFIXES:
-            groups[match["stem"], suffix.lower()].append((int(match["number"]), name))
-    if not groups:
-        return []
-    largest = max(sorted(groups), key=lambda group: len(groups[group]))
-    return [name for _, name in sorted(groups[largest])] if len(groups[largest]) > 1 else []
+
+    names: list[str]
+    missing: int
+    unused: int
+
+
+def numbered_frames(names: Iterable[str]) -> Numbering:
+    """Find the pictures that make one video.
+
+    Names belong together if they differ in one number only: ``img_001.jpg``, ``001_rgb.jpg``,
+    ``frame_001_of_030.jpg``. Of several such groups (``img_*`` beside ``flow_x_*``) the largest is
+    taken, of equal ones that of the last number, and then the first by name.
+    """
+    pictures = [name for name in names if _is_picture(name)]
+    groups: defaultdict[tuple[int, str, str], list[tuple[int, str]]] = defaultdict(list)
+    for name in pictures:
+        stem, _, suffix = name.rpartition(".")
+        for place, match in enumerate(reversed([*_NUMBER.finditer(stem)])):
+            around = stem[: match.start()], f"{stem[match.end() :]}.{suffix.lower()}"
+            groups[place, *around].append((int(match[0]), name))
+    largest = max(sorted(groups), key=lambda group: len(groups[group]), default=None)
+    if largest is None or len(groups[largest]) < 2:
+        return Numbering([], 0, len(pictures))
+    frames = sorted(groups[largest])
+    numbers = {number for number, _ in frames}
+    missing = max(numbers) - min(numbers) + 1 - len(numbers)
+    return Numbering([name for _, name in frames], missing, len(pictures) - len(frames))
+
+
+def report_numbering(folder: Path) -> None:
+    """Log a warning if pictures of a folder are not used, or numbers are missing."""
+    found = numbered_frames(entry.name for entry in folder.iterdir())
+    if found.unused:
+        _log.warning(
+            "%s: %d of %d pictures are not used; each clip needs a folder of its own",
+            folder, found.unused, found.unused + len(found.names),
+        )  # fmt: skip
+    if found.missing:
+        _log.warning("%s: %d frame numbers are missing", folder, found.missing)
+
+
+def _is_picture(name: str) -> bool:
+    return not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def frame_paths(folder: Path) -> list[Path]:
     """Return the frames of a folder in order."""
-    return [folder / name for name in numbered_frames(entry.name for entry in folder.iterdir())]
+    return [folder / name for name in numbered_frames(e.name for e in folder.iterdir()).names]
 
 
 def read_image(path: Path) -> UInt8[np.ndarray, "h w 3"] | None:

@@ -82,6 +82,7 @@ def _inspect_folder(path: Path, id: str) -> Video:  # noqa: A002
     if len(paths) < 2:
         raise VideoError(f"{path}: no two numbered frames in this folder")
     width, height = frame_folder.check_frames(paths)
+    frame_folder.report_numbering(path)
     return Video(
         id=id,
         path=path,

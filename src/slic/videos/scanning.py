@@ -1,5 +1,6 @@
 """Looking for videos in a folder, and finding out about many of them at once."""
 
+import logging
 import os
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -21,6 +22,10 @@ VIDEO_SUFFIXES = frozenset(
     {".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".gif", ".wmv", ".flv"}
     | {".3gp", ".ogv", ".vob", ".ts", ".mts", ".m2ts"}
 )
+
+
+SYSTEM_FOLDERS = ("/proc/", "/sys/", "/dev/")  # links there are not followed
+_log = logging.getLogger("slic")
 
 
 @dataclass(frozen=True)
@@ -51,12 +56,14 @@ def find_videos(root: Path) -> tuple[list[Found], list[Refused]]:
     """Return the videos under a folder, and what is under it and cannot be looked into.
 
     Hidden names (and with them the ``._x`` files of macOS) are passed over. Linked folders are
-    entered after all real ones, and no folder twice, so loops of links end.
+    entered after all real ones, and no folder twice, so loops of links end. Links into
+    `SYSTEM_FOLDERS` are refused.
     """
     found: list[Found] = []
     refused: list[Refused] = []
     visited: set[tuple[int, int]] = set()
-    folders, links = [root], list[Path]()
+    folders, links, outside = [root], list[Path](), 0
+    home = f"{os.path.realpath(root)}/"
     while folders or links:
         folder = folders.pop() if folders else links.pop(0)
         try:
@@ -73,14 +80,28 @@ def find_videos(root: Path) -> tuple[list[Found], list[Refused]]:
         for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
             path = folder / entry.name
             try:
-                if not entry.is_dir():
+                target = f"{os.path.realpath(path)}/" if entry.is_symlink() else home
+                if system := _system_folder(target, home):
+                    refused.append(Refused(_id(path, root), f"a link into {system}"))
+                elif not entry.is_dir():
                     names.add(entry.name)
                 else:
                     (links if entry.is_symlink() else folders).append(path)
+                outside += not target.startswith(home)
             except OSError as error:  # a link to itself, or into a folder that is closed
                 refused.append(Refused(_id(path, root), reason_of(error)))
         found.extend(_videos_in(folder, names, root))
+    if outside:
+        _log.info("%s: %d links lead outside of it", root, outside)
     return found, refused
+
+
+def _system_folder(target: str, home: str) -> str | None:
+    """Return the folder of the system that a link leads into; shared memory is not one."""
+    if target.startswith("/dev/shm/"):
+        return None
+    folders = (name for name in SYSTEM_FOLDERS if not home.startswith(name))
+    return next((name for name in folders if target.startswith(name)), None)
 
 
 def _videos_in(folder: Path, names: Collection[str], root: Path) -> Iterator[Found]:
@@ -88,7 +109,7 @@ def _videos_in(folder: Path, names: Collection[str], root: Path) -> Iterator[Fou
     paths = (folder / name for name in names)
     files = [path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES and _may_be(path)]
     yield from (look_at(path, _id(path, root)) for path in files)
-    if not files and numbered_frames(names):
+    if not files and numbered_frames(names).names:
         yield look_at(folder, _id(folder, root))
 
 
