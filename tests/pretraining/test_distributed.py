@@ -25,7 +25,7 @@ from slic.runs import read_log
 from slic.videos.catalog import Catalog
 
 BATCH, VIEWS = 8, 3
-LOSSES = {"triplet": TripletLoss(), "info_nce": InfoNCELoss()}
+LOSSES: dict[str, Any] = {"triplet": TripletLoss(), "info_nce": InfoNCELoss()}
 STEP = """
 import torch
 from accelerate import Accelerator
