@@ -1,7 +1,7 @@
 """Read clips from videos, and render them as RGB or optical flow under given augmentations."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -35,6 +35,7 @@ class ClipRequest(NamedTuple):
     modality: Modality = "rgb"
 
 
+@dataclass(eq=False, kw_only=True)
 class ClipReader:
     """Read and render clips of one length, stride and size.
 
@@ -53,21 +54,14 @@ class ClipReader:
         >>> (clip,) = reader.render([ClipRequest(video, np.arange(16), centre_crop(171, 128))])
     """
 
-    def __init__(
-        self,
-        *,
-        frames: int,
-        stride: int,
-        size: int,
-        flow: FlowOptions = FlowOptions(),  # noqa: B008 (immutable)
-        store: FlowStore | None = None,
-    ) -> None:
-        self.frames = frames
-        self.stride = stride
-        self.size = size
-        self.flow = flow
-        self.store = store
-        self.read_size = read_size(size)
+    frames: int
+    stride: int
+    size: int
+    flow: FlowOptions = FlowOptions()  # noqa: RUF009 (immutable)
+    store: FlowStore | None = None
+
+    def __post_init__(self) -> None:
+        self.read_size = read_size(self.size)
 
     def settings(self) -> dict[str, object]:
         """Return everything that determines how a clip is rendered, as plain values."""
