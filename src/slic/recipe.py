@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -288,9 +289,15 @@ def settings_of(section: str, name: str | None = None) -> list[str] | None:
         name: The part, for the sections of `PARTS`; None means the default one.
     """
     if name or section in PARTS:
-        part = _look_up_part(section, name or getattr(Recipe(), section).name)
+        part = _look_up_part(section, name or getattr(_default_recipe(), section).name)
         return argument_names(part, skip=_NOT_SETTINGS.get(section, ()))
-    return argument_names(type(getattr(Recipe(), section)))
+    return argument_names(type(getattr(_default_recipe(), section)))
+
+
+@cache
+def _default_recipe() -> Recipe:
+    """Return the recipe of defaults, which is built once because that checks every part."""
+    return Recipe()
 
 
 def _shipped() -> list[Any]:
@@ -409,7 +416,7 @@ def _build_section(section: str, values: Any) -> Any:
         return tuple(_part_of("callbacks", entry) for entry in values)
     if section in PARTS:
         return _part_of(section, values)
-    options = type(getattr(Recipe(), section))
+    options = type(getattr(_default_recipe(), section))
     known = argument_names(options) or []
     for name in values:
         if name not in known:
@@ -420,7 +427,7 @@ def _build_section(section: str, values: Any) -> Any:
 
 
 def _part_of(section: str, values: Mapping[str, Any]) -> Part:
-    default = None if section == "callbacks" else getattr(Recipe(), section).name
+    default = None if section == "callbacks" else getattr(_default_recipe(), section).name
     name = values.get("name", default)
     if not isinstance(name, str):
         raise RecipeError(f"{section}.name is {name!r}, but it must be the name of a part.")
@@ -437,7 +444,7 @@ def _part_of(section: str, values: Mapping[str, Any]) -> Part:
 def _all_keys() -> list[str]:
     """Return every key of the default recipe, with its section."""
     keys = ["compat", "callbacks"]
-    for section, values in Recipe().to_dict().items():
+    for section, values in _default_recipe().to_dict().items():
         if isinstance(values, dict):
             keys += [f"{section}.{key}" for key in values]
     return keys

@@ -57,6 +57,7 @@ def test_the_data_set_outside_the_package_of_the_documents(
     page = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n# my_sets.py\n(.*?)```", page, flags=re.DOTALL)
     (tmp_path / "my_sets.py").write_text(code)
+    monkeypatch.delitem(sys.modules, "my_sets", raising=False)  # another test may have its own
     monkeypatch.syspath_prepend(tmp_path)
     labels = labels_from("my_sets.MySet:test", root=tmp_path)(["walk_01.mp4", "run_01.mp4"])
     assert labels.labels_of(labels.ids("test")) == ["walk", "run"]

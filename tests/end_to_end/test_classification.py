@@ -110,7 +110,6 @@ def test_a_finished_run_has_its_protocol_settings_and_log(undisturbed: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_killed_again_and_again_it_ends_with_the_same_weights(
     slic: Slic, words: Words, undisturbed: Path, tmp_path: Path, wait_until: Callable[..., None]
 ) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from slic.errors import CheckpointError, FormatError, RecipeError, WriteError
-from slic.models.backbones import ClipSpec
+from slic.models.backbones import R3D, ClipSpec
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder, to_input
 
 SMALL = EncoderConfig(
@@ -46,7 +47,8 @@ def test_the_embedding_is_the_head_of_the_features() -> None:
 
 def test_an_encoder_comes_back_as_it_was(tmp_path: Path) -> None:
     encoder = small_encoder()
-    conv = encoder.backbone.conv1
+    conv = encoder.get_submodule("backbone.conv1")
+    assert isinstance(conv, nn.Conv3d)
     conv.weight.data = conv.weight.data.to(memory_format=torch.channels_last_3d)
     encoder.save_pretrained(tmp_path / "encoder")
     back = VideoEncoder.from_pretrained(tmp_path / "encoder")
@@ -71,6 +73,7 @@ def test_the_fingerprint_changes_with_any_weight_and_any_setting() -> None:
     ):
         torch.manual_seed(0)
         seen.add(VideoEncoder(changed).fingerprint())
+    assert isinstance(encoder.backbone, R3D)
     encoder.backbone.mean_frame_weight = 0.25  # as while it fades in
     seen.add(encoder.fingerprint())
     encoder.backbone.version = 2
@@ -191,6 +194,7 @@ def test_clips_are_normalised_for_the_backbone() -> None:
 
 def test_the_weight_of_the_mean_frame_is_saved(tmp_path: Path) -> None:
     encoder = small_encoder()
+    assert isinstance(encoder.backbone, R3D)
     encoder.backbone.mean_frame_weight = 0.25
     encoder.save_pretrained(tmp_path)
     back = VideoEncoder.from_pretrained(tmp_path)

@@ -25,7 +25,7 @@ from slic.runs import read_log
 from slic.videos.catalog import Catalog
 
 BATCH, VIEWS = 8, 3
-LOSSES = {"triplet": TripletLoss(), "info_nce": InfoNCELoss()}
+LOSSES: dict[str, Any] = {"triplet": TripletLoss(), "info_nce": InfoNCELoss()}
 STEP = """
 import torch
 from accelerate import Accelerator
@@ -267,6 +267,7 @@ def test_three_processes_sum_in_one_order_from_the_first_step_on(
     in_processes(SUMS.format(recipe=str(tiny)), world=3)
 
 
+@pytest.mark.slow
 def test_torchrun_finishes_one_run(videos: Path, tiny: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     launch = ["torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "slic"]

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from slic.clips.triplets import TripletDataset
+from slic.embeddings import embed
 from slic.errors import (
     CatalogError,
     CheckpointError,
@@ -44,12 +45,13 @@ def figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 def changed(recipe: Recipe, section: str, **values: Any) -> Recipe:
     """Return the recipe with other arguments in a section; ``name`` is that of a part."""
-    before = getattr(recipe, section)
+    before: Any = getattr(recipe, section)
     if not isinstance(before, Part):
         return replace(recipe, **{section: replace(before, **values)})
     name = values.pop("name", before.name)
     arguments = values if name != before.name else before.arguments | values
-    return replace(recipe, **{section: Part(name, arguments)})
+    part: Any = Part(name, arguments)
+    return replace(recipe, **{section: part})
 
 
 def warnings_of(out: Path) -> list[str]:
@@ -332,7 +334,7 @@ def test_a_video_that_is_not_there_at_first_changes_no_round(
     """A round is made again when nothing of its epoch was done, and is then the same one."""
     recipe = changed(recipe, "rounds", first_inputs=("flow",))
     modalities: list[str] = []
-    plain = rounds.embed
+    plain = embed
 
     def noted(*arguments: Any, **named: Any) -> Any:
         modalities.append(named["modality"])

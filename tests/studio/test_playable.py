@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 from slic.search import IndexedVideo
@@ -17,6 +19,18 @@ def test_h264_and_vp8_play_and_xvid_does_not(
     video_of: Callable[[str], IndexedVideo], start: str, media_type: str | None
 ) -> None:
     assert playable_media_type(video_of(start).file) == media_type
+
+
+@pytest.mark.parametrize(("pixels", "media_type"), [("yuv420p", "video/mp4"), ("yuv444p", None)])
+def test_h264_with_unusual_pixels_does_not_play(
+    tmp_path: Path, pixels: str, media_type: str | None
+) -> None:
+    with av.open(str(tmp_path / "video.mp4"), "w") as file:
+        stream = file.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, pixels
+        picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+        file.mux([*stream.encode(picture), *stream.encode(None)])
+    assert playable_media_type(tmp_path / "video.mp4") == media_type
 
 
 def test_a_file_that_is_not_a_video_does_not_play(tmp_path: Path) -> None:

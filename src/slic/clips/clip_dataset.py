@@ -1,5 +1,7 @@
 """The clips of every video that are embedded: evenly spaced, not augmented."""
 
+from dataclasses import KW_ONLY, dataclass
+
 import numpy as np
 import torch
 from jaxtyping import UInt8
@@ -13,6 +15,7 @@ from slic.clips.spans import evenly_spaced_spans
 from slic.videos.catalog import Catalog
 
 
+@dataclass(eq=False)
 class ClipDataset(Dataset[UInt8[Tensor, "clips t s s 3"]]):
     """Evenly spaced centre-crop clips of every video, in the order of the catalog.
 
@@ -27,13 +30,11 @@ class ClipDataset(Dataset[UInt8[Tensor, "clips t s s 3"]]):
         >>> dataset[0].shape  # torch.Size([10, 16, 128, 128, 3])
     """
 
-    def __init__(
-        self, catalog: Catalog, reader: ClipReader, *, clips: int, modality: Modality = "rgb"
-    ) -> None:
-        self.catalog = catalog
-        self.reader = reader
-        self.clips = clips
-        self.modality = modality
+    catalog: Catalog
+    reader: ClipReader
+    _: KW_ONLY
+    clips: int
+    modality: Modality = "rgb"
 
     def __len__(self) -> int:
         return len(self.catalog)

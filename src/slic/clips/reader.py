@@ -2,8 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from copy import copy
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -39,6 +38,7 @@ class ClipRequest(NamedTuple):
     modality: Modality = "rgb"
 
 
+@dataclass(eq=False, kw_only=True)
 class ClipReader:
     """Read and render clips of one length, stride and size.
 
@@ -59,29 +59,19 @@ class ClipReader:
         >>> (clip,) = reader.render([ClipRequest(video, np.arange(16), centre_crop(171, 128))])
     """
 
-    def __init__(
-        self,
-        *,
-        frames: int,
-        stride: int,
-        size: int,
-        flow: FlowOptions = FlowOptions(),  # noqa: B008 (immutable)
-        store: FlowStore | None = None,
-        unreadable: Literal["raise", "grey"] = "raise",
-    ) -> None:
-        self.frames = frames
-        self.stride = stride
-        self.size = size
-        self.flow = flow
-        self.store = store
-        self.unreadable = unreadable
-        self.read_size = read_size(size)
+    frames: int
+    stride: int
+    size: int
+    flow: FlowOptions = FlowOptions()  # noqa: RUF009 (immutable)
+    store: FlowStore | None = None
+    unreadable: Literal["raise", "grey"] = "raise"
+
+    def __post_init__(self) -> None:
+        self.read_size = read_size(self.size)
 
     def with_grey_stand_ins(self) -> "ClipReader":
         """Return a reader that gives grey clips of videos that do not decode, with a warning."""
-        reader = copy(self)
-        reader.unreadable = "grey"
-        return reader
+        return replace(self, unreadable="grey")
 
     def settings(self) -> dict[str, object]:
         """Return everything that determines how a clip is rendered, as plain values."""

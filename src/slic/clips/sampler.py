@@ -1,6 +1,7 @@
 """Choose the videos and positives of every training batch."""
 
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import chain
 
 import numpy as np
@@ -11,6 +12,7 @@ from slic.clips.triplets import RandomStream, SampleIndex, stream_rng
 from slic.clustering.base import PseudoLabels
 
 
+@dataclass(eq=False)
 class TripletSampler(Sampler[list[SampleIndex]]):
     """Batches of one epoch: every video once, in an order that depends on seed and epoch.
 
@@ -36,27 +38,20 @@ class TripletSampler(Sampler[list[SampleIndex]]):
         world: Number of processes.
     """
 
-    def __init__(
-        self,
-        videos: int,
-        *,
-        batch_size: int,
-        same_video_probability: float,
-        seed: int,
-        reciprocal_positives: bool = False,
-        rank: int = 0,
-        world: int = 1,
-    ) -> None:
-        self.videos = videos
-        self.batch_size = min(batch_size, videos) // world * world
-        self.same_video_probability = same_video_probability
-        self.reciprocal_positives = reciprocal_positives
-        self.seed = seed
-        self.rank = rank
-        self.world = world
-        self.epoch = 0
-        self.first_step = 0
-        self.pseudo_labels: PseudoLabels | None = None
+    videos: int
+    _: KW_ONLY
+    batch_size: int
+    same_video_probability: float
+    seed: int
+    reciprocal_positives: bool = False
+    rank: int = 0
+    world: int = 1
+    epoch: int = field(default=0, init=False)
+    first_step: int = field(default=0, init=False)
+    pseudo_labels: PseudoLabels | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.batch_size = min(self.batch_size, self.videos) // self.world * self.world
 
     @property
     def steps(self) -> int:

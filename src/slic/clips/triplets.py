@@ -6,6 +6,7 @@ number of workers, nor when a run is stopped and resumed.
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
 from enum import IntEnum
 from itertools import chain, islice
 from typing import NamedTuple
@@ -69,6 +70,7 @@ class TripletSample(NamedTuple):
     overlap: Int[Tensor, "*b"]
 
 
+@dataclass(eq=False)
 class TripletDataset(Dataset[TripletSample]):
     """Anchor, positive and second view, each with its own augmentation (paper, section 3).
 
@@ -86,24 +88,14 @@ class TripletDataset(Dataset[TripletSample]):
             :class:`slic.clips.spans.PairPlacement`.
     """
 
-    def __init__(
-        self,
-        catalog: Catalog,
-        reader: ClipReader,
-        augmentation: Augmentation,
-        *,
-        flow_probability: float,
-        second_view: bool,
-        seed: int,
-        place_pair: PairPlacement = random_placement,
-    ) -> None:
-        self.catalog = catalog
-        self.reader = reader
-        self.augmentation = augmentation
-        self.flow_probability = flow_probability
-        self.second_view = second_view
-        self.seed = seed
-        self.place_pair = place_pair
+    catalog: Catalog
+    reader: ClipReader
+    augmentation: Augmentation
+    _: KW_ONLY
+    flow_probability: float
+    second_view: bool
+    seed: int
+    place_pair: PairPlacement = random_placement
 
     def __getitem__(self, index: SampleIndex) -> TripletSample:
         """Return one sample."""

@@ -1,6 +1,7 @@
 """Read overlapping windows of whole videos in one pass, in bounded memory."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
@@ -59,22 +60,15 @@ def window_loader(
     return WorkerLoader(dataset, workers=workers, batch_size=None)
 
 
+@dataclass(eq=False)
 class _WindowDataset(IterableDataset[WindowBatch]):
     """Worker w of n reads every n-th video, starting with video w."""
 
-    def __init__(
-        self,
-        catalog: Catalog,
-        spans: Callable[[int], Int[np.ndarray, "count t"]],
-        size: tuple[int, int],
-        windows_per_batch: int,
-        transform: Callable[[WindowFrames], WindowFrames] | None,
-    ) -> None:
-        self.catalog = catalog
-        self.spans = spans
-        self.size = size
-        self.windows_per_batch = windows_per_batch
-        self.transform = transform
+    catalog: Catalog
+    spans: Callable[[int], Int[np.ndarray, "count t"]]
+    size: tuple[int, int]
+    windows_per_batch: int
+    transform: Callable[[WindowFrames], WindowFrames] | None
 
     def __iter__(self) -> Iterator[WindowBatch]:
         worker = get_worker_info()

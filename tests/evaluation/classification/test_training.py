@@ -6,11 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Generator, Tensor
 
 from slic.clips.reader import ClipReader
 from slic.errors import ProtocolError, TrainingError
 from slic.evaluation.base import LabelledSplit
-from slic.evaluation.classification import ClassificationTask, FineTuning, LinearTraining
+from slic.evaluation.classification import (
+    ClassificationTask,
+    FineTuning,
+    LinearTraining,
+    classifier,
+)
+from slic.evaluation.classification.classifier import drop_features
 from slic.evaluation.classification.clips import LabelledBatchSampler, LabelledClipDataset
 from slic.models.encoder import VideoEncoder, to_input
 
@@ -91,3 +98,25 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     torch.nn.init.constant_(next(encoder.parameters()), torch.nan)
     with pytest.raises(TrainingError, match="epoch 1, batch 1: the loss is nan"):
         replace(quick, out=tmp_path).score(encoder, split, workers=0, progress=False)
+
+
+def test_every_step_has_its_own_dropout_and_a_repeated_run_has_the_same(
+    encoder: VideoEncoder,
+    split: LabelledSplit,
+    quick: LinearTraining,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seeds: list[int] = []
+
+    def spy(features: Tensor, *, probability: float, generator: Generator) -> Tensor:
+        seeds.append(generator.initial_seed())
+        return drop_features(features, probability=probability, generator=generator)
+
+    monkeypatch.setattr(classifier, "drop_features", spy)
+    for number in range(2):
+        protocol = replace(quick, epochs=2, out=tmp_path / f"{number}")
+        protocol.score(encoder, split, workers=0, progress=False)
+    first, second = seeds[:4], seeds[4:]  # two epochs of two batches
+    assert len(set(first)) == 4
+    assert first == second

@@ -6,6 +6,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from slic.search import IndexedVideo
+from slic.studio.routes import media
+from slic.videos.video import Video
 
 FindVideo = Callable[[str], IndexedVideo]
 
@@ -34,6 +36,22 @@ def test_a_file_that_browsers_do_not_play_is_sent_as_a_preview(
     thumbnail = client.get(f"{address}/thumbnail.webp?at=1")
     assert thumbnail.content[8:12] == b"WEBP"
     assert thumbnail.headers["cache-control"] == "private, max-age=3600"
+
+
+def test_a_preview_is_encoded_once_for_each_span(
+    client: TestClient, video_of: FindVideo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[float] = []
+
+    def encode(_video: Video, *, start_seconds: float, end_seconds: float) -> bytes:
+        encoded.append(start_seconds)
+        return f"{start_seconds} {end_seconds}".encode()
+
+    monkeypatch.setattr(media, "encode_preview", encode)
+    address = f"/media/videos/{video_of('jump').id}/preview.mp4?end=1&start="
+    texts = [client.get(address + start).text for start in ("0", "0.5", "0")]
+    assert texts == ["0.0 1.0", "0.5 1.0", "0.0 1.0"]
+    assert encoded == [0.0, 0.5]
 
 
 @pytest.mark.parametrize("path", ["", "/preview.mp4?start=0&end=1", "/thumbnail.webp?at=1"])
