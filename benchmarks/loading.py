@@ -18,7 +18,6 @@ the process. Run ``python benchmarks/loading.py``.
 import argparse
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -37,6 +36,7 @@ from slic.clips.reader import ClipReader, ClipRequest
 from slic.clips.spans import random_pair
 from slic.videos.frames import read_frames
 from slic.videos.inspection import inspect_video
+from slic.videos.isolation import cpu_seconds
 from slic.videos.proxies import Copies
 from slic.videos.video import Video
 from targets import Target
@@ -217,10 +217,10 @@ def measure(
         for name, kind in ways.items():
             rng = np.random.default_rng(repetition)
             groups = draw_plans(sources, rng, kind, samples)
-            start = time.process_time()
+            start = cpu_seconds()
             for plans in groups:
                 kind.load(plans)
-            rates[name].append(sum(len(group) for group in groups) / (time.process_time() - start))
+            rates[name].append(sum(len(group) for group in groups) / (cpu_seconds() - start))
     return {
         name: statistics.median(rate[1:]) for name, rate in rates.items()
     }  # the first is a warm-up

@@ -9,7 +9,6 @@ Run ``python benchmarks/reading.py``.
 import argparse
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from films import FORMATS, RAW, RESIZED, encode, moving_picture
 from loading import FRAMES
 from slic.videos.frames import read_frames, stream_frames
 from slic.videos.inspection import inspect_video
+from slic.videos.isolation import cpu_seconds
 from slic.videos.video import Video
 from targets import Target
 
@@ -94,11 +94,11 @@ def measure(readers: dict[str, Read], videos: list[Video], clips: int) -> dict[s
     for turn in range(RUNS + 1):
         for name, read in readers.items():
             rng = np.random.default_rng(turn)
-            start = time.process_time()
+            start = cpu_seconds()
             for _ in range(clips):
                 video = videos[rng.integers(len(videos))]
                 read(video, int(rng.integers(video.frames - FRAMES)))
-            rates[name].append(clips / (time.process_time() - start))
+            rates[name].append(clips / (cpu_seconds() - start))
     return {name: statistics.median(rate[1:]) for name, rate in rates.items()}
 
 

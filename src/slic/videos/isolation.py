@@ -190,9 +190,10 @@ def _changed(path: Path) -> int:
         return 0
 
 
-def worker_cpu_seconds() -> float:
-    """Return the CPU time of this process's idle workers so far, for benchmarks."""
-    return sum(_cpu_seconds(worker._process.pid) for worker in _idle.get(os.getpid(), []))
+def cpu_seconds() -> float:
+    """Return the CPU time of this process and its idle decoding workers so far, in seconds."""
+    workers = (worker._process.pid for worker in _idle.get(os.getpid(), []))
+    return time.process_time() + sum(map(_cpu_seconds, workers))
 
 
 def serve(descriptor: int, memory: int) -> None:
