@@ -34,7 +34,7 @@ def test_a_video_is_classified_and_a_broken_one_refused(
     ids = index.ids().tolist()
     set_label(index, ids[:2], "start")
     set_label(index, ids[2:], "end")
-    videos = [*catalog, *[replace(video, frames=999, id="b") for video in catalog]]
+    videos = [*catalog, *[replace(video, frames=999, timeline=b"", id="b") for video in catalog]]
     prediction, refused = classify_videos(
         index, MomentClassifier.from_index(index), videos, workers=0, progress=False
     )
@@ -50,7 +50,9 @@ def test_a_video_is_classified_and_a_broken_one_refused(
 
 def test_moments_of_one_label_are_one_segment() -> None:
     video = Video(id="a", path=Path("a"), frames=150, fps=25.0, width=64, height=48)
-    job = EmbeddingJob(-1, video, MomentWindows(np.arange(0, 125, 25), 50), np.arange(5))
+    seconds = np.stack([np.arange(5.0), np.arange(5.0) + 2], axis=1)
+    windows = MomentWindows(seconds, np.zeros((1, 4), int), np.zeros(5, int), np.ones(5, int))
+    job = EmbeddingJob(-1, video, windows, np.arange(5))
     labels = [("wave", 0.9), ("wave", 0.7), (None, 0.4), ("kick", 0.6), ("wave", 0.5)]
     prediction = _summarise(job, [Prediction(name, c, 0.5, name or "x") for name, c in labels])
     assert prediction.label == "wave"

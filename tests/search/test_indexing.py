@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from slic.clips.reader import ClipReader
 from slic.errors import SearchError
 from slic.models.encoder import HeadSpec, VideoEncoder, to_input
 from slic.runs import StopRequested
@@ -23,8 +24,7 @@ from slic.search import (
     search,
     update_index,
 )
-from slic.search.moments import clip_indices, mean_direction
-from slic.search.streaming import EmbeddingJob, read_moments
+from slic.search.moments import mean_direction
 from slic.videos.catalog import Catalog
 
 MakeVideo = Callable[..., Path]
@@ -34,15 +34,16 @@ Contents = Callable[[Index], dict[str, list[tuple[float, float, bytes]]]]
 
 def test_the_vectors_are_those_of_the_clips(index_of_videos: Index) -> None:
     for video in index_of_videos.videos():
-        cut = index_of_videos.windows(video.video.frames, video.video.fps)
-        job = EmbeddingJob(video.id, video.video, cut, np.arange(len(cut.start)))
+        cut, clip = index_of_videos.windows(video.video), index_of_videos.clip
+        reader = ClipReader(frames=clip.frames, stride=clip.stride, size=clip.size)
         ids = index_of_videos.moment_numbers([video.id])[video.id]
-        for number, clips in read_moments(job, index_of_videos.clip):
-            assert len(clips) == len(clip_indices(cut, index_of_videos.clip, number))
+        for number, (first, end) in enumerate(zip(cut.first, cut.end, strict=True)):
+            frames = reader.read(video.video, [*cut.spans[first:end]])
+            clips = np.stack([reader.centred(one, "rgb") for one in frames])
             with torch.no_grad():
                 z = index_of_videos.encoder(to_input(torch.from_numpy(clips))).numpy()
-            assert index_of_videos.vectors([ids[number]]) == pytest.approx(
-                mean_direction(z[None]), abs=1e-5
+            assert index_of_videos.vectors([ids[number]])[0] == pytest.approx(
+                mean_direction(z), abs=1e-5
             )
     assert [video.path for video in index_of_videos.videos()] == ["a.mp4", "b.mp4", "sub/c.avi"]
     assert (
@@ -61,7 +62,6 @@ def test_an_encoder_without_a_head_is_indexed_by_its_features(
     assert index.settings.dimension == headless.feature_size
     (hit,) = search(index, query_from_clip(index, videos / "b.mp4"), k=1)
     assert hit.score == pytest.approx(1.0, abs=1e-5)
-    assert indexing.embed_moments(headless, []).shape == (0, headless.feature_size)
 
 
 def test_a_video_that_breaks_off_is_refused_and_the_others_are_indexed(

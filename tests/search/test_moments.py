@@ -1,6 +1,7 @@
-"""Moments cover their video, stand where they should, and are embedded by the mean direction."""
+"""Moments cover their video, and cover the clips whose centre lies in them."""
 
-from pathlib import Path
+import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,12 +11,49 @@ from hypothesis import strategies as st
 from slic.errors import SearchError
 from slic.models.backbones import ClipSpec
 from slic.search.moments import (
-    clip_indices,
+    MomentWindows,
     default_window_seconds,
     mean_direction,
     moment_windows,
+    union_of_ranges,
 )
-from slic.videos.video import Video
+
+FRAME_STEPS = st.lists(st.sampled_from([0.01, 1 / 30, 0.04, 0.1, 0.7]), min_size=1, max_size=150)
+
+
+def constant_rate(total: int, fps: float) -> np.ndarray:
+    return np.arange(total + 1) / fps
+
+
+def variable_rate(steps: list[float], start: float) -> np.ndarray:
+    """Return edges whose last frame lasts as long as the median one."""
+    return start + np.cumsum([0.0, *steps, float(np.median(steps))])
+
+
+def slow_clips(
+    edges: np.ndarray, clip: ClipSpec, start: float, end: float, *, window: float, stride: float
+) -> list[int]:
+    """Return the first frames of the clips of a moment, one grid position after another."""
+    frame = edges[-1] - edges[-2]
+    length = (clip.frames - 1) * clip.stride + 1
+    window, stride = max(window, length * frame), max(stride, frame)
+    spacing = min(window / max(1, round(window / (length * frame))), stride)
+    on_grid = math.isclose(stride / spacing, round(stride / spacing), abs_tol=1e-6)
+    centres, place = [], 0
+    while (centre := edges[0] + spacing * (place + (0.5 if on_grid else 0.25))) < edges[-1]:
+        if start - 1e-6 <= centre < end - 1e-6:
+            centres.append(centre)
+        place += 1
+    starts = []
+    for centre in centres or [(start + end) / 2]:
+        shown = max(i for i in range(len(edges) - 1) if edges[i] <= centre + 1e-6)
+        first = min(shown - (length - 1) // 2, len(edges) - 1 - length)
+        starts.append(max(0, first))
+    return sorted(set(starts))
+
+
+def clips_of(windows: MomentWindows, number: int) -> list[int]:
+    return [int(span[0]) for span in windows.spans[windows.first[number] : windows.end[number]]]
 
 
 @given(
@@ -30,49 +68,110 @@ def test_moments_cover_the_video(
     total: int, fps: float, frames: int, stride: int, window: float, step: float
 ) -> None:
     shape = ClipSpec(frames=frames, stride=stride, size=32)
-    cut = moment_windows(total, fps, shape, window_seconds=window, stride_seconds=step)
-    clip = (frames - 1) * stride + 1
-    assert cut.start[0] == 0
-    assert cut.start[-1] + cut.frames == total  # the last ends with the video
-    assert cut.frames == min(total, max(clip, round(window * fps)))
-    apart = np.diff(cut.start)
-    assert (apart >= 1).all()
-    assert (apart <= max(1, round(step * fps) + 1)).all()
-    on_grid = np.arange(len(cut.start) - 1) * step * fps
-    if step * fps >= 1:
-        assert np.abs(cut.start[:-1] - on_grid).max(initial=0) <= 0.5 + 1e-9
-    video = Video(id="a", path=Path("a"), frames=total, fps=fps, width=64, height=48)
-    seconds = cut.seconds(video)
-    assert seconds[0, 0] == 0
-    assert seconds[-1, 1] == pytest.approx(total / fps)
+    edges = constant_rate(total, fps)
+    cut = moment_windows(edges, shape, window_seconds=window, stride_seconds=step)
+    start, end = cut.seconds.T
+    assert start[0] == 0
+    assert end[-1] == pytest.approx(total / fps, abs=2e-6)  # the last ends with the video
+    length = min(total / fps, max(((frames - 1) * stride + 1) / fps, window))
+    assert end - start == pytest.approx(length, abs=0.51 / fps + 2e-6)
+    apart, step = np.diff(start), max(step, 1 / fps)
+    assert (apart >= min(step, 0.5 / fps) - 2e-6).all()
+    assert (apart <= step + 0.5 / fps + 2e-6).all()
+    assert start[:-1] == pytest.approx(np.arange(len(start) - 1) * step, abs=2e-6)
 
 
-@given(total=st.integers(1, 200), window=st.floats(0.1, 4), number=st.integers(0, 1000))
-def test_clips_lie_inside_their_moment(total: int, window: float, number: int) -> None:
-    shape = ClipSpec(frames=4, stride=2, size=32)
-    cut = moment_windows(total, 25.0, shape, window_seconds=window, stride_seconds=window / 2)
-    number %= len(cut.start)
-    indices = clip_indices(cut, shape, number) - cut.start[number]
-    assert (np.diff(indices, axis=1) == 2).all()
-    assert indices.min() >= 0
-    assert len(indices) == max(1, round(cut.frames / 7))
-    if cut.frames >= 7:
-        assert indices.max() < cut.frames  # in a shorter one the reader repeats the last frame
+@given(
+    steps=FRAME_STEPS,
+    origin=st.sampled_from([0.0, 0.52]),
+    stride=st.integers(1, 3),
+    window=st.floats(0.1, 4),
+    step=st.floats(0.1, 4),
+)
+def test_a_moment_covers_the_clips_whose_centre_lies_in_it(
+    steps: list[float], origin: float, stride: int, window: float, step: float
+) -> None:
+    clip = ClipSpec(frames=4, stride=stride, size=32)
+    edges = variable_rate(steps, origin)
+    cut = moment_windows(edges, clip, window_seconds=window, stride_seconds=step)
+    covered = [clips_of(cut, number) for number in range(len(cut.seconds))]
+    assert covered == [
+        slow_clips(edges, clip, start, end, window=window, stride=step)
+        for start, end in cut.seconds.tolist()
+    ]
+    assert (np.diff(cut.spans, axis=1) == stride).all()
+    assert (
+        sorted({start for clips in covered for start in clips}) == cut.spans[:, 0].tolist()
+    )  # each once, and no other
+
+
+@pytest.mark.parametrize("fps", [24, 25, 30000 / 1001, 30])
+def test_a_usual_moment_covers_three_clips_and_halves_their_number(fps: float) -> None:
+    """Three clips fit into 2 s, so the grid has 1.5 a second, where moments of their own need 3."""
+    clip = ClipSpec(frames=round(0.64 * fps), stride=1, size=64)
+    cut = moment_windows(
+        constant_rate(round(100 * fps), fps), clip, window_seconds=2.0, stride_seconds=1.0
+    )
+    assert (cut.end - cut.first == 3).all()
+    assert len(cut.spans) == pytest.approx(150, abs=1)
+    assert len(cut.seconds) == pytest.approx(99, abs=1)
+
+
+def test_the_clips_of_a_video_of_25_frames_per_second_by_hand() -> None:
+    clip = ClipSpec(frames=16, stride=1, size=64)
+    cut = moment_windows(constant_rate(75, 25), clip, window_seconds=2.0, stride_seconds=1.0)
+    # Centres at 1/6, 5/6, 3/2, 13/6 and 17/6 s, on frames 4, 20, 37, 54 and 70; a clip of 16 frames
+    # starts 7 before, and the first and the last are moved into the video.
+    assert cut.spans[:, 0].tolist() == [0, 13, 30, 47, 59]
+    assert cut.seconds.tolist() == [[0.0, 2.0], [1.0, 3.0]]
+    assert (cut.first.tolist(), cut.end.tolist()) == ([0, 2], [3, 5])
+
+
+def test_a_part_from_start_to_end_of_a_moment_has_its_clips() -> None:
+    clip = ClipSpec(frames=16, stride=1, size=64)
+    edges = constant_rate(250, 25)
+    cut = partial(moment_windows, edges, clip, window_seconds=2.0, stride_seconds=1.0)
+    whole = cut()
+    for number, (start, end) in enumerate(whole.seconds.tolist()):
+        part = cut(part=(start, end))
+        assert part.seconds.tolist() == [[start, end]]
+        assert clips_of(part, 0) == clips_of(whole, number)
+    short = cut(part=(5.0, 5.1))  # no centre lies in it
+    assert clips_of(short, 0) == [126 - 7]
+
+
+def test_moments_that_are_far_apart_do_not_read_the_clips_between() -> None:
+    clip = ClipSpec(frames=16, stride=1, size=64)
+    cut = moment_windows(constant_rate(1000, 25), clip, window_seconds=2.0, stride_seconds=10.0)
+    assert len(cut.seconds) == 5
+    assert len(cut.spans) == 3 * 5
+
+
+def test_a_still_frame_has_one_clip_however_long_it_lasts() -> None:
+    clip = ClipSpec(frames=4, stride=1, size=32)
+    edges = variable_rate([0.04] * 50 + [60.0] + [0.04] * 50, 0.0)
+    cut = moment_windows(edges, clip, window_seconds=2.0, stride_seconds=1.0)
+    assert len(cut.seconds) == 64
+    assert len(cut.spans) < 60
+    assert clips_of(cut, 30) == [50 - 1]
 
 
 def test_a_short_video_is_one_moment() -> None:
     cut = moment_windows(
-        5, 25.0, ClipSpec(frames=16, stride=2, size=64), window_seconds=2.0, stride_seconds=1.0
+        constant_rate(5, 25),
+        ClipSpec(frames=16, stride=2, size=64),
+        window_seconds=2.0,
+        stride_seconds=1.0,
     )
-    assert (cut.start.tolist(), cut.frames) == ([0], 5)
+    assert cut.seconds.tolist() == [[0.0, 0.2]]
+    assert cut.spans.tolist() == [list(range(0, 32, 2))]  # the reader repeats the last frame
 
 
 def test_a_window_of_nothing_is_refused() -> None:
     for window, stride in ((0.0, 1.0), (1.0, 0.0), (float("nan"), 1.0)):
         with pytest.raises(SearchError, match="must be above 0"):
             moment_windows(
-                9,
-                25.0,
+                constant_rate(9, 25),
                 ClipSpec(frames=4, stride=1, size=32),
                 window_seconds=window,
                 stride_seconds=stride,
@@ -84,6 +183,12 @@ def test_the_usual_window_is_two_seconds_or_a_clip() -> None:
     assert default_window_seconds(ClipSpec(frames=16, stride=5, size=64)) == pytest.approx(76 / 25)
 
 
+def test_union_of_ranges_by_hand() -> None:
+    assert union_of_ranges(np.array([0, 2, 9]), np.array([3, 4, 10])).tolist() == [0, 1, 2, 3, 9]
+
+
 def test_mean_direction_by_hand() -> None:
-    clips = np.array([[[3.0, 0.0], [0.0, 0.5]], [[0.0, 0.0], [0.0, 2.0]]], dtype=np.float32)
-    assert mean_direction(clips) == pytest.approx(np.array([[0.5**0.5, 0.5**0.5], [0.0, 1.0]]))
+    clips = np.array([[3.0, 0.0], [0.0, 0.5]], dtype=np.float32)
+    assert mean_direction(clips) == pytest.approx(np.array([0.5**0.5, 0.5**0.5]))
+    assert mean_direction(np.array([[0.0, 0.0], [0.0, 2.0]], dtype=np.float32)).tolist() == [0, 1]
+    assert mean_direction(np.array([[1.0, 0.0], [-1.0, 0.0]], dtype=np.float32)).tolist() == [0, 0]

@@ -1,4 +1,4 @@
-"""What is streamed is what reading every clip on its own gives, in bounded memory."""
+"""What is streamed is what reading every clip on its own gives, once and in bounded memory."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -10,7 +10,7 @@ import pytest
 from slic.clips import windows as clip_windows
 from slic.clips.reader import ClipReader
 from slic.models.backbones import ClipSpec
-from slic.search.moments import clip_indices, moment_windows
+from slic.search.moments import moment_windows
 from slic.search.streaming import EmbeddingJob, moment_loader, read_moments
 from slic.videos.inspection import inspect_video
 from slic.videos.video import Video
@@ -19,9 +19,9 @@ SHAPE = ClipSpec(frames=4, stride=2, size=32)
 
 
 def job(video: Video, *, numbers: Sequence[int] | None = None) -> EmbeddingJob:
-    cut = moment_windows(video.frames, video.fps, SHAPE, window_seconds=1.0, stride_seconds=0.4)
+    cut = moment_windows(video.edge_seconds, SHAPE, window_seconds=1.0, stride_seconds=0.4)
     return EmbeddingJob(
-        1, video, cut, np.array(numbers if numbers is not None else range(len(cut.start)))
+        1, video, cut, np.array(numbers if numbers is not None else range(len(cut.seconds)))
     )
 
 
@@ -35,23 +35,29 @@ def video(tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., Pa
 def test_streamed_clips_are_those_read_one_by_one(
     video: Video, numbers: Sequence[int] | None
 ) -> None:
-    streamed = dict(read_moments(job(video, numbers=numbers), SHAPE))
-    reader = ClipReader(frames=4, stride=2, size=32)
     wanted = job(video, numbers=numbers)
-    assert list(streamed) == wanted.numbers.tolist()
-    for number, clips in streamed.items():
-        spans = clip_indices(wanted.windows, SHAPE, number)
+    reader, windows = ClipReader(frames=4, stride=2, size=32), wanted.windows
+    streamed = list(read_moments(wanted, SHAPE))
+    assert [moment.number for moment in streamed] == wanted.numbers.tolist()
+    assert [moment.last for moment in streamed] == [False] * (len(streamed) - 1) + [True]
+    so_far = np.empty((0, 4, 32, 32, 3), np.uint8)
+    for moment in streamed:
+        so_far = np.concatenate([so_far, moment.clips.numpy()])
+        spans = windows.spans[windows.first[moment.number] : windows.end[moment.number]]
         slow = [reader.centred(reader.read(video, [span])[0], "rgb") for span in spans]
-        assert np.abs(clips.astype(int) - np.stack(slow)).max() <= 3  # decoders differ by rounding
+        covered = so_far[len(so_far) - moment.covered :]
+        assert np.array_equal(covered, np.stack(slow))
+    covers = [range(windows.first[n], windows.end[n]) for n in wanted.numbers]
+    assert len(so_far) == len(set().union(*covers))  # each clip once
 
 
 def test_a_video_shorter_than_a_clip_repeats_its_last_frame(
     tmp_path: Path, make_video: Callable[..., Path]
 ) -> None:
     short = inspect_video(make_video(tmp_path / "short.mp4", frames=3, size=(64, 48)), "short.mp4")
-    ((number, clips),) = read_moments(job(short), SHAPE)
-    assert (number, clips.shape) == (0, (1, 4, 32, 32, 3))
-    assert (clips[0, 1] == clips[0, 3]).all()
+    (moment,) = read_moments(job(short), SHAPE)
+    assert (moment.number, moment.clips.shape) == (0, (1, 4, 32, 32, 3))
+    assert (moment.clips[0, 1] == moment.clips[0, 3]).all()
 
 
 def test_only_the_frames_of_one_window_are_held(
@@ -66,14 +72,14 @@ def test_only_the_frames_of_one_window_are_held(
             yield np.zeros((size[1], size[0], 3), np.uint8)
 
     monkeypatch.setattr(clip_windows, "stream_frames", counted)
-    long = replace(video, frames=3000)
+    long = replace(video, frames=3000, timeline=b"")
     work = job(long)
-    for number, _ in read_moments(work, SHAPE):
-        assert given <= work.windows.start[number] + work.windows.frames
+    for moment in read_moments(work, SHAPE):
+        assert given <= work.windows.spans[work.windows.end[moment.number] - 1, -1] + 1
 
 
 def test_workers_share_the_videos_and_name_the_one_that_breaks_off(video: Video) -> None:
-    broken = replace(video, id="b.mp4", frames=200)  # says more frames than there are
+    broken = replace(video, id="b.mp4", frames=200, timeline=b"")  # says more frames than there are
     jobs = [job(video), job(broken), job(replace(video, id="c.mp4"), numbers=[2])]
     for workers in (0, 2):
         items = list(moment_loader(jobs, SHAPE, workers=workers))

@@ -8,7 +8,8 @@ import numpy as np
 
 from slic.search.classifier import MomentClassifier, Prediction
 from slic.search.index import Index
-from slic.search.indexing import embed_moments, read_batches
+from slic.search.indexing import read_batches
+from slic.search.moment_embedder import MomentEmbedder
 from slic.search.streaming import EmbeddingJob
 from slic.videos.video import Refused, Video
 
@@ -69,14 +70,15 @@ def classify_videos(
     """
     jobs = []
     for video in videos:
-        windows = index.windows(video.frames, video.fps)
-        jobs.append(EmbeddingJob(-1, video, windows, np.arange(len(windows.start))))
+        windows = index.windows(video)
+        jobs.append(EmbeddingJob(-1, video, windows, np.arange(len(windows.seconds))))
     predictions: defaultdict[int, dict[int, Prediction]] = defaultdict(dict)
     problems: dict[int, str] = {}
+    embed = MomentEmbedder(index.encoder)
     for batch in read_batches(jobs, index.clip, workers=workers, progress=progress):
         decoded = [moment for moment in batch if not moment.problem]
-        vectors = embed_moments(index.encoder, [moment.clips for moment in decoded])
-        for moment, prediction in zip(decoded, classifier.predict(vectors), strict=True):
+        predicted = classifier.predict(embed(decoded))
+        for moment, prediction in zip(decoded, predicted, strict=True):
             predictions[moment.job][moment.number] = prediction
         problems |= {moment.job: moment.problem for moment in batch if moment.problem}
     for number, job in enumerate(jobs):
@@ -102,7 +104,7 @@ def _summarise(job: EmbeddingJob, predictions: Sequence[Prediction]) -> VideoPre
 def _merge_segments(
     job: EmbeddingJob, predictions: Sequence[Prediction]
 ) -> Iterator[PredictedSegment]:
-    seconds = job.windows.seconds(job.video)
+    seconds = job.windows.seconds
     labels = [prediction.label for prediction in predictions]
     starts = [i for i in range(len(labels)) if i == 0 or labels[i] != labels[i - 1]]
     for first, end in zip(starts, [*starts[1:], len(labels)], strict=True):

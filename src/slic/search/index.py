@@ -30,6 +30,7 @@ from slic.search.repository.schema import read_generation, read_level
 from slic.search.repository.videos import IndexedVideo, find_videos_by_path, select_videos
 from slic.search.stores import Neighbours, VectorStore, open_store
 from slic.search.stores.sync import synchronise
+from slic.videos.video import Video
 
 MomentIds = Sequence[int] | Int64[np.ndarray, " n"]
 
@@ -98,19 +99,19 @@ class Index:
         """The clips that the encoder takes."""
         return self.encoder.clip
 
-    def windows(self, frames: int, fps: float) -> MomentWindows:
+    def windows(self, video: Video, *, part: tuple[float, float] | None = None) -> MomentWindows:
         """Return how this index cuts a video into moments.
 
         Args:
-            frames: Frames of the video.
-            fps: Frames per second.
+            video: The video.
+            part: Presentation times of start and end of a part, which is cut instead.
         """
         return moment_windows(
-            frames,
-            fps,
+            video.edge_seconds,
             self.clip,
             window_seconds=self.settings.window_seconds,
             stride_seconds=self.settings.stride_seconds,
+            part=part,
         )
 
     @property

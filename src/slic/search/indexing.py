@@ -10,19 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float32
 from tqdm import tqdm
 
 from slic.errors import SearchError
 from slic.models.backbones import ClipSpec
-from slic.models.encoder import VideoEncoder, to_input
+from slic.models.encoder import VideoEncoder
 from slic.runs import StopRequested, lock_folder, stop_at_ctrl_c
 from slic.search.index import Index
+from slic.search.moment_embedder import MomentEmbedder
 from slic.search.moments import (
     check_window,
     default_window_seconds,
-    mean_direction,
 )
 from slic.search.reconcile import CollectionChanges, reconcile
 from slic.search.repository import DATABASE_FILE, IndexSettings
@@ -142,9 +141,9 @@ def update_index(
         changes = reconcile(index.database, catalog, progress=progress)
         _copy_moments_to_duplicates(index)
         jobs = _embedding_jobs(index, catalog)
-        embedded = 0
+        embed, embedded = MomentEmbedder(index.encoder), 0
         for batch in read_batches(jobs, index.clip, workers=workers, progress=progress):
-            embedded += _commit(index, jobs, batch, changes)
+            embedded += _commit(index, embed, jobs, batch, changes)
             if stop_requested():
                 raise StopRequested
         _copy_moments_to_duplicates(index)
@@ -188,24 +187,6 @@ def read_batches(
             bar.update(len(batch))
 
 
-@torch.no_grad()
-def embed_moments(
-    encoder: VideoEncoder, moments: Sequence[torch.Tensor]
-) -> Float32[np.ndarray, "m d"]:
-    """Return the unit embedding of each moment.
-
-    Args:
-        encoder: The encoder, on any device.
-        moments: The clips of each moment: uint8, RGB, of shape (c, t, s, s, 3).
-    """
-    device = next(encoder.parameters()).device
-    if not moments:
-        return np.empty((0, encoder.embedding_size), np.float32)
-    z = encoder(to_input(torch.cat(list(moments)).to(device))).float().cpu().numpy()
-    ends = np.cumsum([len(clips) for clips in moments])[:-1]
-    return np.concatenate([mean_direction(part[None]) for part in np.split(z, ends)])
-
-
 def _index_exists(path: Path) -> bool:
     return (path / DATABASE_FILE).exists()
 
@@ -242,9 +223,9 @@ def _embedding_jobs(index: Index, catalog: Catalog) -> list[EmbeddingJob]:
     for video in catalog:
         if (row := known.get(video.id)) is None:  # its content could not be read
             continue
-        windows = index.windows(video.frames, video.fps)
+        windows = index.windows(video)
         embedded = list(index.moment_numbers([row.id])[row.id])
-        missing = np.setdiff1d(np.arange(len(windows.start)), embedded)
+        missing = np.setdiff1d(np.arange(len(windows.seconds)), embedded)
         if len(missing) and row.state.content_id not in contents:
             contents.add(row.state.content_id)
             jobs.append(EmbeddingJob(row.id, video, windows, missing))
@@ -253,14 +234,14 @@ def _embedding_jobs(index: Index, catalog: Catalog) -> list[EmbeddingJob]:
 
 def _commit(
     index: Index,
+    embed: MomentEmbedder,
     jobs: Sequence[EmbeddingJob],
     batch: Sequence[MomentClips],
     changes: CollectionChanges,
 ) -> int:
     """Embed a batch and write it in one transaction; delete videos that do not decode."""
     decoded = [moment for moment in batch if not moment.problem]
-    vectors = embed_moments(index.encoder, [moment.clips for moment in decoded])
-    rows = _new_moments(jobs, decoded, vectors)
+    rows = _new_moments(jobs, decoded, embed(decoded))
     with index.database.transaction() as connection:
         insert_moments(connection, rows)
         for moment in batch:
@@ -277,11 +258,11 @@ def _new_moments(
     moments: Sequence[MomentClips],
     vectors: Float32[np.ndarray, "m d"],
 ) -> list[NewMoment]:
-    seconds = {i: jobs[i].windows.seconds(jobs[i].video) for i in {m.job for m in moments}}
     rows = []
     for moment, vector in zip(moments, vectors, strict=True):
-        start, end = seconds[moment.job][moment.number].tolist()
-        rows.append(NewMoment(jobs[moment.job].video_id, moment.number, start, end, vector))
+        job = jobs[moment.job]
+        start, end = job.windows.seconds[moment.number].tolist()
+        rows.append(NewMoment(job.video_id, moment.number, start, end, vector))
     return rows
 
 

@@ -7,16 +7,16 @@ clip is found where all of it fits, not where a part of it does.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Int64
 
 from slic.errors import SearchError
 from slic.neighbours.rows import unit_rows
 from slic.search.index import Index
-from slic.search.indexing import embed_moments
+from slic.search.moment_embedder import MomentEmbedder
 from slic.search.moments import MomentWindows
 from slic.search.streaming import EmbeddingJob, read_moments
 from slic.videos.inspection import inspect_video
@@ -84,22 +84,18 @@ def query_from_video(
     """
     first, end = _frame_range(video, start_seconds, end_seconds)
     stride_seconds = index.settings.stride_seconds
-    windows = index.windows(end - first, video.fps)
-    numbers = _regular_windows(windows, round(stride_seconds * video.fps))
+    windows = index.windows(video, part=(video.time_of(first), video.time_of(end)))
+    numbers = _regular_windows(windows, stride_seconds - 1 / video.fps)
     if len(numbers) > MAX_QUERY_WINDOWS:
         raise SearchError(
             f"{video.path}: {video.time_of(end) - video.time_of(first):.0f} s are too long "
             "for a query; "
             f"choose a part of at most {MAX_QUERY_WINDOWS * stride_seconds:.0f} s."
         )
-    shifted = MomentWindows(windows.start + first, windows.frames)
-    job = EmbeddingJob(-1, video, shifted, numbers)
-    clips = [torch.from_numpy(clips) for _, clips in read_moments(job, index.clip)]
-    vectors = [
-        embed_moments(index.encoder, clips[i : i + _MOMENTS_PER_BATCH])
-        for i in range(0, len(clips), _MOMENTS_PER_BATCH)
-    ]
-    return Query(np.concatenate(vectors))
+    embed = MomentEmbedder(index.encoder)
+    moments = read_moments(EmbeddingJob(-1, video, windows, numbers), index.clip)
+    batches = iter(lambda: list(islice(moments, _MOMENTS_PER_BATCH)), [])
+    return Query(np.concatenate([embed(batch) for batch in batches]))
 
 
 def query_from_moments(index: Index, ids: Sequence[int]) -> Query:
@@ -156,11 +152,11 @@ def _frame_range(video: Video, start: float | None, end: float | None) -> tuple[
     return first, last
 
 
-def _regular_windows(windows: MomentWindows, stride_frames: int) -> Int64[np.ndarray, " w"]:
+def _regular_windows(windows: MomentWindows, min_stride: float) -> Int64[np.ndarray, " w"]:
     """Return the numbers of the windows, without a last one less than a stride after the others."""
-    count = len(windows.start)
-    irregular = count > 1 and windows.start[-1] - windows.start[-2] < stride_frames - 1
-    return np.arange(count - irregular)
+    starts = windows.seconds[:, 0]
+    irregular = len(starts) > 1 and starts[-1] - starts[-2] < min_stride
+    return np.arange(len(starts) - irregular)
 
 
 def _unit_vector(vector: Float32[np.ndarray, " d"]) -> Float32[np.ndarray, " d"]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from slic.clips.reader import ClipReader
 from slic.clips.windows import stream_clips
 from slic.errors import VideoError
 from slic.models.backbones import ClipSpec
-from slic.search.moments import MomentWindows, clip_indices
+from slic.search.moments import MomentWindows, union_of_ranges
 from slic.videos.video import Video
 
 
@@ -37,18 +38,22 @@ class EmbeddingJob:
 
 
 class MomentClips(NamedTuple):
-    """The clips of one moment, or an error.
+    """The clips of one moment that no earlier moment of its job has, or an error.
 
     Attributes:
         job: Position of its job.
         number: Number of the moment in its video.
-        clips: Its clips, RGB; none after an error.
+        clips: Its new clips, RGB. There may be none; there are none after an error.
+        covered: Number of clips that it covers: the last ones of its job so far.
+        last: Whether it is the last moment of its job.
         problem: Why the rest of the video cannot be read; empty if it can.
     """
 
     job: int
     number: int
     clips: UInt8[Tensor, "c t s s 3"]
+    covered: int
+    last: bool = False
     problem: str = ""
 
 
@@ -63,13 +68,12 @@ class MomentStream(IterableDataset[MomentClips]):
         order = sorted(range(len(self.jobs)), key=lambda i: (-len(self.jobs[i].numbers), i))
         worker = get_worker_info()
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        for job in order[first::step]:
+        for position in order[first::step]:
             try:
-                for number, clips in read_moments(self.jobs[job], self.clip):
-                    yield MomentClips(job, number, torch.from_numpy(clips))
+                yield from read_moments(self.jobs[position], self.clip, position=position)
             except VideoError as error:
                 no_clips = torch.empty(0, 0, 0, 0, 3, dtype=torch.uint8)
-                yield MomentClips(job, -1, no_clips, str(error))
+                yield MomentClips(position, -1, no_clips, 0, last=True, problem=str(error))
 
 
 def moment_loader(
@@ -90,17 +94,27 @@ def moment_loader(
     )
 
 
-def read_moments(
-    job: EmbeddingJob, clip: ClipSpec
-) -> Iterator[tuple[int, UInt8[np.ndarray, "c t s s 3"]]]:
-    """Give number and clips of each moment; only the frames of one window are in memory.
+def read_moments(job: EmbeddingJob, clip: ClipSpec, *, position: int = 0) -> Iterator[MomentClips]:
+    """Give the moments of a job in order; each clip is read once, with the first that covers it.
+
+    Only the frames of one clip and the new clips of one moment are in memory.
+
+    Args:
+        job: The moments.
+        clip: The encoder's clips.
+        position: Position of the job.
 
     Raises:
         VideoError: A frame does not decode.
     """
     reader = ClipReader(frames=clip.frames, stride=clip.stride, size=clip.size)
-    spans = np.stack([clip_indices(job.windows, clip, int(n)).ravel() for n in job.numbers])
-    frames_of = stream_clips(job.video, spans, size=reader.read_size)
-    for number, frames in zip(job.numbers.tolist(), frames_of, strict=True):
-        clips = frames.reshape(-1, clip.frames, *frames.shape[1:])
-        yield number, np.stack([reader.centred(one, "rgb") for one in clips])
+    first, end = job.windows.first[job.numbers], job.windows.end[job.numbers]
+    wanted = union_of_ranges(first, end)
+    clips = stream_clips(job.video, job.windows.spans[wanted], size=reader.read_size)
+    new = np.diff(np.searchsorted(wanted, end), prepend=0)
+    covered = zip(job.numbers.tolist(), new.tolist(), (end - first).tolist(), strict=True)
+    for number, count, covers in covered:
+        views = [reader.centred(frames, "rgb") for frames in islice(clips, count)]
+        shape = (count, clip.frames, clip.size, clip.size, 3)
+        stacked = torch.from_numpy(np.stack(views)) if views else torch.empty(shape).byte()
+        yield MomentClips(position, number, stacked, covers, last=number == job.numbers[-1])

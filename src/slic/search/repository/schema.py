@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import asdict, dataclass, replace
 
 DATABASE_FILE = "index.sqlite"
-INDEX_FORMAT = 3
+INDEX_FORMAT = 4
 """Version of the tables and of what their columns mean. An index of another version is refused."""
 
 _TABLES = """
