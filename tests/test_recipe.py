@@ -195,6 +195,8 @@ def test_an_impossible_value_is_named_with_its_value(word: str) -> None:
 def test_a_folder_of_flow_is_for_recipes_that_use_flow() -> None:
     assert "does not use optical flow" in refused("best", "--flow.folder=flow")
     assert load_recipe("paper-ucf101", ["--flow.folder=flow"]).flow.folder == "flow"
+    message = refused("paper-ucf101", "--flow.folder=flow", "--clip.fps=25")
+    assert "clip.fps is 25: stored flow is that from frame to frame" in message
 
 
 @pytest.mark.parametrize(

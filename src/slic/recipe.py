@@ -352,6 +352,11 @@ def _check_modalities(recipe: Recipe) -> None:
             "sampling.flow_probability to 0 and leave 'flow' out of rounds.inputs, or choose "
             "another backbone."
         )
+    if recipe.flow.folder and recipe.clip.fps is not None:
+        raise RecipeError(
+            f"flow.folder is {recipe.flow.folder}, but clip.fps is {recipe.clip.fps:g}: stored "
+            "flow is that from frame to frame of a video. Leave the folder or the rate out."
+        )
     if recipe.flow.folder and not recipe.uses_flow:
         raise RecipeError(
             f"flow.folder is {recipe.flow.folder}, but this recipe does not use optical flow. "

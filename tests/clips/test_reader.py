@@ -13,7 +13,7 @@ import pytest
 from jaxtyping import Float64, UInt8
 from numpy.testing import assert_allclose, assert_array_equal
 
-from slic.clips.augmentation import Augmentation, AugmentationParameters
+from slic.clips.augmentation import Augmentation, AugmentationParameters, centre_crop
 from slic.clips.clip_dataset import ClipDataset
 from slic.clips.extracted_flow import ExtractedFlow
 from slic.clips.flow import FlowComponents, FlowMethod, FlowOptions, flow_image, optical_flow
@@ -22,6 +22,7 @@ from slic.clips.reader import ClipReader, ClipRequest, Modality
 from slic.clips.rendering import render_rgb
 from slic.clips.triplets import SampleIndex, TripletDataset
 from slic.videos.catalog import Catalog
+from slic.videos.frames import read_frames
 from slic.videos.inspection import inspect_video
 from slic.videos.video import Video
 
@@ -211,6 +212,20 @@ def test_clips_to_embed_are_not_decoded_if_their_flow_is_cached(
     dataset = ClipDataset(catalog, reader, clips=3, modality=modality)
     assert all(dataset[k].shape == (3, 4, 32, 32, 3) for k in range(2))
     assert len(reader.reads) == reads
+
+
+def test_at_a_fixed_rate_flow_is_that_between_the_frames_of_the_rate(
+    catalog: Catalog, tmp_path: Path, recording_reader: Callable[..., Any]
+) -> None:
+    cache = FlowCache(tmp_path, method="dis", size=(43, 32), stride=1)
+    cache.write(video := catalog[1])
+    reader = recording_reader(black=False, stride=1, fps=12.5, store=cache)
+    crop = centre_crop(43, 32)
+    (clip,) = reader.render([ClipRequest(video, np.arange(4), crop, "flow")])
+    frames = read_frames(video, [0, 2, 4, 6], size=(43, 32))
+    assert np.array_equal(clip, ClipReader(frames=4, stride=1, size=32).centred(frames, "flow"))
+    assert "fps" not in ClipReader(frames=4, stride=1, size=32).settings()  # as before
+    assert reader.settings()["fps"] == 12.5
 
 
 def test_flow_of_a_changed_video_is_computed_again(

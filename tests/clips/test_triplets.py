@@ -1,5 +1,6 @@
 """Training samples are a function of seed, epoch and videos, whoever makes them and when."""
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
@@ -153,6 +154,23 @@ def test_official_placement_is_the_first_clip_and_a_later_one_of_the_partner(
         assert (first, second) == ("0.mp4", "4.mp4")
         assert anchor == [0, 2, 4, 6]
         assert 7 <= positive[0] <= catalog[4].frames - 7
+
+
+def test_pairs_at_a_fixed_rate_are_placed_among_the_frames_of_that_rate(
+    catalog: Catalog, recording_reader: RecordingReader
+) -> None:
+    for video in catalog:
+        total = max(1, math.ceil(video.frames / 25 * 10 - 1e-4))  # 25 frames per second, 10 taken
+        firsts = set()
+        for epoch in range(40):
+            reader = recording_reader(stride=1, fps=10.0)
+            index = catalog.videos.index(video)
+            triplets(catalog, reader, flow_probability=0.0)[SampleIndex(epoch, index, index)]
+            (_, anchor), (_, positive) = reader.spans[0], reader.spans[-1]
+            assert max(anchor[-1], positive[-1]) < max(total, 4)
+            assert (len({*anchor, *positive}) < 8) == (total < 8)
+            firsts.add(anchor[0])
+        assert len(firsts) > 1 or total <= 4
 
 
 def test_a_placement_from_elsewhere_is_told_all_it_needs(

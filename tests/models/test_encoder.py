@@ -68,6 +68,7 @@ def test_the_fingerprint_changes_with_any_weight_and_any_setting() -> None:
     seen = {encoder.fingerprint(), small_encoder(seed=1).fingerprint()}
     for changed in (
         replace(SMALL, clip=ClipSpec(frames=4, size=16, stride=2)),
+        replace(SMALL, clip=ClipSpec(frames=4, size=16, fps=25.0)),
         replace(SMALL, arguments={**SMALL.arguments, "mean_frame_weight": 0.5}),
         replace(SMALL, modalities=("rgb",)),
     ):
@@ -80,8 +81,20 @@ def test_the_fingerprint_changes_with_any_weight_and_any_setting() -> None:
     seen.add(encoder.fingerprint())
     encoder.state_dict()["backbone.bn1.running_var"][0] += 1e-6
     seen.add(encoder.fingerprint())
-    assert len(seen) == 8
+    assert len(seen) == 9
     assert all(len(fingerprint) == 16 for fingerprint in seen)
+
+
+def test_a_rate_is_saved_and_an_encoder_without_one_is_as_before_there_was_one(
+    tmp_path: Path,
+) -> None:
+    small_encoder().save_pretrained(tmp_path / "frames")
+    clip = json.loads((tmp_path / "frames" / "config.json").read_text())["clip"]
+    assert list(clip) == ["frames", "stride", "size", "mean", "std"]
+    assert VideoEncoder.from_pretrained(tmp_path / "frames").clip.fps is None
+    at_rate = VideoEncoder(replace(SMALL, clip=ClipSpec(frames=4, size=16, fps=12.5)))
+    at_rate.save_pretrained(tmp_path / "rate")
+    assert VideoEncoder.from_pretrained(tmp_path / "rate").clip.fps == 12.5
 
 
 def test_a_full_disk_keeps_the_encoder_that_is_there(tmp_path: Path) -> None:

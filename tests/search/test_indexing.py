@@ -13,6 +13,7 @@ import torch
 
 from slic.clips.reader import ClipReader
 from slic.errors import SearchError
+from slic.models.backbones import ClipSpec
 from slic.models.encoder import HeadSpec, VideoEncoder, to_input
 from slic.runs import StopRequested
 from slic.search import (
@@ -51,6 +52,32 @@ def test_the_vectors_are_those_of_the_clips(index_of_videos: Index) -> None:
         == sum(video.moments for video in index_of_videos.videos())
         == 4 + 5 + 6
     )
+
+
+def test_at_a_fixed_rate_a_video_of_twice_the_rate_has_the_same_moments(
+    updated: Updated, tmp_path: Path, encoder: VideoEncoder, make_video: MakeVideo
+) -> None:
+    make_video(tmp_path / "videos" / "25.mp4", frames=60, size=(64, 48), options={"crf": "0"})
+    numbered = make_video(
+        tmp_path / "videos" / "variable.mkv",
+        frames=60,
+        size=(64, 48),
+        options={"crf": "0"},
+        times=[40 * i + 15 * (i % 2) for i in range(60)],  # the frames on display at 12.5 are equal
+    )
+    clip = ClipSpec(frames=4, fps=12.5, size=32)
+    at_rate = VideoEncoder(replace(encoder.config, clip=clip)).eval()
+    at_rate.load_state_dict(encoder.state_dict())
+    index = create_index(tmp_path / "index", at_rate, window_seconds=1.0)
+    updated(index, numbered.parent)
+    one, other = (
+        index.vectors([*index.moment_numbers([video.id])[video.id].values()])
+        for video in index.videos()
+    )
+    assert len(one) == len(other) == 4
+    assert one[:3] == pytest.approx(other[:3], abs=1e-4)
+    query = query_from_clip(index, numbered, start_seconds=0.5, end_seconds=1.5)
+    assert query.vectors == pytest.approx(one[1:2], abs=1e-4)
 
 
 def test_an_encoder_without_a_head_is_indexed_by_its_features(

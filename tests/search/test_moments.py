@@ -140,6 +140,11 @@ def test_a_part_from_start_to_end_of_a_moment_has_its_clips() -> None:
     assert clips_of(short, 0) == [126 - 7]
 
 
+def test_the_default_window_holds_a_clip_at_its_own_rate() -> None:
+    assert default_window_seconds(ClipSpec(frames=16, fps=5.0, size=64)) == pytest.approx(3.2)
+    assert default_window_seconds(ClipSpec(frames=16, fps=50.0, size=64)) == 2.0
+
+
 def test_moments_that_are_far_apart_do_not_read_the_clips_between() -> None:
     clip = ClipSpec(frames=16, stride=1, size=64)
     cut = moment_windows(constant_rate(1000, 25), clip, window_seconds=2.0, stride_seconds=10.0)

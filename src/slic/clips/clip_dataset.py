@@ -43,7 +43,7 @@ class ClipDataset(Dataset[UInt8[Tensor, "clips t s s 3"]]):
         """Return the clips of video ``index``."""
         video, reader = self.catalog[index], self.reader
         spans = evenly_spaced_spans(
-            video.frames, self.clips, frames=reader.frames, stride=reader.stride
+            reader.frame_count(video), self.clips, frames=reader.frames, stride=reader.stride
         )
         crop = centre_crop(*reader.read_size)
         requests = [ClipRequest(video, span, crop, self.modality) for span in spans]

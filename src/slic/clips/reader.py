@@ -9,10 +9,12 @@ import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
 from slic.clips.augmentation import AugmentationParameters, centre_crop
+from slic.clips.fixed_rate import frame_count, to_video_frames
 from slic.clips.flow import FlowOptions, flow_image, optical_flow, subtract_camera_motion
 from slic.clips.flow_store import FlowStore
 from slic.clips.rendering import crop_with_margin, render_flow, render_rgb
 from slic.errors import VideoError, is_file_system_error
+from slic.models.backbones import ClipSpec
 from slic.videos.frames import read_frames
 from slic.videos.video import Video
 
@@ -27,7 +29,7 @@ class ClipRequest(NamedTuple):
 
     Attributes:
         video: The video.
-        span: Frame indices.
+        span: Indices of the frames that clips are cut from, see `ClipReader.frame_count`.
         parameters: Augmentation parameters, drawn for frames of the reader's ``read_size``.
         modality: ``"rgb"`` or ``"flow"``.
     """
@@ -40,14 +42,17 @@ class ClipRequest(NamedTuple):
 
 @dataclass(eq=False, kw_only=True)
 class ClipReader:
-    """Read and render clips of one length, stride and size.
+    """Read and render clips of one length, stride, rate and size.
 
     Args:
         frames: Number of frames of a clip.
         stride: Distance between the frames of a clip, in frames of the video.
+        fps: Frames per second that clips are cut from, see `slic.clips.fixed_rate`. None cuts them
+            from all frames of the video.
         size: Side of the square that the encoder sees, in pixels.
         flow: How optical flow is estimated and drawn.
-        store: Precomputed flow. Flow that it lacks is computed while loading.
+        store: Precomputed flow. Flow that it lacks is computed while loading, as is all flow at a
+            fixed rate.
         unreadable: What to do with a video that does not decode: raise an error, or give a grey
             clip and log a warning.
 
@@ -61,6 +66,7 @@ class ClipReader:
 
     frames: int
     stride: int
+    fps: float | None = None
     size: int
     flow: FlowOptions = FlowOptions()  # noqa: RUF009 (immutable)
     store: FlowStore | None = None
@@ -75,18 +81,49 @@ class ClipReader:
 
     def settings(self) -> dict[str, object]:
         """Return everything that determines how a clip is rendered, as plain values."""
+        shape: dict[str, object]
         shape = {"frames": self.frames, "stride": self.stride, "size": self.size}
+        if self.fps is not None:  # otherwise as before there was a rate, so that caches stay
+            shape["fps"] = self.fps
         return shape | {"flow": asdict(self.flow), "flow_store": str(self.store or "")}
+
+    @classmethod
+    def of_clip(
+        cls, clip: ClipSpec, *, flow: FlowOptions | None = None, store: FlowStore | None = None
+    ) -> "ClipReader":
+        """Return the reader of an encoder's clips.
+
+        Args:
+            clip: The clips.
+            flow: How optical flow is estimated and drawn; None is the default.
+            store: Precomputed flow.
+        """
+        return cls(
+            frames=clip.frames,
+            stride=clip.stride,
+            fps=clip.fps,
+            size=clip.size,
+            flow=flow or FlowOptions(),
+            store=store,
+        )
+
+    def frame_count(self, video: Video) -> int:
+        """Return the number of frames that the clips of a video are cut from."""
+        return frame_count(video, self.fps)
 
     def read(
         self, video: Video, spans: Sequence[Int[np.ndarray, " t"]]
     ) -> list[UInt8[np.ndarray, "t h w 3"]]:
         """Read several clips of a video in one pass over it.
 
+        Args:
+            video: The video.
+            spans: Indices of the frames that clips are cut from, see `frame_count`.
+
         Raises:
             VideoError: A frame cannot be decoded.
         """
-        indices = np.concatenate(spans)
+        indices = to_video_frames(video, np.concatenate(spans), self.fps)
         try:
             frames = read_frames(video, indices, size=self.read_size)
         except VideoError as error:
@@ -128,7 +165,7 @@ class ClipReader:
         return self._render_frames(frames, centre_crop(*self.read_size), modality)
 
     def _read_stored_flow(self, request: ClipRequest) -> Float32[np.ndarray, "t h w 2"] | None:
-        if request.modality == "rgb" or self.store is None:
+        if request.modality == "rgb" or self.store is None or self.fps is not None:
             return None
         return self.store.read(request.video, request.span)
 

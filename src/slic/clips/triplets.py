@@ -148,8 +148,8 @@ class TripletDataset(Dataset[TripletSample]):
         """Draw the views of a sample. Also return whether anchor and positive overlap."""
         video, partner = self.catalog[index.video], self.catalog[index.partner]
         pair = self.place_pair(
-            anchor_video_frames=video.frames,
-            positive_video_frames=partner.frames,
+            anchor_video_frames=self.reader.frame_count(video),
+            positive_video_frames=self.reader.frame_count(partner),
             same_video=index.partner == index.video,
             frames=self.reader.frames,
             stride=self.reader.stride,

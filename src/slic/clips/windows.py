@@ -11,6 +11,7 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from slic.clips.fixed_rate import frame_count, to_video_frames
 from slic.clips.loader import WorkerLoader
 from slic.videos.catalog import Catalog
 from slic.videos.frames import stream_frames
@@ -40,6 +41,7 @@ def window_loader(
     size: tuple[int, int],
     windows_per_batch: int,
     transform: Callable[[WindowFrames], WindowFrames] | None = None,
+    fps: float | None = None,
     workers: int,
 ) -> WorkerLoader[WindowBatch]:
     """Return a loader of the windows of every video.
@@ -49,14 +51,17 @@ def window_loader(
 
     Args:
         catalog: The videos.
-        spans: Maps the number of frames of a video to its windows, see :func:`stream_clips`.
+        spans: Maps the number of frames that windows are cut from to the windows, see
+            :func:`stream_clips`.
         size: (width, height) that frames are resized to, in pixels.
         windows_per_batch: Largest number of windows in a batch.
         transform: Applied to every window. None returns the windows as they are.
+        fps: Frames per second that windows are cut from, see `slic.clips.fixed_rate`. None cuts
+            them from all frames of a video.
         workers: Number of worker processes, each of which reads whole videos. 0 loads in the main
             process.
     """
-    dataset = _WindowDataset(catalog, spans, size, windows_per_batch, transform)
+    dataset = _WindowDataset(catalog, spans, size, windows_per_batch, transform, fps)
     return WorkerLoader(dataset, workers=workers, batch_size=None)
 
 
@@ -69,6 +74,7 @@ class _WindowDataset(IterableDataset[WindowBatch]):
     size: tuple[int, int]
     windows_per_batch: int
     transform: Callable[[WindowFrames], WindowFrames] | None
+    fps: float | None
 
     def __iter__(self) -> Iterator[WindowBatch]:
         worker = get_worker_info()
@@ -78,7 +84,7 @@ class _WindowDataset(IterableDataset[WindowBatch]):
 
     def _batches(self, index: int) -> Iterator[WindowBatch]:
         video = self.catalog[index]
-        spans = self.spans(video.frames)
+        spans = to_video_frames(video, self.spans(frame_count(video, self.fps)), self.fps)
         clips = stream_clips(video, spans, size=self.size)
         transformed = map(self.transform, clips) if self.transform else clips
         for start in range(0, len(spans), self.windows_per_batch):

@@ -60,8 +60,8 @@ def embed(
         layer: ``"head"`` for the output of the projection head, ``"backbone"`` for its input. An
             encoder without a head always gives ``"backbone"``.
         modality: ``"rgb"`` or ``"flow"``.
-        reader: How clips are read and flow is drawn. None takes length, stride and size from the
-            encoder's config, with the default flow.
+        reader: How clips are read and flow is drawn. None takes the encoder's clips, with the
+            default flow.
         batch_size: Number of evenly spaced clips per batch. Windows use batches of 32. On a CPU,
             more than 32 small clips no longer fit into the caches.
         workers: Number of processes that decode.
@@ -89,7 +89,7 @@ def embed(
             f"modality {modality!r}: the backbone {encoder.config.backbone!r} takes only clips of "
             f"{' or '.join(encoder.backbone.modalities)}."
         )
-    reader = reader or ClipReader(frames=clip.frames, stride=clip.stride, size=clip.size)
+    reader = reader or ClipReader.of_clip(clip)
     compute = partial(
         _embed_videos,
         partial(_embed_batch, encoder, layer=layer, precision=precision),
@@ -136,6 +136,7 @@ def _embed_videos(
             size=reader.read_size,
             windows_per_batch=WINDOWS_PER_BATCH,
             transform=partial(reader.centred, modality=modality),
+            fps=reader.fps,
             workers=workers,
         )
         return _embed_windows(embed_batch, windows)

@@ -260,6 +260,7 @@ def _shortened(names: list[str], most: int = 10) -> str:
 
 def _config_json(config: EncoderConfig, backbone_version: int) -> bytes:
     values = {"format": ENCODER_FORMAT, "backbone_version": backbone_version} | asdict(config)
+    values["clip"] = config.clip.to_dict()
     return (json.dumps(values, indent=2) + "\n").encode()
 
 

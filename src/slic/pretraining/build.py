@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 
+from slic.clips.fixed_rate import frame_count
 from slic.clips.flow_store import missing_flow_advice, open_flow_store
 from slic.clips.loader import batch_loader
 from slic.clips.reader import ClipReader, read_size
@@ -70,16 +71,13 @@ def build_reader(recipe: Recipe, catalog: Catalog, *, warn: bool = False) -> Cli
     """
     clip, flow = recipe.clip, COMPAT[recipe.compat].flow(recipe.flow)
     size = read_size(clip.size)
-    store = (
-        open_flow_store(flow, catalog, size=size, stride=clip.stride) if recipe.uses_flow else None
-    )
+    uses_store = recipe.uses_flow and clip.fps is None  # flow is stored from frame to frame
+    store = open_flow_store(flow, catalog, size=size, stride=clip.stride) if uses_store else None
     if warn and store:
         advice = missing_flow_advice(store, catalog, named=flow.folder is not None)
         if advice:
             _log.warning(advice)
-    return ClipReader(
-        frames=clip.frames, stride=clip.stride, size=clip.size, flow=flow, store=store
-    )
+    return ClipReader.of_clip(clip, flow=flow, store=store)
 
 
 def build_run(recipe: Recipe, catalog: Catalog, processes: Processes, *, progress: bool) -> Run:
@@ -151,7 +149,7 @@ def advice_for(recipe: Recipe, catalog: Catalog, run: Run) -> list[str]:
     """Return warnings about videos shorter than a clip, and about a run that is all warm-up."""
     clip, messages = recipe.clip, []
     least = extent(clip.frames, clip.stride)
-    if short := sum(video.frames < least for video in catalog):
+    if short := sum(frame_count(video, clip.fps) < least for video in catalog):
         messages.append(
             f"{short} of {len(catalog)} videos have fewer than the {least} frames of a clip; their "
             "clips repeat the last frame. Lower clip.frames or clip.stride, or leave them out."

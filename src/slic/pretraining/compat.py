@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
+from slic.clips.fixed_rate import frame_count
 from slic.clips.flow import FlowOptions
 from slic.clips.spans import PairPlacement, extent, official_placement, random_placement
 from slic.clustering.base import Clusterer, PseudoLabels
@@ -55,7 +56,7 @@ class Compat:
 def _videos_of_two_clips(catalog: Catalog, clip: ClipSpec) -> Catalog:
     """Leave out the videos that are too short for two clips, and report their number."""
     least = 2 * extent(clip.frames, clip.stride)
-    kept = catalog.subset([video.id for video in catalog if video.frames >= least])
+    kept = catalog.subset([video.id for video in catalog if frame_count(video, clip.fps) >= least])
     if short := len(catalog) - len(kept):
         _log.warning("%d videos with fewer than %d frames are left out (compat).", short, least)
     return kept

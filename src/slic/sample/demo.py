@@ -119,7 +119,7 @@ def _describe_demo(
         ),
         ("videos", f"{len(split.train)} for training, {len(split.test)} for the test"),
         ("labels", "not used in training; only for these results and the colours of the map"),
-        ("clips", f"{clip.frames} frames, stride {clip.stride}, {clip.size} x {clip.size} pixels"),
+        ("clips", f"{clip.frames} frames, {clip.spacing}, {clip.size} x {clip.size} pixels"),
         ("encoder", f"backbone {encoder.config.backbone}, {encoder.feature_size} features"),
         ("encoder fingerprint", encoder.fingerprint()),
         ("clusters", f"{recipe.clustering.name} on {' and '.join(recipe.rounds.inputs)} clips"),

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
+from slic.clips.fixed_rate import frame_edges
 from slic.errors import SearchError
 from slic.models.backbones import ClipSpec
 from slic.models.encoder import VideoEncoder
@@ -107,7 +108,7 @@ class Index:
             part: Presentation times of start and end of a part, which is cut instead.
         """
         return moment_windows(
-            video.edge_seconds,
+            frame_edges(video, self.clip.fps),
             self.clip,
             window_seconds=self.settings.window_seconds,
             stride_seconds=self.settings.stride_seconds,

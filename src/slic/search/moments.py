@@ -32,7 +32,8 @@ class MomentWindows(NamedTuple):
 
     Attributes:
         seconds: Presentation times of start and end of every moment; both ascend.
-        spans: Frame indices of every clip that a moment covers. The clips ascend and differ.
+        spans: Indices of the frames of every clip that a moment covers, counted as in
+            the edges. The clips ascend and differ.
         first: First clip of every moment, a position in ``spans``.
         end: The position after its last clip.
     """
@@ -47,9 +48,12 @@ def default_window_seconds(clip: ClipSpec) -> float:
     """Return the length of a moment if none is given.
 
     Returns:
-        2 s, or the length of a clip in a video of 25 frames per second if that is longer.
+        2 s, or the length of a clip if that is longer: at its own rate, or in a video of 25 frames
+        per second.
     """
-    return max(MIN_DEFAULT_WINDOW_SECONDS, extent(clip.frames, clip.stride) / _TYPICAL_FPS)
+    return max(
+        MIN_DEFAULT_WINDOW_SECONDS, extent(clip.frames, clip.stride) / (clip.fps or _TYPICAL_FPS)
+    )
 
 
 def check_window(window_seconds: float, stride_seconds: float) -> None:
@@ -79,7 +83,8 @@ def moment_windows(
     clip has one moment, which is all of it.
 
     Args:
-        edges: Presentation times of the frames in seconds, and the end of the last.
+        edges: Times of the frames that clips are cut from, in seconds, and the end of the last; see
+            `slic.clips.fixed_rate.frame_edges`.
         clip: The encoder's clips.
         window_seconds: Length of a moment.
         stride_seconds: Time from the start of one moment to the next, at least that of one frame.

@@ -11,6 +11,7 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from slic.clips.fixed_rate import to_video_frames
 from slic.clips.loader import WorkerLoader
 from slic.clips.reader import ClipReader
 from slic.clips.windows import stream_clips
@@ -107,10 +108,11 @@ def read_moments(job: EmbeddingJob, clip: ClipSpec, *, position: int = 0) -> Ite
     Raises:
         VideoError: A frame does not decode.
     """
-    reader = ClipReader(frames=clip.frames, stride=clip.stride, size=clip.size)
+    reader = ClipReader.of_clip(clip)
     first, end = job.windows.first[job.numbers], job.windows.end[job.numbers]
     wanted = union_of_ranges(first, end)
-    clips = stream_clips(job.video, job.windows.spans[wanted], size=reader.read_size)
+    spans = to_video_frames(job.video, job.windows.spans[wanted], clip.fps)
+    clips = stream_clips(job.video, spans, size=reader.read_size)
     new = np.diff(np.searchsorted(wanted, end), prepend=0)
     covered = zip(job.numbers.tolist(), new.tolist(), (end - first).tolist(), strict=True)
     for number, count, covers in covered:

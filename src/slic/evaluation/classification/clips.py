@@ -56,7 +56,9 @@ class LabelledClipDataset(Dataset[LabelledClips]):
         """Return the clip of a video in an epoch."""
         reader, video = self.reader, self.task.train[index.video]
         rng = np.random.default_rng([self.seed, index.epoch, index.video, _CLIP_STREAM])
-        span = random_span(video.frames, frames=reader.frames, stride=reader.stride, rng=rng)
+        span = random_span(
+            reader.frame_count(video), frames=reader.frames, stride=reader.stride, rng=rng
+        )
         width, height = reader.read_size
         parameters = draw_parameters(self.augmentation, width=width, height=height, rng=rng)
         (clip,) = reader.render([ClipRequest(video, span, parameters)])

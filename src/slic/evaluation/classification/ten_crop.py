@@ -14,6 +14,7 @@ from jaxtyping import Float64, UInt8
 from torch import Tensor
 from tqdm import tqdm
 
+from slic.clips.fixed_rate import frame_count
 from slic.clips.spans import half_overlapping_spans
 from slic.clips.windows import window_loader
 from slic.embeddings import Precision
@@ -63,10 +64,11 @@ def predict_videos(
         spans,
         size=ten_crop_frame_size(clip.size),
         windows_per_batch=WINDOWS_PER_PASS,
+        fps=clip.fps,
         workers=workers,
     )
     classifier.to(device).eval()
-    total = CROPS * sum(len(spans(video.frames)) for video in remaining)
+    total = CROPS * sum(len(spans(frame_count(video, clip.fps))) for video in remaining)
     bar = tqdm(total=total, desc="test", unit="clip", disable=not progress, file=sys.stderr,
                dynamic_ncols=True)  # fmt: skip
     parts: dict[int, list[Tensor]] = {}

@@ -147,7 +147,7 @@ class TrainedProtocol(TrainingSettings):
             f"{self.name}: {self._trained_part_and_rates()}, / 10 at epochs {first} and {second}, "
             f"weight decay {self.weight_decay:g}, dropout {self.dropout:g}, {self.precision}, "
             f"seed {self.seed}; test: ten crops (four corners and centre, each also mirrored) of "
-            f"half-overlapping windows of {clip.frames} frames at stride {clip.stride} over "
+            f"half-overlapping windows of {clip.frames} frames at {clip.spacing} over "
             "the whole video, mean softmax"
         )
 

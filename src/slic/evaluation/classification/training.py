@@ -112,7 +112,7 @@ def train_classifier(
         TrainingError: A loss is not finite.
     """
     clip = classifier.encoder.clip
-    reader = ClipReader(frames=clip.frames, stride=clip.stride, size=clip.size)
+    reader = ClipReader.of_clip(clip)
     clips = LabelledClipDataset(task, reader, settings.augmentation, seed=settings.seed)
     batches = LabelledBatchSampler(
         len(task.train), batch_size=settings.batch_size, seed=settings.seed

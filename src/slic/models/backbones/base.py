@@ -1,7 +1,7 @@
 """What a backbone is, and which clips it takes."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
@@ -25,6 +25,8 @@ class ClipSpec:
     Attributes:
         frames: Number of frames of a clip, at least 2.
         stride: Distance between two frames of a clip, in video frames.
+        fps: Frames per second of a clip, by presentation time, so that clips of all videos last
+            equally long. None takes frames of the video, ``stride`` apart. A rate needs stride 1.
         size: Height and width of a clip, in pixels.
         mean: Per-channel RGB mean used for normalisation, in [0, 1].
         std: Per-channel RGB standard deviation used for normalisation, above 0.
@@ -35,13 +37,30 @@ class ClipSpec:
 
     frames: int = 16
     stride: int = 1
+    fps: float | None = None
     size: int = 128
     mean: Rgb = (0.5, 0.5, 0.5)
     std: Rgb = (0.5, 0.5, 0.5)
 
+    @property
+    def spacing(self) -> str:
+        """How far apart frames are, in words."""
+        return f"stride {self.stride}" if self.fps is None else f"{self.fps:g} frames per second"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values, without ``fps`` where it is None.
+
+        Configurations from before there was a rate then stay as they are, and so do fingerprints.
+        """
+        values = asdict(self)
+        return values if self.fps is not None else {k: v for k, v in values.items() if k != "fps"}
+
     def __post_init__(self) -> None:
         require(self.frames >= 2, "frames", self.frames, "at least 2")
         require(self.stride >= 1, "stride", self.stride, "at least 1")
+        if self.fps is not None:
+            require(0 < self.fps < math.inf, "fps", self.fps, "a finite number above 0, or null")
+            require(self.stride == 1, "stride", self.stride, "1 where fps sets the rate of a clip")
         require(self.size >= MIN_CLIP_SIZE, "size", self.size, f"at least {MIN_CLIP_SIZE} pixels")
         require(all(map(math.isfinite, self.mean)), "mean", self.mean, "three finite numbers")
         in_range = all(0 < x < math.inf for x in self.std)
