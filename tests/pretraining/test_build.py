@@ -38,3 +38,12 @@ def test_prepared_flow_is_looked_for_where_a_round_or_a_look_needs_it(
     assert has_store("--rounds.first_inputs=[flow]")
     assert not has_store("--rounds.first_inputs=[motion]")
     assert not has_store("--rounds.inputs=[flow]", "--clustering.name=none")
+
+
+def test_at_a_fixed_rate_clips_have_that_rate_and_flow_is_computed(
+    tiny: Path, catalog: Catalog
+) -> None:
+    recipe = load_recipe(tiny, ["--sampling.flow_probability=0.5", "--clip.fps=12.5"])
+    reader = build_reader(recipe, catalog)
+    assert (reader.fps, reader.store) == (12.5, None)  # flow is stored from frame to frame
+    assert build_encoder(recipe).clip.fps == 12.5
