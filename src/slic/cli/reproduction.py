@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slic.cli.common import Verbs, at_least
+from slic.cli.parser import Verbs, at_least
 
 if TYPE_CHECKING:
     from slic.evaluation.reproduction import PaperTable
@@ -42,12 +42,12 @@ def reproduce(arguments: Namespace) -> None:
     """Print commands, cost and results of one table."""
     from slic.evaluation.reproduction import (
         markdown_table,
-        read_reproduced,
+        reproduced_rows,
         reproduction_commands,
     )
 
     table: PaperTable = arguments.table
-    numbers = read_reproduced(table, arguments.runs)
+    rows = reproduced_rows(table, arguments.runs)
     print("## Commands\n\n```")
     roots = {"ucf101": arguments.ucf101, "hmdb51": arguments.hmdb51}
     seeds = range(arguments.seeds)
@@ -57,7 +57,7 @@ def reproduce(arguments: Namespace) -> None:
     _print_cost(table, seeds=arguments.seeds)
     print("\n## Published and ours, percent\n")
     header = ("", "published", "ours", "seeds", "protocol")
-    print(markdown_table([number.table_row() for number in numbers], header))
+    print(markdown_table(rows, header))
 
 
 def _print_cost(table: "PaperTable", *, seeds: int) -> None:

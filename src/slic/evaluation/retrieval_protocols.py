@@ -1,6 +1,7 @@
 """Retrieval protocols: how a video becomes the vector that is compared (docs/protocols.md)."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from slic.embeddings import AllWindows, Embeddings, Layer, embed
@@ -76,19 +77,11 @@ class RetrievalProtocol:
                 f"protocol {self.name!r} compares the output of the head, and this encoder has no "
                 f"head. Use protocol {self.name.replace('paper', 'backbone')!r}."
             )
-        queries, gallery = (
-            embed(
-                encoder,
-                part,
-                clips=self.clips,
-                layer=self.layer,
-                workers=workers,
-                cache=cache,
-                progress=progress,
-            )
-            for part in (split.test, split.train)
-        )
-        return queries, gallery
+        vectors = partial(
+            embed, encoder, clips=self.clips, layer=self.layer, workers=workers, cache=cache,
+            progress=progress,
+        )  # fmt: skip
+        return vectors(split.test), vectors(split.train)
 
     def compare(
         self,
