@@ -83,7 +83,8 @@ def train(run: Run) -> None:
 
     Every few epochs the videos are clustered by their embeddings; the cluster of a video is its
     pseudo-label until the next round. Each step embeds anchors, positives and second views, and
-    lowers the instance loss and the temporal loss.
+    lowers the instance loss and the temporal loss. Logs, checkpoints and stop requests are
+    callbacks, which `slic.pretraining.entry` puts together.
 
     Raises:
         StopRequested: A callback stopped the run.
