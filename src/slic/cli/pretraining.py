@@ -4,7 +4,7 @@ import sys
 from argparse import SUPPRESS, Action, ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slic.cli.common import (
     UsageError,
@@ -49,7 +49,9 @@ def add_verbs(verbs: Verbs) -> None:
         add_help=False,
     )
     text = "show this message and all settings, and exit"
-    verb.add_argument("-h", "--help", action=_HelpWithSettings, nargs=0, default=SUPPRESS, help=text)
+    verb.add_argument(
+        "-h", "--help", action=_HelpWithSettings, nargs=0, default=SUPPRESS, help=text
+    )
     verb.add_argument("videos", type=Path, nargs="?", help="folder of videos, or a list of them")
     verb.add_argument("--recipe", help="name or YAML file (default: best)")
     verb.add_argument("--out", type=Path, default=Path("run"), help="run folder (default: run)")
