@@ -66,7 +66,7 @@ def pretrain(arguments: Namespace) -> None:
     """Learn an encoder."""
     import yaml
 
-    from slic.evaluation.scoring import LabelObserver
+    from slic.evaluation.cluster_quality import LabelObserver
     from slic.pretraining import StopRequested
     from slic.pretraining import pretrain as run
     from slic.recipe import load_recipe

@@ -36,10 +36,9 @@ class RetrievalProtocol:
     @property
     def description(self) -> str:
         """The protocol in one line."""
-        windows = self.clips == "windows"
-        clips = (
-            "all half-overlapping windows, each of length 1" if windows else f"{self.clips} clips"
-        )
+        clips = f"{self.clips} clips"
+        if self.clips == "windows":
+            clips = "all half-overlapping windows, each of length 1"
         centred = ", mean-centred per split" if self.centre else ""
         return f"{self.name}: {self.layer} output, mean over {clips}{centred}, cosine, any match"
 
@@ -53,10 +52,8 @@ class RetrievalProtocol:
         progress: bool = True,
     ) -> RetrievalScores:
         """Return the scores of an encoder; see `slic.evaluation.base.EvaluationProtocol`."""
-        queries, gallery = self.embed_split(
-            encoder, split, workers=workers, cache=cache, progress=progress
-        )
-        return self.compare(split, queries, gallery)
+        embedded = self.embed_split(encoder, split, workers=workers, cache=cache, progress=progress)
+        return self.compare(split, *embedded)
 
     def embed_split(
         self,
