@@ -1,9 +1,9 @@
-"""Shared arguments and messages, and memory that the process keeps."""
+"""Shared inputs, outputs and messages, and memory that the process keeps."""
 
 import platform
 import subprocess
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -11,15 +11,12 @@ import torch
 
 from slic.cli import protocols
 from slic.cli.common import (
-    at_least,
     feature_cache,
     format_command,
-    labels_argument,
     print_table,
     printable,
     require_file_paths,
 )
-from slic.datasets import DATASETS
 from slic.errors import SlicError
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 
@@ -71,23 +68,6 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
         int(subprocess.check_output([sys.executable, "-c", code, how])) for how in ("plain", "kept")
     )
     assert kept < plain / 4
-
-
-def test_the_help_of_labels_names_every_data_set() -> None:
-    parser = ArgumentParser()
-    labels_argument(parser, required=True, use="; they are evaluated")
-    text = " ".join(parser.format_help().split())
-    assert "ucf101:1|2|3, hmdb51:1|2|3, kinetics400, table:FILE.csv, tree" in text
-    assert all(name in text for name in DATASETS)
-    assert "; they are evaluated" in text
-
-
-def test_numbers_are_whole_and_have_a_minimum() -> None:
-    convert = at_least(1)
-    assert convert("7") == 7
-    for word in ("0", "-1", "1.5", "many", str(2**31)):
-        with pytest.raises(ArgumentTypeError, match=f"{word!r} is not a whole number from 1 to"):
-            convert(word)
 
 
 def test_commands_are_quoted_for_a_shell() -> None:

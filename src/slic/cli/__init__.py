@@ -5,14 +5,14 @@ Verbs import the library when they run, so that ``slic --help`` does not wait fo
 
 import os
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from io import TextIOWrapper
 
+from slic import __version__
 from slic.cli import (
     cluster_index,
     data,
-    demo,
     encoders,
     evaluation,
     labels,
@@ -24,6 +24,7 @@ from slic.cli import (
     videos,
 )
 from slic.cli.common import UsageError, print_error
+from slic.cli.parser import CommandParser
 from slic.errors import SlicError
 
 DESCRIPTION = """Learn from unlabelled videos of human actions, then search, group and label them.
@@ -35,6 +36,10 @@ DESCRIPTION = """Learn from unlabelled videos of human actions, then search, gro
   slic studio index                           search and browse on a web page
 """
 
+_VERB_MODULES = (
+    videos, data, prepare, pretraining, encoders, evaluation, reproduction, search, cluster_index,
+    labels, studio,
+)  # fmt: skip
 _DEAD_WORKER = (
     "a loading process died, probably because memory ran out. Use fewer (--workers, for "
     "`slic pretrain` --train.workers), then run the same command again, with --resume if the verb "
@@ -84,32 +89,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(print_error(f"{os.fsdecode(error.filename)}: {error.strerror}.", 1))
 
 
-def build_parser() -> ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the parser of all verbs; it sets ``verb`` to the function to call."""
-    parser = ArgumentParser(
-        "slic", description=DESCRIPTION, formatter_class=RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--version", action="version", version=_version())
+    formatter = RawDescriptionHelpFormatter
+    parser = CommandParser("slic", description=DESCRIPTION, formatter_class=formatter)
+    parser.add_argument("--version", action="version", version=f"slic {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for module in (
-        videos,
-        data,
-        prepare,
-        pretraining,
-        demo,
-        encoders,
-        evaluation,
-        reproduction,
-        search,
-        cluster_index,
-        labels,
-        studio,
-    ):
+    for module in _VERB_MODULES:
         module.add_verbs(verbs)
     return parser
-
-
-def _version() -> str:
-    from slic import __version__
-
-    return f"slic {__version__}"

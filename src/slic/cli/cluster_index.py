@@ -5,8 +5,9 @@ from argparse import Namespace
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from slic.cli.common import UsageError, Verbs, at_least, format_command, printable
-from slic.cli.search import index_argument, require_moment
+from slic.cli.common import UsageError, format_command, open_index, printable
+from slic.cli.parser import Verbs, add_verb, at_least
+from slic.cli.search import require_moment
 
 if TYPE_CHECKING:
     from slic.search import Index, Moment
@@ -14,15 +15,10 @@ if TYPE_CHECKING:
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``cluster``."""
-    verb = verbs.add_parser("cluster", help="list the clusters of an index, or correct them")
-    verb.set_defaults(verb=cluster)
-    index_argument(verb)
-    verb.add_argument(
-        "--level", type=at_least(0), metavar="N", help="use this level from now on; 0 is the finest"
-    )
-    verb.add_argument(
-        "--again", action="store_true", help="cluster again; moves and merges are lost"
-    )
+    verb = add_verb(verbs, "cluster", cluster, "list the clusters of an index, or correct them")
+    verb.add_index()
+    verb.add_count("--level", "use this level from now on; 0 is the finest", minimum=0)
+    verb.add_switch("--again", "cluster again; moves and merges are lost")
     verb.add_argument(
         "--merge", type=at_least(0), nargs="+", metavar="CLUSTER", help="merge these clusters"
     )
@@ -30,44 +26,27 @@ def add_verbs(verbs: Verbs) -> None:
         "--move", nargs="+", metavar="PATH@SECONDS", help="move these moments to the cluster --to"
     )
     verb.add_argument("--to", type=at_least(0), metavar="CLUSTER", help="target of --move")
-    verb.add_argument(
-        "--outliers",
-        type=at_least(1),
-        metavar="N",
-        help="list the moments least similar to their cluster",
-    )
-    verb.add_argument(
-        "--duplicates",
-        type=at_least(1),
-        metavar="N",
-        help="list pairs of nearly equal moments in different files",
-    )
-    verb.add_argument("--json", action="store_true", help="print JSON")
+    verb.add_count("--outliers", "list the moments least similar to their cluster")
+    verb.add_count("--duplicates", "list pairs of nearly equal moments in different files")
+    verb.add_switch("--json", "print JSON")
 
 
 def cluster(arguments: Namespace) -> None:
     """Cluster the index if necessary, apply corrections, and list."""
-    from slic.search import (
-        Index,
-        cluster_index,
-        clusters_per_level,
-        merge_clusters,
-        move_moments,
-        set_level,
-    )
+    from slic import search
 
     if (arguments.move is None) != (arguments.to is None):
         raise UsageError("--move and --to belong together; give both.")
-    index = Index.open(arguments.index)
-    if arguments.again or not clusters_per_level(index):
-        cluster_index(index)
+    index = open_index(arguments.index)
+    if arguments.again or not search.clusters_per_level(index):
+        search.cluster_index(index)
     if arguments.level is not None:
-        set_level(index, arguments.level)
+        search.set_level(index, arguments.level)
     if arguments.merge:
-        merge_clusters(index, arguments.merge)
+        search.merge_clusters(index, arguments.merge)
     if arguments.move:
         moments = [require_moment(index, word) for word in arguments.move]
-        move_moments(index, moments, arguments.to)
+        search.move_moments(index, moments, arguments.to)
     if arguments.outliers or arguments.duplicates:
         _print_outliers_and_duplicates(index, arguments)
     else:
@@ -85,10 +64,8 @@ def _print_clusters(index: "Index", *, as_json: bool) -> None:
         document = {"level": index.level, "clusters_per_level": per_level, "clusters": rows}
         print(json.dumps(document))
         return
-    print(
-        f"level {index.level} of {' > '.join(map(str, per_level))} clusters "
-        "(--level chooses another)"
-    )
+    sizes = " > ".join(map(str, per_level))
+    print(f"level {index.level} of {sizes} clusters (--level chooses another)")
     print("cluster  moments  coherence  typical moment                  label")
     for c in clusters:
         label = f"{c.label} ({c.label_share:.0%})" if c.label else ""
@@ -107,14 +84,9 @@ def _print_outliers_and_duplicates(index: "Index", arguments: Namespace) -> None
     ids = [i for i, _ in single] + [i for pair in pairs for i in (pair.first, pair.second)]
     word = {moment.id: _moment_word(moment) for moment in index.moments(ids)}
     if arguments.json:
-        document = {
-            "outliers": [{"moment": word[i], "similarity": s} for i, s in single],
-            "duplicates": [
-                {"first": word[p.first], "second": word[p.second], "similarity": p.similarity}
-                for p in pairs
-            ],
-        }
-        print(json.dumps(document, indent=1))
+        duplicates = [asdict(p) | {"first": word[p.first], "second": word[p.second]} for p in pairs]
+        outlying = [{"moment": word[i], "similarity": s} for i, s in single]
+        print(json.dumps({"outliers": outlying, "duplicates": duplicates}, indent=1))
         return
     for i, similarity in single:
         print(f"outlier    {similarity:6.3f}  {printable(word[i])}")

@@ -1,122 +1,31 @@
-"""Arguments, inputs and messages that several verbs share."""
+"""Inputs, outputs and messages that several verbs share."""
 
+import json
 import os
 import shlex
 import shutil
 import sys
-from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from slic.datasets import DATASETS, labels_from, sources_of
+from slic.datasets import labels_from
 from slic.errors import SlicError
+from slic.files import write_atomically
 
 if TYPE_CHECKING:
-    from argparse import _SubParsersAction
     from typing import TextIO
 
     from slic.datasets import Labels
     from slic.models.encoder import VideoEncoder
+    from slic.search import Index
     from slic.videos.catalog import Catalog
     from slic.videos.video import Refused
 
 
 class UsageError(Exception):
     """Arguments that exclude each other. The command prints the usage and exits with 2."""
-
-
-MAX_COUNT = 2**31 - 1  # largest number that an argument accepts
-Verbs: TypeAlias = "_SubParsersAction[ArgumentParser]"
-
-
-def videos_argument(verb: ArgumentParser) -> None:
-    """Add the argument ``videos``: a folder or a list."""
-    verb.add_argument("videos", type=Path, help="folder of videos, or a CSV or Parquet list")
-
-
-def encoder_argument(verb: ArgumentParser) -> None:
-    """Add ``--encoder`` and ``--workers``."""
-    verb.add_argument(
-        "--encoder", type=Path, required=True, metavar="DIR", help="folder of a trained encoder"
-    )
-    workers_argument(verb)
-
-
-def workers_argument(verb: ArgumentParser) -> None:
-    """Add ``--workers``, the number of processes that decode clips for an encoder."""
-    verb.add_argument(
-        "--workers",
-        type=at_least(0),
-        default=2,
-        metavar="N",
-        help="processes that decode (default: 2)",
-    )
-
-
-def labels_argument(verb: ArgumentParser, *, required: bool, use: str = "") -> None:
-    """Add ``--labels`` and ``--annotations``.
-
-    Args:
-        verb: Parser of the verb.
-        required: Whether the verb needs labels.
-        use: Text to append to the help: what the labels are for.
-    """
-    sources = ", ".join(_short_source(name) for name in DATASETS)
-    verb.add_argument(
-        "--labels",
-        required=required,
-        metavar="SOURCE",
-        help=f"CSV file with the columns path,label[,split], or one of {sources}, or "
-        f"my_module.MySet[:ARGUMENT]{use}",
-    )
-    annotations_argument(verb)
-
-
-def _short_source(name: str) -> str:
-    """Return the sources of a data set as one word, such as ``ucf101:1|2|3``."""
-    first, *others = sources_of(name)
-    return "|".join([first, *(source.removeprefix(f"{name}:") for source in others)])
-
-
-def annotations_argument(verb: ArgumentParser) -> None:
-    """Add ``--annotations``, the folder of a data set's official lists."""
-    verb.add_argument(
-        "--annotations",
-        type=Path,
-        metavar="DIR",
-        help="folder of the official lists (default: search in and beside the folder of videos)",
-    )
-
-
-def cache_argument(verb: ArgumentParser) -> None:
-    """Add ``--cache``, the folder of features; see `feature_cache`."""
-    verb.add_argument(
-        "--cache",
-        type=Path,
-        metavar="DIR",
-        help="keep features here for later commands (default: keep them beside the output until "
-        "it is written, so that an interrupted command can continue)",
-    )
-
-
-def at_least(minimum: int) -> Callable[[str], int]:
-    """Return an argparse type for whole numbers.
-
-    Args:
-        minimum: Smallest number that is accepted; the largest is ``MAX_COUNT``.
-
-    Example:
-        >>> parser.add_argument("--workers", type=at_least(1))
-    """
-
-    def number(word: str) -> int:
-        if not word.isdecimal() or not minimum <= int(word) <= MAX_COUNT:
-            raise ArgumentTypeError(f"{word!r} is not a whole number from {minimum} to {MAX_COUNT}")
-        return int(word)
-
-    return number
 
 
 def open_catalog(videos: Path, workers: int | None) -> "Catalog":
@@ -128,9 +37,8 @@ def open_catalog(videos: Path, workers: int | None) -> "Catalog":
     """
     from slic.videos.catalog import Catalog
 
-    if _is_list(videos):
-        return Catalog.from_list(videos, workers=workers)
-    return Catalog.from_folder(videos, workers=workers)
+    read = Catalog.from_list if _is_list(videos) else Catalog.from_folder
+    return read(videos, workers=workers)
 
 
 def open_labelled(
@@ -171,6 +79,19 @@ def load_encoder(folder: Path) -> "VideoEncoder":
 
     encoder = VideoEncoder.from_pretrained(folder)
     return encoder.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def open_index(folder: Path) -> "Index":
+    """Open the index in a folder."""
+    from slic.search import Index
+
+    return Index.open(folder)
+
+
+def write_json(path: Path | None, figures: Mapping[str, Any]) -> None:
+    """Write a JSON file, if a path is given. Values that JSON does not know become text."""
+    if path:
+        write_atomically(path, json.dumps(figures, indent=2, default=str).encode())
 
 
 def require_file_paths(*outputs: Path | None) -> None:

@@ -1,14 +1,14 @@
 """Verbs about data sets: what they are, and whether one on disk is complete."""
 
 import json
-import shlex
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from slic.cli.common import Verbs, annotations_argument, at_least, open_catalog, print_error
+from slic.cli.common import format_command, open_catalog, print_error
+from slic.cli.parser import Verbs, add_verb
 from slic.datasets import DATASETS, sources_of
 from slic.datasets.benchmark import Benchmark
 from slic.datasets.check import (
@@ -24,31 +24,28 @@ _BENCHMARKS = {name: entry for name, entry in DATASETS.items() if isinstance(ent
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``data`` and ``data check``."""
-    verb = verbs.add_parser(
+    verb = add_verb(
+        verbs,
         "data",
-        help="describe the supported data sets; check one on disk",
+        describe_datasets,
+        "describe the supported data sets; check one on disk",
         description="Describe the supported data sets: origin, terms of use, layout and lists.",
     )
-    verb.set_defaults(verb=describe_datasets)
-    subverbs = verb.add_subparsers(metavar="check")
-    subverb = subverbs.add_parser(
+    subverb = add_verb(
+        verb.add_subparsers(metavar="check"),
         "check",
-        help="compare a data set on disk with its official lists",
+        check,
+        "compare a data set on disk with its official lists",
         description="Compare a data set on disk with its official lists: classes, numbers of "
         "videos,\nmissing, unreadable and duplicate files. Exit with 1 if it cannot be used.\n\n"
         "  slic data check ucf101 /data/UCF-101",
         formatter_class=RawDescriptionHelpFormatter,
     )
-    subverb.set_defaults(verb=check)
     subverb.add_argument("name", choices=tuple(_BENCHMARKS), help="data set")
     subverb.add_argument("root", type=Path, help="folder of its videos, or of folders of frames")
-    annotations_argument(subverb)
-    subverb.add_argument(
-        "--json", action="store_true", help="print JSON with the names of all files"
-    )
-    subverb.add_argument(
-        "--workers", type=at_least(1), metavar="N", help="processes that scan (default: all cores)"
-    )
+    subverb.add_annotations()
+    subverb.add_switch("--json", "print JSON with the names of all files")
+    subverb.add_count("--workers", "processes that scan (default: all cores)")
 
 
 def describe_datasets(arguments: Namespace) -> None:  # noqa: ARG001 (every verb takes them)
@@ -89,14 +86,13 @@ def check(arguments: Namespace) -> None:
 
 def _next_command(benchmark: Benchmark, arguments: Namespace) -> str:
     """Return the command that trains on a data set, or the one that evaluates on it."""
-    root, source = shlex.quote(str(arguments.root)), sources_of(benchmark.name)[0]
-    lists = (
-        f" --annotations {shlex.quote(str(arguments.annotations))}" if arguments.annotations else ""
-    )
+    labels = ("--labels", sources_of(benchmark.name)[0])
+    lists = ("--annotations", arguments.annotations) if arguments.annotations else ()
     if benchmark.recipe:
-        training = f"--recipe {benchmark.recipe} --labels {source} --split train"
-        return f"slic pretrain {root} {training}{lists}"
-    return f"slic evaluate retrieval {root} --labels {source} --encoder run/encoder{lists}"
+        training = ("--recipe", benchmark.recipe, *labels, "--split", "train")
+        return format_command("pretrain", arguments.root, *training, *lists)
+    scoring = (*labels, "--encoder", "run/encoder")
+    return format_command("evaluate", "retrieval", arguments.root, *scoring, *lists)
 
 
 def _print_check(found: DatasetCheck, title: str, *, classes: int) -> None:

@@ -5,15 +5,15 @@ from argparse import SUPPRESS, Action, ArgumentParser, Namespace
 from typing import Any
 
 from slic.cli.clusters import score_clusters
-from slic.cli.common import Verbs
+from slic.cli.parser import Verbs, add_verb
 from slic.cli.protocols import protocol_summary, score_by_protocol
 from slic.cli.retrieval import score_by_retrieval
 
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``evaluate``; the words after its name are parsed when the protocol is known."""
-    verb = verbs.add_parser("evaluate", add_help=False, help="score an encoder against labels")
-    verb.set_defaults(verb=evaluate_by_name)
+    summary = "score an encoder against labels"
+    verb = add_verb(verbs, "evaluate", evaluate_by_name, summary, add_help=False)
     verb.add_argument("-h", "--help", action=_PrintProtocols, nargs=0, help=SUPPRESS)
     verb.add_argument(
         "name",

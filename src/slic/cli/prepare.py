@@ -6,14 +6,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slic.cli.common import (
-    Verbs,
-    at_least,
-    open_catalog,
-    print_next_command,
-    print_refused,
-    videos_argument,
-)
+from slic.cli.common import open_catalog, print_next_command, print_refused
+from slic.cli.parser import Verbs, add_verb
 from slic.errors import CatalogError, RecipeError, WriteError
 
 if TYPE_CHECKING:
@@ -24,38 +18,27 @@ if TYPE_CHECKING:
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``prepare``."""
-    verb = verbs.add_parser(
+    verb = add_verb(
+        verbs,
         "prepare",
-        help="compute optical flow, or write small proxies, ahead of training",
+        prepare,
+        "compute optical flow, or write small proxies, ahead of training",
         description="An interrupted command continues when it is started again. Any setting of the "
         "recipe can follow as --section.key=value, for instance --flow.method=dis.",
     )
-    verb.set_defaults(verb=prepare)
-    videos_argument(verb)
+    verb.add_videos()
     kind = verb.add_mutually_exclusive_group(required=True)
     kind.add_argument("--flow", action="store_true", help="compute the optical flow of every video")
-    kind.add_argument(
-        "--proxies", action="store_true", help="write a small copy of every video that loads fast"
+    text = "write a small copy of every video that loads fast"
+    kind.add_argument("--proxies", action="store_true", help=text)
+    text = "recipe with the settings of flow and clips (default paper-ucf101)"
+    verb.add_argument("--recipe", default="paper-ucf101", help=text)
+    verb.add_count(
+        "--short-side", "shorter side of the proxies, in pixels", minimum=16, default=128
     )
-    verb.add_argument(
-        "--recipe",
-        default="paper-ucf101",
-        help="recipe with the settings of flow and clips (default paper-ucf101)",
-    )
-    verb.add_argument(
-        "--short-side",
-        type=at_least(16),
-        default=128,
-        help="shorter side of the proxies, in pixels (default 128)",
-    )
-    verb.add_argument(
-        "--out",
-        type=Path,
-        help="folder to write to (default: .slic-flow in the folder of the videos, or VIDEOS-128)",
-    )
-    verb.add_argument(
-        "--workers", type=at_least(1), help="number of processes (default: all cores)"
-    )
+    text = "folder to write to (default: .slic-flow in the folder of the videos, or VIDEOS-128)"
+    verb.add_argument("--out", type=Path, help=text)
+    verb.add_count("--workers", "number of processes (default: all cores)")
 
 
 def prepare(arguments: Namespace) -> None:

@@ -72,7 +72,7 @@ class TripletSample(NamedTuple):
 
 @dataclass(eq=False)
 class TripletDataset(Dataset[TripletSample]):
-    """Anchor, positive and second view, each with its own augmentation (paper, section 3).
+    """Anchor, positive and second view, each with its own augmentation (Khorasgani et al., CVPR 2022).
 
     The anchor is always RGB. The second view shows the anchor's frames.
 

@@ -52,18 +52,18 @@ def _hmdb51_videos(path: Path, label: str) -> Iterator[OfficialVideo]:
 HMDB51 = Benchmark(
     name="hmdb51",
     classes=51,
-    split_numbers=("1", "2", "3"),
+    arguments=("1", "2", "3"),
     official_counts={number: {"train": 3570, "test": 1530} for number in ("1", "2", "3")},
-    origin="Serre lab, Brown University: 6,766 clips, most from films, 51 classes, 3 splits "
-    "(Kuehne et al., ICCV 2011)",
-    terms="CC BY 4.0 according to its authors; the clips are from films and the web",
-    size="about 2 GB",
-    layout="ROOT/[any folder/]<class>/<name>.avi",
-    lists="in ROOT or beside it: testTrainMulti_7030_splits/<class>_test_split<N>.txt",
+    facts={
+        "origin": "Serre lab, Brown University: 6,766 clips, most from films, 51 classes, 3 splits "
+        "(Kuehne et al., ICCV 2011)",
+        "terms": "CC BY 4.0 according to its authors; the clips are from films and the web",
+        "size": "about 2 GB",
+        "layout": "ROOT/[any folder/]<class>/<name>.avi",
+        "lists": "in ROOT or beside it: testTrainMulti_7030_splits/<class>_test_split<N>.txt",
+    },
     lists_folder="testTrainMulti_7030_splits",
     lists_patterns=("*_test_split[123].txt",),
-    recipe=None,
-    missing_videos_are_normal=False,
     read_lists=read_hmdb51_lists,
     aliases=path_aliases,
 )

@@ -87,16 +87,19 @@ def _kinetics_video(
 KINETICS400 = Benchmark(
     name="kinetics400",
     classes=400,
-    split_numbers=("",),
+    arguments=("",),
     official_counts={},
-    origin="DeepMind: lists of about 240,000 training and 19,906 validation clips of 10 s on "
-    "YouTube, 400 classes (arXiv 1705.06950)",
-    terms="the lists are CC BY 4.0; each video is under the terms of its uploader, and deleted "
-    "videos are missing everywhere",
-    size="about 450 GB at the original resolution",
-    layout="ROOT/[train|val|test/][<class>/]<youtube id>_<start, 6 digits>_<end, 6 digits>.mp4",
-    lists="in ROOT or beside it: [annotations/]train.csv, validate.csv or val.csv, test.csv; "
-    "without them, the class folders are the labels",
+    facts={
+        "origin": "DeepMind: lists of about 240,000 training and 19,906 validation clips of 10 s "
+        "on YouTube, 400 classes (arXiv 1705.06950)",
+        "terms": "the lists are CC BY 4.0; each video is under the terms of its uploader, and "
+        "deleted videos are missing everywhere",
+        "size": "about 450 GB at the original resolution",
+        "layout": "ROOT/[train|val|test/][<class>/]"
+        "<youtube id>_<start, 6 digits>_<end, 6 digits>.mp4",
+        "lists": "in ROOT or beside it: [annotations/]train.csv, validate.csv or val.csv, "
+        "test.csv; without them, the class folders are the labels",
+    },
     lists_folder="annotations",
     lists_patterns=tuple(_SPLIT_OF_FILE),
     recipe="paper-kinetics400",

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 from zipfile import BadZipFile
 
@@ -112,12 +111,7 @@ class FeatureCache:
     def __enter__(self) -> "FeatureCache":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._flush()
 
     def load(self, videos: Sequence[Video]) -> Iterator[tuple[int, VideoFeatures]]:

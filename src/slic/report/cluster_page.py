@@ -6,9 +6,8 @@ from typing import Any
 
 from slic.datasets import Labels
 from slic.errors import LabelError
-from slic.evaluation.cluster_quality import cluster_sizes
+from slic.evaluation.cluster_quality import LabelObserver, cluster_sizes
 from slic.evaluation.partitions import Partition
-from slic.evaluation.scoring import LabelObserver
 from slic.report.charts import Series, line_chart
 from slic.report.run_report import HeadlineScore, write_report
 

@@ -1,6 +1,7 @@
 """The linear probe: a logistic regression on features that are computed once."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -62,18 +63,11 @@ class LinearProbe:
             LabelError: The labels do not make a task; see `ClassificationTask.from_split`.
         """
         task = ClassificationTask.from_split(split)
-        train_features, test_features = (
-            embed(
-                encoder,
-                part,
-                clips=self.clips,
-                layer="backbone",
-                workers=workers,
-                cache=cache,
-                progress=progress,
-            ).mean
-            for part in (task.train, task.test)
-        )
+        vectors = partial(
+            embed, encoder, clips=self.clips, layer="backbone", workers=workers, cache=cache,
+            progress=progress,
+        )  # fmt: skip
+        train_features, test_features = vectors(task.train).mean, vectors(task.test).mean
         regression = fit_logistic_regression(train_features, task.train_targets, seed=self.seed)
         protocol = (
             f"probe: {regression} on standardised backbone features, mean over {self.clips} evenly "

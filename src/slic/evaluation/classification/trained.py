@@ -100,11 +100,7 @@ class TrainedProtocol(TrainingSettings):
         task = ClassificationTask.from_split(split)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         classifier = VideoClassifier(
-            encoder,
-            len(task.classes),
-            frozen=self.frozen,
-            dropout=self.dropout,
-            seed=self.seed,
+            encoder, len(task.classes), frozen=self.frozen, dropout=self.dropout, seed=self.seed
         )
         with ClassificationFolder(self.out) as folder:
             folder.start_or_resume(self._run_settings(encoder, task), resume=self.resume)

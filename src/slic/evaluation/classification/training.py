@@ -111,12 +111,10 @@ def train_classifier(
         StopRequested: Ctrl-C was pressed; the state was saved.
         TrainingError: A loss is not finite.
     """
-    clip = classifier.encoder.clip
+    clip, seed = classifier.encoder.clip, settings.seed
     reader = ClipReader(frames=clip.frames, stride=clip.stride, size=clip.size)
-    clips = LabelledClipDataset(task, reader, settings.augmentation, seed=settings.seed)
-    batches = LabelledBatchSampler(
-        len(task.train), batch_size=settings.batch_size, seed=settings.seed
-    )
+    clips = LabelledClipDataset(task, reader, settings.augmentation, seed=seed)
+    batches = LabelledBatchSampler(len(task.train), batch_size=settings.batch_size, seed=seed)
     loader = batch_loader(clips, batches, workers=workers)
     run = _TrainingRun(classifier.to(device), settings, batches, folder)
     run.restore()
