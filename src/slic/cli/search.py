@@ -203,7 +203,7 @@ def _query(
         query = query_from_moments(index, [moment_id])
     else:
         video = inspect_video(Path(word), word)
-        between = (start or 0.0, video.duration_seconds if end is None else end)
+        between = (start or 0.0, video.end_seconds if end is None else end)
         query = query_from_video(index, video, start_seconds=start, end_seconds=end)
     return query, {"query": video, "between_seconds": between}
 

@@ -54,7 +54,7 @@ def test_one_label_is_not_a_task(split: LabelledSplit) -> None:
 def task_of(targets: list[int], *, classes: int) -> ClassificationTask:
     """Return a task whose video files do not exist."""
     videos = tuple(
-        Video(id=f"{i}", path=Path(), frames=9, fps=25.0, width=8, height=8, seekable=True)
+        Video(id=f"{i}", path=Path(), frames=9, fps=25.0, width=8, height=8)
         for i in range(len(targets))
     )
     catalog = Catalog(Path(), videos)
