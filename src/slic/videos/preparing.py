@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from slic.errors import SlicError, VideoError, WriteError
 from slic.files import temporary_prefix
-from slic.videos.frame_folder import frame_paths
+from slic.videos.frame_folder import frame_paths, is_picture_clip
 from slic.videos.scanning import cores
 from slic.videos.video import Refused, Video
 
@@ -78,7 +78,7 @@ def fingerprint(video: Video) -> str:
         VideoError: It is not there any more, or may not be read.
     """
     try:
-        files = frame_paths(video.path) if video.path.is_dir() else [video.path]
+        files = frame_paths(video.path) if is_picture_clip(video.path) else [video.path]
         size = sum(file.stat().st_size for file in files)
         with files[0].open("rb") as first, files[-1].open("rb") as last:
             last.seek(max(0, files[-1].stat().st_size - EDGE))

@@ -19,6 +19,7 @@ from slic.errors import CatalogError, CheckpointError, VideoError, WriteError
 from slic.files import atomic_path, id_of, reason_of, temporary_path
 from slic.videos import motion_jpeg
 from slic.videos.catalog import Catalog
+from slic.videos.frame_folder import is_picture_clip
 from slic.videos.frames import stream_frames
 from slic.videos.preparing import fingerprint
 from slic.videos.video import Video
@@ -98,7 +99,7 @@ class Copies:
                 "another folder with --out, or delete it."
             )
         frames = stream_frames(video, range(video.frames), size=self.size(video))
-        if video.path.is_dir():
+        if is_picture_clip(video.path):
             return self._write_folder(video, frames)
         with atomic_path(path) as temporary:
             motion_jpeg.write(
