@@ -1,7 +1,9 @@
 """From a request to moments: those in a scope, and those nearest to a query."""
 
+from functools import partial
+
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Int64
 
 from slic.errors import SearchError
 from slic.search import Hit, Query, cluster_members, query_from_moments, refine, search
@@ -61,12 +63,8 @@ def _example_query(studio: Studio, example: QueryExample) -> Query:
         raise SearchError("An example needs a moment or an upload.")
     video = studio.uploads.get(example.upload).video
     end = min(example.end, video.duration_seconds)
-    key = ("upload", example.upload, example.start, end)
-
-    def embed() -> Float32[np.ndarray, "w d"]:
-        return studio.worker.call(embed_upload, studio.index.path, video, example.start, end)
-
-    return Query(studio.cached(key, embed))
+    embed = partial(studio.worker.call, embed_upload, studio.index.path, video, example.start, end)
+    return Query(studio.cached(("upload", example.upload, example.start, end), embed))
 
 
 def _search_exactly(
