@@ -70,9 +70,9 @@ def test_the_table_of_best_and_the_paper_names_every_difference() -> None:
     text = (ROOT / "docs" / "method.md").read_text("utf-8")
     table = re.findall(r"^\| `([\w.]+)` \| (.+?) \| (.+?) \|$", text, re.MULTILINE)
     paper, best = flat(slic.load_recipe("paper-ucf101")), flat(slic.load_recipe("best"))
-    keys = [key for key in {**paper, **best} if paper.get(key, "–") != best.get(key, "–")]
+    keys = [key for key in {**paper, **best} if paper.get(key, "absent") != best.get(key, "absent")]
     written = {key: (yaml.safe_load(a), yaml.safe_load(b)) for key, a, b in table if key in keys}
-    assert written == {key: (paper.get(key, "–"), best.get(key, "–")) for key in keys}
+    assert written == {key: (paper.get(key, "absent"), best.get(key, "absent")) for key in keys}
 
 
 def test_python_md_runs_and_its_clip_is_the_one_that_embed_takes(
