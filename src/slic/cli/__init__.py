@@ -11,7 +11,7 @@ from io import TextIOWrapper
 
 from slic import __version__
 from slic.cli import (
-    cluster_index,
+    clusters,
     data,
     encoders,
     evaluation,
@@ -23,7 +23,8 @@ from slic.cli import (
     studio,
     videos,
 )
-from slic.cli.common import UsageError, print_error
+from slic.cli.common import UsageError
+from slic.cli.output import exit_with_error
 from slic.cli.parser import CommandParser
 from slic.errors import SlicError
 
@@ -37,7 +38,7 @@ DESCRIPTION = """Learn from unlabelled videos of human actions, then search, gro
 """
 
 _VERB_MODULES = (
-    videos, data, prepare, pretraining, encoders, evaluation, reproduction, search, cluster_index,
+    videos, data, prepare, pretraining, encoders, evaluation, reproduction, search, clusters,
     labels, studio,
 )  # fmt: skip
 _DEAD_WORKER = (
@@ -73,20 +74,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     except UsageError as error:
         parser.error(str(error))
     except SlicError as error:
-        sys.exit(print_error(str(error), 1))
+        exit_with_error(str(error), 1)
     except KeyboardInterrupt:
-        sys.exit(print_error("stopped.", 130))
+        exit_with_error("stopped.", 130)
     except BrokenPipeError:  # the reader of our output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except RuntimeError as error:  # torch raises it in any place when a loading process dies
         if not str(error).startswith("DataLoader worker"):
             raise
-        sys.exit(print_error(_DEAD_WORKER, 1))
+        exit_with_error(_DEAD_WORKER, 1)
     except OSError as error:  # a path that cannot be used, such as one in a closed folder
         if error.filename is None:
             raise
-        sys.exit(print_error(f"{os.fsdecode(error.filename)}: {error.strerror}.", 1))
+        exit_with_error(f"{os.fsdecode(error.filename)}: {error.strerror}.", 1)
 
 
 def build_parser() -> CommandParser:

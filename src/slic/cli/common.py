@@ -1,27 +1,22 @@
-"""Inputs, outputs and messages that several verbs share."""
+"""Inputs that several verbs share: videos, labels, encoders, an index, a cache."""
 
-import json
 import os
-import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from argparse import Namespace
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slic.datasets import labels_from
 from slic.errors import SlicError
-from slic.files import write_atomically
 
 if TYPE_CHECKING:
-    from typing import TextIO
-
     from slic.datasets import Labels
     from slic.models.encoder import VideoEncoder
     from slic.search import Index
     from slic.videos.catalog import Catalog
-    from slic.videos.video import Refused
 
 
 class UsageError(Exception):
@@ -41,24 +36,22 @@ def open_catalog(videos: Path, workers: int | None) -> "Catalog":
     return read(videos, workers=workers)
 
 
-def open_labelled(
-    videos: Path, *, labels: str, annotations: Path | None, workers: int | None
-) -> tuple["Catalog", "Labels"]:
+def open_labelled(arguments: Namespace, *, workers: int | None) -> tuple["Catalog", "Labels"]:
     """Open videos and their labels, and print to stderr how the two differ.
 
     Args:
-        videos: A folder or a list.
-        labels: Source of the labels; see `slic.datasets.labels_from`.
-        annotations: Folder of the official lists; None to search in and beside the videos.
+        arguments: With ``videos``, a folder or a list, and with what `CommandParser.add_labels`
+            adds.
         workers: Number of processes that scan; None for one on each core.
     """
+    videos, source = arguments.videos, arguments.labels
     root = videos.parent if _is_list(videos) else videos
-    labeller = labels_from(labels, root=root, annotations=annotations)
+    labeller = labels_from(source, root=root, annotations=arguments.annotations)
     catalog = open_catalog(videos, workers)
     ids = [video.id for video in catalog]
     found = labeller(ids)
     if is_main_process() and (mismatch := found.describe_mismatch(ids)):
-        print(f"slic: {labels}: {mismatch}", file=sys.stderr)
+        print(f"slic: {source}: {mismatch}", file=sys.stderr)
     return catalog, found
 
 
@@ -88,12 +81,6 @@ def open_index(folder: Path) -> "Index":
     return Index.open(folder)
 
 
-def write_json(path: Path | None, figures: Mapping[str, Any]) -> None:
-    """Write a JSON file, if a path is given. Values that JSON does not know become text."""
-    if path:
-        write_atomically(path, json.dumps(figures, indent=2, default=str).encode())
-
-
 def require_file_paths(*outputs: Path | None) -> None:
     """Raise a SlicError if an output path is a folder, so that it fails before the work."""
     for output in outputs:
@@ -120,42 +107,6 @@ def feature_cache(cache: Path | None, output: Path | None) -> Iterator[Path | No
     beside = output.with_name(f".{output.name}.features")
     yield beside
     shutil.rmtree(beside, ignore_errors=True)
-
-
-def print_refused(refusals: "Iterable[Refused]", file: "TextIO | None" = None) -> None:
-    """Print the id of each refused file and the reason, to stdout or to ``file``."""
-    for refused in refusals:
-        print(printable(f"refused: {refused.id}: {refused.reason}"), file=file or sys.stdout)
-
-
-def print_next_command(*words: object) -> None:
-    """Print a ``slic`` command that is a likely next step.
-
-    Args:
-        *words: Words of the command; words in capitals are for the user to replace.
-    """
-    print("next:", format_command(*words))
-
-
-def format_command(*words: object) -> str:
-    """Return a ``slic`` command, quoted for a shell."""
-    return shlex.join(["slic", *map(str, words)])
-
-
-def printable(text: str) -> str:
-    """Replace characters that could control the terminal, such as those in a file name."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def print_table(table: str) -> None:
-    """Print lines with labels or file names; see `printable`."""
-    print("\n".join(map(printable, table.splitlines())))
-
-
-def print_error(message: str, exit_code: int) -> int:
-    """Print a message to stderr as one line and return ``exit_code``, for ``sys.exit``."""
-    print(f"slic: {printable(message)}", file=sys.stderr)
-    return exit_code
 
 
 def keep_freed_memory() -> None:

@@ -1,13 +1,13 @@
 """Verbs about data sets: what they are, and whether one on disk is complete."""
 
 import json
-import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from slic.cli.common import format_command, open_catalog, print_error
+from slic.cli.common import open_catalog
+from slic.cli.output import exit_with_error, format_command
 from slic.cli.parser import Verbs, add_verb
 from slic.datasets import DATASETS, sources_of
 from slic.datasets.benchmark import Benchmark
@@ -24,13 +24,9 @@ _BENCHMARKS = {name: entry for name, entry in DATASETS.items() if isinstance(ent
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``data`` and ``data check``."""
-    verb = add_verb(
-        verbs,
-        "data",
-        describe_datasets,
-        "describe the supported data sets; check one on disk",
-        description="Describe the supported data sets: origin, terms of use, layout and lists.",
-    )
+    summary = "describe the supported data sets; check one on disk"
+    text = "Describe the supported data sets: origin, terms of use, layout and lists."
+    verb = add_verb(verbs, "data", describe_datasets, summary, description=text)
     subverb = add_verb(
         verb.add_subparsers(metavar="check"),
         "check",
@@ -62,16 +58,12 @@ def describe_datasets(arguments: Namespace) -> None:  # noqa: ARG001 (every verb
 def check(arguments: Namespace) -> None:
     """Compare a data set with its official lists; exit with 1 if it cannot be used."""
     benchmark = _BENCHMARKS[arguments.name]
-    root, annotations = arguments.root, arguments.annotations
-    benchmark.find_lists(root, annotations)  # fails before the scan, which may take long
+    root, lists = arguments.root, arguments.annotations
+    benchmark.find_lists(root, lists)  # fails before the scan, which may take long
     catalog = open_catalog(root, arguments.workers)
-    found = check_dataset(
-        benchmark,
-        root=root,
-        ids=[video.id for video in catalog],
-        unreadable={refused.id: refused.reason for refused in catalog.refused},
-        annotations=annotations,
-    )
+    ids = [video.id for video in catalog]
+    unreadable = {refused.id: refused.reason for refused in catalog.refused}
+    found = check_dataset(benchmark, root=root, ids=ids, unreadable=unreadable, annotations=lists)
     problem = describe_problem(found, benchmark, root=root)
     step = problem or describe_gaps(found, benchmark) or _next_command(benchmark, arguments)
     if arguments.json:
@@ -81,7 +73,7 @@ def check(arguments: Namespace) -> None:
         _print_check(found, f"{benchmark.name} in {root}", classes=benchmark.classes)
         print("not usable." if problem else f"next: {step}")
     if problem:
-        sys.exit(print_error(problem, 1))
+        exit_with_error(problem, 1)
 
 
 def _next_command(benchmark: Benchmark, arguments: Namespace) -> str:

@@ -1,16 +1,10 @@
 """``slic embed`` and ``slic import-official``: use an encoder, or import one."""
 
-import sys
 from argparse import BooleanOptionalAction, Namespace
 from pathlib import Path
 
-from slic.cli.common import (
-    feature_cache,
-    load_encoder,
-    open_catalog,
-    print_next_command,
-    print_refused,
-)
+from slic.cli.common import feature_cache, load_encoder, open_catalog
+from slic.cli.output import print_next_command, print_refused
 from slic.cli.parser import Verbs, add_verb
 
 
@@ -29,12 +23,9 @@ def add_verbs(verbs: Verbs) -> None:
     verb = add_verb(verbs, "import-official", import_official, summary)
     verb.add_argument("file", type=Path, help="the .pth or .pth.tar file")
     verb.add_argument("out", type=Path, help="the folder of the encoder to write")
-    verb.add_argument(
-        "--trained-on",
-        choices=("ucf101", "kinetics400"),
-        required=True,
-        help="the data set whose pixel normalisation the network was trained with",
-    )
+    datasets = ("ucf101", "kinetics400")
+    text = "the data set whose pixel normalisation the network was trained with"
+    verb.add_argument("--trained-on", choices=datasets, required=True, help=text)
     text = "whether a max-pool follows the stem (default: no for SLIC, yes for 3D-ResNets-PyTorch)"
     verb.add_argument("--max-pool", action=BooleanOptionalAction, help=text)
     verb.add_count("--frames", "frames of a clip", minimum=2, default=16)
@@ -49,7 +40,7 @@ def embed(arguments: Namespace) -> None:
 
     encoder = load_encoder(arguments.encoder)
     catalog = open_catalog(arguments.videos, arguments.workers)
-    print_refused(catalog.refused, file=sys.stderr)
+    print_refused(catalog.refused)
     settings = {name: getattr(arguments, name) for name in ("clips", "layer", "modality")}
     with feature_cache(arguments.cache, arguments.out) as cache:
         embeddings = run(encoder, catalog, workers=arguments.workers, cache=cache, **settings)

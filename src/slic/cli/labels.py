@@ -7,19 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slic.cli.common import (
-    UsageError,
-    format_command,
-    open_catalog,
-    open_index,
-    print_refused,
-    printable,
-)
+from slic.cli.common import UsageError, open_catalog, open_index
+from slic.cli.output import format_command, print_refused, printable
 from slic.cli.parser import Verbs, add_verb
 from slic.cli.search import require_moment
 
 if TYPE_CHECKING:
-    from slic.search import LabelChange, MomentClassifier
+    from slic.search import MomentClassifier
     from slic.videos.catalog import Catalog
 
 TARGET_HELP = "number of a cluster of the current level, or PATH@SECONDS for a moment"
@@ -39,8 +33,8 @@ def add_verbs(verbs: Verbs) -> None:
 def _add_label_verbs(verbs: Verbs) -> None:
     parsers = {}
     for name, function, summary in (
-        ("set", set_labels, "set the label of a cluster or a moment"),
-        ("remove", remove_labels, "remove the labels of a cluster or a moment"),
+        ("set", change_label, "set the label of a cluster or a moment"),
+        ("remove", change_label, "remove the labels of a cluster or a moment"),
         ("list", list_classes, "list the labels, and how well they classify each other"),
         ("spread", spread, "label moments that are similar to labelled ones"),
         ("undo", undo, "undo the last change of labels"),
@@ -53,6 +47,7 @@ def _add_label_verbs(verbs: Verbs) -> None:
     for name in ("set", "remove"):
         parsers[name].add_argument("target", metavar="CLUSTER_OR_MOMENT", help=TARGET_HELP)
     parsers["set"].add_argument("label", metavar="LABEL", help="class name")
+    parsers["remove"].set_defaults(label=None)
     text = "least share of the votes, from 0 to 1 (default: 0.5)"
     parsers["spread"].add_argument(
         "--confidence", type=_confidence, default=0.5, metavar="SHARE", help=text
@@ -67,20 +62,21 @@ def _add_label_verbs(verbs: Verbs) -> None:
     parsers["import"].add_argument("path", type=Path, help=text)
 
 
-def set_labels(arguments: Namespace) -> None:
-    """Set the label of a cluster or a moment."""
-    change = _change_label(arguments, arguments.label)
-    _print_change(arguments, f"{change.moments} moments are labelled {arguments.label.strip()!r}.")
+def change_label(arguments: Namespace) -> None:
+    """Set the label of a cluster or a moment, or remove it."""
+    from slic.search import label_cluster, set_label
 
-
-def remove_labels(arguments: Namespace) -> None:
-    """Remove the labels of a cluster or a moment."""
-    change = _change_label(arguments, None)
-    message = f"{change.moments} moments lost their label."
-    if change.moments:
-        _print_change(arguments, message)
+    index, target, label = open_index(arguments.index), arguments.target, arguments.label
+    if target.isdecimal():
+        moments, _ = label_cluster(index, int(target), label)
     else:
-        print(message)
+        moments, _ = set_label(index, [require_moment(index, target)], label)
+    if label is not None:
+        _print_change(arguments, f"{moments} moments are labelled {label.strip()!r}.")
+    elif moments:
+        _print_change(arguments, f"{moments} moments lost their label.")
+    else:
+        print("0 moments lost their label.")
 
 
 def list_classes(arguments: Namespace) -> None:
@@ -144,11 +140,11 @@ def classify(arguments: Namespace) -> None:
     index = open_index(arguments.index)
     classifier = MomentClassifier.from_index(index)
     catalog = _open_videos(arguments.videos, arguments.workers or None)
-    print_refused(catalog.refused, file=sys.stderr)
+    print_refused(catalog.refused)
     predictions = []
     for result in classify_videos(index, classifier, catalog.videos, workers=arguments.workers):
         if isinstance(result, Refused):
-            print_refused([result], file=sys.stderr)
+            print_refused([result])
         else:
             predictions.append(result)
     if arguments.json:
@@ -162,15 +158,6 @@ def classify(arguments: Namespace) -> None:
     for p in predictions:
         print(f"{p.label or 'unknown':24} {p.confidence:5.2f}  {printable(p.path)}")
     print(_describe_scores(classifier), file=sys.stderr)
-
-
-def _change_label(arguments: Namespace, label: str | None) -> "LabelChange":
-    from slic.search import label_cluster, set_label
-
-    index = open_index(arguments.index)
-    if arguments.target.isdecimal():
-        return label_cluster(index, int(arguments.target), label)
-    return set_label(index, [require_moment(index, arguments.target)], label)
 
 
 def _print_change(arguments: Namespace, message: str) -> None:

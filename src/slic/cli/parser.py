@@ -10,12 +10,26 @@ from slic.datasets import DATASETS, sources_of
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
+    from _typeshed import SupportsWrite
+
 MAX_COUNT = 2**31 - 1  # largest number that an argument accepts
 Verbs: TypeAlias = "_SubParsersAction[CommandParser]"
 
 
 class CommandParser(ArgumentParser):
-    """A parser with a method for each kind of argument that several verbs have."""
+    """A parser with a method for each kind of argument that several verbs have.
+
+    Attributes:
+        more_help: Gives text that follows the help, such as a table whose import takes long.
+    """
+
+    more_help: Callable[[], str] | None = None
+
+    def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:
+        """Print the help, and the text of ``more_help``."""
+        super().print_help(file)
+        if self.more_help:
+            print(f"\n{self.more_help()}", file=file)
 
     def add_switch(self, flag: str, meaning: str) -> None:
         """Add an option without a value."""

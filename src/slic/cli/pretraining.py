@@ -1,40 +1,24 @@
 """``slic pretrain``: learn an encoder from unlabelled videos."""
 
-import sys
-from argparse import SUPPRESS, Action, ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slic.cli.common import (
     UsageError,
-    format_command,
     is_main_process,
     keep_freed_memory,
     open_catalog,
     open_labelled,
-    print_error,
-    print_next_command,
-    print_refused,
 )
+from slic.cli.output import exit_with_error, format_command, print_next_command, print_refused
 from slic.cli.parser import Verbs, add_verb
 from slic.errors import CatalogError, CheckpointError, VideoError
 
 if TYPE_CHECKING:
     from slic.datasets import Labels
     from slic.videos.catalog import Catalog
-
-
-class _HelpWithSettings(Action):
-    """``--help``: the arguments, then every setting of a recipe."""
-
-    def __call__(self, parser: ArgumentParser, *_: object) -> None:
-        """Print both and exit."""
-        from slic.cli.settings_help import settings_help
-
-        parser.print_help()
-        print(f"\n{settings_help()}")
-        parser.exit()
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -46,12 +30,8 @@ def add_verbs(verbs: Verbs) -> None:
         "learn an encoder from unlabelled videos",
         description="Learn an encoder from unlabelled videos. Settings of the recipe follow as "
         "--section.key=value, for example --train.epochs=100 --loss.name=triplet.",
-        add_help=False,
     )
-    text = "show this message and all settings, and exit"
-    verb.add_argument(
-        "-h", "--help", action=_HelpWithSettings, nargs=0, default=SUPPRESS, help=text
-    )
+    verb.more_help = _settings_help
     verb.add_argument("videos", type=Path, nargs="?", help="folder of videos, or a list of them")
     verb.add_argument("--recipe", help="name or YAML file (default: best)")
     verb.add_argument("--out", type=Path, default=Path("run"), help="run folder (default: run)")
@@ -60,6 +40,12 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--split", help="train on this split of --labels only")
     use = ": to log the agreement of clusters and labels, and for --split"
     verb.add_labels(required=False, use=use)
+
+
+def _settings_help() -> str:
+    from slic.cli.settings_help import settings_help
+
+    return settings_help()
 
 
 def pretrain(arguments: Namespace) -> None:
@@ -79,7 +65,7 @@ def pretrain(arguments: Namespace) -> None:
         raise UsageError("the following arguments are required: videos")
     catalog, labels = _catalog_and_labels(arguments)
     if is_main_process():
-        print_refused(catalog.refused, file=sys.stderr)
+        print_refused(catalog.refused)
     if arguments.split:
         catalog.require_usable()  # a split does not know which videos were refused
         catalog = _videos_of_split(catalog, labels, arguments.split)
@@ -98,7 +84,7 @@ def pretrain(arguments: Namespace) -> None:
         ) from error
     except StopRequested:
         message = f"stopped and saved. Continue with: {_resume_command(arguments)}"
-        sys.exit(print_error(message, 130))
+        exit_with_error(message, 130)
     if is_main_process():
         print(f"{result.encoder}: encoder after {result.steps} steps, {result.seconds:.0f} s.")
         print_next_command("index", arguments.videos, "--encoder", result.encoder, "--out", "index")
@@ -136,9 +122,7 @@ def _catalog_and_labels(arguments: Namespace) -> tuple["Catalog", "Labels | None
         if arguments.annotations:
             raise CatalogError("--annotations needs --labels, which name the data set.")
         return open_catalog(arguments.videos, None), None
-    return open_labelled(
-        arguments.videos, labels=arguments.labels, annotations=arguments.annotations, workers=None
-    )
+    return open_labelled(arguments, workers=None)
 
 
 def _videos_of_split(catalog: "Catalog", labels: "Labels | None", name: str) -> "Catalog":

@@ -1,7 +1,6 @@
 """Score an encoder by a protocol; the constructor of a protocol class becomes its options."""
 
 import inspect
-import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
@@ -11,16 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from slic.cli.common import (
     feature_cache,
-    format_command,
     keep_freed_memory,
     load_encoder,
     open_labelled,
-    print_error,
-    print_refused,
-    print_table,
     require_file_paths,
-    write_json,
 )
+from slic.cli.output import exit_with_error, format_command, print_refused, print_table, write_json
 from slic.cli.parser import CommandParser
 
 if TYPE_CHECKING:
@@ -49,7 +44,7 @@ def score_by_protocol(name: str, words: Sequence[str]) -> None:
             _print_and_write(scores, protocol, encoder, arguments)
     except StopRequested:
         resume = format_command("evaluate", name, *(w for w in words if w != "--resume"))
-        sys.exit(print_error(f"stopped and saved. Continue with: {resume} --resume", 130))
+        exit_with_error(f"stopped and saved. Continue with: {resume} --resume", 130)
 
 
 def add_evaluation_arguments(parser: CommandParser) -> None:
@@ -57,12 +52,10 @@ def add_evaluation_arguments(parser: CommandParser) -> None:
     parser.add_videos()
     parser.add_encoder()
     parser.add_labels(required=True)
-    for names, default, what in (
-        (("--train-split", "--gallery"), "train", "training videos, the gallery"),
-        (("--test-split", "--queries"), "test", "test videos, the queries"),
-    ):
-        help_ = f"split of the {what} (default: {default})"
-        parser.add_argument(*names, default=default, metavar="SPLIT", help=help_)
+    text = "split of the training videos, the gallery (default: train)"
+    parser.add_argument("--train-split", "--gallery", default="train", metavar="SPLIT", help=text)
+    text = "split of the test videos, the queries (default: test)"
+    parser.add_argument("--test-split", "--queries", default="test", metavar="SPLIT", help=text)
     parser.add_path("--json", "also write the scores here")
 
 
@@ -85,13 +78,8 @@ def open_split(arguments: Namespace, *, require_usable: bool = False) -> "Labell
     """
     from slic.evaluation.base import split_by_labels
 
-    catalog, labels = open_labelled(
-        arguments.videos,
-        labels=arguments.labels,
-        annotations=arguments.annotations,
-        workers=arguments.workers,
-    )
-    print_refused(catalog.refused, file=sys.stderr)
+    catalog, labels = open_labelled(arguments, workers=arguments.workers)
+    print_refused(catalog.refused)
     if require_usable:
         catalog.require_usable()
     return split_by_labels(catalog, labels, train=arguments.train_split, test=arguments.test_split)

@@ -34,24 +34,17 @@ def add_verbs(verbs: Verbs) -> None:
 
 def reproduce(arguments: Namespace) -> None:
     """Print commands, cost and results of one table."""
-    from slic.evaluation.reproduction import (
-        markdown_table,
-        reproduced_rows,
-        reproduction_commands,
-    )
+    from slic.evaluation import reproduction
 
-    table: PaperTable = arguments.table
-    rows = reproduced_rows(table, arguments.runs)
-    print("## Commands\n\n```")
+    table, runs, seeds = arguments.table, arguments.runs, range(arguments.seeds)
+    rows = reproduction.reproduced_rows(table, runs)
     roots = {"ucf101": arguments.ucf101, "hmdb51": arguments.hmdb51}
-    seeds = range(arguments.seeds)
-    for line in reproduction_commands(table, roots=roots, runs=str(arguments.runs), seeds=seeds):
-        print(line)
-    print("```\n\n## Cost\n")
+    commands = reproduction.reproduction_commands(table, roots=roots, runs=str(runs), seeds=seeds)
+    print("## Commands\n\n```", *commands, "```\n\n## Cost\n", sep="\n")
     _print_cost(table, seeds=arguments.seeds)
     print("\n## Published and ours, percent\n")
     header = ("", "published", "ours", "seeds", "protocol")
-    print(markdown_table(rows, header))
+    print(reproduction.markdown_table(rows, header))
 
 
 def _print_cost(table: "PaperTable", *, seeds: int) -> None:

@@ -4,13 +4,8 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from slic.cli.common import (
-    feature_cache,
-    load_encoder,
-    print_table,
-    require_file_paths,
-    write_json,
-)
+from slic.cli.common import feature_cache, load_encoder, require_file_paths
+from slic.cli.output import print_table, write_json
 from slic.cli.parser import CommandParser
 from slic.cli.protocols import add_evaluation_arguments, open_split, protocol_summary
 from slic.errors import ProtocolError
@@ -32,12 +27,12 @@ def score_by_retrieval(name: str, words: Sequence[str]) -> None:
 
     arguments = build_retrieval_parser(name).parse_args(words)
     protocol = _retrieval_protocol(arguments.protocol)
-    require_file_paths(arguments.json, arguments.pictures)
+    page, workers = arguments.pictures, arguments.workers
+    require_file_paths(arguments.json, page)
     encoder = load_encoder(arguments.encoder)
     split = open_split(arguments)
     average_precision = not arguments.skip_map
-    with feature_cache(arguments.cache, arguments.json or arguments.pictures) as cache:
-        workers = arguments.workers
+    with feature_cache(arguments.cache, arguments.json or page) as cache:
         queries, gallery = protocol.embed_split(encoder, split, workers=workers, cache=cache)
         scores = protocol.compare(split, queries, gallery, average_precision=average_precision)
         mean_frame = score_mean_frames(split, average_precision=average_precision, cache=cache)
@@ -50,18 +45,16 @@ def score_by_retrieval(name: str, words: Sequence[str]) -> None:
             "absent_videos": len(split.absent),
         }
         _print_and_write_scores(arguments, split, scores, mean_frame, conditions)
-        if arguments.pictures:
+        if page:
             from slic.report.retrieval_page import retrieval_rows, write_retrieval_page
 
+            rows = retrieval_rows(split, queries, gallery, centre=protocol.centre)
+            facts = [(key.replace("_", " "), str(value)) for key, value in conditions.items()]
+            beside = {"mean frame": mean_frame}
             write_retrieval_page(
-                arguments.pictures,
-                scores=scores,
-                beside={"mean frame": mean_frame},
-                rows=retrieval_rows(split, queries, gallery, centre=protocol.centre),
-                split=split,
-                facts=[(key.replace("_", " "), str(value)) for key, value in conditions.items()],
+                page, scores=scores, beside=beside, rows=rows, split=split, facts=facts
             )
-            print(f"{arguments.pictures}: queries with their nearest neighbours")
+            print(f"{page}: queries with their nearest neighbours")
 
 
 def build_retrieval_parser(name: str) -> CommandParser:
@@ -73,8 +66,8 @@ def build_retrieval_parser(name: str) -> CommandParser:
 
         parser.description = "Find the labels of test videos among their nearest neighbours."
         names = ", ".join(RETRIEVAL_PROTOCOLS)
-        help_ = f"{names}, or an import path (default: paper)"
-        parser.add_argument("--protocol", default="paper", metavar="NAME", help=help_)
+        text = f"{names}, or an import path (default: paper)"
+        parser.add_argument("--protocol", default="paper", metavar="NAME", help=text)
     else:
         parser.description = protocol_summary(name, _retrieval_protocol(name))
         parser.set_defaults(protocol=name)

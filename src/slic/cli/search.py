@@ -9,12 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slic.cli.common import (
-    UsageError,
+from slic.cli.common import UsageError, open_catalog, open_index
+from slic.cli.output import (
+    exit_with_error,
     format_command,
-    open_catalog,
-    open_index,
-    print_error,
     print_next_command,
     print_refused,
     printable,
@@ -35,25 +33,25 @@ def add_verbs(verbs: Verbs) -> None:
     verb = add_verb(verbs, "index", index, "make an index of a collection, or update it")
     verb.add_videos()
     verb.add_argument("--out", type=Path, required=True, metavar="INDEX", help="folder to write")
-    help_ = "folder of a trained encoder (default: the one that the index has)"
-    verb.add_path("--encoder", help_, metavar="DIR")
-    help_ = "length of a moment (default: 2, or the length of the encoder's clip if longer)"
-    _add_seconds(verb, "--window", help_)
-    _add_seconds(verb, "--stride", "time from one moment to the next (default: half a window)")
-    verb.add_argument(
-        "--store",
-        metavar="ADDRESS",
-        help="vector store: embedded, http://host:19530 for a Milvus server, or "
-        "my_module:MyStore[+URL] (default: embedded)",
+    text = "folder of a trained encoder (default: the one that the index has)"
+    verb.add_path("--encoder", text, metavar="DIR")
+    text = "length of a moment (default: 2, or the length of the encoder's clip if longer)"
+    _add_seconds(verb, "--window", text, dest="window_seconds")
+    text = "time from one moment to the next (default: half a window)"
+    _add_seconds(verb, "--stride", text, dest="stride_seconds")
+    text = (
+        "vector store: embedded, http://host:19530 for a Milvus server, or "
+        "my_module:MyStore[+URL] (default: embedded)"
     )
+    verb.add_argument("--store", metavar="ADDRESS", help=text)
     verb.add_workers()
     _add_search(add_verb(verbs, "search", search, "find moments that are similar to a clip"))
 
 
 def _add_search(verb: CommandParser) -> None:
     verb.add_index()
-    help_ = "a video file, or PATH@SECONDS for a moment of the index; one search for each"
-    verb.add_argument("queries", nargs="*", metavar="CLIP", help=help_)
+    text = "a video file, or PATH@SECONDS for a moment of the index; one search for each"
+    verb.add_argument("queries", nargs="*", metavar="CLIP", help=text)
     _add_seconds(verb, "--from", "start of the part to use", dest="start")
     _add_seconds(verb, "--to", "end of the part to use", dest="end")
     verb.add_argument(
@@ -63,14 +61,13 @@ def _add_search(verb: CommandParser) -> None:
         "--unlike", action="append", default=[], metavar="CLIP", help="and for nothing like these"
     )
     verb.add_count("--k", "hits", default=10)
-    verb.add_argument(
-        "--where", metavar="FILTER", help="such as \"path like 'a/%%' and duration > 3\""
-    )
+    text = "such as \"path like 'a/%%' and duration > 3\""
+    verb.add_argument("--where", metavar="FILTER", help=text)
     verb.add_switch("--json", "print JSON")
     verb.add_path("--html", "write a page of moving thumbnails")
 
 
-def _add_seconds(verb: CommandParser, flag: str, meaning: str, *, dest: str | None = None) -> None:
+def _add_seconds(verb: CommandParser, flag: str, meaning: str, *, dest: str) -> None:
     verb.add_argument(flag, dest=dest, type=seconds, metavar="SECONDS", help=meaning)
 
 
@@ -94,11 +91,8 @@ def index(arguments: Namespace) -> None:
 
     out, folder = arguments.out, arguments.encoder
     encoder = open_index(out).encoder if folder is None else VideoEncoder.from_pretrained(folder)
-    settings = {
-        "window_seconds": arguments.window,
-        "stride_seconds": arguments.stride,
-        "store": arguments.store,
-    }
+    names = ("window_seconds", "stride_seconds", "store")
+    settings = {name: getattr(arguments, name) for name in names}
     index_settings(out, encoder, **settings)  # fails before the scan, which may take long
     catalog = open_catalog(arguments.videos, arguments.workers or None)
     opened = create_index(out, encoder, **settings)  # a failed scan leaves no index behind
@@ -106,7 +100,7 @@ def index(arguments: Namespace) -> None:
         report = update_index(opened, catalog, workers=arguments.workers)
     except StopRequested:
         words = format_command("index", arguments.videos, "--out", out)
-        sys.exit(print_error(f"stopped; {opened.count} moments are kept. Go on with: {words}", 130))
+        exit_with_error(f"stopped; {opened.count} moments are kept. Go on with: {words}", 130)
     _print_problems(report.changes)
     kinds = ("added", "moved", "changed", "removed")
     counts = ", ".join(f"{len(getattr(report.changes, kind))} {kind}" for kind in kinds)
@@ -156,7 +150,7 @@ def require_moment(index: "Index", word: str) -> int:
 
 
 def _print_problems(changes: "CollectionChanges") -> None:
-    print_refused(changes.refused, file=sys.stderr)
+    print_refused(changes.refused)
     if files := changes.unreachable:
         print(
             f"slic: {len(files)} videos stay in the index although their files cannot be reached. "

@@ -1,11 +1,13 @@
 """Verbs about videos: write a sample data set, try everything on one, list readable files."""
 
 import json
+import sys
 from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 
-from slic.cli.common import keep_freed_memory, open_catalog, print_next_command, print_refused
+from slic.cli.common import keep_freed_memory, open_catalog
+from slic.cli.output import print_next_command, print_refused
 from slic.cli.parser import Verbs, add_verb
 
 LEVELS = ("easy", "hard")
@@ -13,22 +15,15 @@ LEVELS = ("easy", "hard")
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``sample``, ``demo`` and ``scan``."""
-    verb = add_verb(
-        verbs,
-        "sample",
-        draw_sample,
-        "write a sample data set of drawn people in action",
-        description="Write videos of drawn people doing ten actions, in several codecs and "
-        "containers, and their labels (labels.csv). The same arguments give the same files.",
+    summary = "write a sample data set of drawn people in action"
+    text = (
+        "Write videos of drawn people doing ten actions, in several codecs and containers, and "
+        "their labels (labels.csv). The same arguments give the same files."
     )
+    verb = add_verb(verbs, "sample", draw_sample, summary, description=text)
     verb.add_argument("folder", type=Path, help="new or empty folder to write to")
-    verb.add_argument(
-        "--level",
-        choices=LEVELS,
-        default="easy",
-        help="hard adds all directions of view, small figures and moving backgrounds "
-        "(default: easy)",
-    )
+    text = "hard adds all directions of view, small figures and moving backgrounds (default: easy)"
+    verb.add_argument("--level", choices=LEVELS, default="easy", help=text)
     verb.add_count("--train", "training videos", minimum=0, default=400)
     verb.add_count("--test", "test videos", minimum=0, default=120)
     verb.add_count("--seed", "seed of all draws", minimum=0, default=0)
@@ -39,13 +34,9 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--level", choices=LEVELS, default="easy")
     verb.add_count("--seed", "seed of the training", minimum=0, default=0)
 
-    verb = add_verb(
-        verbs,
-        "scan",
-        print_scan,
-        "list which videos can be read, and why others cannot",
-        description="List the videos that can be read and the refused files with their reasons.",
-    )
+    summary = "list which videos can be read, and why others cannot"
+    text = "List the videos that can be read and the refused files with their reasons."
+    verb = add_verb(verbs, "scan", print_scan, summary, description=text)
     verb.add_videos()
     verb.add_switch("--json", "print JSON")
     verb.add_count("--workers", "processes that scan (default: all cores)")
@@ -86,4 +77,4 @@ def print_scan(arguments: Namespace) -> None:
         print(json.dumps({"root": str(catalog.root), "videos": videos, "refused": refused}))
         return
     print(f"{arguments.videos}: {len(catalog)} videos, {hours:.2f} hours.")
-    print_refused(catalog.refused)
+    print_refused(catalog.refused, file=sys.stdout)

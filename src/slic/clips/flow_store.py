@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-from jaxtyping import Float32, Int
-
 from slic.clips.extracted_flow import ExtractedFlow
-from slic.clips.flow import FlowOptions
+from slic.clips.flow import ClipFlow, FlowOptions
 from slic.clips.flow_cache import MAX_CACHED_BOUND, FlowCache
+from slic.clips.spans import Span
 from slic.errors import RecipeError
 from slic.videos.catalog import Catalog
 from slic.videos.video import Video
@@ -20,9 +18,7 @@ FLOW_FOLDER = ".slic-flow"  # in the folder of the videos; hidden, so that no sc
 class FlowStore(Protocol):
     """Precomputed optical flow of clips."""
 
-    def read(
-        self, video: Video, span: Int[np.ndarray, " t"]
-    ) -> Float32[np.ndarray, "t h w 2"] | None:
+    def read(self, video: Video, span: Span) -> ClipFlow | None:
         """Return the flow of a clip, in pixels of the size that clips are read at.
 
         Returns None if the store has no flow of this video as it is now.

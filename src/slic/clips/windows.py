@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from slic.clips.flow import ClipFrames
 from slic.clips.loader import WorkerLoader
+from slic.clips.spans import Spans
 from slic.videos.catalog import Catalog
 from slic.videos.frames import stream_frames
 from slic.videos.video import Video
-
-WindowFrames = UInt8[np.ndarray, "t h w 3"]
 
 
 class WindowBatch(NamedTuple):
@@ -35,11 +35,11 @@ class WindowBatch(NamedTuple):
 
 def window_loader(
     catalog: Catalog,
-    spans: Callable[[int], Int[np.ndarray, "count t"]],
+    spans: Callable[[int], Spans],
     *,
     size: tuple[int, int],
     windows_per_batch: int,
-    transform: Callable[[WindowFrames], WindowFrames] | None = None,
+    transform: Callable[[ClipFrames], ClipFrames] | None = None,
     workers: int,
 ) -> WorkerLoader[WindowBatch]:
     """Return a loader of the windows of every video.
@@ -65,10 +65,10 @@ class _WindowDataset(IterableDataset[WindowBatch]):
     """Worker w of n reads every n-th video, starting with video w."""
 
     catalog: Catalog
-    spans: Callable[[int], Int[np.ndarray, "count t"]]
+    spans: Callable[[int], Spans]
     size: tuple[int, int]
     windows_per_batch: int
-    transform: Callable[[WindowFrames], WindowFrames] | None
+    transform: Callable[[ClipFrames], ClipFrames] | None
 
     def __iter__(self) -> Iterator[WindowBatch]:
         worker = get_worker_info()
@@ -87,9 +87,7 @@ class _WindowDataset(IterableDataset[WindowBatch]):
             yield WindowBatch(index, torch.from_numpy(np.stack(batch)), last)
 
 
-def stream_clips(
-    video: Video, spans: Int[np.ndarray, "count t"], *, size: tuple[int, int]
-) -> Iterator[WindowFrames]:
+def stream_clips(video: Video, spans: Spans, *, size: tuple[int, int]) -> Iterator[ClipFrames]:
     """Read clips one after another in a single pass over a video.
 
     Only the frames of one clip are held. The last frame of the video replaces frames past its end.

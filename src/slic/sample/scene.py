@@ -39,10 +39,8 @@ def render_video(
     camera = _camera_maps(take, seconds, rng)
     body = joint_positions(perform(action, take.style, seconds), actor.build)
     points, scale = _project_to_canvas(body, actor, take)
-    points = {
-        name: _map_to_frame(camera, point)
-        for name, point in _glide_points(points, take, seconds).items()
-    }
+    points = _glide_points(points, take, seconds)
+    points = {name: _map_to_frame(camera, point) for name, point in points.items()}
     figure = outline_parts(body_parts(actor), points, pixels_per_metre=scale, light=take.light)
     moving_background, objects = _MovingBackground(background, take, rng), _MovingObjects(take, rng)
     effects = _CameraEffects(take, rng)
@@ -147,10 +145,8 @@ class _MovingBackground:
         self.ripple = take.ranges.ripple_pixels * max(0.0, rng.uniform(-0.6, 1))
         self.rate = rng.uniform(2, 7)
         wave = 2 * np.pi / rng.uniform(40, 120)
-        x, y = np.meshgrid(
-            np.arange(FRAME_WIDTH, dtype=np.float32), np.arange(FRAME_HEIGHT, dtype=np.float32)
-        )
-        self.x, self.y, self.wave = x, y, np.float32(wave)
+        self.y, self.x = np.indices((FRAME_HEIGHT, FRAME_WIDTH), dtype=np.float32)
+        self.wave = np.float32(wave)
 
     def frame(self, second: float, camera: Float64[np.ndarray, "2 3"]) -> SceneImage:
         """Return the background at a time, as the camera sees it."""

@@ -172,10 +172,7 @@ def draw_take(rng: np.random.Generator, level: SampleLevel) -> Take:
         figure_pixels=rng.uniform(*ranges.figure_pixels),
         feet=(160 + rng.uniform(-1, 1) * ranges.side_pixels, rng.uniform(*ranges.feet_row)),
         glide=(rng.uniform(-1, 1) * ranges.glide_pixels, 0.0),
-        pan=(
-            rng.uniform(-1, 1) * ranges.pan_pixels,
-            rng.uniform(-0.3, 0.3) * ranges.pan_pixels,
-        ),
+        pan=(rng.uniform(-1, 1) * ranges.pan_pixels, rng.uniform(-0.3, 0.3) * ranges.pan_pixels),
         zoom=rng.uniform(0.97, 1.1),
         light=(np.cos(light_angle), np.sin(light_angle)),
         gain=rng.uniform(*ranges.gain) * rng.uniform(0.9, 1.1, size=3),

@@ -86,10 +86,6 @@ def make_map(folder: Path, *, sample: int = MAX_TSNE_POINTS, seed: int = 0) -> M
     unit_square = project_to_plane(vectors, sample=sample, seed=seed)
     positions = (unit_square * MAX_COORDINATE).round().clip(0, MAX_COORDINATE).astype(np.uint16)
     made = MomentMap(generation, ids, positions)
-    with (
-        suppress(WriteError),
-        atomic_path(folder / MAP_FILE) as path,
-        path.open("wb") as file,
-    ):
+    with suppress(WriteError), atomic_path(folder / MAP_FILE) as path, path.open("wb") as file:
         np.savez(file, format=MAP_FORMAT, **made._asdict())
     return made

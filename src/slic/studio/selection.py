@@ -1,7 +1,9 @@
 """From a request to moments: those in a scope, and those nearest to a query."""
 
+from functools import partial
+
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Int64
 
 from slic.errors import SearchError
 from slic.search import Hit, Query, cluster_members, query_from_moments, refine, search
@@ -60,6 +62,7 @@ def _example_query(studio: Studio, example: QueryExample) -> Query:
     if example.upload is None:
         raise SearchError("An example needs a moment or an upload.")
     video = studio.uploads.get(example.upload).video
+<<<<<<< HEAD
     end = min(example.end, video.end_seconds)
     key = ("upload", example.upload, example.start, end)
 
@@ -67,6 +70,11 @@ def _example_query(studio: Studio, example: QueryExample) -> Query:
         return studio.worker.call(embed_upload, studio.index.path, video, example.start, end)
 
     return Query(studio.cached(key, embed))
+=======
+    end = min(example.end, video.duration_seconds)
+    embed = partial(studio.worker.call, embed_upload, studio.index.path, video, example.start, end)
+    return Query(studio.cached(("upload", example.upload, example.start, end), embed))
+>>>>>>> main
 
 
 def _search_exactly(

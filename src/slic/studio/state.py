@@ -90,11 +90,9 @@ class Studio:
 
     def shuffled_ids(self) -> Int64[np.ndarray, " n"]:
         """Return the ids of all moments in a fixed random order, so that a page is varied."""
-
-        def shuffle() -> Int64[np.ndarray, " n"]:
-            return np.random.default_rng(0).permutation(self.index.ids())
-
-        return self.cached("shuffled ids", shuffle)
+        return self.cached(
+            "shuffled ids", lambda: np.random.default_rng(0).permutation(self.index.ids())
+        )
 
     def current_map(self) -> MomentMap | None:
         """Return the map of the current moments, or None while it is computed."""

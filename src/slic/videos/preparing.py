@@ -31,7 +31,7 @@ SAMPLES = 5  # videos that an estimate is made from
 
 _NO_PROCESSES = (
     "preparing: a worker process did not start or was killed (out of memory?); what is done stays. "
-    'Run it again with fewer --workers; in a script, call it below `if __name__ == "__main__":`.'
+    'Run it again with fewer workers; in a script, call it below `if __name__ == "__main__":`.'
 )
 
 
@@ -71,7 +71,7 @@ class Work(Protocol):
         ...
 
 
-def fingerprint(video: Video) -> str:
+def content_digest(video: Video) -> str:
     """Return what tells a video from others, and stays when it is copied, moved or renamed.
 
     Raises:
