@@ -19,13 +19,9 @@ from slic.clips.flow import (
 )
 from slic.clips.flow_store import FlowStore
 from slic.clips.rendering import crop_with_margin, render_flow, render_rgb
-<<<<<<< HEAD
+from slic.clips.spans import Span
 from slic.errors import VideoError, is_file_system_error
 from slic.videos.frames import read_frames
-=======
-from slic.clips.spans import Span
-from slic.videos.frames import read_frames
->>>>>>> main
 from slic.videos.video import Video
 
 Modality = Literal["rgb", "flow"]

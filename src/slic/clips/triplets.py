@@ -19,12 +19,8 @@ from torch.utils.data import Dataset
 
 from slic.clips.augmentation import Augmentation, draw_parameters
 from slic.clips.reader import ClipReader, ClipRequest
-<<<<<<< HEAD
-from slic.clips.spans import PairPlacement, random_placement
-from slic.errors import VideoError, is_file_system_error
-=======
 from slic.clips.spans import PairPlacement, Span, random_placement
->>>>>>> main
+from slic.errors import VideoError, is_file_system_error
 from slic.videos.catalog import Catalog
 from slic.videos.video import Video
 

@@ -62,19 +62,9 @@ def _example_query(studio: Studio, example: QueryExample) -> Query:
     if example.upload is None:
         raise SearchError("An example needs a moment or an upload.")
     video = studio.uploads.get(example.upload).video
-<<<<<<< HEAD
     end = min(example.end, video.end_seconds)
-    key = ("upload", example.upload, example.start, end)
-
-    def embed() -> Float32[np.ndarray, "w d"]:
-        return studio.worker.call(embed_upload, studio.index.path, video, example.start, end)
-
-    return Query(studio.cached(key, embed))
-=======
-    end = min(example.end, video.duration_seconds)
     embed = partial(studio.worker.call, embed_upload, studio.index.path, video, example.start, end)
     return Query(studio.cached(("upload", example.upload, example.start, end), embed))
->>>>>>> main
 
 
 def _search_exactly(

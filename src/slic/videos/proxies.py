@@ -55,8 +55,8 @@ class Proxies:
             proxy = _real(self.path(video))
             if proxy in originals or folder not in proxy.parents:
                 raise CatalogError(
-                    f"{video.path}: its proxy would be written to {proxy}, which is a video or lies "
-                    f"outside {folder}; choose another folder."
+                    f"{video.path}: its proxy would be written to {proxy}, which is a video or "
+                    f"lies outside {folder}; choose another folder."
                 )
 
     def path(self, video: Video) -> Path:

@@ -72,17 +72,8 @@ def get_upload_preview(key: str, studio: CurrentStudio) -> Response:
     The worker encodes it, because the file is of unknown origin.
     """
     video = studio.uploads.get(key).video
-<<<<<<< HEAD
-
-    def encode() -> bytes:
-        return studio.worker.call(
-            encode_preview, video, start_seconds=0.0, end_seconds=video.end_seconds
-        )
-
-=======
-    span = {"start_seconds": 0.0, "end_seconds": video.duration_seconds}
+    span = {"start_seconds": 0.0, "end_seconds": video.end_seconds}
     encode = partial(studio.worker.call, encode_preview, video, **span)
->>>>>>> main
     return Response(studio.previews.get(("upload", key), encode), media_type="video/mp4")
 
 
