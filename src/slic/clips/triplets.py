@@ -74,7 +74,8 @@ class TripletSample(NamedTuple):
 class TripletDataset(Dataset[TripletSample]):
     """Anchor, positive and second view, each with its own augmentation.
 
-    The samples are those of Khorasgani et al., CVPR 2022. The anchor is always RGB. The second view shows the anchor's frames.
+    The samples are those of Khorasgani et al., CVPR 2022. The anchor is always RGB. The second view
+    shows the anchor's frames.
 
     Args:
         catalog: The videos.

@@ -59,7 +59,7 @@ class Benchmark:
     lists_patterns: tuple[str, ...]
     recipe: str | None = None
     missing_videos_are_normal: bool = False
-    read_lists: Callable[[Path, str], tuple[OfficialVideo, ...]]
+    read_lists: Callable[[Path, str], Iterable[OfficialVideo]]
     aliases: Callable[[str], tuple[str, ...]]
     labels_without_lists: Labeller | None = None
 
@@ -82,7 +82,7 @@ class Benchmark:
         if lists is None:
             assert self.labels_without_lists is not None
             return self.labels_without_lists
-        videos = self.read_lists(lists, argument)
+        videos = self.read(lists, argument)
         return lambda ids: require_labelled_videos(
             self._labels_of_matches(videos, ids), ids, source=self.name, root=root
         )
@@ -112,6 +112,14 @@ class Benchmark:
             f"{self.name}: no official lists ({self.lists_folder}/{self.lists_patterns[0]}) in "
             f"{where}. Put them there, or give their folder as annotations."
         )
+
+    def read(self, lists: Path, split_number: str) -> tuple[OfficialVideo, ...]:
+        """Return the rows of the official lists of one split number.
+
+        Raises:
+            LabelError: A list is missing or damaged, there are no rows, or a video has two.
+        """
+        return require_unique(self.read_lists(lists, split_number), lists=lists)
 
     def _labels_of_matches(self, videos: Collection[OfficialVideo], ids: Collection[str]) -> Labels:
         """Return labels by the ids of the matches, or by the official name if there is none."""

@@ -80,7 +80,7 @@ def check_dataset(
     """
     lists, aliases = benchmark.find_lists(root, annotations), benchmark.aliases
     if lists:
-        splits = {number: benchmark.read_lists(lists, number) for number in benchmark.arguments}
+        splits = {number: benchmark.read(lists, number) for number in benchmark.arguments}
     else:
         splits, aliases = {"": _videos_by_folders(benchmark, ids)}, lambda path: (path,)
     official = {video.name: video for videos in splits.values() for video in videos}

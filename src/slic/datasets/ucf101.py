@@ -7,17 +7,11 @@ arXiv 1212.0402.
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from slic.datasets.benchmark import (
-    Benchmark,
-    OfficialVideo,
-    numbered_lines,
-    path_aliases,
-    require_unique,
-)
+from slic.datasets.benchmark import Benchmark, OfficialVideo, numbered_lines, path_aliases
 from slic.errors import LabelError
 
 
-def read_ucf101_lists(folder: Path, split_number: str) -> tuple[OfficialVideo, ...]:
+def read_ucf101_lists(folder: Path, split_number: str) -> Iterator[OfficialVideo]:
     """Read ``classInd.txt``, ``trainlist0<N>.txt`` and ``testlist0<N>.txt``.
 
     Args:
@@ -25,15 +19,11 @@ def read_ucf101_lists(folder: Path, split_number: str) -> tuple[OfficialVideo, .
         split_number: ``"1"``, ``"2"`` or ``"3"``.
 
     Raises:
-        LabelError: A list cannot be read, contradicts ``classInd.txt``, or names a video twice.
+        LabelError: A list cannot be read, or contradicts ``classInd.txt``.
     """
     classes = dict(_ucf101_classes(folder / "classInd.txt"))
-    videos = (
-        video
-        for split in ("train", "test")
-        for video in _ucf101_videos(folder / f"{split}list0{split_number}.txt", split, classes)
-    )
-    return require_unique(videos, lists=folder)
+    for split in ("train", "test"):
+        yield from _ucf101_videos(folder / f"{split}list0{split_number}.txt", split, classes)
 
 
 def ucf101_aliases(path: str) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import secrets
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -67,7 +66,7 @@ def _cached_and_computed(
     positions = list(missing)
     with tqdm(
         total=len(videos), initial=len(videos) - len(positions), desc=label, unit="video",
-        disable=label is None, file=sys.stderr, leave=False,
+        disable=label is None, leave=False,
     ) as bar:  # fmt: skip
         # Taken before the files are read. If a file is replaced meanwhile, its new state differs
         # and these features are never reused.

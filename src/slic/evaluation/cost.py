@@ -91,16 +91,13 @@ def experiment_stages(table: str, recipe: Recipe) -> list[ExperimentStage]:
     """
     stages = [pretraining_stage(recipe, BENCHMARK_SIZES["ucf101"].train)]
     for name, size in BENCHMARK_SIZES.items():
-        windows = len(half_overlapping_spans(size.frames, frames=16, stride=1))
-        stages.append(
-            ExperimentStage(f"retrieval on {name}", 0, (size.train + size.test) * 10)
-            if table == "retrieval"
-            else ExperimentStage(
-                f"fine-tuning on {name}, {PAPER_EPOCHS} epochs",
-                trained=PAPER_EPOCHS * size.train,
-                embedded=size.test * windows * CROPS,
-            )
-        )
+        if table == "retrieval":
+            what, trained, embedded = f"retrieval on {name}", 0, 10 * (size.train + size.test)
+        else:
+            windows = len(half_overlapping_spans(size.frames, frames=16, stride=1))
+            what = f"fine-tuning on {name}, {PAPER_EPOCHS} epochs"
+            trained, embedded = PAPER_EPOCHS * size.train, size.test * windows * CROPS
+        stages.append(ExperimentStage(what, trained, embedded))
     return stages
 
 

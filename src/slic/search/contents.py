@@ -46,16 +46,12 @@ def content_ids(paths: Sequence[Path], *, progress: bool) -> Iterator[str | Vide
     Yields:
         For each path in order, its content id, or the error if it cannot be read.
     """
+    hidden = not (progress and paths)
     with ThreadPoolExecutor() as pool:  # hashing releases the global interpreter lock
-        bar = tqdm(
-            pool.map(_content_id_or_error, paths),
-            total=len(paths),
-            desc="reading",
-            unit="file",
-            leave=False,
-            disable=not (progress and paths),
+        ids = pool.map(_content_id_or_error, paths)
+        yield from tqdm(
+            ids, total=len(paths), desc="reading", unit="file", leave=False, disable=hidden
         )
-        yield from bar
 
 
 def _content_id_or_error(path: Path) -> str | VideoError:

@@ -69,7 +69,8 @@ class MomentStream(IterableDataset[MomentClips]):
                     yield MomentClips(job, number, torch.from_numpy(clips))
             except VideoError as error:
                 no_clips = torch.empty(0, 0, 0, 0, 3, dtype=torch.uint8)
-                yield MomentClips(job, -1, no_clips, str(error))
+                problem = str(error).removeprefix(f"{self.jobs[job].video.path}: ")
+                yield MomentClips(job, -1, no_clips, problem)
 
 
 def moment_loader(
@@ -82,12 +83,8 @@ def moment_loader(
         clip: The encoder's clips.
         workers: Processes that decode; 0 decodes in this process.
     """
-    return WorkerLoader(
-        MomentStream(jobs, clip),
-        workers=workers,
-        batch_size=None,
-        prefetch_factor=8 if workers else None,
-    )
+    stream, ahead = MomentStream(jobs, clip), 8 if workers else None
+    return WorkerLoader(stream, workers=workers, batch_size=None, prefetch_factor=ahead)
 
 
 def read_moments(

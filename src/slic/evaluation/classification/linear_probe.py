@@ -14,11 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from slic.embeddings import embed
 from slic.errors import ProtocolError
 from slic.evaluation.base import LabelledSplit
-from slic.evaluation.classification.task import (
-    ClassificationScores,
-    ClassificationTask,
-    score_predictions,
-)
+from slic.evaluation.classification.task import ClassificationScores, ClassificationTask
 from slic.models.encoder import VideoEncoder
 
 INVERSE_STRENGTHS = tuple(10.0**power for power in range(-5, 3))  # C of scikit-learn
@@ -74,7 +70,7 @@ class LinearProbe:
             "spaced centre-cropped clips, in training and test; another protocol than linear"
         )
         probabilities = regression.model.predict_proba(test_features)
-        return score_predictions(probabilities, task, protocol=protocol)
+        return task.score(probabilities, protocol=protocol)
 
 
 @dataclass(frozen=True)

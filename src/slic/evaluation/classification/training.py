@@ -1,7 +1,6 @@
 """Train a video classifier with cross-entropy; a resumed run ends with the same weights."""
 
 import math
-import sys
 import time
 from dataclasses import dataclass, field
 
@@ -242,7 +241,6 @@ class _TrainingRun:
             desc="train",
             unit="clip",
             disable=not enabled,
-            file=sys.stderr,
             dynamic_ncols=True,
             smoothing=0.05,
         )
