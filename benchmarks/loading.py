@@ -37,7 +37,7 @@ from slic.clips.spans import random_pair
 from slic.videos.frames import read_frames
 from slic.videos.inspection import inspect_video
 from slic.videos.isolation import cpu_seconds
-from slic.videos.proxies import Copies
+from slic.videos.proxies import Proxies
 from slic.videos.video import Video
 from targets import Target
 
@@ -64,7 +64,7 @@ class Plan(NamedTuple):
 def make_sources(folder: Path, form: Format, films: list[list[np.ndarray]]) -> list[Source]:
     """Encode films, and prepare proxy, flow and extracted JPEGs of quality 95 of each."""
     sources = []
-    proxies, cache = Copies(folder / "proxies", short_side=SIZE), flow_cache(folder)
+    proxies, cache = Proxies(folder / "proxies", short_side=SIZE), flow_cache(folder)
     for i, film in enumerate(films):
         path = folder / f"{i}{form.suffix}"
         encode(path, film, form)

@@ -224,6 +224,8 @@ def test_another_name_of_a_part_starts_from_its_own_defaults() -> None:
     assert load_recipe("paper-small", ["--loss=info_nce"]).loss == Part(
         "info_nce", {"temperature": 0.1}
     )
+    words = ["--loss.margin=0.3", "--loss.name=triplet"]  # in any order
+    assert load_recipe("best", words).loss.arguments["margin"] == 0.3
     same = load_recipe("paper-small", ["--loss.name=triplet"])
     assert same == load_recipe("paper-small")
 

@@ -11,7 +11,7 @@ from learning.frames import StoredReader
 from learning.tasks import Task
 from slic.callbacks import Callback
 from slic.clustering.base import PseudoLabels
-from slic.evaluation.scoring import LabelObserver
+from slic.evaluation.cluster_quality import LabelObserver
 from slic.pretraining import pretrain
 from slic.pretraining.loop import Run
 from slic.recipe import Recipe

@@ -265,8 +265,9 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
             _build_section(name, value)  # a mistake in the file names the file
     except RecipeError as error:
         raise RecipeError(f"{name_or_path}: {error}") from error
-    for key, value in _split_words(overrides):
-        _override(sections, key, value)
+    words = _split_words(overrides)
+    for key, value in sorted(words, key=lambda word: not _names_part(word[0])):
+        _override(sections, key, value)  # names first: a new name drops the former arguments
     built = {name: _build_section(name, value) for name, value in sections.items()}
     return Recipe(**built)
 
@@ -393,6 +394,11 @@ def _split_words(words: Sequence[str]) -> list[tuple[str, str]]:
             value = rest.pop(0)
         pairs.append((key, value))
     return pairs
+
+
+def _names_part(key: str) -> bool:
+    """Return whether a setting chooses a part: ``loss.name`` or ``loss``."""
+    return key.removesuffix(".name") in PARTS
 
 
 def _override(sections: dict[str, Any], key: str, value: str) -> None:

@@ -1,6 +1,7 @@
 """What interruptible work shares: a lock on its folder, records, checkpoints, and signals."""
 
 import json
+import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,9 @@ try:
     import fcntl
 except ImportError:  # Windows has no such lock; two writers are not detected there
     fcntl = None  # type: ignore[assignment]
+
+
+_log = logging.getLogger("slic")
 
 
 class StopRequested(Exception):
@@ -132,6 +136,7 @@ def stop_at_ctrl_c() -> Iterator[Callable[[], bool]]:
         if requested:
             raise KeyboardInterrupt
         requested = True
+        _log.warning("stopping as soon as the state can be saved; another signal stops at once.")
 
     before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -41,6 +41,7 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.mark.slow
 def test_a_row_trains_exactly_as_the_package_does(task: Task, tmp_path: Path) -> None:
     recipe = tiny(epochs=2)
     train(recipe, task, tmp_path / "row")

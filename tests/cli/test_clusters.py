@@ -1,44 +1,80 @@
-"""``slic evaluate clusters``: embeddings, a table, and a folder without clusters."""
+"""``slic cluster``: lists, corrections and what it refuses."""
 
 import json
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
+
+from slic.search import Index, cluster_members, cluster_of, list_clusters, set_label
 
 Lines = Callable[..., tuple[int, list[str], list[str]]]
+MakeIndex = Callable[..., Index]
 
 
-def test_clusters_of_embeddings_become_a_table_json_and_charts(
-    lines: Lines, labelled_videos: Path, encoder_folder: Path, tmp_path: Path
+def clusters(lines: Lines, *words: object) -> dict[str, Any]:
+    code, out, _ = lines("cluster", *words, "--json")
+    assert code == 0
+    document: dict[str, Any] = json.loads("".join(out))
+    return document
+
+
+def test_clusters_are_listed_with_their_medoid_and_label(
+    make_index: MakeIndex, lines: Lines
 ) -> None:
-    out, labels = tmp_path / "embeddings.npz", labelled_videos / "labels.csv"
-    words = [labelled_videos, "--encoder", encoder_folder, "--workers=0", "--out", out]
-    assert lines("embed", *words)[0] == 0
-    outputs = ["--json", tmp_path / "scores.json", "--picture", tmp_path / "page.html"]
-    code, printed, err = lines("evaluate", "clusters", out, "--labels", labels, *outputs)
-    assert code == 0, err
-    assert printed[0] == f"clusters of {out}, 10 videos, labels {labels}"
-    assert printed[1].startswith("partition ")
-    scores = json.loads((tmp_path / "scores.json").read_text())
-    assert scores["partitions"][0]["partition"] == "FINCH 0"
-    assert (tmp_path / "page.html").read_text().count('class="chart"') == 3
-    code, printed, err = lines("evaluate", "clusters", out, "--labels", labels, "--kmeans=3")
-    assert code == 0, err
-    assert printed[2].startswith("k-means 3 ")
+    index = make_index({"a.mp4": 12})
+    document = clusters(lines, index.path, "--level=0")
+    assert sum(c["size"] for c in document["clusters"]) == 12
+    assert document["clusters_per_level"][0] == len(document["clusters"])
+    first = document["clusters"][0]
+    set_label(index, cluster_members(index, first["id"]).tolist(), "wave")
+    _, out, _ = lines("cluster", index.path)
+    assert out[0].startswith(f"level 0 of {len(document['clusters'])}")
+    assert out[1].split() == ["cluster", "moments", "coherence", "typical", "moment", "label"]
+    middle = first["medoid"]["start_seconds"] + 1
+    assert out[2].split()[3:] == [f"a.mp4@{middle}", "wave", "(100%)"]
 
 
-def test_clusters_of_a_table(lines: Lines, labelled_videos: Path, tmp_path: Path) -> None:
-    labels, table = labelled_videos / "labels.csv", tmp_path / "mine.csv"
-    table.write_text("path,cluster\n" + "".join(f"{i}.mp4,{'ab'[i % 2]}\n" for i in range(10)))
-    code, printed, err = lines("evaluate", "clusters", table, "--labels", labels)
-    assert code == 0, err
-    assert printed[2].split()[-3:] == ["1.000"] * 3  # NMI, AMI, purity
+def test_moments_that_came_later_are_in_no_cluster(make_index: MakeIndex, lines: Lines) -> None:
+    index = make_index({"a.mp4": 12})
+    clusters(lines, index.path)
+    make_index({"b.mp4": 3})
+    _, out, _ = lines("cluster", index.path)
+    again = f"slic cluster {index.path} --again"
+    assert out[-1] == f"3 moments are newer than the clusters and in none of them: {again}"
+    assert sum(c["size"] for c in clusters(lines, index.path, "--again")["clusters"]) == 15
 
 
-def test_a_folder_without_clusters_is_named(
-    lines: Lines, labelled_videos: Path, tmp_path: Path
-) -> None:
-    code, _, err = lines(
-        "evaluate", "clusters", tmp_path, "--labels", labelled_videos / "labels.csv"
-    )
-    assert code == 1
-    assert f"{tmp_path}: no clusters/epoch-*.jsonl" in err[-1]
+def test_moving_and_merging(make_index: MakeIndex, lines: Lines) -> None:
+    index = make_index({"a.mp4": 20})
+    clusters(lines, index.path, "--level=0")
+    first, second, *rest = list_clusters(index)
+    (medoid,) = index.moments([second.medoid])
+    word = f"a.mp4@{medoid.start_seconds + 1}"
+    lines("cluster", index.path, "--move", word, "--to", first.id)
+    assert cluster_of(index)[medoid.id] == first.id
+    lines("cluster", index.path, "--merge", first.id, second.id)
+    assert list_clusters(index)[0].size == first.size + second.size
+    assert len(list_clusters(index)) == len(rest) + 1
+
+
+def test_outliers_and_duplicates(make_index: MakeIndex, lines: Lines) -> None:
+    index = make_index({"a.mp4": 6})
+    make_index({"b.mp4": 6})  # the same random vectors
+    _, out, _ = lines("cluster", index.path, "--outliers=2", "--duplicates=3")
+    assert [line.split()[0] for line in out] == ["outlier", "outlier", "duplicate"]
+    first, second = out[2].split()[2:]
+    assert (first.split("@")[0], second.split("@")[0]) == ("a.mp4", "b.mp4")
+    assert first.split("@")[1] == second.split("@")[1]
+
+
+def test_what_cannot_be_done_is_one_line(make_index: MakeIndex, lines: Lines) -> None:
+    index = make_index({"a.mp4": 6}).path
+    clusters(lines, index)
+    assert "--move and --to belong together" in lines("cluster", index, "--to", "1")[2][-1]
+    for words, message in (
+        (["--level=99"], "has levels 0 to"),
+        (["--merge", "0"], "at least two clusters"),
+        (["--move", "somewhere", "--to", "0"], "neither the number of a cluster nor"),
+    ):
+        code, _, err = lines("cluster", index, *words)
+        assert (code, len(err)) == (1, 1)
+        assert message in err[0]

@@ -1,32 +1,18 @@
-"""Shared arguments and messages, and memory that the process keeps."""
+"""Shared inputs, and memory that the process keeps."""
 
 import platform
 import subprocess
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 import torch
 
 from slic.cli import protocols
-from slic.cli.common import (
-    at_least,
-    feature_cache,
-    format_command,
-    labels_argument,
-    print_table,
-    printable,
-    require_file_paths,
-)
-from slic.datasets import DATASETS
+from slic.cli.common import feature_cache, require_file_paths
 from slic.errors import SlicError
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
-
-
-def test_characters_that_control_a_terminal_are_replaced() -> None:
-    assert printable("a\x1b[31mX\nY.mp4") == "a\ufffd[31mX\ufffdY.mp4"
-    assert printable("Ünï cödé 動画.mp4") == "Ünï cödé 動画.mp4"
 
 
 @pytest.mark.parametrize("from_scratch", [False, True])
@@ -48,11 +34,6 @@ def test_an_encoder_is_on_the_gpu_where_there_is_one(
     assert {weight.device.type for weight in encoder.parameters()} == {"meta"}
 
 
-def test_tables_do_not_control_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    print_table("class\n\x1b[31mred 1")
-    assert capsys.readouterr().out == "class\n\ufffd[31mred 1\n"
-
-
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
 def test_freed_memory_is_kept_for_the_next_tensor() -> None:
     """Memory that the process kept costs no page faults; 16 MiB of new memory cost 4,096."""
@@ -71,27 +52,6 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
         int(subprocess.check_output([sys.executable, "-c", code, how])) for how in ("plain", "kept")
     )
     assert kept < plain / 4
-
-
-def test_the_help_of_labels_names_every_data_set() -> None:
-    parser = ArgumentParser()
-    labels_argument(parser, required=True, use="; they are evaluated")
-    text = " ".join(parser.format_help().split())
-    assert "ucf101:1|2|3, hmdb51:1|2|3, kinetics400, table:FILE.csv, tree" in text
-    assert all(name in text for name in DATASETS)
-    assert "; they are evaluated" in text
-
-
-def test_numbers_are_whole_and_have_a_minimum() -> None:
-    convert = at_least(1)
-    assert convert("7") == 7
-    for word in ("0", "-1", "1.5", "many", str(2**31)):
-        with pytest.raises(ArgumentTypeError, match=f"{word!r} is not a whole number from 1 to"):
-            convert(word)
-
-
-def test_commands_are_quoted_for_a_shell() -> None:
-    assert format_command("index", Path("my videos"), 3) == "slic index 'my videos' 3"
 
 
 def test_features_are_kept_until_the_command_succeeds(tmp_path: Path) -> None:

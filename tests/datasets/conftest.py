@@ -1,7 +1,7 @@
 """Trees of tiny real videos under given names, and a benchmark of two classes."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,6 @@ from slic.datasets.benchmark import (
     OfficialVideo,
     numbered_lines,
     path_aliases,
-    require_unique,
 )
 from slic.videos.catalog import Catalog
 
@@ -48,11 +47,10 @@ def ids_in() -> IdsIn:
     return scan
 
 
-def read_tiny_lists(folder: Path, split_number: str) -> tuple[OfficialVideo, ...]:
+def read_tiny_lists(folder: Path, split_number: str) -> Iterator[OfficialVideo]:
     """Read lines such as ``run/a.avi train`` from ``split<N>.txt``."""
     rows = (line.split() for _, line in numbered_lines(folder / f"split{split_number}.txt"))
-    videos = (OfficialVideo(name, name.split("/")[0], split) for name, split in rows)
-    return require_unique(videos, lists=folder)
+    return (OfficialVideo(name, name.split("/")[0], split) for name, split in rows)
 
 
 @pytest.fixture
@@ -61,17 +59,11 @@ def tiny() -> Benchmark:
     return Benchmark(
         name="tiny",
         classes=2,
-        split_numbers=("1",),
+        arguments=("1",),
+        facts={},
         official_counts={"1": {"train": 20, "test": 4}},
-        origin="",
-        terms="",
-        size="",
-        layout="",
-        lists="",
         lists_folder="tinyLists",
         lists_patterns=("split[1].txt",),
-        recipe=None,
-        missing_videos_are_normal=False,
         read_lists=read_tiny_lists,
         aliases=path_aliases,
     )

@@ -9,7 +9,7 @@ import pytest
 
 from slic.datasets import labels_from
 from slic.datasets.check import check_dataset, describe_gaps, describe_problem
-from slic.datasets.hmdb51 import HMDB51, read_hmdb51_lists
+from slic.datasets.hmdb51 import HMDB51
 from slic.errors import LabelError
 
 MakeTree = Callable[[Path, list[str]], Path]
@@ -125,15 +125,15 @@ def test_equal_file_names_in_two_classes_are_told_apart_by_the_folder(tmp_path: 
 def test_damaged_lists(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "wave_test_split1.txt").write_text(text)
     with pytest.raises(LabelError, match=message):
-        read_hmdb51_lists(tmp_path, "1")
+        HMDB51.read(tmp_path, "1")
     with pytest.raises(LabelError, match=r"no list of split 2 \(<class>_test_split2.txt\)"):
-        read_hmdb51_lists(tmp_path, "2")
+        HMDB51.read(tmp_path, "2")
 
 
 def test_the_hidden_files_of_macos_are_not_lists(tmp_path: Path) -> None:
     (tmp_path / "wave_test_split1.txt").write_text("a.avi 1\n")
     (tmp_path / "._wave_test_split1.txt").write_bytes(b"\0\5\x16\7\xff")
-    assert [video.label for video in read_hmdb51_lists(tmp_path, "1")] == ["wave"]
+    assert [video.label for video in HMDB51.read(tmp_path, "1")] == ["wave"]
 
 
 def test_a_class_without_its_list_is_noticed(lists: Path, tmp_path: Path) -> None:

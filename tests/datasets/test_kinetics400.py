@@ -8,7 +8,7 @@ import pytest
 
 from slic.datasets import labels_from
 from slic.datasets.check import check_dataset, describe_gaps, describe_problem
-from slic.datasets.kinetics400 import KINETICS400, read_kinetics400_lists
+from slic.datasets.kinetics400 import KINETICS400
 from slic.errors import LabelError
 
 MakeTree = Callable[[Path, list[str]], Path]
@@ -158,4 +158,4 @@ def test_the_test_part_has_no_labels(lists: Path, tmp_path: Path) -> None:
 def test_damaged_lists(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "val.csv").write_text(text)
     with pytest.raises(LabelError, match=message):
-        read_kinetics400_lists(tmp_path)
+        KINETICS400.read(tmp_path, "")

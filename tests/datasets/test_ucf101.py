@@ -9,7 +9,7 @@ import pytest
 
 from slic.datasets import labels_from
 from slic.datasets.check import check_dataset, describe_gaps, describe_problem
-from slic.datasets.ucf101 import UCF101, read_ucf101_lists
+from slic.datasets.ucf101 import UCF101
 from slic.errors import LabelError
 
 MakeTree = Callable[[Path, list[str]], Path]
@@ -153,13 +153,13 @@ def test_files_and_folders_of_frames_on_disk(
 def test_damaged_lists(lists: Path, file: str, text: str, message: str) -> None:
     (lists / file).write_text(text)
     with pytest.raises(LabelError, match=message):
-        read_ucf101_lists(lists, "1")
+        UCF101.read(lists, "1")
 
 
 def test_a_missing_list(lists: Path) -> None:
     (lists / "trainlist01.txt").unlink()
     with pytest.raises(LabelError, match=r"trainlist01.txt: this official list cannot be read"):
-        read_ucf101_lists(lists, "1")
+        UCF101.read(lists, "1")
 
 
 def test_lists_that_are_not_the_official_ones_are_a_problem(lists: Path) -> None:

@@ -61,7 +61,7 @@ Work.write = counted
     ("what", "work"),
     [
         pytest.param("--flow", "clips.flow_cache.FlowCache", marks=pytest.mark.slow),
-        ("--proxies", "videos.proxies.Copies"),
+        ("--proxies", "videos.proxies.Proxies"),
     ],
 )
 def test_killed_and_started_again_is_the_same_as_one_go(

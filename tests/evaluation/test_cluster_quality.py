@@ -5,7 +5,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from slic.evaluation.cluster_quality import cluster_quality, cluster_sizes, purity
+from slic.datasets import Labels
+from slic.evaluation.cluster_quality import (
+    LabelObserver,
+    cluster_quality,
+    cluster_sizes,
+    purity,
+)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -68,3 +74,12 @@ def test_singletons_have_purity_one_and_ami_zero() -> None:
 def test_lengths_must_agree() -> None:
     with pytest.raises(ValueError, match="2 cluster numbers for 1 labels"):
         cluster_quality(["walk"], np.arange(2))
+
+
+def test_the_observer_scores_clusters_against_labels(seven_labels: Labels) -> None:
+    observer = LabelObserver(seven_labels)
+    scores = observer.clustered(["0.mp4", "1.mp4", "2.mp4", "3.mp4"], [5, 7, 5, 7])
+    assert (scores["nmi"], scores["ami"], scores["purity"]) == pytest.approx((1, 1, 1))
+    more = observer.clustered(["0.mp4", "x", "1.mp4", "2.mp4", "3.mp4"], [5, 7, 7, 5, 7])
+    assert more == scores  # a video without a label does not count
+    assert observer.clustered(["x"], [0]) == {}

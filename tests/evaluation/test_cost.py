@@ -9,7 +9,6 @@ from torch import nn
 from slic.evaluation.cost import (
     BENCHMARK_SIZES,
     experiment_stages,
-    finetune_stage,
     gflop_per_clip,
     pretraining_stage,
     seconds_per_flow_step,
@@ -54,7 +53,8 @@ def test_stages_of_the_paper_by_hand() -> None:
     no_temporal = load_recipe("paper-ucf101", ["--temporal.weight=0"])
     assert pretraining_stage(no_temporal, 10).trained == 600 * 10 * 2
     windows = len(range(0, 186 - 16 + 1, 8)) + 1  # and one for the two frames that are left
-    assert finetune_stage("ucf101").embedded == 3783 * windows * 10
+    _, ucf101, _ = experiment_stages("classification", Recipe())
+    assert (ucf101.trained, ucf101.embedded) == (150 * 9537, 3783 * windows * 10)
     assert [s.name.split()[0] for s in experiment_stages("retrieval", Recipe())] == [
         "pretraining,",
         "retrieval",

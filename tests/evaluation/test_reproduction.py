@@ -16,7 +16,7 @@ from slic.evaluation.reproduction import (
     PAPER_TABLES,
     PaperTable,
     markdown_table,
-    read_reproduced,
+    reproduced_rows,
     reproduction_commands,
 )
 
@@ -71,10 +71,10 @@ def test_rows_have_the_published_and_our_numbers(tmp_path: Path) -> None:
         scores = json.dumps(retrieval_scores(recall={"1": share, "5": 0.9}))
         (folder / "retrieval-ucf101.json").write_text(scores)
     (tmp_path / "seed1" / "finetune-hmdb51.json").write_text(json.dumps(finetune_scores()))
-    ucf101, hmdb51 = read_reproduced("retrieval", tmp_path)
-    assert ucf101.table_row()[1:4] == ("71.6", "72.0 ± 2.8", "2")
-    assert hmdb51.table_row()[1:4] == ("28.9", "not run", "0")
-    assert read_reproduced("classification", tmp_path)[1].table_row()[1:4] == ("54.5", "50.0", "1")
+    ucf101, hmdb51 = reproduced_rows("retrieval", tmp_path)
+    assert ucf101[1:4] == ("71.6", "72.0 ± 2.8", "2")
+    assert hmdb51[1:4] == ("28.9", "not run", "0")
+    assert reproduced_rows("classification", tmp_path)[1][1:4] == ("54.5", "50.0", "1")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_scores_under_other_conditions_are_refused(
     (tmp_path / "seed0" / f"{file}.json").write_text(json.dumps(scores))
     table: PaperTable = "retrieval" if "retrieval" in file else "classification"
     with pytest.raises(ProtocolError, match=f"{file}.json: its {difference}"):
-        read_reproduced(table, tmp_path)
+        reproduced_rows(table, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"recall": {}}', "[1]", '{"top_1": 1, "protocol": 2}'])
@@ -104,7 +104,7 @@ def test_a_file_without_scores_is_named(text: str, tmp_path: Path) -> None:
     file = tmp_path / "seed0" / PAPER_TABLES["retrieval"][0].scores_file
     file.write_text(text)
     with pytest.raises(SlicError, match=file.name) as caught:
-        read_reproduced("retrieval", tmp_path)
+        reproduced_rows("retrieval", tmp_path)
     assert "\n" not in str(caught.value)
 
 

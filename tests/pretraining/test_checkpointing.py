@@ -110,6 +110,7 @@ def test_killed_again_and_again_it_ends_with_the_same_weights(
     assert [path.name for path in folder.checkpoint.parent.iterdir()] == ["last.pt"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "late"), [(0, ""), (1, LATE_FIGURES)])
 def test_ctrl_c_saves_says_how_to_go_on_and_loses_nothing(
     slic: Slic, videos: Path, tiny: Path, undisturbed: Path, tmp_path: Path, workers: int, late: str

@@ -252,6 +252,7 @@ def test_processes_that_found_other_videos_do_not_wait_for_each_other(
     in_processes(APART.format(**words, where="videos"))
 
 
+@pytest.mark.slow
 def test_processes_that_resume_from_folders_of_their_own_do_not_wait_for_each_other(
     in_processes: Callable[..., None], videos: Path, tiny: Path, tmp_path: Path
 ) -> None:

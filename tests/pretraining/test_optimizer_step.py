@@ -113,7 +113,7 @@ def test_no_step_waits_for_the_device(
         batches = list(loop.epoch_batches(run))
         with nothing_may_wait():
             for batch in batches:
-                loop.train_step(run, run.encoder, batch)
+                loop.train_step(run, batch)
         assert not read_log(folder.log_file)
         log.flush(run)
         assert [r["step"] for r in read_log(folder.log_file)] == [1, 2, 3]

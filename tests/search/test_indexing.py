@@ -132,12 +132,12 @@ def test_stopped_and_gone_on_is_the_index_made_in_one_go(
     stopped = create_index(tmp_path / "stopped", encoder, window_seconds=1.0)
     commit, calls = indexing._commit, 0
 
-    def commit_some(*words: Any) -> int:
+    def commit_some(*words: Any) -> None:
         nonlocal calls
         calls += 1
         if calls % 2 == 0:
             raise StopRequested
-        return commit(*words)
+        commit(*words)
 
     monkeypatch.setattr(indexing, "_commit", commit_some)
     stops = 0

@@ -65,6 +65,18 @@ def test_two_readings_at_once_do_not_mix(video: Video) -> None:
     np.testing.assert_array_equal(np.concatenate([first, second]), expected)
 
 
+def test_a_worker_follows_to_another_folder(
+    video: Video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = read(video, [5])
+    monkeypatch.chdir(video.path.parent)
+    relative = replace(video, path=Path(video.path.name))
+    np.testing.assert_array_equal(read(relative, [5]), expected)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(VideoError, match=r"^a\.mp4: "):
+        read(relative, [5])
+
+
 def test_an_error_is_that_of_the_worker_and_keeps_it(video: Video, tmp_path: Path) -> None:
     with pytest.raises(VideoError, match=r"a\.mp4: frame 50 does not decode"):
         read(replace(video, frames=60), [50])

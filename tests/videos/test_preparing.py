@@ -11,7 +11,7 @@ import pytest
 from slic.clips.flow_cache import FlowCache
 from slic.videos.catalog import Catalog
 from slic.videos.preparing import Work, estimate, prepare_all, remove_leftovers
-from slic.videos.proxies import Copies
+from slic.videos.proxies import Proxies
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def catalog(tmp_path: Path, make_video: Callable[..., Path]) -> Catalog:
     "make",
     [
         lambda folder: FlowCache(folder, method="dis", size=(43, 32), stride=1),
-        lambda folder: Copies(folder, short_side=32),
+        lambda folder: Proxies(folder, short_side=32),
     ],
 )
 def test_videos_that_are_gone_are_named_and_the_rest_is_done(

@@ -5,14 +5,14 @@ Verbs import the library when they run, so that ``slic --help`` does not wait fo
 
 import os
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from io import TextIOWrapper
 
+from slic import __version__
 from slic.cli import (
-    cluster_index,
+    clusters,
     data,
-    demo,
     encoders,
     evaluation,
     labels,
@@ -23,7 +23,9 @@ from slic.cli import (
     studio,
     videos,
 )
-from slic.cli.common import UsageError, print_error
+from slic.cli.common import UsageError
+from slic.cli.output import exit_with_error
+from slic.cli.parser import CommandParser
 from slic.errors import SlicError
 
 DESCRIPTION = """Learn from unlabelled videos of human actions, then search, group and label them.
@@ -35,6 +37,10 @@ DESCRIPTION = """Learn from unlabelled videos of human actions, then search, gro
   slic studio index                           search and browse on a web page
 """
 
+_VERB_MODULES = (
+    videos, data, prepare, pretraining, encoders, evaluation, reproduction, search, clusters,
+    labels, studio,
+)  # fmt: skip
 _DEAD_WORKER = (
     "a loading process died, probably because memory ran out. Use fewer (--workers, for "
     "`slic pretrain` --train.workers), then run the same command again, with --resume if the verb "
@@ -68,48 +74,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     except UsageError as error:
         parser.error(str(error))
     except SlicError as error:
-        sys.exit(print_error(str(error), 1))
+        exit_with_error(str(error), 1)
     except KeyboardInterrupt:
-        sys.exit(print_error("stopped.", 130))
+        exit_with_error("stopped.", 130)
     except BrokenPipeError:  # the reader of our output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except RuntimeError as error:  # torch raises it in any place when a loading process dies
         if not str(error).startswith("DataLoader worker"):
             raise
-        sys.exit(print_error(_DEAD_WORKER, 1))
+        exit_with_error(_DEAD_WORKER, 1)
     except OSError as error:  # a path that cannot be used, such as one in a closed folder
         if error.filename is None:
             raise
-        sys.exit(print_error(f"{os.fsdecode(error.filename)}: {error.strerror}.", 1))
+        exit_with_error(f"{os.fsdecode(error.filename)}: {error.strerror}.", 1)
 
 
-def build_parser() -> ArgumentParser:
+def build_parser() -> CommandParser:
     """Return the parser of all verbs; it sets ``verb`` to the function to call."""
-    parser = ArgumentParser(
-        "slic", description=DESCRIPTION, formatter_class=RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--version", action="version", version=_version())
+    formatter = RawDescriptionHelpFormatter
+    parser = CommandParser("slic", description=DESCRIPTION, formatter_class=formatter)
+    parser.add_argument("--version", action="version", version=f"slic {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for module in (
-        videos,
-        data,
-        prepare,
-        pretraining,
-        demo,
-        encoders,
-        evaluation,
-        reproduction,
-        search,
-        cluster_index,
-        labels,
-        studio,
-    ):
+    for module in _VERB_MODULES:
         module.add_verbs(verbs)
     return parser
-
-
-def _version() -> str:
-    from slic import __version__
-
-    return f"slic {__version__}"

@@ -1,81 +1,101 @@
-"""``slic evaluate clusters``: score partitions against labels."""
+"""``slic cluster``: list the clusters of an index and correct them."""
 
 import json
-from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from argparse import Namespace
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from slic.cli.common import at_least, labels_argument, print_table
+from slic.cli.common import UsageError, open_index
+from slic.cli.output import format_command, printable
+from slic.cli.parser import Verbs, add_verb, at_least
+from slic.cli.search import require_moment
+
+if TYPE_CHECKING:
+    from slic.search import Index, Moment
 
 
-def score_clusters(words: Sequence[str]) -> None:
-    """Score every partition of a run, of an embeddings file or of a CSV file."""
-    from slic.clustering.kmeans import KMeans
-    from slic.datasets import labels_from
-    from slic.evaluation.partitions import read_partitions
-    from slic.report.cluster_page import cluster_table, score_partition
-
-    arguments = _clusters_parser().parse_args(words)
-    path: Path = arguments.partition
-    labeller = labels_from(arguments.labels, root=path.parent, annotations=arguments.annotations)
-    partitions = read_partitions(
-        path,
-        clusterer=KMeans(arguments.kmeans) if arguments.kmeans else None,
-        centre=arguments.centre,
-        seed=arguments.seed,
+def add_verbs(verbs: Verbs) -> None:
+    """Add ``cluster``."""
+    verb = add_verb(verbs, "cluster", cluster, "list the clusters of an index, or correct them")
+    verb.add_index()
+    verb.add_count("--level", "use this level from now on; 0 is the finest", minimum=0)
+    verb.add_switch("--again", "cluster again; moves and merges are lost")
+    verb.add_argument(
+        "--merge", type=at_least(0), nargs="+", metavar="CLUSTER", help="merge these clusters"
     )
-    labels = labeller(partitions[0].ids)
-    rows = [score_partition(partition, labels) for partition in partitions]
-    first = rows[0]
-    print(f"clusters of {path}, {first['videos']} videos, labels {arguments.labels}")
-    if unlabelled := first["videos"] - first["labelled"]:
-        print(f"{unlabelled} videos have no label; they count in the sizes only")
-    print_table(cluster_table(rows))
-    _write_cluster_files(arguments, rows)
+    verb.add_argument(
+        "--move", nargs="+", metavar="PATH@SECONDS", help="move these moments to the cluster --to"
+    )
+    verb.add_argument("--to", type=at_least(0), metavar="CLUSTER", help="target of --move")
+    verb.add_count("--outliers", "list the moments least similar to their cluster")
+    verb.add_count("--duplicates", "list pairs of nearly equal moments in different files")
+    verb.add_switch("--json", "print JSON")
 
 
-def _write_cluster_files(arguments: Namespace, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write the JSON file and the page of charts, if they were asked for."""
-    from slic.files import write_atomically
-    from slic.report.cluster_page import write_cluster_page
+def cluster(arguments: Namespace) -> None:
+    """Cluster the index if necessary, apply corrections, and list."""
+    from slic import search
 
-    path: Path = arguments.partition
+    if (arguments.move is None) != (arguments.to is None):
+        raise UsageError("--move and --to belong together; give both.")
+    index = open_index(arguments.index)
+    if arguments.again or not search.clusters_per_level(index):
+        search.cluster_index(index)
+    if arguments.level is not None:
+        search.set_level(index, arguments.level)
+    if arguments.merge:
+        search.merge_clusters(index, arguments.merge)
+    if arguments.move:
+        moments = [require_moment(index, word) for word in arguments.move]
+        search.move_moments(index, moments, arguments.to)
+    if arguments.outliers or arguments.duplicates:
+        _print_outliers_and_duplicates(index, arguments)
+    else:
+        _print_clusters(index, as_json=arguments.json)
+
+
+def _print_clusters(index: "Index", *, as_json: bool) -> None:
+    from slic.search import clusters_per_level, list_clusters
+
+    clusters = list_clusters(index)
+    per_level = clusters_per_level(index)
+    medoids = {moment.id: moment for moment in index.moments([c.medoid for c in clusters])}
+    if as_json:
+        rows = [asdict(c) | {"medoid": asdict(medoids[c.medoid])} for c in clusters]
+        document = {"level": index.level, "clusters_per_level": per_level, "clusters": rows}
+        print(json.dumps(document))
+        return
+    sizes = " > ".join(map(str, per_level))
+    print(f"level {index.level} of {sizes} clusters (--level chooses another)")
+    print("cluster  moments  coherence  typical moment                  label")
+    for c in clusters:
+        label = f"{c.label} ({c.label_share:.0%})" if c.label else ""
+        medoid = printable(_moment_word(medoids[c.medoid]))
+        print(f"{c.id:7}  {c.size:7}  {c.coherence:9.3f}  {medoid:30}  {label}")
+    if new := index.count - sum(c.size for c in clusters):
+        again = format_command("cluster", index.path, "--again")
+        print(f"{new} moments are newer than the clusters and in none of them: {again}")
+
+
+def _print_outliers_and_duplicates(index: "Index", arguments: Namespace) -> None:
+    from slic.search import near_duplicates, outliers
+
+    single = outliers(index, limit=arguments.outliers) if arguments.outliers else []
+    pairs = near_duplicates(index, most=arguments.duplicates) if arguments.duplicates else []
+    ids = [i for i, _ in single] + [i for pair in pairs for i in (pair.first, pair.second)]
+    word = {moment.id: _moment_word(moment) for moment in index.moments(ids)}
     if arguments.json:
-        figures = {"source": str(path), "labels": arguments.labels, "partitions": rows}
-        write_atomically(arguments.json, json.dumps(figures, indent=2).encode())
-    if arguments.picture:
-        axis = "epoch" if path.is_dir() else "level"
-        write_cluster_page(arguments.picture, rows, axis=axis, source=str(path))
-        print(f"{arguments.picture}: charts")
+        duplicates = [asdict(p) | {"first": word[p.first], "second": word[p.second]} for p in pairs]
+        outlying = [{"moment": word[i], "similarity": s} for i, s in single]
+        print(json.dumps({"outliers": outlying, "duplicates": duplicates}, indent=1))
+        return
+    for i, similarity in single:
+        print(f"outlier    {similarity:6.3f}  {printable(word[i])}")
+    for p in pairs:
+        both = printable(f"{word[p.first]}  {word[p.second]}")
+        print(f"duplicate  {p.similarity:6.3f}  {both}")
 
 
-def _clusters_parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        "slic evaluate clusters",
-        description="Score clusters against labels: NMI, AMI, purity and cluster sizes.",
-    )
-    parser.add_argument(
-        "partition",
-        type=Path,
-        help="folder of a run (every round of it), .npz file of slic embed (clustered here), or "
-        "CSV file with the columns path,cluster",
-    )
-    labels_argument(parser, required=True)
-    parser.add_argument(
-        "--kmeans",
-        type=at_least(1),
-        metavar="K",
-        help="cluster embeddings by k-means (default: FINCH)",
-    )
-    parser.add_argument(
-        "--centre", action="store_true", help="subtract the mean from embeddings first"
-    )
-    parser.add_argument(
-        "--seed", type=at_least(0), default=0, metavar="N", help="seed of k-means (default: 0)"
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the scores here")
-    parser.add_argument(
-        "--picture", type=Path, metavar="FILE.html", help="also write a page of charts"
-    )
-    return parser
+def _moment_word(moment: "Moment") -> str:
+    """Return the word that stands for a moment in a command: ``PATH@SECONDS``."""
+    return f"{moment.path}@{(moment.start_seconds + moment.end_seconds) / 2:.1f}"

@@ -1,122 +1,26 @@
-"""Arguments, inputs and messages that several verbs share."""
+"""Inputs that several verbs share: videos, labels, encoders, an index, a cache."""
 
 import os
-import shlex
 import shutil
 import sys
-from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable, Iterable, Iterator
+from argparse import Namespace
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from slic.datasets import DATASETS, labels_from, sources_of
+from slic.datasets import labels_from
 from slic.errors import SlicError
 
 if TYPE_CHECKING:
-    from argparse import _SubParsersAction
-    from typing import TextIO
-
     from slic.datasets import Labels
     from slic.models.encoder import VideoEncoder
+    from slic.search import Index
     from slic.videos.catalog import Catalog
-    from slic.videos.video import Refused
 
 
 class UsageError(Exception):
     """Arguments that exclude each other. The command prints the usage and exits with 2."""
-
-
-MAX_COUNT = 2**31 - 1  # largest number that an argument accepts
-Verbs: TypeAlias = "_SubParsersAction[ArgumentParser]"
-
-
-def videos_argument(verb: ArgumentParser) -> None:
-    """Add the argument ``videos``: a folder or a list."""
-    verb.add_argument("videos", type=Path, help="folder of videos, or a CSV or Parquet list")
-
-
-def encoder_argument(verb: ArgumentParser) -> None:
-    """Add ``--encoder`` and ``--workers``."""
-    verb.add_argument(
-        "--encoder", type=Path, required=True, metavar="DIR", help="folder of a trained encoder"
-    )
-    workers_argument(verb)
-
-
-def workers_argument(verb: ArgumentParser) -> None:
-    """Add ``--workers``, the number of processes that decode clips for an encoder."""
-    verb.add_argument(
-        "--workers",
-        type=at_least(0),
-        default=2,
-        metavar="N",
-        help="processes that decode (default: 2)",
-    )
-
-
-def labels_argument(verb: ArgumentParser, *, required: bool, use: str = "") -> None:
-    """Add ``--labels`` and ``--annotations``.
-
-    Args:
-        verb: Parser of the verb.
-        required: Whether the verb needs labels.
-        use: Text to append to the help: what the labels are for.
-    """
-    sources = ", ".join(_short_source(name) for name in DATASETS)
-    verb.add_argument(
-        "--labels",
-        required=required,
-        metavar="SOURCE",
-        help=f"CSV file with the columns path,label[,split], or one of {sources}, or "
-        f"my_module.MySet[:ARGUMENT]{use}",
-    )
-    annotations_argument(verb)
-
-
-def _short_source(name: str) -> str:
-    """Return the sources of a data set as one word, such as ``ucf101:1|2|3``."""
-    first, *others = sources_of(name)
-    return "|".join([first, *(source.removeprefix(f"{name}:") for source in others)])
-
-
-def annotations_argument(verb: ArgumentParser) -> None:
-    """Add ``--annotations``, the folder of a data set's official lists."""
-    verb.add_argument(
-        "--annotations",
-        type=Path,
-        metavar="DIR",
-        help="folder of the official lists (default: search in and beside the folder of videos)",
-    )
-
-
-def cache_argument(verb: ArgumentParser) -> None:
-    """Add ``--cache``, the folder of features; see `feature_cache`."""
-    verb.add_argument(
-        "--cache",
-        type=Path,
-        metavar="DIR",
-        help="keep features here for later commands (default: keep them beside the output until "
-        "it is written, so that an interrupted command can continue)",
-    )
-
-
-def at_least(minimum: int) -> Callable[[str], int]:
-    """Return an argparse type for whole numbers.
-
-    Args:
-        minimum: Smallest number that is accepted; the largest is ``MAX_COUNT``.
-
-    Example:
-        >>> parser.add_argument("--workers", type=at_least(1))
-    """
-
-    def number(word: str) -> int:
-        if not word.isdecimal() or not minimum <= int(word) <= MAX_COUNT:
-            raise ArgumentTypeError(f"{word!r} is not a whole number from {minimum} to {MAX_COUNT}")
-        return int(word)
-
-    return number
 
 
 def open_catalog(videos: Path, workers: int | None) -> "Catalog":
@@ -128,29 +32,26 @@ def open_catalog(videos: Path, workers: int | None) -> "Catalog":
     """
     from slic.videos.catalog import Catalog
 
-    if _is_list(videos):
-        return Catalog.from_list(videos, workers=workers)
-    return Catalog.from_folder(videos, workers=workers)
+    read = Catalog.from_list if _is_list(videos) else Catalog.from_folder
+    return read(videos, workers=workers)
 
 
-def open_labelled(
-    videos: Path, *, labels: str, annotations: Path | None, workers: int | None
-) -> tuple["Catalog", "Labels"]:
+def open_labelled(arguments: Namespace, *, workers: int | None) -> tuple["Catalog", "Labels"]:
     """Open videos and their labels, and print to stderr how the two differ.
 
     Args:
-        videos: A folder or a list.
-        labels: Source of the labels; see `slic.datasets.labels_from`.
-        annotations: Folder of the official lists; None to search in and beside the videos.
+        arguments: With ``videos``, a folder or a list, and with what `CommandParser.add_labels`
+            adds.
         workers: Number of processes that scan; None for one on each core.
     """
+    videos, source = arguments.videos, arguments.labels
     root = videos.parent if _is_list(videos) else videos
-    labeller = labels_from(labels, root=root, annotations=annotations)
+    labeller = labels_from(source, root=root, annotations=arguments.annotations)
     catalog = open_catalog(videos, workers)
     ids = [video.id for video in catalog]
     found = labeller(ids)
     if is_main_process() and (mismatch := found.describe_mismatch(ids)):
-        print(f"slic: {labels}: {mismatch}", file=sys.stderr)
+        print(f"slic: {source}: {mismatch}", file=sys.stderr)
     return catalog, found
 
 
@@ -171,6 +72,13 @@ def load_encoder(folder: Path) -> "VideoEncoder":
 
     encoder = VideoEncoder.from_pretrained(folder)
     return encoder.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def open_index(folder: Path) -> "Index":
+    """Open the index in a folder."""
+    from slic.search import Index
+
+    return Index.open(folder)
 
 
 def require_file_paths(*outputs: Path | None) -> None:
@@ -199,42 +107,6 @@ def feature_cache(cache: Path | None, output: Path | None) -> Iterator[Path | No
     beside = output.with_name(f".{output.name}.features")
     yield beside
     shutil.rmtree(beside, ignore_errors=True)
-
-
-def print_refused(refusals: "Iterable[Refused]", file: "TextIO | None" = None) -> None:
-    """Print the id of each refused file and the reason, to stdout or to ``file``."""
-    for refused in refusals:
-        print(printable(f"refused: {refused.id}: {refused.reason}"), file=file or sys.stdout)
-
-
-def print_next_command(*words: object) -> None:
-    """Print a ``slic`` command that is a likely next step.
-
-    Args:
-        *words: Words of the command; words in capitals are for the user to replace.
-    """
-    print("next:", format_command(*words))
-
-
-def format_command(*words: object) -> str:
-    """Return a ``slic`` command, quoted for a shell."""
-    return shlex.join(["slic", *map(str, words)])
-
-
-def printable(text: str) -> str:
-    """Replace characters that could control the terminal, such as those in a file name."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def print_table(table: str) -> None:
-    """Print lines with labels or file names; see `printable`."""
-    print("\n".join(map(printable, table.splitlines())))
-
-
-def print_error(message: str, exit_code: int) -> int:
-    """Print a message to stderr as one line and return ``exit_code``, for ``sys.exit``."""
-    print(f"slic: {printable(message)}", file=sys.stderr)
-    return exit_code
 
 
 def keep_freed_memory() -> None:

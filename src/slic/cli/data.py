@@ -1,14 +1,14 @@
 """Verbs about data sets: what they are, and whether one on disk is complete."""
 
 import json
-import shlex
-import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from slic.cli.common import Verbs, annotations_argument, at_least, open_catalog, print_error
+from slic.cli.common import open_catalog
+from slic.cli.output import exit_with_error, format_command
+from slic.cli.parser import Verbs, add_verb
 from slic.datasets import DATASETS, sources_of
 from slic.datasets.benchmark import Benchmark
 from slic.datasets.check import (
@@ -24,31 +24,24 @@ _BENCHMARKS = {name: entry for name, entry in DATASETS.items() if isinstance(ent
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``data`` and ``data check``."""
-    verb = verbs.add_parser(
-        "data",
-        help="describe the supported data sets; check one on disk",
-        description="Describe the supported data sets: origin, terms of use, layout and lists.",
-    )
-    verb.set_defaults(verb=describe_datasets)
-    subverbs = verb.add_subparsers(metavar="check")
-    subverb = subverbs.add_parser(
+    summary = "describe the supported data sets; check one on disk"
+    text = "Describe the supported data sets: origin, terms of use, layout and lists."
+    verb = add_verb(verbs, "data", describe_datasets, summary, description=text)
+    subverb = add_verb(
+        verb.add_subparsers(metavar="check"),
         "check",
-        help="compare a data set on disk with its official lists",
+        check,
+        "compare a data set on disk with its official lists",
         description="Compare a data set on disk with its official lists: classes, numbers of "
         "videos,\nmissing, unreadable and duplicate files. Exit with 1 if it cannot be used.\n\n"
         "  slic data check ucf101 /data/UCF-101",
         formatter_class=RawDescriptionHelpFormatter,
     )
-    subverb.set_defaults(verb=check)
     subverb.add_argument("name", choices=tuple(_BENCHMARKS), help="data set")
     subverb.add_argument("root", type=Path, help="folder of its videos, or of folders of frames")
-    annotations_argument(subverb)
-    subverb.add_argument(
-        "--json", action="store_true", help="print JSON with the names of all files"
-    )
-    subverb.add_argument(
-        "--workers", type=at_least(1), metavar="N", help="processes that scan (default: all cores)"
-    )
+    subverb.add_annotations()
+    subverb.add_switch("--json", "print JSON with the names of all files")
+    subverb.add_count("--workers", "processes that scan (default: all cores)")
 
 
 def describe_datasets(arguments: Namespace) -> None:  # noqa: ARG001 (every verb takes them)
@@ -65,16 +58,12 @@ def describe_datasets(arguments: Namespace) -> None:  # noqa: ARG001 (every verb
 def check(arguments: Namespace) -> None:
     """Compare a data set with its official lists; exit with 1 if it cannot be used."""
     benchmark = _BENCHMARKS[arguments.name]
-    root, annotations = arguments.root, arguments.annotations
-    benchmark.find_lists(root, annotations)  # fails before the scan, which may take long
+    root, lists = arguments.root, arguments.annotations
+    benchmark.find_lists(root, lists)  # fails before the scan, which may take long
     catalog = open_catalog(root, arguments.workers)
-    found = check_dataset(
-        benchmark,
-        root=root,
-        ids=[video.id for video in catalog],
-        unreadable={refused.id: refused.reason for refused in catalog.refused},
-        annotations=annotations,
-    )
+    ids = [video.id for video in catalog]
+    unreadable = {refused.id: refused.reason for refused in catalog.refused}
+    found = check_dataset(benchmark, root=root, ids=ids, unreadable=unreadable, annotations=lists)
     problem = describe_problem(found, benchmark, root=root)
     step = problem or describe_gaps(found, benchmark) or _next_command(benchmark, arguments)
     if arguments.json:
@@ -84,19 +73,18 @@ def check(arguments: Namespace) -> None:
         _print_check(found, f"{benchmark.name} in {root}", classes=benchmark.classes)
         print("not usable." if problem else f"next: {step}")
     if problem:
-        sys.exit(print_error(problem, 1))
+        exit_with_error(problem, 1)
 
 
 def _next_command(benchmark: Benchmark, arguments: Namespace) -> str:
     """Return the command that trains on a data set, or the one that evaluates on it."""
-    root, source = shlex.quote(str(arguments.root)), sources_of(benchmark.name)[0]
-    lists = (
-        f" --annotations {shlex.quote(str(arguments.annotations))}" if arguments.annotations else ""
-    )
+    labels = ("--labels", sources_of(benchmark.name)[0])
+    lists = ("--annotations", arguments.annotations) if arguments.annotations else ()
     if benchmark.recipe:
-        training = f"--recipe {benchmark.recipe} --labels {source} --split train"
-        return f"slic pretrain {root} {training}{lists}"
-    return f"slic evaluate retrieval {root} --labels {source} --encoder run/encoder{lists}"
+        training = ("--recipe", benchmark.recipe, *labels, "--split", "train")
+        return format_command("pretrain", arguments.root, *training, *lists)
+    scoring = (*labels, "--encoder", "run/encoder")
+    return format_command("evaluate", "retrieval", arguments.root, *scoring, *lists)
 
 
 def _print_check(found: DatasetCheck, title: str, *, classes: int) -> None:

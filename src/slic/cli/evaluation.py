@@ -1,25 +1,21 @@
 """``slic evaluate NAME``: score an encoder by a protocol, or clusters against labels."""
 
-import sys
-from argparse import SUPPRESS, Action, ArgumentParser, Namespace
-from typing import Any
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
 
-from slic.cli.clusters import score_clusters
-from slic.cli.common import Verbs
+from slic.cli.output import print_table, write_json
+from slic.cli.parser import CommandParser, Verbs, add_verb
 from slic.cli.protocols import protocol_summary, score_by_protocol
 from slic.cli.retrieval import score_by_retrieval
 
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``evaluate``; the words after its name are parsed when the protocol is known."""
-    verb = verbs.add_parser("evaluate", add_help=False, help="score an encoder against labels")
-    verb.set_defaults(verb=evaluate_by_name)
-    verb.add_argument("-h", "--help", action=_PrintProtocols, nargs=0, help=SUPPRESS)
-    verb.add_argument(
-        "name",
-        metavar="NAME",
-        help="retrieval, clusters, a protocol, or an import path such as my_module.MyProtocol",
-    )
+    verb = add_verb(verbs, "evaluate", evaluate_by_name, "score an encoder against labels")
+    verb.more_help = _protocols_help
+    text = "retrieval, clusters, a protocol, or an import path such as my_module.MyProtocol"
+    verb.add_argument("name", metavar="NAME", help=text)
     verb.add_argument("words", metavar="...", nargs="...", help="see slic evaluate NAME --help")
 
 
@@ -37,14 +33,54 @@ def evaluate_by_name(arguments: Namespace) -> None:
         score_by_protocol(name, words)
 
 
-class _PrintProtocols(Action):
-    """Print the help with the table of protocols, which is imported only now: it loads torch."""
+def score_clusters(words: Sequence[str]) -> None:
+    """Score every partition of a run, of an embeddings file or of a CSV file."""
+    from slic.clustering.kmeans import KMeans
+    from slic.datasets import labels_from
+    from slic.evaluation.partitions import read_partitions
+    from slic.report.cluster_page import cluster_table, score_partition, write_cluster_page
 
-    def __call__(self, parser: ArgumentParser, *_: Any) -> None:
-        from slic.evaluation import PROTOCOLS
+    arguments = _clusters_parser().parse_args(words)
+    path: Path = arguments.partition
+    labeller = labels_from(arguments.labels, root=path.parent, annotations=arguments.annotations)
+    clusterer = KMeans(arguments.kmeans) if arguments.kmeans else None
+    partitions = read_partitions(
+        path, clusterer=clusterer, centre=arguments.centre, seed=arguments.seed
+    )
+    labels = labeller(partitions[0].ids)
+    rows = [score_partition(partition, labels) for partition in partitions]
+    first = rows[0]
+    print(f"clusters of {path}, {first['videos']} videos, labels {arguments.labels}")
+    if unlabelled := first["videos"] - first["labelled"]:
+        print(f"{unlabelled} videos have no label; they count in the sizes only")
+    print_table(cluster_table(rows))
+    figures = {"source": str(path), "labels": arguments.labels, "partitions": rows}
+    write_json(arguments.json, figures)
+    if arguments.picture:
+        axis = "epoch" if path.is_dir() else "level"
+        write_cluster_page(arguments.picture, rows, axis=axis, source=str(path))
+        print(f"{arguments.picture}: charts")
 
-        parser.print_help()
-        print("\nprotocols:")
-        for name, protocol in PROTOCOLS.items():
-            print(f"  {name:<18}{protocol_summary(name, protocol)}")
-        sys.exit(0)
+
+def _clusters_parser() -> CommandParser:
+    text = "Score clusters against labels: NMI, AMI, purity and cluster sizes."
+    parser = CommandParser("slic evaluate clusters", description=text)
+    text = (
+        "folder of a run (every round of it), .npz file of slic embed (clustered here), or "
+        "CSV file with the columns path,cluster"
+    )
+    parser.add_argument("partition", type=Path, help=text)
+    parser.add_labels(required=True)
+    parser.add_count("--kmeans", "cluster embeddings by k-means (default: FINCH)")
+    parser.add_switch("--centre", "subtract the mean from embeddings first")
+    parser.add_count("--seed", "seed of k-means", minimum=0, default=0)
+    parser.add_path("--json", "also write the scores here")
+    parser.add_path("--picture", "also write a page of charts", metavar="FILE.html")
+    return parser
+
+
+def _protocols_help() -> str:
+    from slic.evaluation import PROTOCOLS
+
+    lines = (f"  {name:<18}{protocol_summary(name, part)}" for name, part in PROTOCOLS.items())
+    return "\n".join(["protocols:", *lines])

@@ -3,109 +3,87 @@
 import json
 import sys
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slic.cli.common import (
-    UsageError,
-    Verbs,
-    format_command,
-    open_catalog,
-    print_refused,
-    printable,
-    videos_argument,
-    workers_argument,
-)
-from slic.cli.search import MOMENT_OR_CLUSTER_HELP, index_argument, require_moment
+from slic.cli.common import UsageError, open_catalog, open_index
+from slic.cli.output import format_command, print_refused, printable
+from slic.cli.parser import Verbs, add_verb
+from slic.cli.search import require_moment
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
-    from slic.search import LabelChange, MomentClassifier
+    from slic.search import MomentClassifier
     from slic.videos.catalog import Catalog
+
+TARGET_HELP = "number of a cluster of the current level, or PATH@SECONDS for a moment"
 
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``labels`` with its verbs, and ``classify``."""
-    _add_labels(verbs.add_parser("labels", help="set, list, spread, undo, export or import labels"))
-    verb = verbs.add_parser("classify", help="classify videos by the labels of an index")
-    verb.set_defaults(verb=classify)
-    index_argument(verb)
-    videos_argument(verb)
-    workers_argument(verb)
-    verb.add_argument("--json", action="store_true", help="print JSON, with times")
+    labels = verbs.add_parser("labels", help="set, list, spread, undo, export or import labels")
+    _add_label_verbs(labels.add_subparsers(required=True, metavar="VERB"))
+    verb = add_verb(verbs, "classify", classify, "classify videos by the labels of an index")
+    verb.add_index()
+    verb.add_videos()
+    verb.add_workers()
+    verb.add_switch("--json", "print JSON, with times")
 
 
-def _add_labels(parser: "ArgumentParser") -> None:
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-    verb = _add_verb(verbs, "set", set_labels, "set the label of a cluster or a moment")
-    verb.add_argument("target", metavar="CLUSTER_OR_MOMENT", help=MOMENT_OR_CLUSTER_HELP)
-    verb.add_argument("label", metavar="LABEL", help="class name")
-    verb = _add_verb(verbs, "remove", remove_labels, "remove the labels of a cluster or a moment")
-    verb.add_argument("target", metavar="CLUSTER_OR_MOMENT", help=MOMENT_OR_CLUSTER_HELP)
-    _add_verb(verbs, "list", list_classes, "list the labels, and how well they classify each other")
-    verb = _add_verb(verbs, "spread", spread, "label moments that are similar to labelled ones")
-    verb.add_argument(
-        "--confidence",
-        type=_confidence,
-        default=0.5,
-        metavar="SHARE",
-        help="least share of the votes, from 0 to 1 (default: 0.5)",
+def _add_label_verbs(verbs: Verbs) -> None:
+    parsers = {}
+    for name, function, summary in (
+        ("set", change_label, "set the label of a cluster or a moment"),
+        ("remove", change_label, "remove the labels of a cluster or a moment"),
+        ("list", list_classes, "list the labels, and how well they classify each other"),
+        ("spread", spread, "label moments that are similar to labelled ones"),
+        ("undo", undo, "undo the last change of labels"),
+        ("export", export, "write the labels to a file or folder"),
+        ("import", import_file, "read labels from a file"),
+    ):
+        description = f"{summary[0].upper()}{summary[1:]}."
+        parsers[name] = add_verb(verbs, name, function, summary, description=description)
+        parsers[name].add_index()
+    for name in ("set", "remove"):
+        parsers[name].add_argument("target", metavar="CLUSTER_OR_MOMENT", help=TARGET_HELP)
+    parsers["set"].add_argument("label", metavar="LABEL", help="class name")
+    parsers["remove"].set_defaults(label=None)
+    text = "least share of the votes, from 0 to 1 (default: 0.5)"
+    parsers["spread"].add_argument(
+        "--confidence", type=_confidence, default=0.5, metavar="SHARE", help=text
     )
-    _add_verb(verbs, "undo", undo, "undo the last change of labels")
-    _add_export_and_import(verbs)
-
-
-def _add_export_and_import(verbs: Verbs) -> None:
-    verb = _add_verb(verbs, "export", export, "write the labels to a file or folder")
-    verb.add_argument(
-        "path",
-        type=Path,
-        help=".csv: one label per video, for --labels of other commands; .json: all labelled "
-        "segments, for `slic labels import`; else a folder for FiftyOne",
+    text = (
+        ".csv: one label per video, for --labels of other commands; .json: all labelled "
+        "segments, for `slic labels import`; else a folder for FiftyOne"
     )
-    verb.add_argument(
-        "--segments", action="store_true", help="in a .csv, write one row per labelled segment"
-    )
-    verb = _add_verb(verbs, "import", import_file, "read labels from a file")
-    verb.add_argument(
-        "path",
-        type=Path,
-        help="file that `slic labels export` wrote, or a .csv with the columns path,label",
-    )
+    parsers["export"].add_argument("path", type=Path, help=text)
+    parsers["export"].add_switch("--segments", "in a .csv, write one row per labelled segment")
+    text = "file that `slic labels export` wrote, or a .csv with the columns path,label"
+    parsers["import"].add_argument("path", type=Path, help=text)
 
 
-def _add_verb(
-    verbs: Verbs, name: str, function: Callable[[Namespace], None], summary: str
-) -> "ArgumentParser":
-    verb = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-    verb.set_defaults(verb=function)
-    index_argument(verb)
-    return verb
+def change_label(arguments: Namespace) -> None:
+    """Set the label of a cluster or a moment, or remove it."""
+    from slic.search import label_cluster, set_label
 
-
-def set_labels(arguments: Namespace) -> None:
-    """Set the label of a cluster or a moment."""
-    change = _change_label(arguments, arguments.label)
-    _print_change(arguments, f"{change.moments} moments are labelled {arguments.label.strip()!r}.")
-
-
-def remove_labels(arguments: Namespace) -> None:
-    """Remove the labels of a cluster or a moment."""
-    change = _change_label(arguments, None)
-    if change.moments:
-        _print_change(arguments, f"{change.moments} moments lost their label.")
+    index, target, label = open_index(arguments.index), arguments.target, arguments.label
+    if target.isdecimal():
+        moments, _ = label_cluster(index, int(target), label)
+    else:
+        moments, _ = set_label(index, [require_moment(index, target)], label)
+    if label is not None:
+        _print_change(arguments, f"{moments} moments are labelled {label.strip()!r}.")
+    elif moments:
+        _print_change(arguments, f"{moments} moments lost their label.")
     else:
         print("0 moments lost their label.")
 
 
 def list_classes(arguments: Namespace) -> None:
     """List the labels with their numbers of segments, and the scores of the classifier."""
-    from slic.search import Index, MomentClassifier, labels_of_moments, list_labels
+    from slic.search import MomentClassifier, labels_of_moments, list_labels
 
-    index = Index.open(arguments.index)
+    index = open_index(arguments.index)
     labels = list_labels(index)
     for label in sorted({segment.label for segment in labels}):
         sources = [segment.source for segment in labels if segment.label == label]
@@ -114,78 +92,72 @@ def list_classes(arguments: Namespace) -> None:
     if len(given) > 1:
         print(_describe_scores(MomentClassifier.from_index(index)), file=sys.stderr)
     elif not labels:
-        words = format_command("labels", "set", index.path, "CLUSTER_OR_MOMENT", "LABEL")
-        print(f"no labels yet: {words}", file=sys.stderr)
+        command = format_command("labels", "set", index.path, "CLUSTER_OR_MOMENT", "LABEL")
+        print(f"no labels yet: {command}", file=sys.stderr)
 
 
 def spread(arguments: Namespace) -> None:
     """Label unlabelled moments by the votes of labelled ones."""
-    from slic.search import Index, spread_labels
+    from slic.search import spread_labels
 
-    index = Index.open(arguments.index)
+    index = open_index(arguments.index)
     count = spread_labels(index, min_confidence=arguments.confidence)
     _print_change(arguments, f"{count} moments labelled.")
 
 
 def undo(arguments: Namespace) -> None:
     """Undo the last change of labels."""
-    from slic.search import Index, undo_label_change
+    from slic.search import undo_label_change
 
-    count = undo_label_change(Index.open(arguments.index))
+    count = undo_label_change(open_index(arguments.index))
     print(f"{count} labels are as they were before the last change.")
 
 
 def export(arguments: Namespace) -> None:
     """Write the labels to a file or folder."""
-    from slic.search import Index, export_labels
+    from slic.search import export_labels
 
     if arguments.segments and arguments.path.suffix.lower() != ".csv":
         raise UsageError("--segments is for a .csv file.")
-    index = Index.open(arguments.index)
+    index = open_index(arguments.index)
     count = export_labels(index, arguments.path, per_segment=arguments.segments)
     print(f"{arguments.path}: {count} labels written.")
 
 
 def import_file(arguments: Namespace) -> None:
     """Read labels from a file."""
-    from slic.search import Index, import_labels
+    from slic.search import import_labels
 
-    count = import_labels(Index.open(arguments.index), arguments.path)
+    count = import_labels(open_index(arguments.index), arguments.path)
     _print_change(arguments, f"{count} labels read.")
 
 
 def classify(arguments: Namespace) -> None:
     """Classify videos by the labels of an index."""
-    from slic.search import Index, MomentClassifier, classify_videos
+    from slic.search import MomentClassifier, classify_videos
     from slic.videos.video import Refused
 
-    index = Index.open(arguments.index)
+    index = open_index(arguments.index)
     classifier = MomentClassifier.from_index(index)
     catalog = _open_videos(arguments.videos, arguments.workers or None)
-    print_refused(catalog.refused, file=sys.stderr)
-    results = list(classify_videos(index, classifier, catalog.videos, workers=arguments.workers))
-    print_refused([result for result in results if isinstance(result, Refused)], file=sys.stderr)
-    predictions = [result for result in results if not isinstance(result, Refused)]
+    print_refused(catalog.refused)
+    predictions = []
+    for result in classify_videos(index, classifier, catalog.videos, workers=arguments.workers):
+        if isinstance(result, Refused):
+            print_refused([result])
+        else:
+            predictions.append(result)
     if arguments.json:
         document = {
             "threshold": classifier.threshold,
             "leave_one_out": asdict(classifier.scores),
-            "videos": [asdict(prediction) for prediction in predictions],
+            "videos": list(map(asdict, predictions)),
         }
         print(json.dumps(document, indent=1))
         return
     for p in predictions:
         print(f"{p.label or 'unknown':24} {p.confidence:5.2f}  {printable(p.path)}")
     print(_describe_scores(classifier), file=sys.stderr)
-
-
-def _change_label(arguments: Namespace, label: str | None) -> "LabelChange":
-    from slic.search import Index, label_cluster, set_label
-
-    index = Index.open(arguments.index)
-    if arguments.target.isdecimal():
-        return label_cluster(index, int(arguments.target), label)
-    return set_label(index, [require_moment(index, arguments.target)], label)
 
 
 def _print_change(arguments: Namespace, message: str) -> None:

@@ -1,19 +1,13 @@
 """The verb ``prepare``: compute optical flow, or write proxies, ahead of training."""
 
 import shutil
-import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slic.cli.common import (
-    Verbs,
-    at_least,
-    open_catalog,
-    print_next_command,
-    print_refused,
-    videos_argument,
-)
+from slic.cli.common import open_catalog
+from slic.cli.output import print_next_command, print_refused
+from slic.cli.parser import Verbs, add_verb
 from slic.errors import CatalogError, RecipeError, WriteError
 
 if TYPE_CHECKING:
@@ -24,44 +18,32 @@ if TYPE_CHECKING:
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``prepare``."""
-    verb = verbs.add_parser(
+    verb = add_verb(
+        verbs,
         "prepare",
-        help="compute optical flow, or write small proxies, ahead of training",
+        prepare,
+        "compute optical flow, or write small proxies, ahead of training",
         description="An interrupted command continues when it is started again. Any setting of the "
         "recipe can follow as --section.key=value, for instance --flow.method=dis.",
     )
-    verb.set_defaults(verb=prepare)
-    videos_argument(verb)
+    verb.add_videos()
     kind = verb.add_mutually_exclusive_group(required=True)
     kind.add_argument("--flow", action="store_true", help="compute the optical flow of every video")
-    kind.add_argument(
-        "--proxies", action="store_true", help="write a small copy of every video that loads fast"
-    )
-    verb.add_argument(
-        "--recipe",
-        default="paper-ucf101",
-        help="recipe with the settings of flow and clips (default paper-ucf101)",
-    )
-    verb.add_argument(
-        "--short-side",
-        type=at_least(16),
-        default=128,
-        help="shorter side of the proxies, in pixels (default 128)",
-    )
-    verb.add_argument(
-        "--out",
-        type=Path,
-        help="folder to write to (default: .slic-flow in the folder of the videos, or VIDEOS-128)",
-    )
-    verb.add_argument(
-        "--workers", type=at_least(1), help="number of processes (default: all cores)"
-    )
+    text = "write a small copy of every video that loads fast"
+    kind.add_argument("--proxies", action="store_true", help=text)
+    text = "recipe with the settings of flow and clips (default paper-ucf101)"
+    verb.add_argument("--recipe", default="paper-ucf101", help=text)
+    text = "shorter side of the proxies, in pixels"
+    verb.add_count("--short-side", text, minimum=16, default=128)
+    text = "folder to write to (default: .slic-flow in the folder of the videos, or VIDEOS-128)"
+    verb.add_argument("--out", type=Path, help=text)
+    verb.add_count("--workers", "number of processes (default: all cores)")
 
 
 def prepare(arguments: Namespace) -> None:
     """Write the flow or the proxies that do not exist yet."""
     catalog = open_catalog(arguments.videos, arguments.workers)
-    print_refused(catalog.refused, file=sys.stderr)
+    print_refused(catalog.refused)
     if not catalog.videos:
         raise CatalogError(f"{arguments.videos}: there is no usable video to prepare.")
     if arguments.flow:
@@ -79,32 +61,28 @@ def _prepare_flow(arguments: Namespace, catalog: "Catalog") -> None:
     folder: Path = arguments.out or catalog.root / FLOW_FOLDER
     # Naming the folder makes a recipe that uses no flow fail here, before the work.
     recipe = load_recipe(arguments.recipe, [*arguments.settings, f"--flow.folder={folder}"])
-    if recipe.flow.bound > MAX_CACHED_BOUND:
+    clip, flow = recipe.clip, recipe.flow
+    if flow.bound > MAX_CACHED_BOUND:
         raise RecipeError(
-            f"flow.bound is {recipe.flow.bound}; prepared flow supports bounds up to "
+            f"flow.bound is {flow.bound}; prepared flow supports bounds up to "
             f"{MAX_CACHED_BOUND:.3f}. Lower it, or let flow be computed while training."
         )
-    cache = FlowCache(
-        folder,
-        method=recipe.flow.method,
-        size=read_size(recipe.clip.size),
-        stride=recipe.clip.stride,
-    )
+    cache = FlowCache(folder, method=flow.method, size=read_size(clip.size), stride=clip.stride)
     _write_missing(cache, catalog, label=f"flow by {cache.method}", workers=arguments.workers)
     if arguments.out:
-        recipe_words = ("--recipe", arguments.recipe, *arguments.settings)
-        words = (*recipe_words, f"--flow.folder={arguments.out}")
+        settings = (*arguments.settings, f"--flow.folder={arguments.out}")
+        words = ("--recipe", arguments.recipe, *settings)
         print_next_command("pretrain", arguments.videos, *words)
 
 
 def _prepare_proxies(arguments: Namespace, catalog: "Catalog") -> None:
     from slic.files import absolute
-    from slic.videos.proxies import Copies
+    from slic.videos.proxies import Proxies
 
     videos: Path = arguments.videos
     named = absolute(videos)  # "." has no name of its own
     out: Path = arguments.out or named.parent / f"{named.stem}-{arguments.short_side}"
-    proxies = Copies(out, short_side=arguments.short_side)
+    proxies = Proxies(out, short_side=arguments.short_side)
     proxies.check(catalog)
     if videos.is_dir() and videos.resolve() in out.resolve().parents:
         raise CatalogError(
@@ -128,11 +106,9 @@ def _write_missing(work: "Work", catalog: "Catalog", *, label: str, workers: int
             return
         _require_disk_space(work, missing, done=len(catalog) - len(missing), label=label)
         result = prepare_all(work, missing, workers=workers, label=label)
-    print_refused(result.refused, file=sys.stderr)
-    print(
-        f"{work.folder}: {result.videos} videos, {result.frames} frames, "
-        f"{_format_bytes(result.bytes)} written."
-    )
+    print_refused(result.refused)
+    written = f"{result.videos} videos, {result.frames} frames, {_format_bytes(result.bytes)}"
+    print(f"{work.folder}: {written} written.")
 
 
 def _require_disk_space(work: "Work", missing: "list[Video]", *, done: int, label: str) -> None:

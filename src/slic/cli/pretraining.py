@@ -1,135 +1,111 @@
 """``slic pretrain``: learn an encoder from unlabelled videos."""
 
-import sys
-from argparse import SUPPRESS, Action, ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slic.cli.common import (
     UsageError,
-    Verbs,
-    format_command,
     is_main_process,
     keep_freed_memory,
-    labels_argument,
     open_catalog,
     open_labelled,
-    print_error,
-    print_next_command,
-    print_refused,
 )
-from slic.errors import CatalogError, CheckpointError
+from slic.cli.output import exit_with_error, format_command, print_next_command, print_refused
+from slic.cli.parser import Verbs, add_verb
+from slic.errors import CatalogError, CheckpointError, VideoError
 
 if TYPE_CHECKING:
     from slic.datasets import Labels
-    from slic.evaluation.scoring import LabelObserver
     from slic.videos.catalog import Catalog
-
-
-class _HelpWithSettings(Action):
-    """``--help``: the arguments, then every setting of a recipe."""
-
-    def __call__(self, parser: ArgumentParser, *_: object) -> None:
-        """Print both and exit."""
-        from slic.cli.settings_help import settings_help
-
-        parser.print_help()
-        print(f"\n{settings_help()}")
-        parser.exit()
 
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``pretrain``."""
-    verb = verbs.add_parser(
+    verb = add_verb(
+        verbs,
         "pretrain",
-        help="learn an encoder from unlabelled videos",
+        pretrain,
+        "learn an encoder from unlabelled videos",
         description="Learn an encoder from unlabelled videos. Settings of the recipe follow as "
         "--section.key=value, for example --train.epochs=100 --loss.name=triplet.",
-        add_help=False,
     )
-    verb.add_argument(
-        "-h", "--help", action=_HelpWithSettings, nargs=0, default=SUPPRESS,
-        help="show this message and all settings, and exit",
-    )  # fmt: skip
-    verb.set_defaults(verb=pretrain)
+    verb.more_help = _settings_help
     verb.add_argument("videos", type=Path, nargs="?", help="folder of videos, or a list of them")
     verb.add_argument("--recipe", help="name or YAML file (default: best)")
     verb.add_argument("--out", type=Path, default=Path("run"), help="run folder (default: run)")
-    verb.add_argument("--resume", action="store_true", help="continue the run in --out")
-    verb.add_argument(
-        "--print_config", action="store_true", help="print the recipe with all settings, and exit"
-    )
+    verb.add_switch("--resume", "continue the run in --out")
+    verb.add_switch("--print_config", "print the recipe with all settings, and exit")
     verb.add_argument("--split", help="train on this split of --labels only")
-    labels_argument(
-        verb, required=False, use=": to log the agreement of clusters and labels, and for --split"
-    )
+    use = ": to log the agreement of clusters and labels, and for --split"
+    verb.add_labels(required=False, use=use)
+
+
+def _settings_help() -> str:
+    from slic.cli.settings_help import settings_help
+
+    return settings_help()
 
 
 def pretrain(arguments: Namespace) -> None:
     """Learn an encoder."""
+    import yaml
+
+    from slic.evaluation.cluster_quality import LabelObserver
     from slic.pretraining import StopRequested
     from slic.pretraining import pretrain as run
     from slic.recipe import load_recipe
 
     recipe = load_recipe(_recipe_source(arguments), arguments.settings)
     if arguments.print_config:
-        _print_config(recipe)
+        print(yaml.safe_dump(recipe.to_dict(), sort_keys=False), end="")
         return
     if arguments.videos is None:
         raise UsageError("the following arguments are required: videos")
     catalog, labels = _catalog_and_labels(arguments)
     if is_main_process():
-        print_refused(catalog.refused, file=sys.stderr)
+        print_refused(catalog.refused)
     if arguments.split:
         catalog.require_usable()  # a split does not know which videos were refused
         catalog = _videos_of_split(catalog, labels, arguments.split)
-    observer = _observer(labels) if labels else None
+    observer = LabelObserver(labels) if labels else None
     keep_freed_memory()
     try:
         result = run(
             catalog, out=arguments.out, recipe=recipe, resume=arguments.resume, observer=observer
         )
+    except VideoError as error:
+        if not (arguments.out / "checkpoints" / "last.pt").exists():
+            raise
+        again = _resume_command(arguments)
+        raise VideoError(
+            f"{error} The run is saved. Restore the file, then continue with: {again}"
+        ) from error
     except StopRequested:
-        sys.exit(
-            print_error(f"stopped and saved. Continue with: {_resume_command(arguments)}", 130)
-        )
+        message = f"stopped and saved. Continue with: {_resume_command(arguments)}"
+        exit_with_error(message, 130)
     if is_main_process():
         print(f"{result.encoder}: encoder after {result.steps} steps, {result.seconds:.0f} s.")
         print_next_command("index", arguments.videos, "--encoder", result.encoder, "--out", "index")
 
 
 def _recipe_source(arguments: Namespace) -> str | Path:
-    """Return the recipe to load: that of a resumed run, unless the user gives another."""
+    """Return the recipe to load: that of a resumed run, unless the user gives another.
+
+    A folder that does not fit is refused here, before the videos are scanned.
+    """
     out: Path = arguments.out
-    if not arguments.resume:
-        _refuse_used_folder(out)
-        return arguments.recipe or "best"
-    if not (out / "recipe.yaml").exists():
-        raise CheckpointError(f"{out}: there is no run to resume; leave --resume out.")
-    if arguments.settings or arguments.recipe:
-        return arguments.recipe or "best"
-    return out / "recipe.yaml"
-
-
-def _refuse_used_folder(out: Path) -> None:
-    """Say which options help before the videos are scanned."""
-    if (out / "recipe.yaml").exists():
+    exists = (out / "recipe.yaml").exists()
+    if exists and not arguments.resume:
         raise CheckpointError(
             f"{out}: a run is already here; continue it with --resume, or choose another --out."
         )
-
-
-def _observer(labels: "Labels") -> "LabelObserver":
-    from slic.evaluation.scoring import LabelObserver
-
-    return LabelObserver(labels)
-
-
-def _print_config(recipe: Any) -> None:
-    import yaml
-
-    print(yaml.safe_dump(recipe.to_dict(), sort_keys=False), end="")
+    if arguments.resume and not exists:
+        raise CheckpointError(f"{out}: there is no run to resume; leave --resume out.")
+    if exists and not (arguments.settings or arguments.recipe):
+        return out / "recipe.yaml"
+    return arguments.recipe or "best"
 
 
 def _resume_command(arguments: Namespace) -> str:
@@ -146,9 +122,7 @@ def _catalog_and_labels(arguments: Namespace) -> tuple["Catalog", "Labels | None
         if arguments.annotations:
             raise CatalogError("--annotations needs --labels, which name the data set.")
         return open_catalog(arguments.videos, None), None
-    return open_labelled(
-        arguments.videos, labels=arguments.labels, annotations=arguments.annotations, workers=None
-    )
+    return open_labelled(arguments, workers=None)
 
 
 def _videos_of_split(catalog: "Catalog", labels: "Labels | None", name: str) -> "Catalog":

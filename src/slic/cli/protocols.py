@@ -1,8 +1,6 @@
 """Score an encoder by a protocol; the constructor of a protocol class becomes its options."""
 
 import inspect
-import json
-import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
@@ -11,20 +9,14 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from slic.cli.common import (
-    cache_argument,
-    encoder_argument,
     feature_cache,
-    format_command,
     keep_freed_memory,
-    labels_argument,
     load_encoder,
     open_labelled,
-    print_error,
-    print_refused,
-    print_table,
     require_file_paths,
-    videos_argument,
 )
+from slic.cli.output import exit_with_error, format_command, print_refused, print_table, write_json
+from slic.cli.parser import CommandParser
 
 if TYPE_CHECKING:
     from slic.evaluation import LabelledSplit, Scores
@@ -52,21 +44,19 @@ def score_by_protocol(name: str, words: Sequence[str]) -> None:
             _print_and_write(scores, protocol, encoder, arguments)
     except StopRequested:
         resume = format_command("evaluate", name, *(w for w in words if w != "--resume"))
-        sys.exit(print_error(f"stopped and saved. Continue with: {resume} --resume", 130))
+        exit_with_error(f"stopped and saved. Continue with: {resume} --resume", 130)
 
 
-def add_evaluation_arguments(parser: ArgumentParser) -> None:
+def add_evaluation_arguments(parser: CommandParser) -> None:
     """Add the videos, the encoder, the labels with their two splits, and ``--json``."""
-    videos_argument(parser)
-    encoder_argument(parser)
-    labels_argument(parser, required=True)
-    for names, default, what in (
-        (("--train-split", "--gallery"), "train", "training videos, the gallery"),
-        (("--test-split", "--queries"), "test", "test videos, the queries"),
-    ):
-        help_ = f"split of the {what} (default: {default})"
-        parser.add_argument(*names, default=default, metavar="SPLIT", help=help_)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the scores here")
+    parser.add_videos()
+    parser.add_encoder()
+    parser.add_labels(required=True)
+    text = "split of the training videos, the gallery (default: train)"
+    parser.add_argument("--train-split", "--gallery", default="train", metavar="SPLIT", help=text)
+    text = "split of the test videos, the queries (default: test)"
+    parser.add_argument("--test-split", "--queries", default="test", metavar="SPLIT", help=text)
+    parser.add_path("--json", "also write the scores here")
 
 
 def load_encoder_to_score(arguments: Namespace, *, seed: int) -> "VideoEncoder":
@@ -88,13 +78,8 @@ def open_split(arguments: Namespace, *, require_usable: bool = False) -> "Labell
     """
     from slic.evaluation.base import split_by_labels
 
-    catalog, labels = open_labelled(
-        arguments.videos,
-        labels=arguments.labels,
-        annotations=arguments.annotations,
-        workers=arguments.workers,
-    )
-    print_refused(catalog.refused, file=sys.stderr)
+    catalog, labels = open_labelled(arguments, workers=arguments.workers)
+    print_refused(catalog.refused)
     if require_usable:
         catalog.require_usable()
     return split_by_labels(catalog, labels, train=arguments.train_split, test=arguments.test_split)
@@ -146,18 +131,16 @@ def _without_none(annotation: Any) -> Any:
     return others[0] if len(others) == 1 else annotation
 
 
-def build_protocol_parser(name: str, part: "AnyProtocol") -> ArgumentParser:
+def build_protocol_parser(name: str, part: "AnyProtocol") -> CommandParser:
     """Return the parser of ``slic evaluate NAME``, with the options of the protocol."""
-    parser = ArgumentParser(f"slic evaluate {name}", description=protocol_summary(name, part))
+    parser = CommandParser(f"slic evaluate {name}", description=protocol_summary(name, part))
     add_evaluation_arguments(parser)
-    parser.add_argument(
-        "--from-scratch", action="store_true", help="random weights, in the encoder's architecture"
-    )
+    parser.add_switch("--from-scratch", "random weights, in the encoder's architecture")
     parser.set_defaults(cache=None)
     if isinstance(part, type):
         add_constructor_options(parser, part)
     if not hasattr(part, "resumed"):  # such a protocol keeps a run folder of its own
-        cache_argument(parser)
+        parser.add_cache()
     return parser
 
 
@@ -179,18 +162,15 @@ def _print_and_write(
     scores: "Scores", protocol: "EvaluationProtocol", encoder: "VideoEncoder", arguments: Namespace
 ) -> None:
     """Print the table and write the JSON file."""
-    from slic.files import write_atomically
-
     weights = "from scratch" if arguments.from_scratch else str(arguments.encoder)
     print_table(scores.table())
     print(f"encoder {encoder.fingerprint()} ({weights})")
-    if arguments.json:
-        figures = scores.as_dict() | {
-            "encoder": encoder.fingerprint(),
-            "from_scratch": arguments.from_scratch,
-            "labels": arguments.labels,
-            "splits": f"train {arguments.train_split}, test {arguments.test_split}",
-        }
-        if is_dataclass(protocol) and not isinstance(protocol, type):
-            figures["settings"] = asdict(protocol)
-        write_atomically(arguments.json, json.dumps(figures, indent=2, default=str).encode())
+    figures = scores.as_dict() | {
+        "encoder": encoder.fingerprint(),
+        "from_scratch": arguments.from_scratch,
+        "labels": arguments.labels,
+        "splits": f"train {arguments.train_split}, test {arguments.test_split}",
+    }
+    if is_dataclass(protocol) and not isinstance(protocol, type):
+        figures["settings"] = asdict(protocol)
+    write_json(arguments.json, figures)

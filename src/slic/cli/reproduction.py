@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slic.cli.common import Verbs, at_least
+from slic.cli.parser import Verbs, add_verb
 
 if TYPE_CHECKING:
     from slic.evaluation.reproduction import PaperTable
@@ -15,49 +15,36 @@ PAPER_RECIPE = "paper-ucf101"
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``reproduce``."""
-    verb = verbs.add_parser(
+    verb = add_verb(
+        verbs,
         "reproduce",
-        help="commands, cost and results for the numbers of the paper",
+        reproduce,
+        "commands, cost and results for the numbers of the paper",
         description="Print the commands for a table of the paper, their cost on this machine (a "
         "few training steps are timed), and the numbers of the finished runs.",
     )
-    verb.set_defaults(verb=reproduce)
     verb.add_argument("table", choices=TABLE_NAMES)
     for name in ("UCF101", "HMDB51"):
-        help_ = f"folder of {name} (default: {name})"
-        verb.add_argument(f"--{name.lower()}", default=name, metavar="DIR", help=help_)
-    verb.add_argument(
-        "--runs",
-        type=Path,
-        default=Path("runs"),
-        metavar="DIR",
-        help="folder of the runs (default: runs)",
-    )
-    verb.add_argument(
-        "--seeds", type=at_least(1), default=3, metavar="N", help="number of seeds (default: 3)"
-    )
+        text = f"folder of {name} (default: {name})"
+        verb.add_argument(f"--{name.lower()}", default=name, metavar="DIR", help=text)
+    text = "folder of the runs (default: runs)"
+    verb.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help=text)
+    verb.add_count("--seeds", "number of seeds", default=3)
 
 
 def reproduce(arguments: Namespace) -> None:
     """Print commands, cost and results of one table."""
-    from slic.evaluation.reproduction import (
-        markdown_table,
-        read_reproduced,
-        reproduction_commands,
-    )
+    from slic.evaluation import reproduction
 
-    table: PaperTable = arguments.table
-    numbers = read_reproduced(table, arguments.runs)
-    print("## Commands\n\n```")
+    table, runs, seeds = arguments.table, arguments.runs, range(arguments.seeds)
+    rows = reproduction.reproduced_rows(table, runs)
     roots = {"ucf101": arguments.ucf101, "hmdb51": arguments.hmdb51}
-    seeds = range(arguments.seeds)
-    for line in reproduction_commands(table, roots=roots, runs=str(arguments.runs), seeds=seeds):
-        print(line)
-    print("```\n\n## Cost\n")
+    commands = reproduction.reproduction_commands(table, roots=roots, runs=str(runs), seeds=seeds)
+    print("## Commands\n\n```", *commands, "```\n\n## Cost\n", sep="\n")
     _print_cost(table, seeds=arguments.seeds)
     print("\n## Published and ours, percent\n")
     header = ("", "published", "ours", "seeds", "protocol")
-    print(markdown_table([number.table_row() for number in numbers], header))
+    print(reproduction.markdown_table(rows, header))
 
 
 def _print_cost(table: "PaperTable", *, seeds: int) -> None:

@@ -1,18 +1,12 @@
 """``slic evaluate retrieval``: score nearest-neighbour retrieval beside two baselines."""
 
-import json
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slic.cli.common import (
-    cache_argument,
-    feature_cache,
-    load_encoder,
-    print_table,
-    require_file_paths,
-)
+from slic.cli.common import feature_cache, load_encoder, require_file_paths
+from slic.cli.output import print_table, write_json
+from slic.cli.parser import CommandParser
 from slic.cli.protocols import add_evaluation_arguments, open_split, protocol_summary
 from slic.errors import ProtocolError
 
@@ -33,14 +27,13 @@ def score_by_retrieval(name: str, words: Sequence[str]) -> None:
 
     arguments = build_retrieval_parser(name).parse_args(words)
     protocol = _retrieval_protocol(arguments.protocol)
-    require_file_paths(arguments.json, arguments.pictures)
+    page, workers = arguments.pictures, arguments.workers
+    require_file_paths(arguments.json, page)
     encoder = load_encoder(arguments.encoder)
     split = open_split(arguments)
     average_precision = not arguments.skip_map
-    with feature_cache(arguments.cache, arguments.json or arguments.pictures) as cache:
-        queries, gallery = protocol.embed_split(
-            encoder, split, workers=arguments.workers, cache=cache
-        )
+    with feature_cache(arguments.cache, arguments.json or page) as cache:
+        queries, gallery = protocol.embed_split(encoder, split, workers=workers, cache=cache)
         scores = protocol.compare(split, queries, gallery, average_precision=average_precision)
         mean_frame = score_mean_frames(split, average_precision=average_precision, cache=cache)
         conditions = {
@@ -52,46 +45,37 @@ def score_by_retrieval(name: str, words: Sequence[str]) -> None:
             "absent_videos": len(split.absent),
         }
         _print_and_write_scores(arguments, split, scores, mean_frame, conditions)
-        if arguments.pictures:
+        if page:
             from slic.report.retrieval_page import retrieval_rows, write_retrieval_page
 
+            rows = retrieval_rows(split, queries, gallery, centre=protocol.centre)
+            facts = [(key.replace("_", " "), str(value)) for key, value in conditions.items()]
+            beside = {"mean frame": mean_frame}
             write_retrieval_page(
-                arguments.pictures,
-                scores=scores,
-                beside={"mean frame": mean_frame},
-                rows=retrieval_rows(split, queries, gallery, centre=protocol.centre),
-                split=split,
-                facts=[(key.replace("_", " "), str(value)) for key, value in conditions.items()],
+                page, scores=scores, beside=beside, rows=rows, split=split, facts=facts
             )
-            print(f"{arguments.pictures}: queries with their nearest neighbours")
+            print(f"{page}: queries with their nearest neighbours")
 
 
-def build_retrieval_parser(name: str) -> ArgumentParser:
+def build_retrieval_parser(name: str) -> CommandParser:
     """Return the parser of ``slic evaluate retrieval``, or of a retrieval protocol by its name."""
-    parser = ArgumentParser(f"slic evaluate {name}")
+    parser = CommandParser(f"slic evaluate {name}")
     add_evaluation_arguments(parser)
     if name == "retrieval":
         from slic.evaluation.retrieval_protocols import RETRIEVAL_PROTOCOLS
 
         parser.description = "Find the labels of test videos among their nearest neighbours."
         names = ", ".join(RETRIEVAL_PROTOCOLS)
-        help_ = f"{names}, or an import path (default: paper)"
-        parser.add_argument("--protocol", default="paper", metavar="NAME", help=help_)
+        text = f"{names}, or an import path (default: paper)"
+        parser.add_argument("--protocol", default="paper", metavar="NAME", help=text)
     else:
         parser.description = protocol_summary(name, _retrieval_protocol(name))
         parser.set_defaults(protocol=name)
-    parser.add_argument(
-        "--skip-map",
-        action="store_true",
-        help="leave out the mean average precision, which is slow with a million videos",
-    )
-    parser.add_argument(
-        "--pictures",
-        type=Path,
-        metavar="FILE.html",
-        help="also write a page of queries with their nearest neighbours",
-    )
-    cache_argument(parser)
+    text = "leave out the mean average precision, which is slow with a million videos"
+    parser.add_switch("--skip-map", text)
+    text = "also write a page of queries with their nearest neighbours"
+    parser.add_path("--pictures", text, metavar="FILE.html")
+    parser.add_cache()
     return parser
 
 
@@ -117,17 +101,14 @@ def _print_and_write_scores(
 ) -> None:
     """Print the scores beside the baselines, and write the JSON file."""
     from slic.evaluation.retrieval import chance_recall
-    from slic.files import write_atomically
 
     baselines = {"chance": chance_recall(split), "mean frame": mean_frame.recall[1]}
     print(f"encoder {arguments.encoder} ({conditions['encoder']})")
     print(f"videos {arguments.videos}, labels {arguments.labels}, {conditions['splits']}")
     if split.absent:
-        print(
-            f"{len(split.absent)} videos of these splits are absent, the first: {split.absent[0]}"
-        )
+        absent, first = len(split.absent), split.absent[0]
+        print(f"{absent} videos of these splits are absent, the first: {first}")
     print_table(scores.table())
     print(", ".join(f"{name} R@1 {100 * value:.1f}" for name, value in baselines.items()))
-    if arguments.json:
-        figures = scores.as_dict() | conditions | {"baselines_recall_at_1": baselines}
-        write_atomically(arguments.json, json.dumps(figures, indent=2).encode())
+    figures = scores.as_dict() | conditions | {"baselines_recall_at_1": baselines}
+    write_json(arguments.json, figures)

@@ -3,104 +3,72 @@
 import json
 import re
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Sequence
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slic.cli.common import (
-    UsageError,
-    Verbs,
-    at_least,
+from slic.cli.common import UsageError, open_catalog, open_index
+from slic.cli.output import (
+    exit_with_error,
     format_command,
-    open_catalog,
-    print_error,
     print_next_command,
     print_refused,
     printable,
-    videos_argument,
-    workers_argument,
 )
+from slic.cli.parser import CommandParser, Verbs, add_verb
 from slic.errors import SearchError
 
 if TYPE_CHECKING:
     from slic.report.contact_sheet import ContactSheetSearch
     from slic.search import Index, Query
     from slic.search.reconcile import CollectionChanges
-    from slic.videos.video import Video
 
-MOMENT_OR_CLIP_HELP = "a video file, or PATH@SECONDS for a moment of the index"
-MOMENT_OR_CLUSTER_HELP = "number of a cluster of the current level, or PATH@SECONDS for a moment"
 _MOMENT_WORD = re.compile(r"(?P<path>.+)@(?P<seconds>\d+(\.\d+)?)", re.DOTALL)
 
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``index`` and ``search``."""
-    _add_index(verbs.add_parser("index", help="make an index of a collection, or update it"))
-    _add_search(verbs.add_parser("search", help="find moments that are similar to a clip"))
-
-
-def _add_index(verb: ArgumentParser) -> None:
-    verb.set_defaults(verb=index)
-    videos_argument(verb)
+    verb = add_verb(verbs, "index", index, "make an index of a collection, or update it")
+    verb.add_videos()
     verb.add_argument("--out", type=Path, required=True, metavar="INDEX", help="folder to write")
-    verb.add_argument(
-        "--encoder",
-        type=Path,
-        metavar="DIR",
-        help="folder of a trained encoder (default: the one that the index has)",
+    text = "folder of a trained encoder (default: the one that the index has)"
+    verb.add_path("--encoder", text, metavar="DIR")
+    text = "length of a moment (default: 2, or the length of the encoder's clip if longer)"
+    _add_seconds(verb, "--window", text, dest="window_seconds")
+    text = "time from one moment to the next (default: half a window)"
+    _add_seconds(verb, "--stride", text, dest="stride_seconds")
+    text = (
+        "vector store: embedded, http://host:19530 for a Milvus server, or "
+        "my_module:MyStore[+URL] (default: embedded)"
     )
-    verb.add_argument(
-        "--window",
-        type=seconds,
-        metavar="SECONDS",
-        help="length of a moment (default: 2, or the length of the encoder's clip if longer)",
-    )
-    verb.add_argument(
-        "--stride",
-        type=seconds,
-        metavar="SECONDS",
-        help="time from one moment to the next (default: half a window)",
-    )
-    verb.add_argument(
-        "--store",
-        metavar="ADDRESS",
-        help="vector store: embedded, http://host:19530 for a Milvus server, or "
-        "my_module:MyStore[+URL] (default: embedded)",
-    )
-    workers_argument(verb)
+    verb.add_argument("--store", metavar="ADDRESS", help=text)
+    verb.add_workers()
+    _add_search(add_verb(verbs, "search", search, "find moments that are similar to a clip"))
 
 
-def _add_search(verb: ArgumentParser) -> None:
-    verb.set_defaults(verb=search)
-    index_argument(verb)
-    verb.add_argument(
-        "queries", nargs="*", metavar="CLIP", help=f"{MOMENT_OR_CLIP_HELP}; one search for each"
-    )
-    verb.add_argument(
-        "--from", dest="start", type=seconds, metavar="SECONDS", help="start of the part to use"
-    )
-    verb.add_argument(
-        "--to", dest="end", type=seconds, metavar="SECONDS", help="end of the part to use"
-    )
+def _add_search(verb: CommandParser) -> None:
+    verb.add_index()
+    text = "a video file, or PATH@SECONDS for a moment of the index; one search for each"
+    verb.add_argument("queries", nargs="*", metavar="CLIP", help=text)
+    _add_seconds(verb, "--from", "start of the part to use", dest="start")
+    _add_seconds(verb, "--to", "end of the part to use", dest="end")
     verb.add_argument(
         "--like", action="append", default=[], metavar="CLIP", help="search for all of these"
     )
     verb.add_argument(
         "--unlike", action="append", default=[], metavar="CLIP", help="and for nothing like these"
     )
-    verb.add_argument("--k", type=at_least(1), default=10, metavar="N", help="hits (default: 10)")
-    verb.add_argument(
-        "--where", metavar="FILTER", help="such as \"path like 'a/%%' and duration > 3\""
-    )
-    verb.add_argument("--json", action="store_true", help="print JSON")
-    verb.add_argument("--html", type=Path, metavar="FILE", help="write a page of moving thumbnails")
+    verb.add_count("--k", "hits", default=10)
+    text = "such as \"path like 'a/%%' and duration > 3\""
+    verb.add_argument("--where", metavar="FILTER", help=text)
+    verb.add_switch("--json", "print JSON")
+    verb.add_path("--html", "write a page of moving thumbnails")
 
 
-def index_argument(verb: ArgumentParser) -> None:
-    """Add the argument ``index``."""
-    verb.add_argument("index", type=Path, metavar="INDEX", help="folder that `slic index` wrote")
+def _add_seconds(verb: CommandParser, flag: str, meaning: str, *, dest: str) -> None:
+    verb.add_argument(flag, dest=dest, type=seconds, metavar="SECONDS", help=meaning)
 
 
 def seconds(word: str) -> float:
@@ -119,18 +87,12 @@ def index(arguments: Namespace) -> None:
     """Make or update an index."""
     from slic.models.encoder import VideoEncoder
     from slic.runs import StopRequested
-    from slic.search import Index, create_index, index_settings, update_index
+    from slic.search import create_index, index_settings, update_index
 
-    out: Path = arguments.out
-    if arguments.encoder is None:
-        encoder = Index.open(out).encoder
-    else:
-        encoder = VideoEncoder.from_pretrained(arguments.encoder)
-    settings = {
-        "window_seconds": arguments.window,
-        "stride_seconds": arguments.stride,
-        "store": arguments.store,
-    }
+    out, folder = arguments.out, arguments.encoder
+    encoder = open_index(out).encoder if folder is None else VideoEncoder.from_pretrained(folder)
+    names = ("window_seconds", "stride_seconds", "store")
+    settings = {name: getattr(arguments, name) for name in names}
     index_settings(out, encoder, **settings)  # fails before the scan, which may take long
     catalog = open_catalog(arguments.videos, arguments.workers or None)
     opened = create_index(out, encoder, **settings)  # a failed scan leaves no index behind
@@ -138,7 +100,7 @@ def index(arguments: Namespace) -> None:
         report = update_index(opened, catalog, workers=arguments.workers)
     except StopRequested:
         words = format_command("index", arguments.videos, "--out", out)
-        sys.exit(print_error(f"stopped; {opened.count} moments are kept. Go on with: {words}", 130))
+        exit_with_error(f"stopped; {opened.count} moments are kept. Go on with: {words}", 130)
     _print_problems(report.changes)
     kinds = ("added", "moved", "changed", "removed")
     counts = ", ".join(f"{len(getattr(report.changes, kind))} {kind}" for kind in kinds)
@@ -150,20 +112,19 @@ def index(arguments: Namespace) -> None:
 def search(arguments: Namespace) -> None:
     """Find moments that are similar to a clip."""
     from slic.report.contact_sheet import ContactSheetSearch, write_contact_sheet
-    from slic.search import Index
     from slic.search import search as find
 
     _check_usage(arguments)
-    opened = Index.open(arguments.index)
+    opened = open_index(arguments.index)
     searches = []
     for title, query, example in _queries(opened, arguments):
         hits = find(opened, query, k=arguments.k, where=arguments.where)
         searches.append(ContactSheetSearch(title=title, hits=hits, **example))
     if arguments.json:
-        rows = [{"query": s.title, "hits": [asdict(hit) for hit in s.hits]} for s in searches]
+        rows = [{"query": s.title, "hits": list(map(asdict, s.hits))} for s in searches]
         print(json.dumps(rows, indent=1))
     else:
-        print("\n\n".join(_format_hits(results) for results in searches))
+        print("\n\n".join(map(_format_hits, searches)))
     if arguments.html:
         write_contact_sheet(arguments.html, opened, searches)
         print(f"{arguments.html}: open it in a browser.", file=sys.stderr)
@@ -189,7 +150,7 @@ def require_moment(index: "Index", word: str) -> int:
 
 
 def _print_problems(changes: "CollectionChanges") -> None:
-    print_refused(changes.refused, file=sys.stderr)
+    print_refused(changes.refused)
     if files := changes.unreachable:
         print(
             f"slic: {len(files)} videos stay in the index although their files cannot be reached. "
@@ -200,39 +161,30 @@ def _print_problems(changes: "CollectionChanges") -> None:
 
 
 def _check_usage(arguments: Namespace) -> None:
-    words: Sequence[str] = arguments.queries
+    words = arguments.queries
     if (arguments.start, arguments.end) != (None, None) and len(words) != 1:
         raise UsageError("--from and --to are for a single clip; give exactly one.")
     if bool(words) == bool(arguments.like or arguments.unlike):
         raise UsageError("give either clips, one search for each, or --like and --unlike.")
 
 
-def _queries(index: "Index", arguments: Namespace) -> list[tuple[str, "Query", dict[str, Any]]]:
-    """Return title, query, and the example that the page shows, for each search."""
+def _queries(index: "Index", arguments: Namespace) -> "Iterator[tuple[str, Query, dict[str, Any]]]":
+    """Give title, query, and the example that the page shows, for each search."""
     from slic.search import refine
 
-    if words := arguments.queries:
-        return [_query(index, word, arguments.start, arguments.end) for word in words]
-    like, unlike = (
-        [_whole_query(index, word) for word in words]
-        for words in (arguments.like, arguments.unlike)
-    )
-    title = f"like {', '.join(arguments.like)}"
-    title += f", unlike {', '.join(arguments.unlike)}" if unlike else ""
-    return [(title, refine(like, unlike), {})]
-
-
-def _whole_query(index: "Index", word: str) -> "Query":
-    from slic.search import query_from_clip, query_from_moments
-
-    if moment := find_moment_of(index, word):
-        return query_from_moments(index, [moment])
-    return query_from_clip(index, word)
+    for word in arguments.queries:
+        yield word, *_query(index, word, arguments.start, arguments.end)
+    if not arguments.queries:
+        like, unlike = arguments.like, arguments.unlike
+        title = f"like {', '.join(like)}" + (f", unlike {', '.join(unlike)}" if unlike else "")
+        likes, unlikes = ([_query(index, word)[0] for word in words] for words in (like, unlike))
+        yield title, refine(likes, unlikes), {}
 
 
 def _query(
-    index: "Index", word: str, start: float | None, end: float | None
-) -> tuple[str, "Query", dict[str, Any]]:
+    index: "Index", word: str, start: float | None = None, end: float | None = None
+) -> tuple["Query", dict[str, Any]]:
+    """Return the query that a word stands for, and its example."""
     from slic.search import query_from_moments, query_from_video
     from slic.videos.inspection import inspect_video
 
@@ -241,16 +193,13 @@ def _query(
             raise SearchError(f"{word} is a moment already; leave --from and --to out.")
         (moment,) = index.moments([moment_id])
         video = index.video(moment.video_id).video
-        example = _example(video, moment.start_seconds, moment.end_seconds)
-        return word, query_from_moments(index, [moment_id]), example
-    video = inspect_video(Path(word), word)
-    query = query_from_video(index, video, start_seconds=start, end_seconds=end)
-    end_seconds = video.end_seconds if end is None else end
-    return word, query, _example(video, start or 0.0, end_seconds)
-
-
-def _example(video: "Video", start_seconds: float, end_seconds: float) -> dict[str, Any]:
-    return {"query": video, "between_seconds": (start_seconds, end_seconds)}
+        between = (moment.start_seconds, moment.end_seconds)
+        query = query_from_moments(index, [moment_id])
+    else:
+        video = inspect_video(Path(word), word)
+        between = (start or 0.0, video.end_seconds if end is None else end)
+        query = query_from_video(index, video, start_seconds=start, end_seconds=end)
+    return query, {"query": video, "between_seconds": between}
 
 
 def _format_hits(results: "ContactSheetSearch") -> str:

@@ -26,11 +26,7 @@ def settings_help() -> str:
     ]
     for section in (field.name for field in fields(Recipe)):
         if section == "compat":
-            lines += [
-                "",
-                "compat = none",
-                "  official restores oddities of the authors' code",
-            ]
+            lines += ["", "compat = none", "  official restores oddities of the authors' code"]
         elif section == "callbacks":
             lines += ["", "callbacks = []", "  a list of mappings with a name and arguments"]
             lines += _part_lines("callbacks", CALLBACKS)
@@ -38,9 +34,8 @@ def settings_help() -> str:
             lines += ["", f"{section}.name = {getattr(default, section).name}"]
             lines += _part_lines(section, PARTS[section])
         else:
-            options = type(getattr(default, section))
-            lines += ["", f"{section}:"]
-            lines += _key_lines(section, options, settings_of(section) or [])
+            options, keys = type(getattr(default, section)), settings_of(section) or []
+            lines += ["", f"{section}:", *_key_lines(section, options, keys)]
     return "\n".join(lines)
 
 
@@ -63,9 +58,8 @@ def _key_lines(section: str, part: Callable[..., Any], keys: list[str]) -> list[
         default = parameters[key].default
         shown = "" if default is inspect.Parameter.empty else f" = {_as_yaml(default)}"
         lines.append(f"  {section}.{key}{shown}")
-        lines += textwrap.wrap(
-            meanings.get(key, ""), 88, initial_indent="      ", subsequent_indent="      "
-        )
+        wrapped = textwrap.wrap(meanings.get(key, ""), 82)
+        lines += [f"      {line}" for line in wrapped]
     return lines
 
 

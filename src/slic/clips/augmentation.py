@@ -1,7 +1,7 @@
 """Random augmentation of a clip: its settings, and the parameters drawn for one view.
 
-The parameters are drawn once per view and hold for all of its frames. :mod:`slic.clips.rendering`
-applies them, without any randomness.
+The parameters are drawn once per view and hold for all of its frames: other parameters per frame
+would add motion of their own. :mod:`slic.clips.rendering` applies them, without any randomness.
 """
 
 import math

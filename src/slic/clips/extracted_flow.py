@@ -7,8 +7,10 @@ from typing import Final
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Float32
 
+from slic.clips.flow import ClipFlow
+from slic.clips.spans import Span
 from slic.errors import CatalogError, VideoError
 from slic.videos.frame_folder import frame_paths
 from slic.videos.video import Video
@@ -46,17 +48,13 @@ class ExtractedFlow:
                 between, or has fewer images than ``MIN_EXTRACTED_SHARE`` of its frames.
         """
         for component in self.components:
-            images: dict[str, list[Path]] = {
-                video.id: self._image_paths(video, component) for video in videos
-            }
+            images = {video.id: self._image_paths(video, component) for video in videos}
             self._check_present(images, component)
             self._check_unshared(images, component)
             for video in videos:
                 _check_complete(images[video.id], video)
 
-    def read(
-        self, video: Video, span: Int[np.ndarray, " t"]
-    ) -> Float32[np.ndarray, "t h w 2"] | None:
+    def read(self, video: Video, span: Span) -> ClipFlow | None:
         """Return the flow of a clip, or None if there are no images of this video.
 
         Args:

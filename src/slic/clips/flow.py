@@ -25,6 +25,8 @@ and 0.3 % of the pixels do at stride 4. It equals the usual clipping at 20 pixel
 
 _MIN_DIS_SIDE: Final = 16  # pixels; DIS refuses images below its coarsest 8-pixel patches
 
+ClipFrames = UInt8[np.ndarray, "t h w 3"]
+ClipFlow = Float32[np.ndarray, "t h w 2"]
 GreyFrame = UInt8[np.ndarray, "h w"]
 FlowStep = Callable[[GreyFrame, GreyFrame], Float32[np.ndarray, "h w 2"]]
 
@@ -58,9 +60,7 @@ class FlowOptions:
         require(0 < self.bound < math.inf, "bound", self.bound, "above 0")
 
 
-def optical_flow(
-    frames: UInt8[np.ndarray, "t h w 3"], *, method: FlowMethod = "dis"
-) -> Float32[np.ndarray, "t h w 2"]:
+def optical_flow(frames: ClipFrames, *, method: FlowMethod = "dis") -> ClipFlow:
     """Estimate the motion of every pixel from each frame to the next.
 
     Args:
@@ -102,7 +102,7 @@ def to_grey(frame: UInt8[np.ndarray, "h w 3"]) -> GreyFrame:
     return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY))
 
 
-def subtract_camera_motion(flow: Float32[np.ndarray, "t h w 2"]) -> Float32[np.ndarray, "t h w 2"]:
+def subtract_camera_motion(flow: ClipFlow) -> ClipFlow:
     """Subtract the median vector of each step, a coarse estimate of the camera motion.
 
     What remains is the motion relative to most of the image.
@@ -113,11 +113,11 @@ def subtract_camera_motion(flow: Float32[np.ndarray, "t h w 2"]) -> Float32[np.n
 
 
 def flow_image(
-    flow: Float32[np.ndarray, "t h w 2"],
+    flow: ClipFlow,
     *,
     bound: float = DEFAULT_FLOW_BOUND,
     components: FlowComponents = "all",
-) -> UInt8[np.ndarray, "t h w 3"]:
+) -> ClipFrames:
     """Draw flow as an RGB image with the channels u, v and vector length.
 
     With x the motion divided by the bound and clipped to [-1, 1], u and v are drawn as

@@ -13,13 +13,14 @@ from typing import BinaryIO, Final
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, Int, UInt8
+from jaxtyping import Float32
 
-from slic.clips.flow import FlowMethod, make_flow_step, to_grey
+from slic.clips.flow import ClipFlow, FlowMethod, GreyFrame, make_flow_step, to_grey
+from slic.clips.spans import Span
 from slic.errors import VideoError
 from slic.files import atomic_path
 from slic.videos.frames import stream_frames
-from slic.videos.preparing import fingerprint
+from slic.videos.preparing import content_digest
 from slic.videos.video import Video
 
 FLOW_CACHE_FORMAT: Final = 1
@@ -100,16 +101,13 @@ class FlowCache:
     def bytes_a_frame(self, video: Video, *, steps: int = 3) -> float:
         """Estimate the bytes per frame from a few steps in the middle of the video."""
         first = max(0, (video.frames - steps) // 2)
-        frames = stream_frames(
-            video, range(first, min(video.frames, first + steps)), size=self.size
-        )
+        chosen = range(first, min(video.frames, first + steps))
+        frames = stream_frames(video, chosen, size=self.size)
         grey, step = [to_grey(frame) for frame in frames], make_flow_step(self.method)
         sizes = [len(self._compress(step(*pair))) for pair in pairwise(grey)]
         return float(np.mean(sizes)) + 8
 
-    def read(
-        self, video: Video, span: Int[np.ndarray, " t"]
-    ) -> Float32[np.ndarray, "t h w 2"] | None:
+    def read(self, video: Video, span: Span) -> ClipFlow | None:
         """Return the flow of a clip, or None if the cache lacks this video as it is now.
 
         Args:
@@ -153,7 +151,7 @@ class FlowCache:
             "size": [*self.size],
             "range": MAX_CACHED_MOTION,
             "stride": self.stride,
-            "video": fingerprint(video),
+            "video": content_digest(video),
         }
 
     def _header_matches(self, file: BinaryIO, video: Video) -> bool:
@@ -190,7 +188,7 @@ def flow_steps(
     ``stride + 1`` frames are held.
     """
     step = make_flow_step(method)
-    recent: deque[UInt8[np.ndarray, "h w"]] = deque(maxlen=stride + 1)
+    recent: deque[GreyFrame] = deque(maxlen=stride + 1)
     for frame in stream_frames(video, range(video.frames), size=size):
         recent.append(to_grey(frame))
         if len(recent) == stride + 1:

@@ -1,33 +1,20 @@
 """Open precomputed optical flow of either kind."""
 
 from pathlib import Path
-from typing import Protocol, runtime_checkable
-
-import numpy as np
-from jaxtyping import Float32, Int
+from typing import TypeAlias
 
 from slic.clips.extracted_flow import ExtractedFlow
 from slic.clips.flow import FlowOptions
 from slic.clips.flow_cache import MAX_CACHED_BOUND, FlowCache
 from slic.errors import RecipeError
 from slic.videos.catalog import Catalog
-from slic.videos.video import Video
 
 FLOW_FOLDER = ".slic-flow"  # in the folder of the videos; hidden, so that no scan enters it
 
 
-@runtime_checkable
-class FlowStore(Protocol):
-    """Precomputed optical flow of clips."""
-
-    def read(
-        self, video: Video, span: Int[np.ndarray, " t"]
-    ) -> Float32[np.ndarray, "t h w 2"] | None:
-        """Return the flow of a clip, in pixels of the size that clips are read at.
-
-        Returns None if the store has no flow of this video as it is now.
-        """
-        ...
+FlowStore: TypeAlias = FlowCache | ExtractedFlow
+"""Precomputed optical flow: ``read`` returns the flow of a clip, in pixels of the size that clips
+are read at, or None if there is no flow of this video as it is now."""
 
 
 def open_flow_store(

@@ -6,19 +6,28 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int, UInt8
+from jaxtyping import UInt8
 
 from slic.clips.augmentation import AugmentationParameters, centre_crop
 from slic.clips.fixed_rate import frame_count, to_video_frames
-from slic.clips.flow import FlowOptions, flow_image, optical_flow, subtract_camera_motion
+from slic.clips.flow import (
+    ClipFlow,
+    ClipFrames,
+    FlowOptions,
+    flow_image,
+    optical_flow,
+    subtract_camera_motion,
+)
 from slic.clips.flow_store import FlowStore
 from slic.clips.rendering import crop_with_margin, render_flow, render_rgb
+from slic.clips.spans import Span
 from slic.errors import VideoError, is_file_system_error
 from slic.models.backbones import ClipSpec
 from slic.videos.frames import read_frames
 from slic.videos.video import Video
 
 Modality = Literal["rgb", "flow"]
+RenderedClip = UInt8[np.ndarray, "t s s 3"]
 
 _log = logging.getLogger("slic")
 FLOW_MARGIN_PIXELS: Final = 8  # context of a crop that its flow is computed with: one DIS patch
@@ -35,7 +44,7 @@ class ClipRequest(NamedTuple):
     """
 
     video: Video
-    span: Int[np.ndarray, " t"]
+    span: Span
     parameters: AugmentationParameters
     modality: Modality = "rgb"
 
@@ -111,9 +120,7 @@ class ClipReader:
         """Return the number of frames that the clips of a video are cut from."""
         return frame_count(video, self.fps)
 
-    def read(
-        self, video: Video, spans: Sequence[Int[np.ndarray, " t"]]
-    ) -> list[UInt8[np.ndarray, "t h w 3"]]:
+    def read(self, video: Video, spans: Sequence[Span]) -> list[ClipFrames]:
         """Read several clips of a video in one pass over it.
 
         Args:
@@ -134,7 +141,7 @@ class ClipReader:
             frames = np.full((len(indices), height, width, 3), 128, np.uint8)
         return np.split(frames, len(spans))
 
-    def render(self, requests: Sequence[ClipRequest]) -> list[UInt8[np.ndarray, "t s s 3"]]:
+    def render(self, requests: Sequence[ClipRequest]) -> list[RenderedClip]:
         """Return the requested views, as the encoder sees them.
 
         Each video is opened once, and each span of it is decoded once. A flow view whose flow is
@@ -153,9 +160,7 @@ class ClipReader:
             for request, flow in paired
         ]
 
-    def centred(
-        self, frames: UInt8[np.ndarray, "t h w 3"], modality: Modality
-    ) -> UInt8[np.ndarray, "t s s 3"]:
+    def centred(self, frames: ClipFrames, modality: Modality) -> RenderedClip:
         """Return the evaluation view of a clip that was read: its centre crop.
 
         Args:
@@ -164,16 +169,14 @@ class ClipReader:
         """
         return self._render_frames(frames, centre_crop(*self.read_size), modality)
 
-    def _read_stored_flow(self, request: ClipRequest) -> Float32[np.ndarray, "t h w 2"] | None:
+    def _read_stored_flow(self, request: ClipRequest) -> ClipFlow | None:
         if request.modality == "rgb" or self.store is None or self.fps is not None:
             return None
         return self.store.read(request.video, request.span)
 
-    def _read_spans(
-        self, requests: Sequence[ClipRequest]
-    ) -> dict[tuple[str, int], UInt8[np.ndarray, "t h w 3"]]:
+    def _read_spans(self, requests: Sequence[ClipRequest]) -> dict[tuple[str, int], ClipFrames]:
         """Decode every span once, and every video in one pass."""
-        spans: dict[Video, dict[tuple[str, int], Int[np.ndarray, " t"]]] = {}
+        spans: dict[Video, dict[tuple[str, int], Span]] = {}
         for request in requests:
             spans.setdefault(request.video, {})[_span_key(request)] = request.span
         return {
@@ -183,11 +186,8 @@ class ClipReader:
         }
 
     def _render_frames(
-        self,
-        frames: UInt8[np.ndarray, "t h w 3"],
-        parameters: AugmentationParameters,
-        modality: Modality,
-    ) -> UInt8[np.ndarray, "t s s 3"]:
+        self, frames: ClipFrames, parameters: AugmentationParameters, modality: Modality
+    ) -> RenderedClip:
         if modality == "rgb":
             return render_rgb(frames, parameters, size=self.size)
         if self.flow.method == "dis" and not (self.flow.remove_camera or self.flow.as_picture):
@@ -196,9 +196,7 @@ class ClipReader:
             frames, parameters = crop_with_margin(frames, parameters, margin=FLOW_MARGIN_PIXELS)
         return self._render_flow(optical_flow(frames, method=self.flow.method), parameters)
 
-    def _render_flow(
-        self, flow: Float32[np.ndarray, "t h w 2"], parameters: AugmentationParameters
-    ) -> UInt8[np.ndarray, "t s s 3"]:
+    def _render_flow(self, flow: ClipFlow, parameters: AugmentationParameters) -> RenderedClip:
         drawing: dict[str, Any] = {"bound": self.flow.bound, "components": self.flow.components}
         if self.flow.remove_camera:
             flow = subtract_camera_motion(flow)

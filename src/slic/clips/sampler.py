@@ -17,8 +17,8 @@ class TripletSampler(Sampler[list[SampleIndex]]):
     """Batches of one epoch: every video once, in an order that depends on seed and epoch.
 
     The positive of a video comes from the video itself with ``same_video_probability``, otherwise
-    from another video with the same pseudo-label, each equally likely (paper, section 3). A video
-    that is alone in its cluster is its own positive.
+    from another video with the same pseudo-label, each equally likely (Khorasgani et al., CVPR
+    2022). A video that is alone in its cluster is its own positive.
 
     Call :meth:`start` before each iteration. The last batch is dropped if it is smaller than the
     others, so that batch statistics are comparable. With several processes, process ``rank`` of

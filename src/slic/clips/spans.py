@@ -10,6 +10,9 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int
 
+Span = Int[np.ndarray, " t"]
+Spans = Int[np.ndarray, "count t"]
+
 
 class SpanPair(NamedTuple):
     """Frame indices of an anchor clip and of its positive clip.
@@ -20,8 +23,8 @@ class SpanPair(NamedTuple):
         overlap: True if one video is too short for both clips, so they share frames.
     """
 
-    anchor: Int[np.ndarray, " t"]
-    positive: Int[np.ndarray, " t"]
+    anchor: Span
+    positive: Span
     overlap: bool
 
 
@@ -63,14 +66,12 @@ def extent(frames: int, stride: int) -> int:
     return (frames - 1) * stride + 1
 
 
-def centre_span(total: int, *, frames: int, stride: int) -> Int[np.ndarray, " t"]:
+def centre_span(total: int, *, frames: int, stride: int) -> Span:
     """Return the frame indices of the clip in the middle of a video of ``total`` frames."""
     return _span(_last_start(total, frames, stride) // 2, frames, stride)
 
 
-def evenly_spaced_spans(
-    total: int, count: int, *, frames: int, stride: int
-) -> Int[np.ndarray, "count t"]:
+def evenly_spaced_spans(total: int, count: int, *, frames: int, stride: int) -> Spans:
     """Return ``count`` clips, evenly spaced from the start to the end of a video.
 
     With extent L and T frames in total, the centres are ``linspace(L/2, T - L/2, count)``
@@ -89,11 +90,11 @@ def evenly_spaced_spans(
         return centre_span(total, frames=frames, stride=stride)[None]
     # Integer arithmetic: in floating point a start can fall just below a whole number.
     start = np.arange(count) * _last_start(total, frames, stride) // (count - 1)
-    spans: Int[np.ndarray, "count t"] = start[:, None] + _span(0, frames, stride)
+    spans: Spans = start[:, None] + _span(0, frames, stride)
     return spans
 
 
-def sliding_spans(total: int, *, frames: int, stride: int) -> Int[np.ndarray, "count t"]:
+def sliding_spans(total: int, *, frames: int, stride: int) -> Spans:
     """Return the half-overlapping windows of a whole video (Han et al., CoCLR, NeurIPS 2020).
 
     A window covers ``W = frames * stride`` frames. Windows start at frame 0 and then every
@@ -102,11 +103,11 @@ def sliding_spans(total: int, *, frames: int, stride: int) -> Int[np.ndarray, "c
     """
     window = extent(frames, stride) + stride - 1
     start = np.arange(0, max(0, total - window) + 1, max(1, window // 2 - 1))
-    spans: Int[np.ndarray, "count t"] = start[:, None] + _span(0, frames, stride)
+    spans: Spans = start[:, None] + _span(0, frames, stride)
     return spans
 
 
-def half_overlapping_spans(total: int, *, frames: int, stride: int) -> Int[np.ndarray, "count t"]:
+def half_overlapping_spans(total: int, *, frames: int, stride: int) -> Spans:
     """Return clips that cover a whole video, each sharing half of its frames with the next.
 
     Clips start at frame 0 and then every ``stride * max(1, frames // 2)`` frames. If they leave
@@ -117,13 +118,11 @@ def half_overlapping_spans(total: int, *, frames: int, stride: int) -> Int[np.nd
     start = np.arange(0, last + 1, stride * max(1, frames // 2))
     if start[-1] != last:
         start = np.append(start, last)
-    spans: Int[np.ndarray, "count t"] = start[:, None] + _span(0, frames, stride)
+    spans: Spans = start[:, None] + _span(0, frames, stride)
     return spans
 
 
-def random_span(
-    total: int, *, frames: int, stride: int, rng: np.random.Generator
-) -> Int[np.ndarray, " t"]:
+def random_span(total: int, *, frames: int, stride: int, rng: np.random.Generator) -> Span:
     """Draw one clip, uniformly over all positions where it fits."""
     start = int(rng.integers(_last_start(total, frames, stride) + 1))
     return _span(start, frames, stride)
@@ -207,7 +206,7 @@ def official_placement(
     return SpanPair(_span(0, frames, stride), _span(positive, frames, stride), overlap=False)
 
 
-def _span(start: int, frames: int, stride: int) -> Int[np.ndarray, " t"]:
+def _span(start: int, frames: int, stride: int) -> Span:
     return start + stride * np.arange(frames)
 
 

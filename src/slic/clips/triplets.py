@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 
 from slic.clips.augmentation import Augmentation, draw_parameters
 from slic.clips.reader import ClipReader, ClipRequest
-from slic.clips.spans import PairPlacement, random_placement
+from slic.clips.spans import PairPlacement, Span, random_placement
 from slic.errors import VideoError, is_file_system_error
 from slic.videos.catalog import Catalog
 from slic.videos.video import Video
@@ -72,9 +72,10 @@ class TripletSample(NamedTuple):
 
 @dataclass(eq=False)
 class TripletDataset(Dataset[TripletSample]):
-    """Anchor, positive and second view, each with its own augmentation (paper, section 3).
+    """Anchor, positive and second view, each with its own augmentation.
 
-    The anchor is always RGB. The second view shows the anchor's frames.
+    The samples are those of Khorasgani et al., CVPR 2022. The anchor is always RGB. The second view
+    shows the anchor's frames.
 
     Args:
         catalog: The videos.
@@ -165,12 +166,7 @@ class TripletDataset(Dataset[TripletSample]):
         return views, pair.overlap
 
     def _draw_view(
-        self,
-        video: Video,
-        span: Int[np.ndarray, " t"],
-        rng: np.random.Generator,
-        *,
-        may_be_flow: bool,
+        self, video: Video, span: Span, rng: np.random.Generator, *, may_be_flow: bool
     ) -> ClipRequest:
         """Draw modality and augmentation parameters of one view."""
         as_flow = may_be_flow and rng.random() < self.flow_probability

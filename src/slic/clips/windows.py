@@ -7,17 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from slic.clips.fixed_rate import frame_count, to_video_frames
+from slic.clips.flow import ClipFrames
 from slic.clips.loader import WorkerLoader
+from slic.clips.spans import Spans
 from slic.videos.catalog import Catalog
 from slic.videos.frames import stream_frames
 from slic.videos.video import Video
-
-WindowFrames = UInt8[np.ndarray, "t h w 3"]
 
 
 class WindowBatch(NamedTuple):
@@ -36,11 +36,11 @@ class WindowBatch(NamedTuple):
 
 def window_loader(
     catalog: Catalog,
-    spans: Callable[[int], Int[np.ndarray, "count t"]],
+    spans: Callable[[int], Spans],
     *,
     size: tuple[int, int],
     windows_per_batch: int,
-    transform: Callable[[WindowFrames], WindowFrames] | None = None,
+    transform: Callable[[ClipFrames], ClipFrames] | None = None,
     fps: float | None = None,
     workers: int,
 ) -> WorkerLoader[WindowBatch]:
@@ -70,10 +70,10 @@ class _WindowDataset(IterableDataset[WindowBatch]):
     """Worker w of n reads every n-th video, starting with video w."""
 
     catalog: Catalog
-    spans: Callable[[int], Int[np.ndarray, "count t"]]
+    spans: Callable[[int], Spans]
     size: tuple[int, int]
     windows_per_batch: int
-    transform: Callable[[WindowFrames], WindowFrames] | None
+    transform: Callable[[ClipFrames], ClipFrames] | None
     fps: float | None
 
     def __iter__(self) -> Iterator[WindowBatch]:
@@ -93,9 +93,7 @@ class _WindowDataset(IterableDataset[WindowBatch]):
             yield WindowBatch(index, torch.from_numpy(np.stack(batch)), last)
 
 
-def stream_clips(
-    video: Video, spans: Int[np.ndarray, "count t"], *, size: tuple[int, int]
-) -> Iterator[WindowFrames]:
+def stream_clips(video: Video, spans: Spans, *, size: tuple[int, int]) -> Iterator[ClipFrames]:
     """Read clips one after another in a single pass over a video.
 
     Only the frames of one clip are held. The last frame of the video replaces frames past its end.

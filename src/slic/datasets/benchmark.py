@@ -33,14 +33,12 @@ class Benchmark:
     Attributes:
         name: Its key in ``DATASETS``.
         classes: Number of classes.
-        split_numbers: Numbers of its official splits; one empty string if there is only one.
+        arguments: Numbers of its official splits; one empty string if there is only one.
+        facts: Title and text of what describes it: ``origin`` (who published it, how many videos it
+            has), ``terms`` of use, approximate ``size`` on disk, and the expected paths of the
+            videos (``layout``) and of the official ``lists``.
         official_counts: Official number of videos by split number and split; empty if there is no
             official number.
-        origin: Who published it and how many videos it has.
-        terms: Conditions of use.
-        size: Approximate size on disk.
-        layout: Expected paths of the videos.
-        lists: Expected paths of the official lists.
         lists_folder: Usual name of the folder of official lists.
         lists_patterns: Shell patterns; a folder of lists contains a file that matches one.
         recipe: Name of the recipe that trains on it as the paper does; None if the paper only
@@ -54,38 +52,22 @@ class Benchmark:
 
     name: str
     classes: int
-    split_numbers: tuple[str, ...]
+    arguments: tuple[str, ...]
+    facts: Mapping[str, str]
     official_counts: Mapping[str, Mapping[str, int]]
-    origin: str
-    terms: str
-    size: str
-    layout: str
-    lists: str
     lists_folder: str
     lists_patterns: tuple[str, ...]
-    recipe: str | None
-    missing_videos_are_normal: bool
-    read_lists: Callable[[Path, str], tuple[OfficialVideo, ...]]
+    recipe: str | None = None
+    missing_videos_are_normal: bool = False
+    read_lists: Callable[[Path, str], Iterable[OfficialVideo]]
     aliases: Callable[[str], tuple[str, ...]]
     labels_without_lists: Labeller | None = None
-
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        """The split numbers."""
-        return self.split_numbers
-
-    @property
-    def facts(self) -> Mapping[str, str]:
-        """Origin, terms, size, layout and lists."""
-        return {
-            title: getattr(self, title) for title in ("origin", "terms", "size", "layout", "lists")
-        }
 
     def labeller(self, argument: str, *, root: Path, annotations: Path | None = None) -> Labeller:
         """Read the official lists of one split number.
 
         Args:
-            argument: One of ``split_numbers``.
+            argument: One of ``arguments``.
             root: Folder of videos.
             annotations: Folder of the official lists; None to search in and beside ``root``.
 
@@ -93,14 +75,14 @@ class Benchmark:
             LabelError: There is no such split number, or lists are missing or damaged. The returned
                 function raises it if no video has a label or two files are the same video.
         """
-        if argument not in self.split_numbers:
-            known = " or ".join(f"{self.name}:{n}" if n else self.name for n in self.split_numbers)
+        if argument not in self.arguments:
+            known = " or ".join(f"{self.name}:{n}" if n else self.name for n in self.arguments)
             raise LabelError(f"{self.name}: no split {argument!r}; use {known}.")
         lists = self.find_lists(root, annotations)
         if lists is None:
             assert self.labels_without_lists is not None
             return self.labels_without_lists
-        videos = self.read_lists(lists, argument)
+        videos = self.read(lists, argument)
         return lambda ids: require_labelled_videos(
             self._labels_of_matches(videos, ids), ids, source=self.name, root=root
         )
@@ -130,6 +112,14 @@ class Benchmark:
             f"{self.name}: no official lists ({self.lists_folder}/{self.lists_patterns[0]}) in "
             f"{where}. Put them there, or give their folder as annotations."
         )
+
+    def read(self, lists: Path, split_number: str) -> tuple[OfficialVideo, ...]:
+        """Return the rows of the official lists of one split number.
+
+        Raises:
+            LabelError: A list is missing or damaged, there are no rows, or a video has two.
+        """
+        return require_unique(self.read_lists(lists, split_number), lists=lists)
 
     def _labels_of_matches(self, videos: Collection[OfficialVideo], ids: Collection[str]) -> Labels:
         """Return labels by the ids of the matches, or by the official name if there is none."""

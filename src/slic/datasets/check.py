@@ -80,14 +80,12 @@ def check_dataset(
     """
     lists, aliases = benchmark.find_lists(root, annotations), benchmark.aliases
     if lists:
-        splits = {number: benchmark.read_lists(lists, number) for number in benchmark.split_numbers}
+        splits = {number: benchmark.read(lists, number) for number in benchmark.arguments}
     else:
-        splits, aliases = {"": _videos_by_folders(benchmark, ids)}, _only_itself
+        splits, aliases = {"": _videos_by_folders(benchmark, ids)}, lambda path: (path,)
     official = {video.name: video for videos in splits.values() for video in videos}
     matches = match_videos(official.values(), [*ids, *unreadable], aliases=aliases)
-    readable = {
-        name: [path for path in matches[name] if path not in unreadable] for name in matches
-    }
+    readable = {name: [p for p in paths if p not in unreadable] for name, paths in matches.items()}
     found = {name for name, paths in readable.items() if paths}
     classes = {label for name in found if (label := official[name].label)}
     matched_ids = {path for paths in matches.values() for path in paths}
@@ -182,10 +180,6 @@ def _videos_by_folders(benchmark: Benchmark, ids: Collection[str]) -> tuple[Offi
     return tuple(
         OfficialVideo(name, label, labels.split.get(name)) for name, label in labels.label.items()
     )
-
-
-def _only_itself(path: str) -> tuple[str, ...]:
-    return (path,)
 
 
 def _name_some(items: Sequence[str]) -> str:

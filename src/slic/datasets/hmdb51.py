@@ -6,19 +6,13 @@ Kuehne et al., "HMDB: A Large Video Database for Human Motion Recognition", ICCV
 from collections.abc import Iterator
 from pathlib import Path
 
-from slic.datasets.benchmark import (
-    Benchmark,
-    OfficialVideo,
-    numbered_lines,
-    path_aliases,
-    require_unique,
-)
+from slic.datasets.benchmark import Benchmark, OfficialVideo, numbered_lines, path_aliases
 from slic.errors import LabelError
 
 _SPLIT_OF_CODE = {"0": None, "1": "train", "2": "test"}
 
 
-def read_hmdb51_lists(folder: Path, split_number: str) -> tuple[OfficialVideo, ...]:
+def read_hmdb51_lists(folder: Path, split_number: str) -> Iterator[OfficialVideo]:
     """Read ``<class>_test_split<N>.txt`` of every class.
 
     The lists use 70 training and 30 test videos of each class. The others have the code 0: they
@@ -29,16 +23,14 @@ def read_hmdb51_lists(folder: Path, split_number: str) -> tuple[OfficialVideo, .
         split_number: ``"1"``, ``"2"`` or ``"3"``.
 
     Raises:
-        LabelError: A list is missing, cannot be read, or names a video twice.
+        LabelError: A list is missing or cannot be read.
     """
     ending = f"_test_split{split_number}.txt"
     paths = sorted(folder.glob(f"[!.]*{ending}"))  # macOS adds ._ files
     if not paths:
         raise LabelError(f"{folder}: no list of split {split_number} (<class>{ending}).")
-    videos = (
-        video for path in paths for video in _hmdb51_videos(path, path.name.removesuffix(ending))
-    )
-    return require_unique(videos, lists=folder)
+    for path in paths:
+        yield from _hmdb51_videos(path, path.name.removesuffix(ending))
 
 
 def _hmdb51_videos(path: Path, label: str) -> Iterator[OfficialVideo]:
@@ -52,18 +44,18 @@ def _hmdb51_videos(path: Path, label: str) -> Iterator[OfficialVideo]:
 HMDB51 = Benchmark(
     name="hmdb51",
     classes=51,
-    split_numbers=("1", "2", "3"),
+    arguments=("1", "2", "3"),
     official_counts={number: {"train": 3570, "test": 1530} for number in ("1", "2", "3")},
-    origin="Serre lab, Brown University: 6,766 clips, most from films, 51 classes, 3 splits "
-    "(Kuehne et al., ICCV 2011)",
-    terms="CC BY 4.0 according to its authors; the clips are from films and the web",
-    size="about 2 GB",
-    layout="ROOT/[any folder/]<class>/<name>.avi",
-    lists="in ROOT or beside it: testTrainMulti_7030_splits/<class>_test_split<N>.txt",
+    facts={
+        "origin": "Serre lab, Brown University: 6,766 clips, most from films, 51 classes, 3 splits "
+        "(Kuehne et al., ICCV 2011)",
+        "terms": "CC BY 4.0 according to its authors; the clips are from films and the web",
+        "size": "about 2 GB",
+        "layout": "ROOT/[any folder/]<class>/<name>.avi",
+        "lists": "in ROOT or beside it: testTrainMulti_7030_splits/<class>_test_split<N>.txt",
+    },
     lists_folder="testTrainMulti_7030_splits",
     lists_patterns=("*_test_split[123].txt",),
-    recipe=None,
-    missing_videos_are_normal=False,
     read_lists=read_hmdb51_lists,
     aliases=path_aliases,
 )

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from slic.datasets.benchmark import Benchmark, OfficialVideo, path_aliases, require_unique
+from slic.datasets.benchmark import Benchmark, OfficialVideo, path_aliases
 from slic.datasets.labels import Labels
 from slic.datasets.tree import labels_of_tree
 from slic.errors import LabelError
@@ -20,7 +20,7 @@ _CLIP_NAME = re.compile(r"(?P<youtube_id>.{11})(_\d{6}_\d{6})?", re.DOTALL)
 def read_kinetics400_lists(
     folder: Path,
     split_number: str = "",  # noqa: ARG001 (there is only one)
-) -> tuple[OfficialVideo, ...]:
+) -> Iterator[OfficialVideo]:
     """Read ``train.csv``, ``validate.csv`` or ``val.csv``, and ``test.csv``, those that exist.
 
     Args:
@@ -28,13 +28,13 @@ def read_kinetics400_lists(
         split_number: Empty; Kinetics has one official split.
 
     Raises:
-        LabelError: A list cannot be read, is not one of Kinetics, or names a clip twice.
+        LabelError: A list cannot be read or is not one of Kinetics.
     """
     paths = {
         split: folder / name for name, split in _SPLIT_OF_FILE.items() if (folder / name).is_file()
     }
-    videos = (video for split, path in paths.items() for video in _kinetics_videos(path, split))
-    return require_unique(videos, lists=folder)
+    for split, path in paths.items():
+        yield from _kinetics_videos(path, split)
 
 
 def kinetics400_aliases(path: str) -> tuple[str, ...]:
@@ -87,16 +87,19 @@ def _kinetics_video(
 KINETICS400 = Benchmark(
     name="kinetics400",
     classes=400,
-    split_numbers=("",),
+    arguments=("",),
     official_counts={},
-    origin="DeepMind: lists of about 240,000 training and 19,906 validation clips of 10 s on "
-    "YouTube, 400 classes (arXiv 1705.06950)",
-    terms="the lists are CC BY 4.0; each video is under the terms of its uploader, and deleted "
-    "videos are missing everywhere",
-    size="about 450 GB at the original resolution",
-    layout="ROOT/[train|val|test/][<class>/]<youtube id>_<start, 6 digits>_<end, 6 digits>.mp4",
-    lists="in ROOT or beside it: [annotations/]train.csv, validate.csv or val.csv, test.csv; "
-    "without them, the class folders are the labels",
+    facts={
+        "origin": "DeepMind: lists of about 240,000 training and 19,906 validation clips of 10 s "
+        "on YouTube, 400 classes (arXiv 1705.06950)",
+        "terms": "the lists are CC BY 4.0; each video is under the terms of its uploader, and "
+        "deleted videos are missing everywhere",
+        "size": "about 450 GB at the original resolution",
+        "layout": "ROOT/[train|val|test/][<class>/]"
+        "<youtube id>_<start, 6 digits>_<end, 6 digits>.mp4",
+        "lists": "in ROOT or beside it: [annotations/]train.csv, validate.csv or val.csv, "
+        "test.csv; without them, the class folders are the labels",
+    },
     lists_folder="annotations",
     lists_patterns=tuple(_SPLIT_OF_FILE),
     recipe="paper-kinetics400",

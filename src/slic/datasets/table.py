@@ -22,13 +22,7 @@ class LabelTable:
         "other columns are ignored"
     }
 
-    def labeller(
-        self,
-        argument: str,
-        *,
-        root: Path,
-        annotations: Path | None = None,
-    ) -> Labeller:
+    def labeller(self, argument: str, *, root: Path, annotations: Path | None = None) -> Labeller:
         """Read the file ``argument``.
 
         Raises:

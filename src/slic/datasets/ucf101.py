@@ -7,17 +7,11 @@ arXiv 1212.0402.
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from slic.datasets.benchmark import (
-    Benchmark,
-    OfficialVideo,
-    numbered_lines,
-    path_aliases,
-    require_unique,
-)
+from slic.datasets.benchmark import Benchmark, OfficialVideo, numbered_lines, path_aliases
 from slic.errors import LabelError
 
 
-def read_ucf101_lists(folder: Path, split_number: str) -> tuple[OfficialVideo, ...]:
+def read_ucf101_lists(folder: Path, split_number: str) -> Iterator[OfficialVideo]:
     """Read ``classInd.txt``, ``trainlist0<N>.txt`` and ``testlist0<N>.txt``.
 
     Args:
@@ -25,15 +19,11 @@ def read_ucf101_lists(folder: Path, split_number: str) -> tuple[OfficialVideo, .
         split_number: ``"1"``, ``"2"`` or ``"3"``.
 
     Raises:
-        LabelError: A list cannot be read, contradicts ``classInd.txt``, or names a video twice.
+        LabelError: A list cannot be read, or contradicts ``classInd.txt``.
     """
     classes = dict(_ucf101_classes(folder / "classInd.txt"))
-    videos = (
-        video
-        for split in ("train", "test")
-        for video in _ucf101_videos(folder / f"{split}list0{split_number}.txt", split, classes)
-    )
-    return require_unique(videos, lists=folder)
+    for split in ("train", "test"):
+        yield from _ucf101_videos(folder / f"{split}list0{split_number}.txt", split, classes)
 
 
 def ucf101_aliases(path: str) -> tuple[str, ...]:
@@ -68,24 +58,25 @@ def _ucf101_videos(
 UCF101 = Benchmark(
     name="ucf101",
     classes=101,
-    split_numbers=("1", "2", "3"),
+    arguments=("1", "2", "3"),
     official_counts={
         "1": {"train": 9537, "test": 3783},
         "2": {"train": 9586, "test": 3734},
         "3": {"train": 9624, "test": 3696},
     },
-    origin="Center for Research in Computer Vision, University of Central Florida: "
-    "13,320 clips from YouTube, 101 classes, 3 splits (arXiv 1212.0402)",
-    terms="those of its page, crcv.ucf.edu/data/UCF101.php; the clips were uploaded to YouTube by "
-    "their owners",
-    size="about 7 GB",
-    layout="ROOT/[UCF-101/]<Class>/v_<Class>_g<NN>_c<NN>.avi",
-    lists="in ROOT or beside it: ucfTrainTestlist/classInd.txt, trainlist0<N>.txt, "
-    "testlist0<N>.txt",
+    facts={
+        "origin": "Center for Research in Computer Vision, University of Central Florida: "
+        "13,320 clips from YouTube, 101 classes, 3 splits (arXiv 1212.0402)",
+        "terms": "those of its page, crcv.ucf.edu/data/UCF101.php; the clips were uploaded to "
+        "YouTube by their owners",
+        "size": "about 7 GB",
+        "layout": "ROOT/[UCF-101/]<Class>/v_<Class>_g<NN>_c<NN>.avi",
+        "lists": "in ROOT or beside it: ucfTrainTestlist/classInd.txt, trainlist0<N>.txt, "
+        "testlist0<N>.txt",
+    },
     lists_folder="ucfTrainTestlist",
     lists_patterns=("classInd.txt",),
     recipe="paper-ucf101",
-    missing_videos_are_normal=False,
     read_lists=read_ucf101_lists,
     aliases=ucf101_aliases,
 )

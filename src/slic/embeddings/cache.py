@@ -4,12 +4,10 @@ import hashlib
 import json
 import logging
 import secrets
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 from zipfile import BadZipFile
 
@@ -68,7 +66,7 @@ def _cached_and_computed(
     positions = list(missing)
     with tqdm(
         total=len(videos), initial=len(videos) - len(positions), desc=label, unit="video",
-        disable=label is None, file=sys.stderr, leave=False,
+        disable=label is None, leave=False,
     ) as bar:  # fmt: skip
         # Taken before the files are read. If a file is replaced meanwhile, its new state differs
         # and these features are never reused.
@@ -112,12 +110,7 @@ class FeatureCache:
     def __enter__(self) -> "FeatureCache":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._flush()
 
     def load(self, videos: Sequence[Video]) -> Iterator[tuple[int, VideoFeatures]]:

@@ -15,13 +15,7 @@ PROTOCOLS: Mapping[str, AnyProtocol] = {
     "probe": LinearProbe,
 }
 
-__all__ = [
-    "PROTOCOLS",
-    "EvaluationProtocol",
-    "LabelledSplit",
-    "Scores",
-    "find_protocol",
-]
+__all__ = ["PROTOCOLS", "EvaluationProtocol", "LabelledSplit", "Scores", "find_protocol"]
 
 
 def find_protocol(name: str) -> AnyProtocol:

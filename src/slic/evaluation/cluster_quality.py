@@ -1,12 +1,14 @@
-"""Scores of a clustering against the true labels, and the sizes of its clusters."""
+"""Scores of a clustering against the true labels, also while a run trains, and cluster sizes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int
 from sklearn import metrics
 
 from slic.clustering.agreement import adjusted_mutual_information
+from slic.datasets import Labels
 
 Clusters = Int[np.ndarray, " n"] | Sequence[int]
 
@@ -82,6 +84,37 @@ def cluster_sizes(clusters: Clusters) -> dict[str, int | float]:
         **quantiles,
         "largest": int(sizes.max()),
     }
+
+
+@dataclass(frozen=True)
+class LabelObserver:
+    """Score the clusters of each round against labels; nothing is fed back into the run.
+
+    Attributes:
+        labels: Labels of some or all videos of the run.
+    """
+
+    labels: Labels
+
+    def clustered(self, ids: Sequence[str], pseudo_labels: Sequence[int]) -> Mapping[str, float]:
+        """Return NMI, AMI, purity and V-measure of the clusters of the labelled videos.
+
+        Args:
+            ids: Video ids.
+            pseudo_labels: The cluster of each of these videos.
+
+        Returns:
+            Scores by name; empty if none of the videos has a label.
+        """
+        label = self.labels.label
+        known = [
+            (label[video_id], cluster)
+            for video_id, cluster in zip(ids, pseudo_labels, strict=True)
+            if video_id in label
+        ]
+        if not known:
+            return {}
+        return cluster_quality([true for true, _ in known], [cluster for _, cluster in known])
 
 
 def _numbered(labels: Sequence[str]) -> Int[np.ndarray, " n"]:

@@ -14,6 +14,7 @@ from slic.clips.flow import make_flow_step
 from slic.clips.reader import read_size
 from slic.clips.spans import half_overlapping_spans
 from slic.evaluation.classification.ten_crop import CROPS
+from slic.evaluation.classification.training import PAPER_EPOCHS
 from slic.models.encoder import VideoEncoder
 from slic.recipe import Recipe
 
@@ -80,39 +81,24 @@ def pretraining_stage(recipe: Recipe, videos: int) -> ExperimentStage:
     )
 
 
-def retrieval_stage(benchmark: str, *, clips: int = 10) -> ExperimentStage:
-    """Return the clips of retrieval on a benchmark.
-
-    Args:
-        benchmark: A key of `BENCHMARK_SIZES`.
-        clips: Number of clips per video.
-    """
-    size = BENCHMARK_SIZES[benchmark]
-    return ExperimentStage(f"retrieval on {benchmark}", 0, (size.train + size.test) * clips)
-
-
-def finetune_stage(benchmark: str, *, epochs: int = 150, clip_frames: int = 16) -> ExperimentStage:
-    """Return the clips of fine-tuning on a benchmark and of its ten-crop test.
-
-    Args:
-        benchmark: A key of `BENCHMARK_SIZES`.
-        epochs: Passes over the training videos.
-        clip_frames: Number of frames of a clip, at stride 1.
-    """
-    size = BENCHMARK_SIZES[benchmark]
-    windows = len(half_overlapping_spans(size.frames, frames=clip_frames, stride=1))
-    return ExperimentStage(
-        f"fine-tuning on {benchmark}, {epochs} epochs",
-        trained=epochs * size.train,
-        embedded=size.test * windows * CROPS,
-    )
-
-
 def experiment_stages(table: str, recipe: Recipe) -> list[ExperimentStage]:
-    """Return the stages of a table of the paper that need a network."""
-    pretraining = pretraining_stage(recipe, BENCHMARK_SIZES["ucf101"].train)
-    evaluation_stage = retrieval_stage if table == "retrieval" else finetune_stage
-    return [pretraining, *(evaluation_stage(benchmark) for benchmark in BENCHMARK_SIZES)]
+    """Return the stages of a table of the paper that need a network.
+
+    Args:
+        table: ``"retrieval"``, with 10 clips of each video; or ``"classification"``: fine-tuning
+            for `PAPER_EPOCHS` and the ten-crop test of windows of 16 frames.
+        recipe: The recipe of the pretraining.
+    """
+    stages = [pretraining_stage(recipe, BENCHMARK_SIZES["ucf101"].train)]
+    for name, size in BENCHMARK_SIZES.items():
+        if table == "retrieval":
+            what, trained, embedded = f"retrieval on {name}", 0, 10 * (size.train + size.test)
+        else:
+            windows = len(half_overlapping_spans(size.frames, frames=16, stride=1))
+            what = f"fine-tuning on {name}, {PAPER_EPOCHS} epochs"
+            trained, embedded = PAPER_EPOCHS * size.train, size.test * windows * CROPS
+        stages.append(ExperimentStage(what, trained, embedded))
+    return stages
 
 
 @dataclass(frozen=True, kw_only=True)

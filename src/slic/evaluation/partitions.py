@@ -75,11 +75,8 @@ def partitions_of_run(folder: Path) -> list[Partition]:
         CatalogError: There is none, or its file is damaged.
     """
     files = sorted((folder / "clusters").glob("*.jsonl"))
-    rounds = [
-        _read_round(file, int(match[1]))
-        for file in files
-        if (match := _ROUND_FILE.fullmatch(file.name))
-    ]
+    matches = [(file, _ROUND_FILE.fullmatch(file.name)) for file in files]
+    rounds = [_read_round(file, int(match[1])) for file, match in matches if match]
     if not rounds:
         raise CatalogError(
             f"{folder}: no clusters/epoch-*.jsonl here; give the folder of a training run, "

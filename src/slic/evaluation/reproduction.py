@@ -9,6 +9,7 @@ import shlex
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,22 +18,22 @@ from slic.errors import ProtocolError, SlicError
 PaperTable = Literal["retrieval", "classification"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class PublishedNumber:
     """One number of the paper, and where a run of ours leaves the same number.
 
     Attributes:
+        dataset: Name of the data set of the test, as in a source of labels.
         name: What was measured.
         percent: The published value, in percent.
-        dataset: Name of the data set of the test, as in a source of labels.
         kind: The name after ``slic evaluate``.
         protocol: The conditions in words.
         conditions: What a file of scores must contain to be comparable.
     """
 
+    dataset: Literal["ucf101", "hmdb51"]
     name: str
     percent: float
-    dataset: Literal["ucf101", "hmdb51"]
     kind: Literal["retrieval", "finetune"]
     protocol: str
     conditions: Mapping[str, object]
@@ -42,75 +43,45 @@ class PublishedNumber:
         """Name of the JSON file in a run's folder."""
         return f"{self.kind}-{self.dataset}.json"
 
+    def table_row(self, percents: Sequence[float]) -> tuple[str, ...]:
+        """Return name, published value, our mean and deviation, number of seeds, and protocol.
 
-_RETRIEVAL_PROTOCOL = "protocol `paper`: head output, 10 clips, cosine, any match, test among train"
-_RETRIEVAL_CONDITIONS = {"protocol": "paper", "splits": "queries test, gallery train"}
-_FINETUNE_PROTOCOL = "150 epochs, Adam, all weights; ten-crop over half-overlapping windows"
-_FINETUNE_CONDITIONS = {
-    "protocol": "finetune",
-    "from_scratch": False,
-    "splits": "train train, test test",
-    "epochs": 150,
-}
+        Args:
+            percents: Our values in percent, one per seed.
+        """
+        n = len(percents)
+        deviation = f" ± {statistics.stdev(percents):.1f}" if n > 1 else ""
+        ours = f"{statistics.mean(percents):.1f}{deviation}" if n else "not run"
+        return (self.name, f"{self.percent:.1f}", ours, str(n), self.protocol)
+
+
+_retrieval_number = partial(
+    PublishedNumber,
+    kind="retrieval",
+    protocol="protocol `paper`: head output, 10 clips, cosine, any match, test among train",
+    conditions={"protocol": "paper", "splits": "queries test, gallery train"},
+)
+_finetune_number = partial(
+    PublishedNumber,
+    kind="finetune",
+    protocol="150 epochs, Adam, all weights; ten-crop over half-overlapping windows",
+    conditions={
+        "protocol": "finetune",
+        "from_scratch": False,
+        "splits": "train train, test test",
+        "epochs": 150,
+    },
+)
 PAPER_TABLES: dict[PaperTable, tuple[PublishedNumber, ...]] = {
     "retrieval": (
-        PublishedNumber(
-            name="UCF101 split 1, R@1",
-            percent=71.6,
-            dataset="ucf101",
-            kind="retrieval",
-            protocol=_RETRIEVAL_PROTOCOL,
-            conditions=_RETRIEVAL_CONDITIONS,
-        ),
-        PublishedNumber(
-            name="HMDB51 split 1, R@1, without training on it",
-            percent=28.9,
-            dataset="hmdb51",
-            kind="retrieval",
-            protocol=_RETRIEVAL_PROTOCOL,
-            conditions=_RETRIEVAL_CONDITIONS,
-        ),
+        _retrieval_number("ucf101", "UCF101 split 1, R@1", 71.6),
+        _retrieval_number("hmdb51", "HMDB51 split 1, R@1, without training on it", 28.9),
     ),
     "classification": (
-        PublishedNumber(
-            name="UCF101 split 1, fine-tuned top-1",
-            percent=83.2,
-            dataset="ucf101",
-            kind="finetune",
-            protocol=_FINETUNE_PROTOCOL,
-            conditions=_FINETUNE_CONDITIONS,
-        ),
-        PublishedNumber(
-            name="HMDB51 split 1, fine-tuned top-1",
-            percent=54.5,
-            dataset="hmdb51",
-            kind="finetune",
-            protocol=_FINETUNE_PROTOCOL,
-            conditions=_FINETUNE_CONDITIONS,
-        ),
+        _finetune_number("ucf101", "UCF101 split 1, fine-tuned top-1", 83.2),
+        _finetune_number("hmdb51", "HMDB51 split 1, fine-tuned top-1", 54.5),
     ),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReproducedNumber:
-    """Our runs for one published number.
-
-    Attributes:
-        published: The published number.
-        percents: Our values in percent, one per seed.
-    """
-
-    published: PublishedNumber
-    percents: tuple[float, ...]
-
-    def table_row(self) -> tuple[str, ...]:
-        """Return name, published value, our mean and deviation, number of seeds, and protocol."""
-        n = len(self.percents)
-        deviation = f" ± {statistics.stdev(self.percents):.1f}" if n > 1 else ""
-        ours = f"{statistics.mean(self.percents):.1f}{deviation}" if n else "not run"
-        published = self.published
-        return (published.name, f"{published.percent:.1f}", ours, str(n), published.protocol)
 
 
 def reproduction_commands(
@@ -121,7 +92,7 @@ def reproduction_commands(
     Args:
         table: A key of `PAPER_TABLES`.
         roots: Folder of each data set, ``ucf101`` and ``hmdb51``.
-        runs: Folder of the runs; `read_reproduced` reads the numbers from there.
+        runs: Folder of the runs; `reproduced_rows` reads the numbers from there.
         seeds: Seeds of the runs.
     """
     ucf101, rows = roots["ucf101"], PAPER_TABLES[table]
@@ -136,23 +107,23 @@ def reproduction_commands(
     return lines
 
 
-def read_reproduced(table: PaperTable, runs: Path) -> list[ReproducedNumber]:
-    """Return the numbers of the runs ``seed0``, ``seed1`` and so on below a folder.
+def reproduced_rows(table: PaperTable, runs: Path) -> list[tuple[str, ...]]:
+    """Return the published numbers beside those of the runs ``seed0``, ``seed1`` and so on.
 
     Args:
         table: A key of `PAPER_TABLES`.
-        runs: The folder.
+        runs: Folder of the runs.
+
+    Returns:
+        Rows of a table; see `PublishedNumber.table_row`.
 
     Raises:
         ProtocolError: A file of scores comes from other conditions than the paper's.
         SlicError: A file of scores cannot be read.
     """
     return [
-        ReproducedNumber(
-            published=row,
-            percents=tuple(
-                _read_percent(file, row) for file in sorted(runs.glob(f"seed*/{row.scores_file}"))
-            ),
+        row.table_row(
+            [_read_percent(f, row) for f in sorted(runs.glob(f"seed*/{row.scores_file}"))]
         )
         for row in PAPER_TABLES[table]
     ]

@@ -145,14 +145,13 @@ def evaluate(
     """
     _require_one_label_each(query_embeddings, query_labels, "queries")
     _require_one_label_each(gallery_embeddings, gallery_labels, "gallery")
-    both = (query_embeddings, query_labels, gallery_embeddings, gallery_labels)
-    k, large = max(ks, default=1), len(gallery_labels) > GALLERY_BLOCK_ROWS
-    top_k_suffices = large and k <= MAX_TOP_K and not average_precision
-    results = (
-        _results_from_top_k(*both, k=k, centre=centre)
-        if top_k_suffices
-        else _results_from_rows(*both, centre=centre, average_precision=average_precision)
-    )
+    sides, labels = (query_embeddings, gallery_embeddings), (query_labels, gallery_labels)
+    k = max(ks, default=1)
+    if len(gallery_labels) > GALLERY_BLOCK_ROWS and k <= MAX_TOP_K and not average_precision:
+        results = _results_from_top_k(rank(*sides, k, centre=centre).indices, *labels)
+    else:
+        rows = similarity_rows(*sides, centre=centre)
+        results = _results_from_rows(rows, *labels, average_precision=average_precision)
     first, precision = np.empty(len(query_labels)), np.empty(len(query_labels))
     confusion: dict[str, Counter[str]] = {label: Counter() for label in sorted(set(query_labels))}
     for query, (label, result) in enumerate(zip(query_labels, results, strict=True)):
@@ -198,36 +197,26 @@ class _QueryResult(NamedTuple):
 
 
 def _results_from_top_k(
-    queries: Float[np.ndarray, "q ... d"],
-    query_labels: Sequence[str],
-    gallery: Float[np.ndarray, "n ... d"],
-    gallery_labels: Sequence[str],
-    *,
-    k: int,
-    centre: bool,
+    order: Int[np.ndarray, "q k"], query_labels: Sequence[str], gallery_labels: Sequence[str]
 ) -> Iterator[_QueryResult]:
     """Search the k nearest for matches; a first match beyond them gets the rank k + 1."""
     labels, known = np.asarray(gallery_labels, dtype=str), set(gallery_labels)
-    order = rank(queries, gallery, k, centre=centre).indices
     for label, indices in zip(query_labels, order, strict=True):
         matches = np.flatnonzero(labels[indices] == label)
-        beyond = k + 1.0 if label in known else math.inf
+        beyond = len(indices) + 1.0 if label in known else math.inf
         first = matches[0] + 1.0 if len(matches) else beyond
         yield _QueryResult(int(indices[0]), float(first), math.nan)
 
 
 def _results_from_rows(
-    queries: Float[np.ndarray, "q ... d"],
+    rows: Iterator[Float32[np.ndarray, " n"]],
     query_labels: Sequence[str],
-    gallery: Float[np.ndarray, "n ... d"],
     gallery_labels: Sequence[str],
     *,
-    centre: bool,
     average_precision: bool,
 ) -> Iterator[_QueryResult]:
-    """Rank every match of every query in the whole gallery."""
+    """Rank every match of every query in the whole gallery, given a row of similarities each."""
     members, none = _indices_by_label(gallery_labels), np.empty(0, dtype=np.int64)
-    rows = similarity_rows(queries, gallery, centre=centre)
     for label, row in zip(query_labels, rows, strict=True):
         matches = members.get(label, none)
         scores = _first_match_and_precision(row, matches, average_precision=average_precision)

@@ -1,6 +1,7 @@
 """Retrieval protocols: how a video becomes the vector that is compared (docs/protocols.md)."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from slic.embeddings import AllWindows, Embeddings, Layer, embed
@@ -35,10 +36,9 @@ class RetrievalProtocol:
     @property
     def description(self) -> str:
         """The protocol in one line."""
-        windows = self.clips == "windows"
-        clips = (
-            "all half-overlapping windows, each of length 1" if windows else f"{self.clips} clips"
-        )
+        clips = f"{self.clips} clips"
+        if self.clips == "windows":
+            clips = "all half-overlapping windows, each of length 1"
         centred = ", mean-centred per split" if self.centre else ""
         return f"{self.name}: {self.layer} output, mean over {clips}{centred}, cosine, any match"
 
@@ -52,10 +52,8 @@ class RetrievalProtocol:
         progress: bool = True,
     ) -> RetrievalScores:
         """Return the scores of an encoder; see `slic.evaluation.base.EvaluationProtocol`."""
-        queries, gallery = self.embed_split(
-            encoder, split, workers=workers, cache=cache, progress=progress
-        )
-        return self.compare(split, queries, gallery)
+        embedded = self.embed_split(encoder, split, workers=workers, cache=cache, progress=progress)
+        return self.compare(split, *embedded)
 
     def embed_split(
         self,
@@ -76,19 +74,11 @@ class RetrievalProtocol:
                 f"protocol {self.name!r} compares the output of the head, and this encoder has no "
                 f"head. Use protocol {self.name.replace('paper', 'backbone')!r}."
             )
-        queries, gallery = (
-            embed(
-                encoder,
-                part,
-                clips=self.clips,
-                layer=self.layer,
-                workers=workers,
-                cache=cache,
-                progress=progress,
-            )
-            for part in (split.test, split.train)
-        )
-        return queries, gallery
+        vectors = partial(
+            embed, encoder, clips=self.clips, layer=self.layer, workers=workers, cache=cache,
+            progress=progress,
+        )  # fmt: skip
+        return vectors(split.test), vectors(split.train)
 
     def compare(
         self,

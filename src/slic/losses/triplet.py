@@ -36,7 +36,7 @@ class TripletLoss:
 
     margin: float = 0.2
     negatives: NegativeRule = "violating"
-    average_over: AverageOver = "active"
+    average_over: AverageOver = "pairs"
 
     def __post_init__(self) -> None:
         require(0 <= self.margin < math.inf, "margin", self.margin, "at least 0")

@@ -1,4 +1,4 @@
-"""Pretraining: learn an encoder from unlabelled videos (paper, section 3).
+"""Pretraining: learn an encoder from unlabelled videos (Khorasgani et al., CVPR 2022).
 
 `loop.train` is the method. `entry.pretrain` starts a run, `build` makes its parts from a recipe,
 and everything that is not the method (logs, checkpoints, signals) is a callback.

@@ -146,13 +146,18 @@ def build_run(recipe: Recipe, catalog: Catalog, processes: Processes, *, progres
 
 
 def advice_for(recipe: Recipe, catalog: Catalog, run: Run) -> list[str]:
-    """Return warnings about videos shorter than a clip, and about a run that is all warm-up."""
+    """Return warnings about short videos, a rounded batch size, and a run that is all warm-up."""
     clip, messages = recipe.clip, []
     least = extent(clip.frames, clip.stride)
     if short := sum(frame_count(video, clip.fps) < least for video in catalog):
         messages.append(
             f"{short} of {len(catalog)} videos have fewer than the {least} frames of a clip; their "
             "clips repeat the last frame. Lower clip.frames or clip.stride, or leave them out."
+        )
+    if run.sampler.batch_size < min(recipe.train.batch_size, len(catalog)):
+        messages.append(
+            f"a batch has {run.sampler.batch_size} videos instead of {recipe.train.batch_size}, a "
+            f"multiple of the {run.processes.count} processes."
         )
     warmup = recipe.schedule.arguments.get("warmup_steps", 0)
     if run.total_steps <= warmup:

@@ -53,7 +53,7 @@ def pretrain(
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
 ) -> PretrainResult:
-    """Learn an encoder from unlabelled videos (paper, section 3).
+    """Learn an encoder from unlabelled videos (Khorasgani et al., CVPR 2022).
 
     Args:
         catalog: The videos, or a folder of them.

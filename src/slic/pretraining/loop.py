@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, UInt8
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from slic.callbacks import CallbackList
 from slic.clips.loader import WorkerLoader
@@ -43,6 +43,7 @@ class Run:
 
     Attributes:
         encoder: The encoder that is trained.
+        model: The encoder as it is called in training: with several processes, wrapped in DDP.
         optimizer: Changes the weights.
         objective: The loss.
         rounds: Embeds and clusters the videos.
@@ -66,6 +67,10 @@ class Run:
     precision: Precision
     seed: int
     callbacks: CallbackList = field(default_factory=CallbackList)
+    model: nn.Module = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.model = self.encoder
 
     @property
     def total_steps(self) -> int:
@@ -78,16 +83,25 @@ def train(run: Run) -> None:
 
     Every few epochs the videos are clustered by their embeddings; the cluster of a video is its
     pseudo-label until the next round. Each step embeds anchors, positives and second views, and
-    lowers the instance loss and the temporal loss.
+    lowers the instance loss and the temporal loss. Logs, checkpoints and stop requests are
+    callbacks, which `slic.pretraining.entry` puts together.
 
     Raises:
         StopRequested: A callback stopped the run.
         TrainingError: Too many steps in a row were not finite.
         VideoError: A video can no longer be read.
     """
-    state, callbacks = run.state, run.callbacks
-    model = run.processes.wrap(run.encoder)
+    run.model = run.processes.wrap(run.encoder)
     run.encoder.train()
+    try:
+        _train_epochs(run)
+    finally:
+        # DDP must be gone before its process group: destroyed in the other order, it can deadlock.
+        run.model = run.encoder
+
+
+def _train_epochs(run: Run) -> None:
+    state, callbacks = run.state, run.callbacks
     callbacks.on_start(run)
     for epoch in state.remaining_epochs():
         if state.batch == 0 and run.rounds.due(epoch):
@@ -97,17 +111,17 @@ def train(run: Run) -> None:
             callbacks.on_clustered(run, previous)
         callbacks.on_epoch_begin(run)
         for batch in epoch_batches(run):
-            train_step(run, model, batch)
+            train_step(run, batch)
         state.count_epoch()
         callbacks.on_epoch_end(run)
     callbacks.on_end(run)
 
 
-def train_step(run: Run, model: torch.nn.Module, batch: TripletSample) -> None:
+def train_step(run: Run, batch: TripletSample) -> None:
     """Make one step: embed the views, compute the loss over all processes, change the weights."""
     run.callbacks.on_step_begin(run)
     learning_rate = run.optimizer.start_step(run.state.step, run.total_steps)
-    z = embed_views(run, model, batch.clips)
+    z = embed_views(run, batch.clips)
     terms = run.objective(
         run.processes.gather_with_gradient(z),
         run.processes.gather(labels_of(run, batch.video)),
@@ -124,14 +138,12 @@ def epoch_batches(run: Run) -> WorkerLoader[TripletSample]:
     return run.loader
 
 
-def embed_views(
-    run: Run, model: torch.nn.Module, clips: UInt8[Tensor, "b views t s s 3"]
-) -> Float[Tensor, "b views d"]:
+def embed_views(run: Run, clips: UInt8[Tensor, "b views t s s 3"]) -> Float[Tensor, "b views d"]:
     """Return the embeddings of the views of each sample."""
     device = run.processes.device
     pixels = clips.flatten(0, 1).to(device, non_blocking=True)
     with torch.autocast(device.type, torch.bfloat16, enabled=run.precision == "bf16"):
-        z: Tensor = model(to_input(pixels)).float()
+        z: Tensor = run.model(to_input(pixels)).float()
     return z.view(*clips.shape[:2], -1)
 
 

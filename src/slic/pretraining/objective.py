@@ -30,7 +30,7 @@ class LossTerms(NamedTuple):
 
 @dataclass(frozen=True)
 class Objective:
-    """``L = L_instance + weight * L_temporal`` (paper, section 3).
+    """``L = L_instance + weight * L_temporal`` (Khorasgani et al., CVPR 2022).
 
     Args:
         instance: The instance loss, on anchors and positives.

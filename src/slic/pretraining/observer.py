@@ -1,4 +1,4 @@
-"""The only way by which ground truth comes near a run, and nothing goes back."""
+"""Observers see pseudo-labels beside ground truth. Training gets nothing back from them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable

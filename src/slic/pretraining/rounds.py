@@ -20,7 +20,7 @@ from slic.videos.catalog import Catalog
 
 @dataclass(frozen=True, kw_only=True)
 class ClusteringRounds:
-    """Turns the encoder of a moment into pseudo-labels (paper, section 3).
+    """Turns the current encoder into pseudo-labels (Khorasgani et al., CVPR 2022).
 
     Args:
         clusterer: Embeddings to pseudo-labels.

@@ -126,24 +126,15 @@ def scatter_chart(
         description: Text for screen readers.
     """
     marks = []
+    mark = Markup(
+        '<path class="c{}{}" data-label="{}" d="{}" transform="translate({:.1f} {:.1f})scale({})"/>'
+    )
     for (x, y), group, is_large in zip(position.tolist(), groups, large, strict=True):
-        place = (
-            MAP_MARGIN + x * (MAP_WIDTH - 2 * MAP_MARGIN),
-            MAP_HEIGHT - MAP_MARGIN - y * (MAP_HEIGHT - 2 * MAP_MARGIN),
-        )
-        marks.append(
-            Markup(
-                '<path class="c{}{}" data-label="{}" d="{}" '
-                'transform="translate({:.1f} {:.1f})scale({})"/>'
-            ).format(
-                group % COLOURS,
-                " query" if is_large else "",
-                group,
-                marker_path(group),
-                *place,
-                1.35 if is_large else 0.9,
-            )
-        )
+        left = MAP_MARGIN + x * (MAP_WIDTH - 2 * MAP_MARGIN)
+        top = MAP_HEIGHT - MAP_MARGIN - y * (MAP_HEIGHT - 2 * MAP_MARGIN)
+        second_class, size = (" query", 1.35) if is_large else ("", 0.9)
+        path = marker_path(group)
+        marks.append(mark.format(group % COLOURS, second_class, group, path, left, top, size))
     return Markup('<svg viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{}">{}</svg>').format(
         MAP_WIDTH, MAP_HEIGHT, description, Markup("").join(marks)
     )
@@ -254,11 +245,8 @@ class _Line:
         return Markup("").join(parts)
 
     def _path(self, scale: _Scale, values: Sequence[float]) -> str:
-        points = (
-            f"{scale.x(x):.1f} {max(scale.y(y), 1.0):.1f}"
-            for x, y in zip(self.x, values, strict=True)
-        )
-        return "M" + "L".join(points)
+        points = zip(self.x, values, strict=True)
+        return "M" + "L".join(f"{scale.x(x):.1f} {max(scale.y(y), 1.0):.1f}" for x, y in points)
 
 
 def _grid_line(scale: _Scale, value: float) -> Markup:

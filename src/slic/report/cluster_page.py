@@ -6,9 +6,8 @@ from typing import Any
 
 from slic.datasets import Labels
 from slic.errors import LabelError
-from slic.evaluation.cluster_quality import cluster_sizes
+from slic.evaluation.cluster_quality import LabelObserver, cluster_sizes
 from slic.evaluation.partitions import Partition
-from slic.evaluation.scoring import LabelObserver
 from slic.report.charts import Series, line_chart
 from slic.report.run_report import HeadlineScore, write_report
 
@@ -94,10 +93,8 @@ def write_cluster_page(
     places = [float(row["place"]) for row in rows]
     charts = []
     for title, note, columns in CLUSTER_CHARTS:
-        series = [
-            Series(name=name, x=places, y=[float(row[key]) for row in rows])
-            for key, name in columns.items()
-        ]
+        values = {name: [float(row[key]) for row in rows] for key, name in columns.items()}
+        series = [Series(name=name, x=places, y=y) for name, y in values.items()]
         charts.append(line_chart(title, note, series, axis=axis))
     first, last = rows[0], rows[-1]
     headline = [

@@ -1,11 +1,10 @@
 """Queries with their nearest neighbours for a page, chosen by a fixed rule."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool
 
 from slic.neighbours.exact import NearestRows
 from slic.videos.thumbnails import Filmstrip
@@ -75,33 +74,25 @@ def neighbour_rows(
     """
     order = ranking.indices[:, :NEIGHBOURS]
     right = np.asarray(gallery_labels)[order] == np.asarray(query_labels)[:, None]
-    rows, listed = [], Counter[str]()
-    for kind, members in _queries_by_kind(right):
-        share = len(members) / len(right)
-        for q in _take_evenly(members, per_kind, query_labels, listed):
-            neighbours = tuple(
-                NeighbourTile(
-                    name=gallery_names[g],
-                    label=gallery_labels[g],
-                    strip=strip_of(gallery_names[g]),
-                    similarity=float(similarity),
-                )
-                for g, similarity in zip(order[q].tolist(), ranking.similarities[q], strict=False)
-            )
-            name = query_names[q]
-            query = NeighbourTile(name=name, label=query_labels[q], strip=strip_of(name))
-            rows.append(NeighbourRow(query=query, neighbours=neighbours, kind=kind, share=share))
-    return rows
-
-
-def _queries_by_kind(right: Bool[np.ndarray, "q k"]) -> Iterator[tuple[str, list[int]]]:
     every, some = right.all(axis=1), right.any(axis=1)
-    for kind, chosen in (
-        ("all right", every),
-        ("some right", some & ~every),
-        ("none right", ~some),
-    ):
-        yield kind, np.flatnonzero(chosen).tolist()
+    kinds = {"all right": every, "some right": some & ~every, "none right": ~some}
+
+    def tile(name: str, label: str, similarity: float | None = None) -> NeighbourTile:
+        return NeighbourTile(name=name, label=label, strip=strip_of(name), similarity=similarity)
+
+    rows, listed = [], Counter[str]()
+    for kind, chosen in kinds.items():
+        members = np.flatnonzero(chosen).tolist()
+        for q in _take_evenly(members, per_kind, query_labels, listed):
+            nearest = zip(order[q].tolist(), ranking.similarities[q].tolist(), strict=False)
+            row = NeighbourRow(
+                query=tile(query_names[q], query_labels[q]),
+                neighbours=tuple(tile(gallery_names[g], gallery_labels[g], s) for g, s in nearest),
+                kind=kind,
+                share=len(members) / len(right),
+            )
+            rows.append(row)
+    return rows
 
 
 def _take_evenly(

@@ -22,6 +22,9 @@ NEIGHBOURS_IN_SAMPLE = 4
 JITTER = 0.5  # of the gap between sampled points, so that the other points fill it
 REACH = 0.05  # of the map; a neighbour farther from the nearest one has no weight
 
+_Reduced = Float64[np.ndarray, "n d"]  # embeddings after PCA
+_Positions = Float64[np.ndarray, "n 2"]
+
 
 def project_to_plane(
     x: Float[np.ndarray, "n d"], *, sample: int = MAX_TSNE_POINTS, seed: int = 0
@@ -66,7 +69,7 @@ def project_to_plane(
     return np.asarray((positions - low) / np.maximum(high - low, 1e-9), dtype=np.float32)
 
 
-def _embed_sample(reduced: Float64[np.ndarray, "n d"], *, seed: int) -> Float[np.ndarray, "n 2"]:
+def _embed_sample(reduced: _Reduced, *, seed: int) -> Float[np.ndarray, "n 2"]:
     """Return positions by PCA if the points are few, and else by t-SNE that starts from these."""
     plane = reduced[:, :2]
     if len(reduced) < MIN_TSNE_POINTS:
@@ -81,9 +84,7 @@ def _embed_sample(reduced: Float64[np.ndarray, "n d"], *, seed: int) -> Float[np
 class _PlacedSample:
     """Sampled points with their positions, between which other points are placed."""
 
-    def __init__(
-        self, reduced: Float64[np.ndarray, "s d"], positions: Float64[np.ndarray, "s 2"]
-    ) -> None:
+    def __init__(self, reduced: _Reduced, positions: _Positions) -> None:
         k = min(NEIGHBOURS_IN_SAMPLE, len(reduced))
         self.positions = positions
         self._search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(reduced)
@@ -91,9 +92,7 @@ class _PlacedSample:
         self._gap = gaps[:, -1]
         self._reach = REACH * float(np.ptp(positions, axis=0).max())
 
-    def place(
-        self, reduced: Float64[np.ndarray, "n d"], rng: np.random.Generator
-    ) -> Float64[np.ndarray, "n 2"]:
+    def place(self, reduced: _Reduced, rng: np.random.Generator) -> _Positions:
         """Return the weighted mean position of the nearest sampled points, with jitter."""
         distance, near = self._search.kneighbors(reduced)
         weight = np.where(self._close(near), 1.0 / (distance**2 + 1e-6), 0.0)

@@ -97,22 +97,14 @@ def _map_values(points: EmbeddingMap) -> dict[str, Any]:
         large=points.queries,
         description="Map of the embeddings, coloured by label",
     )
-    legend = [
-        {"name": label, "count": count[label], "swatch": marker_swatch(i)}
-        for label, i in number.items()
-    ]
+    legend = [{"name": x, "count": count[x], "swatch": marker_swatch(i)} for x, i in number.items()]
     return {"svg": svg, "legend": legend, "points": _tooltip_values(points)}
 
 
 def _tooltip_values(points: EmbeddingMap) -> list[dict[str, Any]]:
-    strips = points.strips or [None] * len(points.names)
-    columns = zip(points.names, points.labels, points.queries, strips, strict=True)
-    return [
-        {"name": name, "label": label, "query": query}
-        | (
-            {key: getattr(strip, key) for key in ("uri", "frames", "width", "height")}
-            if strip
-            else {}
-        )
-        for name, label, query, strip in columns
-    ]
+    columns = zip(points.names, points.labels, points.queries, strict=True)
+    values = [{"name": name, "label": label, "query": query} for name, label, query in columns]
+    for value, strip in zip(values, points.strips, strict=False):  # strips may be empty
+        if strip:
+            value |= {key: getattr(strip, key) for key in ("uri", "frames", "width", "height")}
+    return values

@@ -68,11 +68,8 @@ def training_curves(log: Sequence[LogRecord]) -> list[LineChart]:
     rounds = [float(record["step"]) for record in log if record["kind"] == "round"]
     charts = []
     for curve in CURVES:
-        series = [
-            one
-            for key, name in curve.names.items()
-            if (one := _series_of(log, curve, key, name)) is not None
-        ]
+        found = (_series_of(log, curve, key, name) for key, name in curve.names.items())
+        series = [one for one in found if one]
         marks: Sequence[float] = ()
         if curve.kind == "step":
             series, marks = _informative(series), rounds
@@ -93,9 +90,9 @@ def _informative(series: Sequence[Series]) -> list[Series]:
 def _series_of(log: Sequence[LogRecord], curve: Curve, key: str, name: str) -> Series | None:
     """Return the finite numbers of one key, or None if the log has none."""
     points = [
-        (float(record["step"]), float(record[key]))
+        (float(record["step"]), value)
         for record in log
-        if record["kind"] == curve.kind and _is_finite_number(record.get(key))
+        if record["kind"] == curve.kind and (value := finite_number(record, key)) is not None
     ]
     if not points:
         return None
@@ -103,5 +100,7 @@ def _series_of(log: Sequence[LogRecord], curve: Curve, key: str, name: str) -> S
     return Series(name=name, x=x, y=y, smooth=curve.kind == "step")
 
 
-def _is_finite_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+def finite_number(record: LogRecord, key: str) -> float | None:
+    """Return a number of a record, or None if there is none that JSON can represent."""
+    value = record.get(key)
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None

@@ -86,19 +86,15 @@ def perform(action: str, style: PerformanceStyle, seconds: Angles) -> Pose:
     """
     cycles = style.start + style.cycles_per_second * seconds
     phase = _RADIANS_PER_CYCLE * cycles + style.swing * np.sin(_RADIANS_PER_CYCLE * cycles)
-    pose = _idle_pose(style, seconds)
+    pose = _idle_pose(style, seconds, planted=action in _PLANTED_ACTIONS)
     _ANIMATIONS[action](pose, style, phase)
-    if action in _PLANTED_ACTIONS:
-        return Pose(**{**pose.__dict__, "planted": True})
     return pose
 
 
-def _idle_pose(style: PerformanceStyle, seconds: Angles) -> Pose:
+def _idle_pose(style: PerformanceStyle, seconds: Angles, *, planted: bool) -> Pose:
     """Return the pose of the style with slow idle motion."""
-    slow = [
-        style.fidget * np.sin((0.9 + 0.35 * k) * seconds + start)
-        for k, start in enumerate(style.fidget_phases)
-    ]
+    starts = enumerate(style.fidget_phases)
+    slow = [style.fidget * np.sin((0.9 + 0.35 * k) * seconds + start) for k, start in starts]
     zero = np.zeros(len(seconds))
     arms = np.repeat(style.arms[None], len(seconds), axis=0)
     arms[:, 0, FLEXION] += slow[0]
@@ -115,7 +111,7 @@ def _idle_pose(style: PerformanceStyle, seconds: Angles) -> Pose:
         head_turn=1.5 * slow[5],
         arms=arms,
         legs=np.repeat(style.legs[None], len(seconds), axis=0),
-        planted=False,
+        planted=planted,
     )
 
 
@@ -174,10 +170,8 @@ def _animate_run(pose: Pose, style: PerformanceStyle, phase: Angles) -> None:
 
 def _animate_jump(pose: Pose, style: PerformanceStyle, phase: Angles) -> None:
     size = style.amplitude
-    low = (
-        _key_frame_curve(phase, [(0.0, 0.15), (0.25, 1.0), (0.44, 0.0), (0.8, 0.1), (0.9, 0.55)])
-        * size
-    )
+    crouch = [(0.0, 0.15), (0.25, 1.0), (0.44, 0.0), (0.8, 0.1), (0.9, 0.55)]
+    low = _key_frame_curve(phase, crouch) * size
     pose.legs[:, :, HIP] = 0.05 + 1.15 * low[:, None]
     pose.legs[:, :, KNEE] = 0.08 + 1.75 * low[:, None]
     pose.legs[:, :, SPREAD] = 0.09

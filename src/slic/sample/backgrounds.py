@@ -9,6 +9,7 @@ from jaxtyping import Float32, UInt8
 CANVAS_WIDTH, CANVAS_HEIGHT = 448, 336  # frames are 320 x 240 from the middle
 FLOOR_ROW = 205  # first row of the floor
 Canvas = UInt8[np.ndarray, "h w 3"]
+Painting = Float32[np.ndarray, "h w 3"]
 Tint = Float32[np.ndarray, "3"]
 
 
@@ -45,9 +46,8 @@ def _draw_colour(rng: np.random.Generator, low: int, high: int, *, dull: float =
 
 def _smooth_noise(rng: np.random.Generator, *, cell: int) -> Float32[np.ndarray, "h w"]:
     """Return smooth noise of about unit variance with spots of ``cell`` pixels."""
-    small = rng.standard_normal((CANVAS_HEIGHT // cell + 2, CANVAS_WIDTH // cell + 2)).astype(
-        np.float32
-    )
+    spots = (CANVAS_HEIGHT // cell + 2, CANVAS_WIDTH // cell + 2)
+    small = rng.standard_normal(spots).astype(np.float32)
     return cv2.resize(small, (CANVAS_WIDTH, CANVAS_HEIGHT), interpolation=cv2.INTER_CUBIC)
 
 
@@ -57,32 +57,25 @@ def _vertical_gradient(top: Tint, bottom: Tint, rows: int) -> Float32[np.ndarray
     return np.repeat(top + way * (bottom - top), CANVAS_WIDTH, axis=1)
 
 
-def _paint_floor(rng: np.random.Generator, image: Float32[np.ndarray, "h w 3"]) -> None:
+def _paint_floor(rng: np.random.Generator, image: Painting) -> None:
     """Paint a floor, often with boards that run to a vanishing point."""
     near, far = _draw_colour(rng, 70, 190), _draw_colour(rng, 60, 170)
     image[FLOOR_ROW:] = _vertical_gradient(far, near, CANVAS_HEIGHT - FLOOR_ROW)
     if rng.random() < 0.7:
-        line = tuple(float(c) for c in 0.85 * far)
-        vanish = (int(rng.uniform(0.3, 0.7) * CANVAS_WIDTH), FLOOR_ROW - 90)
+        line = tuple((0.85 * far).tolist())
+        vanish = (int(rng.uniform(0.3, 0.7) * CANVAS_WIDTH), -90)  # from the first row of the floor
         for x in range(-CANVAS_WIDTH, 2 * CANVAS_WIDTH, int(rng.integers(45, 110))):
-            cv2.line(
-                image[FLOOR_ROW:],
-                (x, CANVAS_HEIGHT - FLOOR_ROW),
-                (vanish[0], vanish[1] - FLOOR_ROW),
-                line,
-                1,
-            )
+            cv2.line(image[FLOOR_ROW:], (x, CANVAS_HEIGHT - FLOOR_ROW), vanish, line, 1)
 
 
-def _paint_room(rng: np.random.Generator) -> Float32[np.ndarray, "h w 3"]:
+def _paint_room(rng: np.random.Generator) -> Painting:
     """Paint a wall with pictures, windows and furniture."""
     wall = _draw_colour(rng, 90, 225)
     image = np.empty((CANVAS_HEIGHT, CANVAS_WIDTH, 3), np.float32)
-    image[:FLOOR_ROW] = _vertical_gradient(
-        wall, wall * np.float32(rng.uniform(0.75, 1.0)), FLOOR_ROW
-    )
+    shade = np.float32(rng.uniform(0.75, 1.0))
+    image[:FLOOR_ROW] = _vertical_gradient(wall, wall * shade, FLOOR_ROW)
     _paint_floor(rng, image)
-    skirting = tuple(float(c) for c in _draw_colour(rng, 60, 230))
+    skirting = tuple(_draw_colour(rng, 60, 230).tolist())
     cv2.rectangle(image, (0, FLOOR_ROW - 7), (CANVAS_WIDTH, FLOOR_ROW), skirting, -1)
     for _ in range(rng.integers(1, 5)):
         x, y = int(rng.integers(0, CANVAS_WIDTH)), int(rng.integers(10, 110))
@@ -96,23 +89,15 @@ def _paint_room(rng: np.random.Generator) -> Float32[np.ndarray, "h w 3"]:
 
 
 def _paint_frame(
-    rng: np.random.Generator,
-    image: Float32[np.ndarray, "h w 3"],
-    *,
-    x: int,
-    y: int,
-    w: int,
-    h: int,
+    rng: np.random.Generator, image: Painting, *, x: int, y: int, w: int, h: int
 ) -> None:
     """Paint a picture, window or cupboard."""
     border, inside = _draw_colour(rng, 40, 220), _draw_colour(rng, 60, 230, dull=0.3)
-    cv2.rectangle(image, (x, y), (x + w, y + h), tuple(float(c) for c in border), -1)
-    cv2.rectangle(
-        image, (x + 4, y + 4), (x + w - 4, y + h - 4), tuple(float(c) for c in inside), -1
-    )
+    cv2.rectangle(image, (x, y), (x + w, y + h), tuple(border.tolist()), -1)
+    cv2.rectangle(image, (x + 4, y + 4), (x + w - 4, y + h - 4), tuple(inside.tolist()), -1)
 
 
-def _paint_park(rng: np.random.Generator) -> Float32[np.ndarray, "h w 3"]:
+def _paint_park(rng: np.random.Generator) -> Painting:
     """Paint sky, hills, trees and grass."""
     sky = np.array([rng.uniform(120, 190), rng.uniform(160, 210), 235], np.float32)
     image = _vertical_gradient(sky, sky * 0.4 + 140, CANVAS_HEIGHT)
@@ -125,23 +110,22 @@ def _paint_park(rng: np.random.Generator) -> Float32[np.ndarray, "h w 3"]:
     image[FLOOR_ROW:] = _vertical_gradient(grass * 0.85, grass * 1.1, CANVAS_HEIGHT - FLOOR_ROW)
     for _ in range(rng.integers(0, 6)):
         x, height = int(rng.integers(0, CANVAS_WIDTH)), int(rng.integers(60, 130))
-        trunk, crown = (92.0, 72.0, 54.0), tuple(float(c) for c in 0.75 * grass)
+        trunk, crown = (92.0, 72.0, 54.0), tuple((0.75 * grass).tolist())
         cv2.rectangle(image, (x - 4, FLOOR_ROW - height), (x + 4, FLOOR_ROW + 3), trunk, -1)
         cv2.ellipse(image, (x, FLOOR_ROW - height), (28, 36), 0, 0, 360, crown, -1, cv2.LINE_AA)
     return image
 
 
-def _paint_street(rng: np.random.Generator) -> Float32[np.ndarray, "h w 3"]:
+def _paint_street(rng: np.random.Generator) -> Painting:
     """Paint house fronts with windows above a pavement."""
-    image = _vertical_gradient(
-        _draw_colour(rng, 150, 235), _draw_colour(rng, 170, 235), CANVAS_HEIGHT
-    )
+    top, bottom = _draw_colour(rng, 150, 235), _draw_colour(rng, 170, 235)
+    image = _vertical_gradient(top, bottom, CANVAS_HEIGHT)
     x = -20
     while x < CANVAS_WIDTH:
         w, h = int(rng.integers(60, 130)), int(rng.integers(110, 205))
         front = _draw_colour(rng, 70, 200)
         image[FLOOR_ROW - h : FLOOR_ROW, max(0, x) : x + w] = front
-        pane = tuple(float(c) for c in front * rng.uniform(0.55, 0.8))
+        pane = tuple((front * rng.uniform(0.55, 0.8)).tolist())
         for row in range(FLOOR_ROW - h + 12, FLOOR_ROW - 40, 34):
             for column in range(x + 10, x + w - 14, 26):
                 cv2.rectangle(image, (column, row), (column + 12, row + 18), pane, -1)
@@ -150,12 +134,11 @@ def _paint_street(rng: np.random.Generator) -> Float32[np.ndarray, "h w 3"]:
     return image
 
 
-def _paint_hall(rng: np.random.Generator) -> Float32[np.ndarray, "h w 3"]:
+def _paint_hall(rng: np.random.Generator) -> Painting:
     """Paint a tiled or panelled wall above a floor."""
-    image = _vertical_gradient(
-        _draw_colour(rng, 100, 220), _draw_colour(rng, 90, 200), CANVAS_HEIGHT
-    )
-    joint = tuple(float(c) for c in image[0, 0] * np.float32(rng.uniform(0.8, 0.93)))
+    top, bottom = _draw_colour(rng, 100, 220), _draw_colour(rng, 90, 200)
+    image = _vertical_gradient(top, bottom, CANVAS_HEIGHT)
+    joint = tuple((image[0, 0] * np.float32(rng.uniform(0.8, 0.93))).tolist())
     w, h = int(rng.integers(24, 90)), int(rng.integers(18, 90))
     for x in range(int(rng.integers(0, w)), CANVAS_WIDTH, w):
         cv2.line(image, (x, 0), (x, FLOOR_ROW), joint, 1)
@@ -165,7 +148,7 @@ def _paint_hall(rng: np.random.Generator) -> Float32[np.ndarray, "h w 3"]:
     return image
 
 
-def _paint_studio(rng: np.random.Generator) -> Float32[np.ndarray, "h w 3"]:
+def _paint_studio(rng: np.random.Generator) -> Painting:
     """Paint a paper backdrop, brighter in the middle."""
     tint = _draw_colour(rng, 80, 215, dull=0.4)
     x, y = np.meshgrid(np.linspace(-1, 1, CANVAS_WIDTH), np.linspace(-1, 1, CANVAS_HEIGHT))
@@ -173,13 +156,9 @@ def _paint_studio(rng: np.random.Generator) -> Float32[np.ndarray, "h w 3"]:
     return (tint * glow).astype(np.float32)
 
 
-def _add_pattern(
-    image: Float32[np.ndarray, "h w 3"], rng: np.random.Generator
-) -> Float32[np.ndarray, "h w 3"]:
+def _add_pattern(image: Painting, rng: np.random.Generator) -> Painting:
     """Add coarse and fine patterns: foliage, stripes or checks."""
-    x, y = np.meshgrid(
-        np.arange(CANVAS_WIDTH, dtype=np.float32), np.arange(CANVAS_HEIGHT, dtype=np.float32)
-    )
+    y, x = np.indices((CANVAS_HEIGHT, CANVAS_WIDTH), dtype=np.float32)
     angle, period = rng.uniform(0, np.pi), rng.uniform(10, 40)
     along = np.cos(angle) * x + np.sin(angle) * y
     across = -np.sin(angle) * x + np.cos(angle) * y
@@ -193,7 +172,7 @@ def _add_pattern(
     return np.asarray(image + pattern[..., None] * tint * rng.uniform(15, 45), np.float32)
 
 
-_PAINTERS: tuple[Callable[[np.random.Generator], Float32[np.ndarray, "h w 3"]], ...] = (
+_PAINTERS: tuple[Callable[[np.random.Generator], Painting], ...] = (
     _paint_room,
     _paint_park,
     _paint_street,

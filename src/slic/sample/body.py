@@ -211,7 +211,4 @@ def _head_points(pose: Pose, build: Build, trunk: Rotations, throat: Points) -> 
         "fringe": [0, 0.74, 0.45],
         "top": [0, 0.52, 0.05],
     }
-    scale = radius
-    return {
-        name: centre + turned @ [scale * value for value in place] for name, place in places.items()
-    }
+    return {name: centre + turned @ np.multiply(radius, place) for name, place in places.items()}

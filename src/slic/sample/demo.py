@@ -8,9 +8,9 @@ import numpy as np
 from slic.datasets import read_labels
 from slic.errors import CheckpointError
 from slic.evaluation.base import LabelledSplit, split_by_labels
+from slic.evaluation.cluster_quality import LabelObserver
 from slic.evaluation.mean_frame import score_mean_frames
 from slic.evaluation.retrieval_protocols import RETRIEVAL_PROTOCOLS
-from slic.evaluation.scoring import LabelObserver
 from slic.models.encoder import VideoEncoder
 from slic.pretraining import pretrain
 from slic.pretraining.build import build_encoder

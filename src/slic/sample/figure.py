@@ -108,12 +108,7 @@ def _draw_cloth_colour(rng: np.random.Generator) -> Colour:
 
 def body_parts(actor: Actor) -> list[BodyPart]:
     """Return all parts of an actor, in no order."""
-    return [
-        *_trunk_parts(actor),
-        *_head_parts(actor),
-        *_limb_parts(actor, 0),
-        *_limb_parts(actor, 1),
-    ]
+    return _trunk_parts(actor) + _head_parts(actor) + _limb_parts(actor, 0) + _limb_parts(actor, 1)
 
 
 def _trunk_parts(actor: Actor) -> list[BodyPart]:
@@ -130,10 +125,8 @@ def _trunk_parts(actor: Actor) -> list[BodyPart]:
     if actor.badge != actor.top:
         parts.append(BodyPart(("print",), (0.03 * size,), actor.badge, 0.02 * size, shaded=False))
     if actor.legwear == "skirt":
-        skirt = ("hip0", "hip1", "knee0", "knee1")
-        parts.append(
-            BodyPart(skirt, (0.062 * thick,) * 2 + (0.056 * thick,) * 2, actor.bottom, 0.03 * size)
-        )
+        skirt, wide = ("hip0", "hip1", "knee0", "knee1"), (0.062, 0.062, 0.056, 0.056)
+        parts.append(BodyPart(skirt, tuple(thick * r for r in wide), actor.bottom, 0.03 * size))
     return parts
 
 
@@ -145,9 +138,8 @@ def _limb_parts(actor: Actor, side: int) -> list[BodyPart]:
     shin = actor.bottom if actor.legwear == "trousers" else bare
 
     def part(first: str, last: str, thin: tuple[float, float], colour: Colour) -> BodyPart:
-        return BodyPart(
-            (f"{first}{side}", f"{last}{side}"), (thick * thin[0], thick * thin[1]), colour
-        )
+        ends = (f"{first}{side}", f"{last}{side}")
+        return BodyPart(ends, (thick * thin[0], thick * thin[1]), colour)
 
     return [
         part("shoulder", "sleeve", (0.033, 0.031), upper_arm),
@@ -183,12 +175,9 @@ def _head_parts(actor: Actor) -> list[BodyPart]:
     if actor.hairstyle == "long":
         parts.append(BodyPart(("nape", "mane"), (0.8 * radius, 0.55 * radius), hair))
     if actor.hairstyle == "cap":
-        parts.append(
-            BodyPart(("top", "fringe"), (0.62 * radius, 0.42 * radius), actor.shoes, 0.4 * radius)
-        )
-        parts.append(
-            BodyPart(("fringe", "peak"), (0.4 * radius, 0.22 * radius), actor.shoes, 0.4 * radius)
-        )
+        cap, near = actor.shoes, 0.4 * radius
+        parts.append(BodyPart(("top", "fringe"), (0.62 * radius, 0.42 * radius), cap, near))
+        parts.append(BodyPart(("fringe", "peak"), (0.4 * radius, 0.22 * radius), cap, near))
     return parts
 
 
@@ -222,10 +211,7 @@ def outline_parts(
         pixels_per_metre: Scale of the radii in each frame.
         light: Direction that the light comes from in the image; (0, -1) is above.
     """
-    depth = [
-        np.mean([points[n][:, 2] for n in part.points], axis=0) + part.depth_offset
-        for part in parts
-    ]
+    depth = [np.mean([points[n][:, 2] for n in p.points], axis=0) + p.depth_offset for p in parts]
     corners, colours = [], []
     for part in parts:
         centre = np.stack([points[name][:, :2] for name in part.points], axis=1)
@@ -249,9 +235,8 @@ _SHADE_LAYERS = (
     _ShadeLayer(0.62, 1.02),
     _ShadeLayer(0.32, 1.16),
 )
-_UNIT_CIRCLE = np.stack(
-    [f(np.linspace(0, 2 * np.pi, 14, endpoint=False)) for f in (np.cos, np.sin)], axis=1
-)
+_CIRCLE_ANGLES = np.linspace(0, 2 * np.pi, 14, endpoint=False)
+_UNIT_CIRCLE = np.stack([np.cos(_CIRCLE_ANGLES), np.sin(_CIRCLE_ANGLES)], axis=1)
 
 
 def _layer_corners(

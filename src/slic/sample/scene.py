@@ -15,6 +15,7 @@ from slic.sample.take import Take
 FRAME_WIDTH, FRAME_HEIGHT = 320, 240
 SceneImage = UInt8[np.ndarray, "h w 3"]
 _Times = Float64[np.ndarray, " t"]
+_CameraMaps = Float64[np.ndarray, "t 2 3"]  # affine, from canvas to frame
 
 # Share of the feet's distance and brightness of each ellipse of a shadow, the largest first.
 _SHADOW_ELLIPSES = ((0.3, 0.93), (0.24, 0.9), (0.17, 0.87), (0.1, 0.84))
@@ -39,10 +40,8 @@ def render_video(
     camera = _camera_maps(take, seconds, rng)
     body = joint_positions(perform(action, take.style, seconds), actor.build)
     points, scale = _project_to_canvas(body, actor, take)
-    points = {
-        name: _map_to_frame(camera, point)
-        for name, point in _glide_points(points, take, seconds).items()
-    }
+    points = _glide_points(points, take, seconds)
+    points = {name: _map_to_frame(camera, point) for name, point in points.items()}
     figure = outline_parts(body_parts(actor), points, pixels_per_metre=scale, light=take.light)
     moving_background, objects = _MovingBackground(background, take, rng), _MovingObjects(take, rng)
     effects = _CameraEffects(take, rng)
@@ -83,9 +82,7 @@ def _glide_points(points: dict[str, Points], take: Take, seconds: _Times) -> dic
     return {name: point + shift for name, point in points.items()}
 
 
-def _camera_maps(
-    take: Take, seconds: _Times, rng: np.random.Generator
-) -> Float64[np.ndarray, "t 2 3"]:
+def _camera_maps(take: Take, seconds: _Times, rng: np.random.Generator) -> _CameraMaps:
     """Return the affine map from canvas to frame at each time: pan, shake, roll and zoom."""
     time = seconds - seconds.mean()
     ranges = take.ranges
@@ -111,7 +108,7 @@ def _camera_shake(seconds: _Times, rng: np.random.Generator) -> _Times:
     return wave / 2
 
 
-def _map_to_frame(camera: Float64[np.ndarray, "t 2 3"], points: Points) -> Points:
+def _map_to_frame(camera: _CameraMaps, points: Points) -> Points:
     """Map canvas points to frame pixels and keep their depth."""
     flat = np.einsum("tij,tj->ti", camera[:, :, :2], points[:, :2]) + camera[:, :, 2]
     return np.concatenate([flat, points[:, 2:]], axis=1)
@@ -147,10 +144,8 @@ class _MovingBackground:
         self.ripple = take.ranges.ripple_pixels * max(0.0, rng.uniform(-0.6, 1))
         self.rate = rng.uniform(2, 7)
         wave = 2 * np.pi / rng.uniform(40, 120)
-        x, y = np.meshgrid(
-            np.arange(FRAME_WIDTH, dtype=np.float32), np.arange(FRAME_HEIGHT, dtype=np.float32)
-        )
-        self.x, self.y, self.wave = x, y, np.float32(wave)
+        self.y, self.x = np.indices((FRAME_HEIGHT, FRAME_WIDTH), dtype=np.float32)
+        self.wave = np.float32(wave)
 
     def frame(self, second: float, camera: Float64[np.ndarray, "2 3"]) -> SceneImage:
         """Return the background at a time, as the camera sees it."""

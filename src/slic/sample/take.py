@@ -18,7 +18,7 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class LevelRanges:
-    """Ranges that the takes of a level are drawn from.
+    """Ranges that the takes of a level are drawn from; the defaults are those of ``"easy"``.
 
     Pixels are those of the frame of 320 x 240.
 
@@ -44,49 +44,29 @@ class LevelRanges:
         blur: Standard deviation of the Gaussian blur, in pixels.
     """
 
-    duration_seconds: Range
-    cycles_per_second: Range
-    yaw_degrees: Range
-    pitch_degrees: Range
-    figure_pixels: Range
-    side_pixels: float
-    feet_row: Range
-    glide_pixels: float
-    pan_pixels: float
-    shake_pixels: float
-    roll_degrees: float
-    background_pixels: float
-    ripple_pixels: float
-    max_objects: int
-    textured: bool
-    gain: Range
-    flicker: float
-    noise: Range
-    blur: Range
+    duration_seconds: Range = (2.0, 3.4)
+    cycles_per_second: Range = (0.8, 1.6)
+    yaw_degrees: Range = (12.0, 62.0)
+    pitch_degrees: Range = (0.0, 14.0)
+    figure_pixels: Range = (150.0, 190.0)
+    side_pixels: float = 34.0
+    feet_row: Range = (204.0, 228.0)
+    glide_pixels: float = 5.0
+    pan_pixels: float = 4.0
+    shake_pixels: float = 0.6
+    roll_degrees: float = 0.3
+    background_pixels: float = 0.0
+    ripple_pixels: float = 0.0
+    max_objects: int = 0
+    textured: bool = False
+    gain: Range = (0.7, 1.15)
+    flicker: float = 0.02
+    noise: Range = (1.0, 5.0)
+    blur: Range = (0.0, 0.8)
 
 
 LEVEL_RANGES: dict[SampleLevel, LevelRanges] = {
-    "easy": LevelRanges(
-        duration_seconds=(2.0, 3.4),
-        cycles_per_second=(0.8, 1.6),
-        yaw_degrees=(12.0, 62.0),
-        pitch_degrees=(0.0, 14.0),
-        figure_pixels=(150.0, 190.0),
-        side_pixels=34.0,
-        feet_row=(204.0, 228.0),
-        glide_pixels=5.0,
-        pan_pixels=4.0,
-        shake_pixels=0.6,
-        roll_degrees=0.3,
-        background_pixels=0.0,
-        ripple_pixels=0.0,
-        max_objects=0,
-        textured=False,
-        gain=(0.7, 1.15),
-        flicker=0.02,
-        noise=(1.0, 5.0),
-        blur=(0.0, 0.8),
-    ),
+    "easy": LevelRanges(),
     "hard": LevelRanges(
         duration_seconds=(2.0, 6.0),
         cycles_per_second=(0.6, 2.0),
@@ -172,10 +152,7 @@ def draw_take(rng: np.random.Generator, level: SampleLevel) -> Take:
         figure_pixels=rng.uniform(*ranges.figure_pixels),
         feet=(160 + rng.uniform(-1, 1) * ranges.side_pixels, rng.uniform(*ranges.feet_row)),
         glide=(rng.uniform(-1, 1) * ranges.glide_pixels, 0.0),
-        pan=(
-            rng.uniform(-1, 1) * ranges.pan_pixels,
-            rng.uniform(-0.3, 0.3) * ranges.pan_pixels,
-        ),
+        pan=(rng.uniform(-1, 1) * ranges.pan_pixels, rng.uniform(-0.3, 0.3) * ranges.pan_pixels),
         zoom=rng.uniform(0.97, 1.1),
         light=(np.cos(light_angle), np.sin(light_angle)),
         gain=rng.uniform(*ranges.gain) * rng.uniform(0.9, 1.1, size=3),

@@ -5,21 +5,18 @@ embedding each, clusters and labels. It changes in transactions. The vector stor
 the nearest embeddings, and can be made again from the database at any time.
 """
 
-from slic.search.classifier import (
-    LeaveOneOutScores,
-    MomentClassifier,
-    Prediction,
-    spread_labels,
-)
+from slic.search.classifier import LeaveOneOutScores, MomentClassifier, Prediction, spread_labels
 from slic.search.classifying import PredictedSegment, VideoPrediction, classify_videos
-from slic.search.cluster_edits import label_cluster, merge_clusters, move_moments
 from slic.search.clusters import (
     Cluster,
     cluster_index,
     cluster_members,
     cluster_of,
     clusters_per_level,
+    label_cluster,
     list_clusters,
+    merge_clusters,
+    move_moments,
     outliers,
     set_level,
 )
@@ -34,13 +31,7 @@ from slic.search.labels import (
     set_label,
     undo_label_change,
 )
-from slic.search.query import (
-    Query,
-    query_from_clip,
-    query_from_moments,
-    query_from_video,
-    refine,
-)
+from slic.search.query import Query, query_from_clip, query_from_moments, query_from_video, refine
 from slic.search.repository.labels import Label
 from slic.search.repository.moments import Moment
 from slic.search.repository.videos import IndexedVideo

@@ -7,6 +7,7 @@ moment is classified without those of its own video, if its class has others, el
 that overlap it. Copies of a file count as one video, because they share their labels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from slic.errors import LabelError
 from slic.neighbours.exact import NearestRows, merge_nearest, nearest_rows
 from slic.search.index import Index
 from slic.search.labels import labels_of_moments, segments_of, write_labels
-from slic.search.repository.labels import LabelValue
+from slic.search.repository.labels import LabelValue, Segment
 
 VOTERS = 10
 VOTE_TEMPERATURE = 0.07
@@ -58,30 +59,13 @@ class LeaveOneOutScores:
     unknown: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class LabelledMoments:
-    """Moments that a person labelled.
-
-    Attributes:
-        labels: Their classes.
-        vectors: Their unit embeddings.
-        contents: Numbers of their contents; copies of a file have the same number.
-        start_seconds: Where each starts in its video.
-        end_seconds: Where each ends in its video.
-    """
-
-    labels: tuple[str, ...]
-    vectors: Float32[np.ndarray, "n d"]
-    contents: Int64[np.ndarray, " n"]
-    start_seconds: np.ndarray
-    end_seconds: np.ndarray
-
-
 class MomentClassifier:
     """A classifier by the votes of the nearest labelled moments.
 
     Args:
-        examples: The labelled moments.
+        labels: Classes of the labelled moments.
+        vectors: Their unit embeddings.
+        segments: Their contents and times.
         seed: Seed of the draw of moments to leave out, if there are more than `MAX_LEFT_OUT`.
 
     Attributes:
@@ -95,13 +79,20 @@ class MomentClassifier:
         'wave'
     """
 
-    def __init__(self, examples: LabelledMoments, *, seed: int = 0) -> None:
-        self.labels = sorted(set(examples.labels))
-        self._vectors = examples.vectors
-        self._classes = np.array([self.labels.index(label) for label in examples.labels])
+    def __init__(
+        self,
+        labels: Sequence[str],
+        vectors: Float32[np.ndarray, "n d"],
+        segments: Sequence[Segment],
+        *,
+        seed: int = 0,
+    ) -> None:
+        self.labels = sorted(set(labels))
+        self._vectors = vectors
+        self._classes = np.array([self.labels.index(label) for label in labels])
         left_out = np.random.default_rng(seed).permutation(len(self._classes))[:MAX_LEFT_OUT]
-        similarity = examples.vectors[left_out] @ examples.vectors.T
-        similarity[_excluded_voters(examples, self._classes, left_out)] = -np.inf
+        similarity = vectors[left_out] @ vectors.T
+        similarity[_excluded_voters(segments, self._classes, left_out)] = -np.inf
         self.threshold = self._find_threshold(similarity, left_out)
         self.scores = self._score(similarity, left_out)
 
@@ -119,16 +110,8 @@ class MomentClassifier:
                 f"{index.path}: {len(ids)} moments are labelled, at least 2 are needed; "
                 "label some with `slic labels set` or in the studio."
             )
-        segments = segments_of(index, ids)
-        contents = [segment.content_id for segment in segments]
-        examples = LabelledMoments(
-            labels=tuple(given[i] for i in ids),
-            vectors=index.vectors(ids),
-            contents=np.unique(contents, return_inverse=True)[1],
-            start_seconds=np.array([segment.start_seconds for segment in segments]),
-            end_seconds=np.array([segment.end_seconds for segment in segments]),
-        )
-        return cls(examples, seed=seed)
+        labels, segments = [given[i] for i in ids], segments_of(index, ids)
+        return cls(labels, index.vectors(ids), segments, seed=seed)
 
     def predict(self, vectors: Float32[np.ndarray, "n d"]) -> list[Prediction]:
         """Return a prediction for each moment.
@@ -154,8 +137,7 @@ class MomentClassifier:
         shares = np.zeros((len(near), len(self.labels)), dtype=np.float32)
         np.add.at(shares, (np.arange(len(near))[:, None], self._classes[indices]), weight)
         total = shares.sum(axis=1, keepdims=True)
-        normalised: Float32[np.ndarray, "m classes"] = shares / np.where(total > 0, total, 1.0)
-        return normalised
+        return np.asarray(shares / np.where(total > 0, total, 1.0))
 
     def _find_threshold(
         self, similarity: Float32[np.ndarray, "m n"], left_out: Int64[np.ndarray, " m"]
@@ -218,17 +200,15 @@ def spread_labels(index: Index, *, min_confidence: float = 0.5) -> int:
 
 
 def _excluded_voters(
-    examples: LabelledMoments,
+    segments: Sequence[Segment],
     classes: Int64[np.ndarray, " n"],
     left_out: Int64[np.ndarray, " m"],
 ) -> Bool[np.ndarray, "m n"]:
     """Return which labelled moments may not vote on a left-out one, see the module."""
-    same_content = examples.contents[left_out][:, None] == examples.contents
-    overlapping = (
-        same_content
-        & (examples.start_seconds[left_out][:, None] < examples.end_seconds)
-        & (examples.start_seconds < examples.end_seconds[left_out][:, None])
-    )
+    content = np.unique([segment.content_id for segment in segments], return_inverse=True)[1]
+    start, end = np.array([segment[1:] for segment in segments]).T
+    same_content = content[left_out][:, None] == content
+    overlapping = same_content & (start[left_out][:, None] < end) & (start < end[left_out][:, None])
     same_class = classes[left_out][:, None] == classes
     has_others = (same_class & ~same_content).any(axis=1, keepdims=True)
     excluded: Bool[np.ndarray, "m n"] = np.where(has_others, same_content, overlapping)

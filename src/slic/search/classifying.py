@@ -8,8 +8,7 @@ import numpy as np
 
 from slic.search.classifier import MomentClassifier, Prediction
 from slic.search.index import Index
-from slic.search.indexing import read_batches
-from slic.search.moment_embedder import MomentEmbedder
+from slic.search.indexing import embed_jobs
 from slic.search.streaming import EmbeddingJob
 from slic.videos.video import Refused, Video
 
@@ -74,17 +73,14 @@ def classify_videos(
         jobs.append(EmbeddingJob(-1, video, windows, np.arange(len(windows.seconds))))
     predictions: defaultdict[int, dict[int, Prediction]] = defaultdict(dict)
     problems: dict[int, str] = {}
-    embed = MomentEmbedder(index.encoder)
-    for batch in read_batches(jobs, index.clip, workers=workers, progress=progress):
-        decoded = [moment for moment in batch if not moment.problem]
-        predicted = classifier.predict(embed(decoded))
-        for moment, prediction in zip(decoded, predicted, strict=True):
+    for batch in embed_jobs(index.encoder, jobs, workers=workers, progress=progress):
+        predicted = classifier.predict(batch.vectors)
+        for moment, prediction in zip(batch.moments, predicted, strict=True):
             predictions[moment.job][moment.number] = prediction
-        problems |= {moment.job: moment.problem for moment in batch if moment.problem}
+        problems |= {moment.job: moment.problem for moment in batch.failed}
     for number, job in enumerate(jobs):
         if number in problems:
-            reason = problems[number].removeprefix(f"{job.video.path}: ")
-            yield Refused(job.video.id, reason)
+            yield Refused(job.video.id, problems[number])
         else:
             yield _summarise(job, [predictions[number][n] for n in job.numbers.tolist()])
 

@@ -1,5 +1,9 @@
-"""The kinds of moments in an index: FINCH clusters of the stored embeddings, on several levels."""
+"""The kinds of moments in an index: FINCH clusters of the stored embeddings, on several levels.
 
+They can be corrected by hand: labelled, merged, and given other moments. Levels stay nested.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +14,8 @@ from slic.errors import SearchError
 from slic.neighbours.exact import nearest_rows
 from slic.neighbours.rows import mean_directions
 from slic.search.index import Index
-from slic.search.labels import labels_of_moments
-from slic.search.repository.clusters import (
-    count_clusters,
-    replace_tree,
-    select_cluster_of_moments,
-    select_members,
-)
+from slic.search.labels import LabelChange, labels_of_moments, set_label
+from slic.search.repository import clusters as cluster_table
 from slic.search.repository.schema import write_level
 
 MAX_CLUSTERED_MOMENTS = 50_000  # the time of FINCH grows with its square
@@ -81,7 +80,7 @@ def cluster_index(
     ]
     small = [level for level, k in enumerate(hierarchy.clusters) if k <= MAX_DEFAULT_CLUSTERS]
     with index.database.transaction() as connection:
-        replace_tree(connection, tree, zip(leaf.tolist(), ids.tolist(), strict=True))
+        cluster_table.replace_tree(connection, tree, zip(leaf.tolist(), ids.tolist(), strict=True))
         write_level(connection, min(small, default=len(hierarchy.clusters) - 1))
     return hierarchy.clusters
 
@@ -92,8 +91,7 @@ def clusters_per_level(index: Index) -> tuple[int, ...]:
     Returns:
         Counts of the clusters that have a moment; empty before the index is clustered.
     """
-    with index.database.reading() as connection:
-        return count_clusters(connection)
+    return index.database.read(cluster_table.count_clusters)
 
 
 def set_level(index: Index, level: int) -> None:
@@ -113,9 +111,7 @@ def cluster_of(index: Index, *, level: int | None = None) -> dict[int, int]:
     Raises:
         SearchError: There is no such level, or the index is not clustered.
     """
-    resolved = resolve_level(index, level)
-    with index.database.reading() as connection:
-        return select_cluster_of_moments(connection, resolved)
+    return index.database.read(cluster_table.select_cluster_of_moments, resolve_level(index, level))
 
 
 def list_clusters(index: Index, *, level: int | None = None) -> list[Cluster]:
@@ -156,8 +152,7 @@ def cluster_members(
         SearchError: There is no such cluster.
     """
     level = resolve_level(index, level)
-    with index.database.reading() as connection:
-        ids = select_members(connection, cluster, level)
+    ids = index.database.read(cluster_table.select_members, cluster, level)
     if len(ids) == 0:
         raise SearchError(
             f"cluster {cluster}: there is no such cluster on level {level}; "
@@ -181,6 +176,55 @@ def outliers(index: Index, *, level: int | None = None, limit: int = 20) -> list
     ids, _, similarity = _similarity_to_own_mean(index, resolve_level(index, level))
     order = np.argsort(similarity, kind="stable")[:limit]
     return list(zip(ids[order].tolist(), similarity[order].tolist(), strict=True))
+
+
+def label_cluster(
+    index: Index, cluster: int, label: str | None, *, level: int | None = None
+) -> LabelChange:
+    """Set the label of all moments of a cluster, or remove their labels (None).
+
+    Raises:
+        SearchError: There is no such cluster.
+        LabelError: The label is empty, too long or not printable.
+    """
+    return set_label(index, cluster_members(index, cluster, level=level).tolist(), label)
+
+
+def move_moments(
+    index: Index, moment_ids: Sequence[int], cluster: int, *, level: int | None = None
+) -> None:
+    """Move moments into another cluster of a level, and so on all coarser levels.
+
+    On finer levels they become a cluster of their own.
+
+    Raises:
+        SearchError: There is no such cluster or moment.
+    """
+    level = resolve_level(index, level)
+    cluster_members(index, cluster, level=level)
+    index.vectors(moment_ids)  # raises for ids that do not exist
+    with index.database.transaction() as connection:
+        cluster_table.move_to_new_leaf(connection, moment_ids, cluster, level)
+
+
+def merge_clusters(index: Index, cluster_ids: Sequence[int], *, level: int | None = None) -> int:
+    """Merge clusters of a level into the first of them, and so on all coarser levels.
+
+    Returns:
+        The id of the merged cluster.
+
+    Raises:
+        SearchError: Fewer than two different clusters, or one that does not exist.
+    """
+    level = resolve_level(index, level)
+    kept, *others = dict.fromkeys(cluster_ids)
+    if not others:
+        raise SearchError(f"cluster {kept}: at least two clusters are needed for a merge.")
+    for cluster in (kept, *others):
+        cluster_members(index, cluster, level=level)
+    with index.database.transaction() as connection:
+        cluster_table.merge_into(connection, kept, others, level)
+    return kept
 
 
 def resolve_level(index: Index, level: int | None) -> int:

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from slic.errors import VideoError
 from slic.files import reason_of
-from slic.videos.frame_folder import frame_paths
+from slic.videos.frame_folder import frame_paths, is_picture_clip
 
 _BYTES_PER_READ = 1 << 20
 
@@ -25,7 +25,7 @@ def content_id(path: Path) -> str:
     """
     digest = hashlib.blake2b(digest_size=16)
     try:
-        for part in frame_paths(path) if path.is_dir() else [path]:
+        for part in frame_paths(path) if is_picture_clip(path) else [path]:
             # The size separates the frames: the same bytes divided otherwise are another folder.
             digest.update(part.stat().st_size.to_bytes(8, "little"))
             with part.open("rb") as file:
@@ -46,16 +46,12 @@ def content_ids(paths: Sequence[Path], *, progress: bool) -> Iterator[str | Vide
     Yields:
         For each path in order, its content id, or the error if it cannot be read.
     """
+    hidden = not (progress and paths)
     with ThreadPoolExecutor() as pool:  # hashing releases the global interpreter lock
-        bar = tqdm(
-            pool.map(_content_id_or_error, paths),
-            total=len(paths),
-            desc="reading",
-            unit="file",
-            leave=False,
-            disable=not (progress and paths),
+        ids = pool.map(_content_id_or_error, paths)
+        yield from tqdm(
+            ids, total=len(paths), desc="reading", unit="file", leave=False, disable=hidden
         )
-        yield from bar
 
 
 def _content_id_or_error(path: Path) -> str | VideoError:

@@ -44,8 +44,7 @@ def near_duplicates(
         [Duplicate(first=12, second=408, similarity=0.998)]
     """
     ids, x = index.all_vectors()
-    with index.database.reading() as connection:
-        video_of = select_video_of_moments(connection)
+    video_of = index.database.read(select_video_of_moments)
     best: dict[tuple[int, int], Duplicate] = {}
     for start in range(0, len(ids), QUERIES_PER_SEARCH):
         near = index.nearest(x[start : start + QUERIES_PER_SEARCH], neighbours)

@@ -56,13 +56,12 @@ def export_labels(index: Index, path: Path, *, per_segment: bool = False) -> int
     """
     labels = list_labels(index)
     if path.suffix.lower() == ".csv":
-        rows = [asdict(label) for label in labels] if per_segment else video_rows(index, labels)
+        rows = list(map(asdict, labels)) if per_segment else video_rows(index, labels)
         columns = SEGMENT_COLUMNS if per_segment else VIDEO_COLUMNS
         write_atomically(path, _csv_text(columns, rows).encode())
         return len(rows)
     if path.suffix.lower() == ".json":
-        content = {"format": LABELS_FORMAT, "labels": [asdict(label) for label in labels]}
-        write_atomically(path, json.dumps(content, indent=1).encode())
+        _write_json(path, {"format": LABELS_FORMAT, "labels": list(map(asdict, labels))})
         return len(labels)
     return _write_fiftyone(index, labels, path)
 
@@ -73,18 +72,16 @@ def video_rows(index: Index, labels: Iterable[Label]) -> list[dict[str, Any]]:
     See `export_labels` for the label of a video. Its path is absolute where several videos of the
     index have the same path. ``labelled_seconds`` is the time that the label covers.
     """
-    ranges: defaultdict[str, defaultdict[str, list[tuple[float, float]]]]
-    ranges = defaultdict(lambda: defaultdict(list))  # by content, then by label
+    by_content: defaultdict[str, list[Label]] = defaultdict(list)
     for segment in labels:
-        time_range = (segment.start_seconds, segment.end_seconds)
-        ranges[segment.content_id][segment.label].append(time_range)
-    with index.database.reading() as connection:
-        paths = unique_paths(connection)
+        by_content[segment.content_id].append(segment)
+    paths = index.database.read(unique_paths)
     rows = []
     for video in index.videos():
-        ranges_of = ranges[video.content_id]
-        seconds = {label: covered_seconds(ranges_of[label]) for label in ranges_of}
-        if seconds:
+        ranges: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+        for segment in by_content[video.content_id]:
+            ranges[segment.label].append((segment.start_seconds, segment.end_seconds))
+        if seconds := {label: covered_seconds(parts) for label, parts in ranges.items()}:
             label = min(seconds, key=lambda label: (-seconds[label], label))
             values = (paths[video.id], label, round(seconds[label], 3))
             rows.append(dict(zip(VIDEO_COLUMNS, values, strict=True)))
@@ -126,8 +123,9 @@ def import_labels(index: Index, path: Path) -> int:
         rows = _read_segments(path)
         labels = None if rows is None else [_segment_label(row) for row in rows]
     except (OSError, ValueError, KeyError, TypeError, OverflowError, csv.Error) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else error
         raise LabelError(
-            f"{path}: cannot be read as labels ({_reason(error)}); a file that "
+            f"{path}: cannot be read as labels ({reason}); a file that "
             "`slic labels export` wrote, or a CSV file with the columns path and label, is needed."
         ) from error
     return write_labels(index, _whole_videos(index, path) if labels is None else labels)
@@ -190,22 +188,16 @@ def _write_fiftyone(index: Index, labels: Sequence[Label], folder: Path) -> int:
     videos = {video.content_id: video for video in index.videos()}
     present = [label for label in labels if label.content_id in videos]
     classes = sorted({label.label for label in present})
-    segments: dict[str, list[dict[str, Any]]] = {}
+    segments: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for label in present:
-        segments.setdefault(label.content_id, []).append(
-            {
-                "label": classes.index(label.label),
-                "timestamps": [label.start_seconds, label.end_seconds],
-            }
+        times = [label.start_seconds, label.end_seconds]
+        segments[label.content_id].append(
+            {"label": classes.index(label.label), "timestamps": times}
         )
-    data = {content_id: str(videos[content_id].file) for content_id in segments}
-    write_atomically(folder / "data.json", json.dumps(data, indent=1).encode())
-    write_atomically(
-        folder / "labels.json",
-        json.dumps({"classes": classes, "labels": segments}, indent=1).encode(),
-    )
+    _write_json(folder / "data.json", {digest: str(videos[digest].file) for digest in segments})
+    _write_json(folder / "labels.json", {"classes": classes, "labels": segments})
     return len(present)
 
 
-def _reason(error: Exception) -> str:
-    return f"no {error}" if isinstance(error, KeyError) else str(error)
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    write_atomically(path, json.dumps(content, indent=1).encode())

@@ -16,19 +16,12 @@ from slic.models.encoder import VideoEncoder
 from slic.search.moments import MomentWindows, moment_windows
 from slic.search.nearest import nearest_allowed
 from slic.search.repository import Database, IndexSettings
+from slic.search.repository import moments as moment_table
+from slic.search.repository import videos as video_table
 from slic.search.repository.filters import matching_moments
-from slic.search.repository.moments import (
-    Moment,
-    count_moments,
-    find_moment,
-    select_moment_ids,
-    select_moment_numbers,
-    select_moments_by_id,
-    select_vectors,
-    stream_vectors,
-)
+from slic.search.repository.moments import Moment
 from slic.search.repository.schema import read_generation, read_level
-from slic.search.repository.videos import IndexedVideo, find_videos_by_path, select_videos
+from slic.search.repository.videos import IndexedVideo
 from slic.search.stores import Neighbours, VectorStore, open_store
 from slic.search.stores.sync import synchronise
 from slic.videos.video import Video
@@ -118,20 +111,17 @@ class Index:
     @property
     def generation(self) -> int:
         """Number of the last commit that added or removed moments."""
-        with self.database.reading() as connection:
-            return read_generation(connection)
+        return self.database.read(read_generation)
 
     @property
     def count(self) -> int:
         """Number of moments."""
-        with self.database.reading() as connection:
-            return count_moments(connection)
+        return self.database.read(moment_table.count_moments)
 
     @property
     def level(self) -> int:
         """The level of clusters that is used when none is given, and by filters."""
-        with self.database.reading() as connection:
-            return read_level(connection)
+        return self.database.read(read_level)
 
     def videos(self, ids: Collection[int] | None = None) -> list[IndexedVideo]:
         """Return videos in the order of their paths.
@@ -139,8 +129,7 @@ class Index:
         Args:
             ids: Which videos; ids that do not exist are left out. None returns all.
         """
-        with self.database.reading() as connection:
-            return select_videos(connection, ids)
+        return self.database.read(video_table.select_videos, ids)
 
     def video(self, video_id: int) -> IndexedVideo:
         """Return one video.
@@ -159,8 +148,7 @@ class Index:
             SearchError: There is no moment with one of these ids.
         """
         wanted = [int(i) for i in ids]
-        with self.database.reading() as connection:
-            found = select_moments_by_id(connection, wanted)
+        found = self.database.read(moment_table.select_moments_by_id, wanted)
         if missing := [i for i in wanted if i not in found]:
             raise self._no_moment(missing[0])
         return [found[i] for i in wanted]
@@ -177,8 +165,8 @@ class Index:
                 moment.
         """
         with self.database.reading() as connection:
-            videos = find_videos_by_path(connection, path)
-            moment = find_moment(connection, next(iter(videos.values()), -1), seconds)
+            videos = video_table.find_videos_by_path(connection, path)
+            moment = moment_table.find_moment(connection, next(iter(videos.values()), -1), seconds)
         if len(videos) > 1:
             first, second, *_ = videos
             raise SearchError(
@@ -198,13 +186,11 @@ class Index:
         Returns:
             For each video, the id of every moment by its number in the video.
         """
-        with self.database.reading() as connection:
-            return select_moment_numbers(connection, video_ids)
+        return self.database.read(moment_table.select_moment_numbers, video_ids)
 
     def ids(self) -> Int64[np.ndarray, " n"]:
         """Return the ids of all moments, ascending."""
-        with self.database.reading() as connection:
-            return select_moment_ids(connection)
+        return self.database.read(moment_table.select_moment_ids)
 
     def vectors(self, ids: MomentIds) -> Float32[np.ndarray, "n d"]:
         """Return the unit embeddings of moments, in the order of ``ids``.
@@ -213,8 +199,9 @@ class Index:
             SearchError: There is no moment with one of these ids.
         """
         distinct, positions = np.unique(np.asarray(ids, dtype=np.int64), return_inverse=True)
-        with self.database.reading() as connection:
-            found, vectors = select_vectors(connection, distinct, self.settings.dimension)
+        found, vectors = self.database.read(
+            moment_table.select_vectors, distinct, self.settings.dimension
+        )
         if len(found) < len(distinct):
             raise self._no_moment(int(np.setdiff1d(distinct, found)[0]))
         ordered: Float32[np.ndarray, "n d"] = vectors[positions.ravel()]
@@ -229,11 +216,10 @@ class Index:
             SearchError: The database is damaged.
         """
         dimension = self.settings.dimension
-        ids, vectors = [np.empty(0, np.int64)], [np.empty((0, dimension), np.float32)]
+        blocks = [(np.empty(0, np.int64), np.empty((0, dimension), np.float32))]
         with self.database.snapshot() as connection:
-            for block in stream_vectors(connection, since=0, dimension=dimension):
-                ids.append(block[0])
-                vectors.append(block[1])
+            blocks += moment_table.stream_vectors(connection, since=0, dimension=dimension)
+        ids, vectors = zip(*blocks, strict=True)
         return np.concatenate(ids), np.concatenate(vectors)
 
     def matching(self, where: str) -> Int64[np.ndarray, " n"]:

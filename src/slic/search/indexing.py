@@ -5,26 +5,23 @@ or killed continues where it was.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
 from tqdm import tqdm
 
 from slic.errors import SearchError
-from slic.models.backbones import ClipSpec
 from slic.models.encoder import VideoEncoder
 from slic.runs import StopRequested, lock_folder, stop_at_ctrl_c
 from slic.search.index import Index
 from slic.search.moment_embedder import MomentEmbedder
-from slic.search.moments import (
-    check_window,
-    default_window_seconds,
-)
+from slic.search.moments import check_window, default_window_seconds
 from slic.search.reconcile import CollectionChanges, reconcile
-from slic.search.repository import DATABASE_FILE, IndexSettings
+from slic.search.repository import DATABASE_FILE, Database, IndexSettings
 from slic.search.repository.moments import NewMoment, copy_moments_to_duplicates, insert_moments
 from slic.search.repository.videos import delete_video, select_files
 from slic.search.stores import open_store
@@ -99,10 +96,8 @@ def index_settings(
             or stride is 0; or the store cannot be used.
     """
     if _index_exists(path):
-        index = Index.open(path)
-        _check_same_settings(index, encoder.fingerprint(), window_seconds, stride_seconds, store)
-        index.close()
-        return index.settings
+        given = {"window_seconds": window_seconds, "stride_seconds": stride_seconds, "store": store}
+        return _settings_of_same(path, encoder, given)
     if window_seconds is None:
         window_seconds = default_window_seconds(encoder.clip)
     if stride_seconds is None:
@@ -141,9 +136,10 @@ def update_index(
         changes = reconcile(index.database, catalog, progress=progress)
         _copy_moments_to_duplicates(index)
         jobs = _embedding_jobs(index, catalog)
-        embed, embedded = MomentEmbedder(index.encoder), 0
-        for batch in read_batches(jobs, index.clip, workers=workers, progress=progress):
-            embedded += _commit(index, embed, jobs, batch, changes)
+        embedded = 0
+        for batch in embed_jobs(index.encoder, jobs, workers=workers, progress=progress):
+            _commit(index, jobs, batch, changes)
+            embedded += len(batch.moments)
             if stop_requested():
                 raise StopRequested
         _copy_moments_to_duplicates(index)
@@ -151,73 +147,86 @@ def update_index(
     return IndexReport(changes, embedded, index.count)
 
 
-def read_batches(
-    jobs: Sequence[EmbeddingJob], clip: ClipSpec, *, workers: int, progress: bool
-) -> Iterator[list[MomentClips]]:
-    """Give moments in batches of about `CLIPS_PER_BATCH` clips.
+class EmbeddedBatch(NamedTuple):
+    """Moments that were read and embedded together.
+
+    Attributes:
+        moments: The moments.
+        vectors: Their unit embeddings.
+        failed: One entry for each video that does not decode any further.
+    """
+
+    moments: list[MomentClips]
+    vectors: Float32[np.ndarray, "m d"]
+    failed: list[MomentClips]
+
+
+def embed_jobs(
+    encoder: VideoEncoder, jobs: Sequence[EmbeddingJob], *, workers: int, progress: bool
+) -> Iterator[EmbeddedBatch]:
+    """Give embedded moments in batches of about `CLIPS_PER_BATCH` clips.
 
     Args:
+        encoder: The encoder.
         jobs: Which moments of which videos.
-        clip: The encoder's clips.
         workers: Processes that decode; 0 decodes in this process.
         progress: Show a progress bar.
 
     Yields:
-        Moments with their clips. A video that does not decode ends a batch with its error.
+        Batches. A video that does not decode ends a batch.
     """
-    loader = moment_loader(jobs, clip, workers=min(workers, len(jobs)))
+    total, hidden = sum(len(job.numbers) for job in jobs), not (progress and jobs)
     bar = tqdm(
-        total=sum(len(job.numbers) for job in jobs),
-        desc="embedding",
-        unit="moment",
-        disable=not (progress and jobs),
-        file=sys.stderr,
-        leave=False,
+        total=total, desc="embedding", unit="moment", disable=hidden, file=sys.stderr, leave=False
     )
-    batch: list[MomentClips] = []
+    embed, batch = MomentEmbedder(encoder), list[MomentClips]()
     with bar:
-        for moment in loader:
+        for moment in moment_loader(jobs, encoder.clip, workers=min(workers, len(jobs))):
             batch.append(moment)
             if moment.problem or sum(len(item.clips) for item in batch) >= CLIPS_PER_BATCH:
-                yield batch
+                yield _embed_batch(embed, batch)
                 bar.update(len(batch))
                 batch = []
         if batch:
-            yield batch
+            yield _embed_batch(embed, batch)
             bar.update(len(batch))
+
+
+def _embed_batch(embed: MomentEmbedder, batch: Sequence[MomentClips]) -> EmbeddedBatch:
+    moments = [moment for moment in batch if not moment.problem]
+    failed = [moment for moment in batch if moment.problem]
+    return EmbeddedBatch(moments, embed(moments), failed)
 
 
 def _index_exists(path: Path) -> bool:
     return (path / DATABASE_FILE).exists()
 
 
-def _check_same_settings(
-    index: Index,
-    encoder: str,
-    window_seconds: float | None,
-    stride_seconds: float | None,
-    store: str | None,
-) -> None:
-    settings = index.settings
-    if settings.encoder != encoder:
+def _settings_of_same(
+    path: Path, encoder: VideoEncoder, given: Mapping[str, object]
+) -> IndexSettings:
+    """Return the settings of an index that must have this encoder and the given settings."""
+    database = Database(path)
+    database.close()
+    settings = database.settings
+    if settings.encoder != (fingerprint := encoder.fingerprint()):
         raise SearchError(
-            f"{index.path}: made with encoder {settings.encoder}, not with {encoder}; "
+            f"{path}: made with encoder {settings.encoder}, not with {fingerprint}; "
             "give that encoder, or index into another folder."
         )
-    given = {"window_seconds": window_seconds, "stride_seconds": stride_seconds, "store": store}
     for name, value in given.items():
         made_with = getattr(settings, name)
         if value not in (None, made_with):
             raise SearchError(
-                f"{index.path}: made with {name} {made_with}, not {value}; "
+                f"{path}: made with {name} {made_with}, not {value}; "
                 f"leave {name} out, or index into another folder."
             )
+    return settings
 
 
 def _embedding_jobs(index: Index, catalog: Catalog) -> list[EmbeddingJob]:
     """Return what is to be embedded. Of several videos with the same content only one is."""
-    with index.database.reading() as connection:
-        rows = select_files(connection, str(catalog.root.resolve()))
+    rows = index.database.read(select_files, str(catalog.root.resolve()))
     known = {row.path: row for row in rows}
     jobs, contents = [], set()
     for video in catalog:
@@ -226,44 +235,27 @@ def _embedding_jobs(index: Index, catalog: Catalog) -> list[EmbeddingJob]:
         windows = index.windows(video)
         embedded = list(index.moment_numbers([row.id])[row.id])
         missing = np.setdiff1d(np.arange(len(windows.seconds)), embedded)
-        if len(missing) and row.state.content_id not in contents:
-            contents.add(row.state.content_id)
+        if len(missing) and row.content_id not in contents:
+            contents.add(row.content_id)
             jobs.append(EmbeddingJob(row.id, video, windows, missing))
     return jobs
 
 
 def _commit(
-    index: Index,
-    embed: MomentEmbedder,
-    jobs: Sequence[EmbeddingJob],
-    batch: Sequence[MomentClips],
-    changes: CollectionChanges,
-) -> int:
-    """Embed a batch and write it in one transaction; delete videos that do not decode."""
-    decoded = [moment for moment in batch if not moment.problem]
-    rows = _new_moments(jobs, decoded, embed(decoded))
-    with index.database.transaction() as connection:
-        insert_moments(connection, rows)
-        for moment in batch:
-            if moment.problem:
-                job = jobs[moment.job]
-                delete_video(connection, job.video_id)
-                reason = moment.problem.removeprefix(f"{job.video.path}: ")
-                changes.refused.append(Refused(job.video.id, reason))
-    return len(decoded)
-
-
-def _new_moments(
-    jobs: Sequence[EmbeddingJob],
-    moments: Sequence[MomentClips],
-    vectors: Float32[np.ndarray, "m d"],
-) -> list[NewMoment]:
+    index: Index, jobs: Sequence[EmbeddingJob], batch: EmbeddedBatch, changes: CollectionChanges
+) -> None:
+    """Write a batch in one transaction; delete videos that do not decode."""
     rows = []
-    for moment, vector in zip(moments, vectors, strict=True):
+    for moment, vector in zip(batch.moments, batch.vectors, strict=True):
         job = jobs[moment.job]
         start, end = job.windows.seconds[moment.number].tolist()
         rows.append(NewMoment(job.video_id, moment.number, start, end, vector))
-    return rows
+    with index.database.transaction() as connection:
+        insert_moments(connection, rows)
+        for moment in batch.failed:
+            job = jobs[moment.job]
+            delete_video(connection, job.video_id)
+            changes.refused.append(Refused(job.video.id, moment.problem))
 
 
 def _copy_moments_to_duplicates(index: Index) -> None:

@@ -10,19 +10,8 @@ from typing import NamedTuple
 
 from slic.errors import LabelError
 from slic.search.index import Index
-from slic.search.repository.labels import (
-    Label,
-    LabelValue,
-    Segment,
-    change_label,
-    last_change_id,
-    next_change_id,
-    revert_change,
-    select_covering_segments,
-    select_labels,
-    select_labels_of_moments,
-    select_spread_segments,
-)
+from slic.search.repository import labels as label_table
+from slic.search.repository.labels import Label, LabelValue, Segment
 
 MAX_LABEL_CHARACTERS = 200
 # Zero-width non-joiner and joiner: not printable, but part of words and of emoji.
@@ -60,14 +49,16 @@ def set_label(index: Index, moment_ids: Sequence[int], label: str | None) -> Lab
     segments = segments_of(index, list(dict.fromkeys(moment_ids)))
     value = None if label is None else LabelValue(clean_label(label), 1.0, "given")
     with index.database.transaction() as connection:
-        change_id = next_change_id(connection)
+        change_id = label_table.next_change_id(connection)
         if value is None:
-            covering = [select_covering_segments(connection, segment) for segment in segments]
+            covering = [
+                label_table.select_covering_segments(connection, segment) for segment in segments
+            ]
             for segment in dict.fromkeys(chain.from_iterable(covering)):
-                change_label(connection, change_id, segment, None)
+                label_table.change_label(connection, change_id, segment, None)
             return LabelChange(sum(map(bool, covering)), change_id)
         for segment in segments:
-            change_label(connection, change_id, segment, value)
+            label_table.change_label(connection, change_id, segment, value)
     return LabelChange(len(segments), change_id)
 
 
@@ -85,10 +76,10 @@ def undo_label_change(index: Index, *, change_id: int | None = None) -> int:
         LabelError: The last change is another one.
     """
     with index.database.transaction() as connection:
-        last = last_change_id(connection)
+        last = label_table.last_change_id(connection)
         if change_id not in (None, last):
             raise LabelError("Labels have changed since; only the last change can be undone.")
-        return revert_change(connection, last)
+        return label_table.revert_change(connection, last)
 
 
 def list_labels(index: Index) -> list[Label]:
@@ -96,8 +87,7 @@ def list_labels(index: Index) -> list[Label]:
 
     Labels whose content no video of the index has are listed too, first and without a path.
     """
-    with index.database.reading() as connection:
-        return select_labels(connection)
+    return index.database.read(label_table.select_labels)
 
 
 def labels_of_moments(index: Index) -> dict[int, LabelValue]:
@@ -106,8 +96,7 @@ def labels_of_moments(index: Index) -> dict[int, LabelValue]:
     A moment has the label of the nearest segment that covers enough of it, see
     `slic.search.repository.labels`.
     """
-    with index.database.reading() as connection:
-        return select_labels_of_moments(connection)
+    return index.database.read(label_table.select_labels_of_moments)
 
 
 def write_labels(
@@ -128,13 +117,13 @@ def write_labels(
     """
     count = 0
     with index.database.transaction() as connection:
-        change_id = next_change_id(connection)
+        change_id = label_table.next_change_id(connection)
         if replace_spread:
-            for segment in select_spread_segments(connection):
-                change_label(connection, change_id, segment, None)
+            for segment in label_table.select_spread_segments(connection):
+                label_table.change_label(connection, change_id, segment, None)
         for segment, value in labels:
             cleaned = value._replace(label=clean_label(value.label))
-            change_label(connection, change_id, segment, cleaned)
+            label_table.change_label(connection, change_id, segment, cleaned)
             count += 1
     return count
 

@@ -56,9 +56,8 @@ def _compare_all(
     """Compare every query with every allowed moment, in blocks."""
     found, dimension = NearestRows.none_yet(len(vectors)), database.settings.dimension
     for start in range(0, len(allowed), ROWS_PER_QUERY):
-        with database.reading() as connection:
-            part = allowed[start : start + ROWS_PER_QUERY]
-            ids, rows = select_vectors(connection, part, dimension)
+        part = allowed[start : start + ROWS_PER_QUERY]
+        ids, rows = database.read(select_vectors, part, dimension)
         found = merge_nearest(found, vectors @ rows.T, ids, k=k)
     missing = ((0, 0), (0, k - found.indices.shape[1]))
     return Neighbours(

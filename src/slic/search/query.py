@@ -42,7 +42,7 @@ class Query:
     @property
     def direction(self) -> Float32[np.ndarray, " d"]:
         """The mean direction of the windows."""
-        return _unit_vector(self.vectors.mean(axis=0))
+        return np.asarray(unit_rows(self.vectors.mean(axis=0, keepdims=True))[0])
 
 
 def query_from_clip(
@@ -106,8 +106,8 @@ def query_from_moments(index: Index, ids: Sequence[int]) -> Query:
     """
     if not ids:
         raise SearchError("A query needs at least one moment.")
-    vectors = index.vectors(list(ids))
-    return Query(_unit_vector(vectors.mean(axis=0))[None], tuple(int(i) for i in ids))
+    mean = index.vectors(list(ids)).mean(axis=0, keepdims=True)
+    return Query(unit_rows(mean), tuple(map(int, ids)))
 
 
 def refine(
@@ -135,7 +135,7 @@ def refine(
         vector = vector - unlike_weight * np.mean([query.direction for query in unlike], axis=0)
     if np.linalg.norm(vector) < 1e-6:
         raise SearchError("The likes and the unlikes cancel each other out; remove some.")
-    return Query(_unit_vector(vector.astype(np.float32))[None], moments)
+    return Query(unit_rows(vector.astype(np.float32)[None]), moments)
 
 
 def _frame_range(video: Video, start: float | None, end: float | None) -> tuple[int, int]:
@@ -157,7 +157,3 @@ def _regular_windows(windows: MomentWindows, min_stride: float) -> Int64[np.ndar
     starts = windows.seconds[:, 0]
     irregular = len(starts) > 1 and starts[-1] - starts[-2] < min_stride
     return np.arange(len(starts) - irregular)
-
-
-def _unit_vector(vector: Float32[np.ndarray, " d"]) -> Float32[np.ndarray, " d"]:
-    return np.asarray(unit_rows(vector[None])[0])

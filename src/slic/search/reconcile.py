@@ -8,7 +8,7 @@ mounted, and when its folder may not be read.
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -16,16 +16,8 @@ from typing import Literal
 from slic.errors import VideoError
 from slic.search.contents import content_ids
 from slic.search.repository import Database
-from slic.search.repository.videos import (
-    FileState,
-    IndexedFile,
-    delete_video,
-    insert_video,
-    move_video,
-    release_path,
-    select_files,
-    update_file_state,
-)
+from slic.search.repository import videos as video_table
+from slic.search.repository.videos import FileState, IndexedFile
 from slic.videos.catalog import Catalog
 from slic.videos.scanning import Found, look_at
 from slic.videos.video import Refused, Video
@@ -55,15 +47,8 @@ class CollectionChanges:
     refused: list[Refused] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _ReadVideo:
-    """A video of the collection whose content was read, because it is new or may have changed."""
-
-    video: Video
-    state: FileState
-
-
 _Location = tuple[str, str]  # root and path
+_Files = dict[int, IndexedFile]  # by the id of the video
 _Presence = Literal["present", "gone", "unreachable"]
 
 
@@ -80,89 +65,107 @@ def reconcile(database: Database, catalog: Catalog, *, progress: bool) -> Collec
     Raises:
         WriteError: The index cannot be written.
     """
-    root = str(catalog.root.resolve())
-    changes = CollectionChanges(refused=list(catalog.refused))
-    with database.reading() as connection:
-        known = {(row.root, row.path): row for row in select_files(connection)}
-    found = {video.id: look_at(video.path, video.id) for video in catalog}
-    unread = [
-        video
-        for video in catalog
-        if (row := known.get((root, video.id))) is None or not _is_same(row, found[video.id])
-    ]
-    changes.unchanged = len(catalog) - len(unread)
-    read = _read_contents(unread, found, changes, progress=progress)
-    with database.transaction() as connection:
-        read = _update_touched(connection, read, known, root, changes)
-        displaced, unreachable = _displaced(known, read, catalog, root)
-        _store(connection, read, known, displaced, unreachable, root, changes)
-        _delete(connection, displaced.values(), changes)
-    changes.unreachable = sorted(row.file for row in unreachable.values())
-    return changes
+    return _Reconciliation(database, catalog).run(database, progress=progress)
 
 
-def _is_same(row: IndexedFile, found: Found) -> bool:
-    return (row.state.size, row.state.mtime_ns) == (found.size, found.mtime_ns)
+class _Reconciliation:
+    """One reconciliation: the collection, the videos that the index has, and what changed."""
+
+    def __init__(self, database: Database, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.root = str(catalog.root.resolve())
+        self.known = {(row.root, row.path): row for row in database.read(video_table.select_files)}
+        self.changes = CollectionChanges(refused=list(catalog.refused))
+
+    def run(self, database: Database, *, progress: bool) -> CollectionChanges:
+        read = self._read_changed(progress=progress)
+        with database.transaction() as connection:
+            read = [item for item in read if not self._only_touched(connection, *item)]
+            displaced, unreachable = self._displaced({video.id for video, _ in read})
+            self._store(connection, read, displaced, unreachable)
+            for row in displaced.values():
+                video_table.delete_video(connection, row.id)
+                if row.path not in self.changes.changed:
+                    self.changes.removed.append(row.path)
+        self.changes.unreachable = sorted(row.file for row in unreachable.values())
+        return self.changes
+
+    def _read_changed(self, *, progress: bool) -> list[tuple[Video, FileState]]:
+        """Compute the content ids of files that are new or may have changed."""
+        found = {video.id: look_at(video.path, video.id) for video in self.catalog}
+        unread = [
+            video
+            for video in self.catalog
+            if (row := self.known.get((self.root, video.id))) is None
+            or not _is_same(row, found[video.id])
+        ]
+        self.changes.unchanged = len(self.catalog) - len(unread)
+        ids = content_ids([video.path for video in unread], progress=progress)
+        read = []
+        for video, content_id in zip(unread, ids, strict=True):
+            if isinstance(content_id, VideoError):
+                reason = str(content_id).removeprefix(f"{video.path}: ")
+                self.changes.refused.append(Refused(video.id, reason))
+            else:
+                size, mtime_ns = found[video.id].size, found[video.id].mtime_ns
+                state = FileState(size=size, mtime_ns=mtime_ns, content_id=content_id)
+                read.append((video, state))
+        return read
+
+    def _only_touched(self, connection: sqlite3.Connection, video: Video, state: FileState) -> bool:
+        """Return whether a file has the same content as before, and store its new time."""
+        row = self.known.get((self.root, video.id))
+        if row is None or row.content_id != state.content_id:
+            return False
+        video_table.update_file_state(connection, row.id, state)
+        self.changes.unchanged += 1
+        return True
+
+    def _displaced(self, overwritten: Collection[str]) -> tuple[_Files, _Files]:
+        """Return the rows whose content is no longer at their path, and the unreachable ones.
+
+        Args:
+            overwritten: Paths of the collection that have new content.
+        """
+        here = {(self.root, video.id) for video in self.catalog}
+        refused = {(self.root, refused.id) for refused in self.catalog.refused}
+        displaced, unreachable = {}, {}
+        for location, row in self.known.items():
+            presence = "present" if location in here else _presence(row, refused)
+            if presence == "gone" or (row.root == self.root and row.path in overwritten):
+                displaced[row.id] = row
+            elif presence == "unreachable":
+                unreachable[row.id] = row
+        return displaced, unreachable
+
+    def _store(
+        self,
+        connection: sqlite3.Connection,
+        read: Iterable[tuple[Video, FileState]],
+        displaced: _Files,
+        unreachable: _Files,
+    ) -> None:
+        """Give every new content a row: the row of the file that was moved, or a new one.
+
+        Rows that are reused are taken out of ``displaced`` and ``unreachable``.
+        """
+        for row in displaced.values():  # two files may have exchanged their paths
+            video_table.release_path(connection, row.id)
+        row_of_content = {row.content_id: row for row in (unreachable | displaced).values()}
+        root, changes = self.root, self.changes
+        for video, state in read:
+            if (moved := row_of_content.pop(state.content_id, None)) is not None:
+                (displaced if moved.id in displaced else unreachable).pop(moved.id)
+                video_table.move_video(connection, moved.id, root=root, path=video.id, state=state)
+                changes.moved.append(video.id)
+                continue
+            video_table.insert_video(connection, video, root=root, state=state)
+            kind = changes.changed if (root, video.id) in self.known else changes.added
+            kind.append(video.id)
 
 
-def _read_contents(
-    videos: Sequence[Video],
-    found: Mapping[str, Found],
-    changes: CollectionChanges,
-    *,
-    progress: bool,
-) -> list[_ReadVideo]:
-    """Compute content ids, and refuse files that cannot be read."""
-    read = []
-    ids = content_ids([video.path for video in videos], progress=progress)
-    for video, content_id in zip(videos, ids, strict=True):
-        if isinstance(content_id, VideoError):
-            reason = str(content_id).removeprefix(f"{video.path}: ")
-            changes.refused.append(Refused(video.id, reason))
-        else:
-            file = found[video.id]
-            state = FileState(size=file.size, mtime_ns=file.mtime_ns, content_id=content_id)
-            read.append(_ReadVideo(video, state))
-    return read
-
-
-def _update_touched(
-    connection: sqlite3.Connection,
-    read: Iterable[_ReadVideo],
-    known: Mapping[_Location, IndexedFile],
-    root: str,
-    changes: CollectionChanges,
-) -> list[_ReadVideo]:
-    """Store the new time of files whose content is the same; return the other files."""
-    others = []
-    for item in read:
-        row = known.get((root, item.video.id))
-        if row is None or row.state.content_id != item.state.content_id:
-            others.append(item)
-            continue
-        update_file_state(connection, row.id, item.state)
-        changes.unchanged += 1
-    return others
-
-
-def _displaced(
-    known: Mapping[_Location, IndexedFile],
-    read: Iterable[_ReadVideo],
-    catalog: Catalog,
-    root: str,
-) -> tuple[dict[int, IndexedFile], dict[int, IndexedFile]]:
-    """Return the rows whose content is no longer at their path, and those that are unreachable."""
-    here = {(root, video.id) for video in catalog}
-    overwritten = {(root, item.video.id) for item in read}
-    refused = {(root, refused.id) for refused in catalog.refused}
-    displaced, unreachable = {}, {}
-    for location, row in known.items():
-        presence = "present" if location in here else _presence(row, refused)
-        if presence == "gone" or location in overwritten:
-            displaced[row.id] = row
-        elif presence == "unreachable":
-            unreachable[row.id] = row
-    return displaced, unreachable
+def _is_same(row: FileState, found: Found) -> bool:
+    return (row.size, row.mtime_ns) == (found.size, found.mtime_ns)
 
 
 def _presence(row: IndexedFile, refused: Collection[_Location]) -> _Presence:
@@ -195,40 +198,3 @@ def _is_not_mounted(folder: Path) -> bool:
         return next(folder.iterdir(), None) is None
     except OSError:
         return True
-
-
-def _store(
-    connection: sqlite3.Connection,
-    read: Iterable[_ReadVideo],
-    known: Mapping[_Location, IndexedFile],
-    displaced: dict[int, IndexedFile],
-    unreachable: dict[int, IndexedFile],
-    root: str,
-    changes: CollectionChanges,
-) -> None:
-    """Give every new content a row: the row of the file that was moved, or a new one.
-
-    Rows that are reused are taken out of ``displaced`` and ``unreachable``.
-    """
-    for row in displaced.values():  # two files may have exchanged their paths
-        release_path(connection, row.id)
-    movable = unreachable | displaced
-    row_of_content = {row.state.content_id: row for row in movable.values()}
-    for item in read:
-        path = item.video.id
-        if (moved := row_of_content.pop(item.state.content_id, None)) is not None:
-            (displaced if moved.id in displaced else unreachable).pop(moved.id)
-            move_video(connection, moved.id, root=root, path=path, state=item.state)
-            changes.moved.append(path)
-            continue
-        insert_video(connection, item.video, root=root, state=item.state)
-        (changes.changed if (root, path) in known else changes.added).append(path)
-
-
-def _delete(
-    connection: sqlite3.Connection, rows: Iterable[IndexedFile], changes: CollectionChanges
-) -> None:
-    for row in rows:
-        delete_video(connection, row.id)
-        if row.path not in changes.changed:
-            changes.removed.append(row.path)

@@ -11,9 +11,8 @@ fill the whole list of neighbours, and is one hit. So the list is doubled until 
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
@@ -58,14 +57,6 @@ class Hit:
     label: str | None
 
 
-class _Match(NamedTuple):
-    """A moment, or a position of a longer query, before merging."""
-
-    score: float
-    first: Moment
-    end_seconds: float
-
-
 def search(index: Index, query: Query, *, k: int = 10, where: str | None = None) -> list[Hit]:
     """Return the best hits, best first.
 
@@ -101,21 +92,39 @@ def search(index: Index, query: Query, *, k: int = 10, where: str | None = None)
 
 def _find_hits(index: Index, query: Query, near: Neighbours) -> list[Hit]:
     one_window = len(query.vectors) == 1
-    matches = _single_matches(index, near) if one_window else _align(index, query, near)
-    if query.moments:
-        matches = _without_overlap(matches, index.moments(query.moments))
-    return _merge_matches(matches, widen=one_window)
+    hits = _single_hits(index, near) if one_window else _align(index, query, near)
+    used = index.moments(query.moments)
+    hits = [hit for hit in hits if not any(_overlaps(hit, moment) for moment in used)]
+    return _merge_hits(_best_first(hits), widen=one_window)
 
 
-def _single_matches(index: Index, near: Neighbours) -> list[_Match]:
+def _best_first(hits: Iterable[Hit]) -> list[Hit]:
+    return sorted(hits, key=lambda hit: (-hit.score, hit.moment_id))
+
+
+def _make_hit(score: float, first: Moment, end_seconds: float) -> Hit:
+    """Return the hit of a moment, or of a position of a longer query, before merging."""
+    return Hit(
+        video_id=first.video_id,
+        path=first.path,
+        start_seconds=first.start_seconds,
+        end_seconds=end_seconds,
+        score=score,
+        moment_id=first.id,
+        best_start_seconds=first.start_seconds,
+        best_end_seconds=end_seconds,
+        label=first.label,
+    )
+
+
+def _single_hits(index: Index, near: Neighbours) -> list[Hit]:
     kept = near.ids[0] >= 0
     moments = index.moments(near.ids[0][kept].tolist())
     scores = near.similarities[0][kept].tolist()
-    matches = [_Match(s, m, m.end_seconds) for s, m in zip(scores, moments, strict=True)]
-    return sorted(matches, key=lambda match: (-match.score, match.first.id))
+    return [_make_hit(s, m, m.end_seconds) for s, m in zip(scores, moments, strict=True)]
 
 
-def _align(index: Index, query: Query, near: Neighbours) -> list[_Match]:
+def _align(index: Index, query: Query, near: Neighbours) -> list[Hit]:
     """Vote for the positions (video, number of the first moment) where a long query would start."""
     votes: defaultdict[tuple[int, int], float] = defaultdict(float)
     known = {m.id: m for m in index.moments(np.unique(near.ids[near.ids >= 0]).tolist())}
@@ -126,13 +135,12 @@ def _align(index: Index, query: Query, near: Neighbours) -> list[_Match]:
                 votes[moment.video_id, moment.number - window] += similarity
     limit = math.ceil(ALIGNMENTS_PER_MOMENT * near.ids.shape[1])
     best = sorted(votes, key=lambda position: (-votes[position], position))[:limit]
-    matches = _score_alignments(index, query, best)
-    return sorted(matches, key=lambda match: (-match.score, match.first.id))
+    return _score_alignments(index, query, best)
 
 
 def _score_alignments(
     index: Index, query: Query, positions: Sequence[tuple[int, int]]
-) -> list[_Match]:
+) -> list[Hit]:
     """Score positions of a long query by those of its windows that are inside the video."""
     ids = index.moment_numbers({video for video, _ in positions})
     length = len(query.vectors)
@@ -144,66 +152,44 @@ def _score_alignments(
     used = sorted({moment for moments, _ in inside for moment in moments})
     vectors = dict(zip(used, index.vectors(used), strict=True))
     ends = index.moments([moments[end] for moments, _ in inside for end in (0, -1)])
-    matches = []
+    hits = []
     for (moments, windows), first, last in zip(inside, ends[::2], ends[1::2], strict=True):
         rows: Float32[np.ndarray, "m d"] = np.stack([vectors[moment] for moment in moments])
         score = float((rows * query.vectors[windows]).sum(axis=1).mean())
-        matches.append(_Match(score, first, last.end_seconds))
-    return matches
+        hits.append(_make_hit(score, first, last.end_seconds))
+    return hits
 
 
-def _without_overlap(matches: Iterable[_Match], moments: Collection[Moment]) -> list[_Match]:
-    """Leave out matches that overlap one of the moments."""
-    return [
-        match
-        for match in matches
-        if not any(
-            moment.video_id == match.first.video_id
-            and moment.start_seconds < match.end_seconds
-            and match.first.start_seconds < moment.end_seconds
-            for moment in moments
-        )
-    ]
+def _overlaps(hit: Hit, moment: Moment) -> bool:
+    return (
+        moment.video_id == hit.video_id
+        and moment.start_seconds < hit.end_seconds
+        and hit.start_seconds < moment.end_seconds
+    )
 
 
-def _merge_matches(matches: Iterable[_Match], *, widen: bool) -> list[Hit]:
-    """Merge matches of a video that overlap or touch.
+def _merge_hits(hits: Iterable[Hit], *, widen: bool) -> list[Hit]:
+    """Merge hits of a video that overlap or touch.
 
     Args:
-        matches: Best first; the first match of a hit gives its score.
-        widen: Let the hit cover all its matches. Otherwise it keeps the times of the first: the
+        hits: Best first; the first of those that are merged gives its score.
+        widen: Let the hit cover all that are merged. Otherwise it keeps the times of the first: the
             others are the same find of a long query, a little shifted.
     """
     by_video: defaultdict[int, list[Hit]] = defaultdict(list)
-    for match in matches:
-        hit, hits = _hit_of(match), by_video[match.first.video_id]
-        touching = [other for other in hits if _overlap_or_touch(other, hit)]
+    for hit in hits:
+        merged = by_video[hit.video_id]
+        touching = [other for other in merged if _overlap_or_touch(other, hit)]
         if not touching:
-            hits.append(hit)
+            merged.append(hit)
         elif widen:
-            hits[hits.index(touching[0])] = replace(
+            merged[merged.index(touching[0])] = replace(
                 touching[0],
                 start_seconds=min(h.start_seconds for h in (*touching, hit)),
                 end_seconds=max(h.end_seconds for h in (*touching, hit)),
             )
-            hits[:] = [other for other in hits if other not in touching[1:]]
-    merged = [hit for hits in by_video.values() for hit in hits]
-    return sorted(merged, key=lambda hit: (-hit.score, hit.moment_id))
-
-
-def _hit_of(match: _Match) -> Hit:
-    first, end = match.first, match.end_seconds
-    return Hit(
-        video_id=first.video_id,
-        path=first.path,
-        start_seconds=first.start_seconds,
-        end_seconds=end,
-        score=match.score,
-        moment_id=first.id,
-        best_start_seconds=first.start_seconds,
-        best_end_seconds=end,
-        label=first.label,
-    )
+            merged[:] = [other for other in merged if other not in touching[1:]]
+    return _best_first(hit for merged in by_video.values() for hit in merged)
 
 
 def _overlap_or_touch(one: Hit, other: Hit) -> bool:

@@ -74,7 +74,8 @@ class MomentStream(IterableDataset[MomentClips]):
                 yield from read_moments(self.jobs[position], self.clip, position=position)
             except VideoError as error:
                 no_clips = torch.empty(0, 0, 0, 0, 3, dtype=torch.uint8)
-                yield MomentClips(position, -1, no_clips, 0, last=True, problem=str(error))
+                problem = str(error).removeprefix(f"{self.jobs[position].video.path}: ")
+                yield MomentClips(position, -1, no_clips, 0, last=True, problem=problem)
 
 
 def moment_loader(
@@ -87,12 +88,8 @@ def moment_loader(
         clip: The encoder's clips.
         workers: Processes that decode; 0 decodes in this process.
     """
-    return WorkerLoader(
-        MomentStream(jobs, clip),
-        workers=workers,
-        batch_size=None,
-        prefetch_factor=8 if workers else None,
-    )
+    stream, ahead = MomentStream(jobs, clip), 8 if workers else None
+    return WorkerLoader(stream, workers=workers, batch_size=None, prefetch_factor=ahead)
 
 
 def read_moments(job: EmbeddingJob, clip: ClipSpec, *, position: int = 0) -> Iterator[MomentClips]:

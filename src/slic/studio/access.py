@@ -127,10 +127,8 @@ class AccessMiddleware:
         if is_loopback(self.policy.host):
             return is_loopback(name)
         # A rebinding attack needs a host name of the attacker, so any IP address is safe.
-        return _parse_ip_address(name) is not None or name in (
-            "localhost",
-            self.policy.host.lower(),
-        )
+        own_names = ("localhost", self.policy.host.lower())
+        return name in own_names or _parse_ip_address(name) is not None
 
     def _check_access_token(self, scope: Scope) -> Response | None:
         """Return None if the cookie has the token; move a token from the URL into the cookie."""

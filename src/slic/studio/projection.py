@@ -22,6 +22,7 @@ MAX_COORDINATE = 65535  # positions are whole numbers from 0 to this
 LASSO_SIDE_PIXELS = 4096
 MAP_FILE = "map.npz"
 MAP_FORMAT = 2
+MomentIds = Int64[np.ndarray, " n"]
 
 
 class MomentMap(NamedTuple):
@@ -34,10 +35,10 @@ class MomentMap(NamedTuple):
     """
 
     generation: int
-    ids: Int64[np.ndarray, " n"]
+    ids: MomentIds
     positions: UInt16[np.ndarray, "n 2"]
 
-    def inside(self, polygon: list[tuple[float, float]]) -> Int64[np.ndarray, " m"]:
+    def inside(self, polygon: list[tuple[float, float]]) -> MomentIds:
         """Return the ids of the moments inside a polygon.
 
         Args:
@@ -47,7 +48,7 @@ class MomentMap(NamedTuple):
         picture = np.zeros((LASSO_SIDE_PIXELS, LASSO_SIDE_PIXELS), np.uint8)
         cv2.fillPoly(picture, [corners.round().astype(np.int32)], 1)
         x, y = (self.positions.astype(np.int64) * (LASSO_SIDE_PIXELS - 1) // MAX_COORDINATE).T
-        chosen: Int64[np.ndarray, " m"] = self.ids[picture[y, x] > 0]
+        chosen: MomentIds = self.ids[picture[y, x] > 0]
         return chosen
 
 
@@ -86,10 +87,6 @@ def make_map(folder: Path, *, sample: int = MAX_TSNE_POINTS, seed: int = 0) -> M
     unit_square = project_to_plane(vectors, sample=sample, seed=seed)
     positions = (unit_square * MAX_COORDINATE).round().clip(0, MAX_COORDINATE).astype(np.uint16)
     made = MomentMap(generation, ids, positions)
-    with (
-        suppress(WriteError),
-        atomic_path(folder / MAP_FILE) as path,
-        path.open("wb") as file,
-    ):
+    with suppress(WriteError), atomic_path(folder / MAP_FILE) as path, path.open("wb") as file:
         np.savez(file, format=MAP_FORMAT, **made._asdict())
     return made

@@ -1,18 +1,20 @@
 """From a request to moments: those in a scope, and those nearest to a query."""
 
+from functools import partial
+
 import numpy as np
-from jaxtyping import Float32, Int64
 
 from slic.errors import SearchError
 from slic.search import Hit, Query, cluster_members, query_from_moments, refine, search
 from slic.studio.embedding import embed_upload
+from slic.studio.projection import MomentIds
 from slic.studio.requests import MomentScope, QueryExample, SearchRequest
 from slic.studio.state import Studio
 
 MAX_EXACT_SEARCH_MOMENTS = 200_000
 
 
-def select_moments(studio: Studio, scope: MomentScope) -> Int64[np.ndarray, " n"]:
+def select_moments(studio: Studio, scope: MomentScope) -> MomentIds:
     """Return the ids of the moments in a scope, in the order in which the page shows them.
 
     Raises:
@@ -61,17 +63,11 @@ def _example_query(studio: Studio, example: QueryExample) -> Query:
         raise SearchError("An example needs a moment or an upload.")
     video = studio.uploads.get(example.upload).video
     end = min(example.end, video.end_seconds)
-    key = ("upload", example.upload, example.start, end)
-
-    def embed() -> Float32[np.ndarray, "w d"]:
-        return studio.worker.call(embed_upload, studio.index.path, video, example.start, end)
-
-    return Query(studio.cached(key, embed))
+    embed = partial(studio.worker.call, embed_upload, studio.index.path, video, example.start, end)
+    return Query(studio.cached(("upload", example.upload, example.start, end), embed))
 
 
-def _search_exactly(
-    studio: Studio, query: Query, ids: Int64[np.ndarray, " n"], *, k: int
-) -> list[Hit]:
+def _search_exactly(studio: Studio, query: Query, ids: MomentIds, *, k: int) -> list[Hit]:
     if len(ids) > MAX_EXACT_SEARCH_MOMENTS:
         raise SearchError(
             f"The lasso or cluster has {len(ids)} moments; "
@@ -97,7 +93,7 @@ def _search_exactly(
     ]
 
 
-def _moments_in_lasso(studio: Studio, lasso: list[tuple[float, float]]) -> Int64[np.ndarray, " n"]:
+def _moments_in_lasso(studio: Studio, lasso: list[tuple[float, float]]) -> MomentIds:
     if (moment_map := studio.current_map()) is None:
         raise SearchError("The map is not ready. Draw the lasso again when it is.")
     return moment_map.inside(lasso)

@@ -67,12 +67,11 @@ def _bind_socket(host: str, port: int) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listener.bind((host, number))
+                return listener
             except OSError:
                 listener.close()
                 if number == 0 or port == 0:
                     raise
-            else:
-                return listener
     except (OSError, UnicodeError) as error:  # UnicodeError: the text cannot be a host name
         reason = getattr(error, "strerror", None) or error
         raise SearchError(f"host {host!r}: the studio cannot listen there ({reason}).") from error

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 from cachetools import LRUCache
-from jaxtyping import Int64
 
 from slic.errors import SlicError
 from slic.files import as_text
@@ -15,7 +14,7 @@ from slic.search import Index
 from slic.search.repository import DATABASE_FILE
 from slic.studio.embedding import preload_encoder
 from slic.studio.previews import PreviewCache
-from slic.studio.projection import MomentMap, load_map, make_map
+from slic.studio.projection import MomentIds, MomentMap, load_map, make_map
 from slic.studio.uploads import UploadStore
 from slic.studio.worker import Worker
 
@@ -88,13 +87,11 @@ class Studio:
             self._results[key] = state, result
         return result
 
-    def shuffled_ids(self) -> Int64[np.ndarray, " n"]:
+    def shuffled_ids(self) -> MomentIds:
         """Return the ids of all moments in a fixed random order, so that a page is varied."""
-
-        def shuffle() -> Int64[np.ndarray, " n"]:
-            return np.random.default_rng(0).permutation(self.index.ids())
-
-        return self.cached("shuffled ids", shuffle)
+        return self.cached(
+            "shuffled ids", lambda: np.random.default_rng(0).permutation(self.index.ids())
+        )
 
     def current_map(self) -> MomentMap | None:
         """Return the map of the current moments, or None while it is computed."""

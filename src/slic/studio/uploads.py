@@ -83,11 +83,10 @@ class UploadStore:
                     file.write(chunk)
             if size == 0:
                 raise SearchError("The file is empty.")
-        except OSError as error:
+        except BaseException as error:
             path.unlink(missing_ok=True)
-            raise SearchError(f"The upload could not be stored ({error.strerror}).") from error
-        except BaseException:
-            path.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise SearchError(f"The upload could not be stored ({error.strerror}).") from error
             raise
         return path
 

@@ -17,65 +17,79 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 FRAMES_PER_SECOND = 25.0  # a folder does not say; the rate of most research sets
 
 _NUMBER = re.compile(r"\d+")
+_FLOW = re.compile(r"(flow.*|[uvxy][\W_\d]*)\*", re.IGNORECASE)  # patterns of extracted flow
 _log = logging.getLogger("slic")
 
 
-class Numbering(NamedTuple):
-    """How the pictures of a folder are numbered.
+class PictureClips(NamedTuple):
+    """The clips whose frames lie in one folder.
 
     Attributes:
-        names: The pictures of the video, in the order of their numbers.
-        missing: How many numbers are missing between the first and the last.
-        unused: How many pictures of the folder are not part of the video.
+        clips: Names of the frames of each clip in the order of their numbers. The keys are patterns
+            such as ``walk_*.jpg``, with a star for the number.
+        unused: How many pictures of the folder belong to no clip.
     """
 
-    names: list[str]
-    missing: int
+    clips: dict[str, list[str]]
     unused: int
 
 
-def numbered_frames(names: Iterable[str]) -> Numbering:
-    """Find the pictures that make one video.
+def picture_clips(names: Iterable[str]) -> PictureClips:
+    """Find the clips among the names of a folder.
 
     Names belong together if they differ in one number only: ``img_001.jpg``, ``001_rgb.jpg``,
-    ``frame_001_of_030.jpg``. Of several such groups (``img_*`` beside ``flow_x_*``) the largest is
-    taken, of equal ones that of the last number, and then the first by name.
+    ``frame_001_of_030.jpg``. Which of several numbers counts the frames follows from the largest
+    group. Extracted flow (``flow_x_*``, ``u_*``) beside other pictures is no clip.
     """
     pictures = [name for name in names if _is_picture(name)]
-    groups: defaultdict[tuple[int, str, str], list[tuple[int, str]]] = defaultdict(list)
+    groups: defaultdict[tuple[int, str], list[tuple[int, str]]] = defaultdict(list)
     for name in pictures:
         stem, _, suffix = name.rpartition(".")
         for place, match in enumerate(reversed([*_NUMBER.finditer(stem)])):
-            around = stem[: match.start()], f"{stem[match.end() :]}.{suffix.lower()}"
-            groups[place, *around].append((int(match[0]), name))
-    largest = max(sorted(groups), key=lambda group: len(groups[group]), default=None)
-    if largest is None or len(groups[largest]) < 2:
-        return Numbering([], 0, len(pictures))
-    frames = sorted(groups[largest])
-    numbers = {number for number, _ in frames}
-    missing = max(numbers) - min(numbers) + 1 - len(numbers)
-    return Numbering([name for _, name in frames], missing, len(pictures) - len(frames))
+            pattern = f"{stem[: match.start()]}*{stem[match.end() :]}.{suffix.lower()}"
+            groups[place, pattern].append((int(match[0]), name))
+    largest = max(sorted(groups), key=lambda group: len(groups[group]), default=(0, ""))
+    clips = {
+        pattern: [name for _, name in sorted(frames)]
+        for (place, pattern), frames in sorted(groups.items())
+        if place == largest[0] and len(frames) > 1
+    }
+    without_flow = {key: clip for key, clip in clips.items() if not _FLOW.match(key)}
+    clips = without_flow or clips
+    return PictureClips(clips, len(pictures) - sum(map(len, clips.values())))
 
 
-def report_numbering(folder: Path) -> None:
-    """Log a warning if pictures of a folder are not used, or numbers are missing."""
-    found = numbered_frames(entry.name for entry in folder.iterdir())
-    if found.unused:
-        _log.warning(
-            "%s: %d of %d pictures are not used; each clip needs a folder of its own",
-            folder, found.unused, found.unused + len(found.names),
-        )  # fmt: skip
-    if found.missing:
-        _log.warning("%s: %d frame numbers are missing", folder, found.missing)
+def is_picture_clip(path: Path) -> bool:
+    """Return whether a path means pictures: a folder, or a pattern of names in a folder."""
+    return path.is_dir() or ("*" in path.name and not path.exists() and path.parent.is_dir())
+
+
+def frame_paths(path: Path) -> list[Path]:
+    """Return the frames of a clip in order.
+
+    Args:
+        path: A folder, which stands for the largest clip in it, or a pattern in a folder.
+    """
+    folder, pattern = (path, "") if path.is_dir() else (path.parent, path.name)
+    clips = picture_clips(entry.name for entry in folder.iterdir()).clips
+    largest = max(clips.values(), key=len, default=[])
+    return [folder / name for name in (clips.get(pattern, []) if pattern else largest)]
+
+
+def report_gaps(path: Path, frames: list[Path]) -> None:
+    """Log a warning if numbers are missing between the first and the last frame."""
+    around = path.name.split("*") if "*" in path.name else None
+    if around is None:
+        names = picture_clips(frame.name for frame in frames).clips
+        around = next(iter(names)).split("*")
+    before, after = len(around[0]), len(around[-1])
+    numbers = [int(frame.name[before : len(frame.name) - after]) for frame in frames]
+    if missing := numbers[-1] - numbers[0] + 1 - len(set(numbers)):
+        _log.warning("%s: %d frame numbers are missing", path, missing)
 
 
 def _is_picture(name: str) -> bool:
     return not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
-
-
-def frame_paths(folder: Path) -> list[Path]:
-    """Return the frames of a folder in order."""
-    return [folder / name for name in numbered_frames(e.name for e in folder.iterdir()).names]
 
 
 def read_image(path: Path) -> UInt8[np.ndarray, "h w 3"] | None:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int, UInt8
 from slic.errors import VideoError
 from slic.files import reason_of
 from slic.videos import motion_jpeg
+from slic.videos.frame_folder import is_picture_clip
 from slic.videos.isolation import read_isolated
 from slic.videos.sources import as_rgb, resize
 from slic.videos.video import Video
@@ -96,7 +97,7 @@ def _blocks(
 ) -> Iterator[UInt8[np.ndarray, "n rows columns 3"]]:
     """Give the frames at ascending places; proxies are our own files and need no isolation."""
     try:
-        stored = None if video.path.is_dir() else _of_proxy(video, places)
+        stored = None if is_picture_clip(video.path) else _of_proxy(video, places)
     except OSError as error:
         raise VideoError(f"{video.path}: {reason_of(error)}") from error
     if stored is None:

@@ -44,7 +44,7 @@ def inspect_video(path: Path, id: str) -> Video:  # noqa: A002 (the word of the 
             It is raised from the ``OSError`` if the file system refused it.
     """
     try:
-        if path.is_dir():
+        if frame_folder.is_picture_clip(path):
             return _inspect_folder(path, id)
         if not S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
             raise VideoError(f"{path}: neither a file nor a folder")
@@ -82,7 +82,7 @@ def _inspect_folder(path: Path, id: str) -> Video:  # noqa: A002
     if len(paths) < 2:
         raise VideoError(f"{path}: no two numbered frames in this folder")
     width, height = frame_folder.check_frames(paths)
-    frame_folder.report_numbering(path)
+    frame_folder.report_gaps(path, paths)
     return Video(
         id=id,
         path=path,

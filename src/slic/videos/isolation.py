@@ -32,7 +32,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from slic.errors import VideoError
-from slic.files import reason_of
+from slic.files import absolute, reason_of
 from slic.videos.inspection import inspect_video
 from slic.videos.sources import resized_frames
 from slic.videos.video import Video
@@ -87,13 +87,15 @@ class DecodingWorker:
             VideoError: The worker reports one, crashes, or takes too long; it is then not usable.
         """
         self.usable = False  # until the reply is there
+        folder = absolute(Path())  # paths may be relative
         try:
-            self._connection.send(request)
+            self._connection.send((str(folder), *request))
             self._wait(path)
             kind, value, warnings = self._connection.recv()
         except (EOFError, OSError):
-            code = self._process.wait()
-            raise _failure(path, _reason_of_end(code)) from None
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=5)
+            raise _failure(path, _reason_of_end(self._process.poll())) from None
         self.usable = True
         for warning in warnings:
             _log.warning("%s", warning)
@@ -218,6 +220,7 @@ class _Server:
         self._memory: mmap.mmap | None = None
         self._frames: Iterator[UInt8[np.ndarray, "h w 3"]] = iter(())
         self._size = (0, 0)
+        self._folder = ""
         self._warnings = QueueHandler(SimpleQueue())
         _log.addHandler(self._warnings)
         _log.propagate = False
@@ -227,9 +230,12 @@ class _Server:
         queue: Any = self._warnings.queue
         return [queue.get().getMessage() for _ in range(queue.qsize())]
 
-    def answer(self, kind: str, *request: Any) -> tuple[str, Any]:
+    def answer(self, folder: str, kind: str, *request: Any) -> tuple[str, Any]:
         """Return the kind of the reply and its value."""
         try:
+            if folder != self._folder:
+                os.chdir(folder)
+                self._folder = folder
             if kind == "inspect":
                 return "value", inspect_video(*request)
             if kind == "read":
@@ -238,6 +244,9 @@ class _Server:
             return "value", self._fill()
         except VideoError as error:
             return "disk error" if isinstance(error.__cause__, OSError) else "error", str(error)
+        except OSError as error:
+            path = getattr(request[0], "path", request[0]) if request else folder
+            return "disk error", f"{path}: {reason_of(error)}"
         except (MemoryError, cv2.error):  # OpenCV raises its own for memory
             path = getattr(request[0], "path", request[0]) if request else "a video"
             return "error", f"{path}: needs more than {MAX_WORKER_BYTES >> 20} MB to decode"
@@ -311,7 +320,7 @@ def _cpu_seconds(pid: int) -> float:
     return (int(text[11]) + int(text[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _reason_of_end(code: int) -> str:
-    if code >= 0:
+def _reason_of_end(code: int | None) -> str:
+    if code is None or code >= 0:
         return f"the decoder stopped (exit code {code})"
     return f"the decoder crashed ({signal.Signals(-code).name})"

@@ -1,4 +1,4 @@
-"""Motion JPEG in AVI: the format of our small copies.
+"""Motion JPEG in AVI: the format of proxies.
 
 Every picture is a JPEG of its own and an index tells where it lies, so a clip is read without
 opening a decoder or decoding anything else: 171x128 pixels twice as fast as short-GOP MPEG-4.

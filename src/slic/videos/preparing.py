@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from slic.errors import SlicError, VideoError, WriteError
 from slic.files import temporary_prefix
-from slic.videos.frame_folder import frame_paths
+from slic.videos.frame_folder import frame_paths, is_picture_clip
 from slic.videos.scanning import cores
 from slic.videos.video import Refused, Video
 
@@ -31,7 +31,7 @@ SAMPLES = 5  # videos that an estimate is made from
 
 _NO_PROCESSES = (
     "preparing: a worker process did not start or was killed (out of memory?); what is done stays. "
-    'Run it again with fewer --workers; in a script, call it below `if __name__ == "__main__":`.'
+    'Run it again with fewer workers; in a script, call it below `if __name__ == "__main__":`.'
 )
 
 
@@ -71,14 +71,14 @@ class Work(Protocol):
         ...
 
 
-def fingerprint(video: Video) -> str:
+def content_digest(video: Video) -> str:
     """Return what tells a video from others, and stays when it is copied, moved or renamed.
 
     Raises:
         VideoError: It is not there any more, or may not be read.
     """
     try:
-        files = frame_paths(video.path) if video.path.is_dir() else [video.path]
+        files = frame_paths(video.path) if is_picture_clip(video.path) else [video.path]
         size = sum(file.stat().st_size for file in files)
         with files[0].open("rb") as first, files[-1].open("rb") as last:
             last.seek(max(0, files[-1].stat().st_size - EDGE))

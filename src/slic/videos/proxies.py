@@ -1,6 +1,6 @@
-"""Small copies of videos, from which clips load several times as fast.
+"""Small proxies of videos, from which clips load several times as fast.
 
-A copy has the name of its video, so that ids, labels and benchmark layouts fit the copies' folder
+A proxy has the name of its video, so that ids, labels and benchmark layouts fit the proxies' folder
 too, and the same frames by number. It is Motion JPEG in AVI whatever the name says (readers go by
 what is inside); a folder of numbered frames becomes a folder of small frames.
 """
@@ -19,16 +19,17 @@ from slic.errors import CatalogError, CheckpointError, VideoError, WriteError
 from slic.files import atomic_path, id_of, reason_of, temporary_path
 from slic.videos import motion_jpeg
 from slic.videos.catalog import Catalog
+from slic.videos.frame_folder import is_picture_clip
 from slic.videos.frames import stream_frames
-from slic.videos.preparing import fingerprint
+from slic.videos.preparing import content_digest
 from slic.videos.video import Video
 
 _ORIGIN = ".copy-of"  # in a folder of frames: what a file says in itself
 
 
 @dataclass(frozen=True)
-class Copies:
-    """The small copies of a collection.
+class Proxies:
+    """The proxies of a collection.
 
     Attributes:
         folder: Where they lie.
@@ -41,7 +42,7 @@ class Copies:
     quality: int = 85
 
     def check(self, catalog: Catalog) -> None:
-        """See that every copy lies in the folder, links followed, and none on a video.
+        """Check that every proxy lies in the folder, links followed, and none on a video.
 
         Raises:
             CatalogError: One would not.
@@ -51,15 +52,15 @@ class Copies:
             raise CatalogError(f"{folder}: is the folder of the videos themselves; choose another.")
         originals = {_real(video.path) for video in catalog}
         for video in catalog:
-            copy = _real(self.path(video))
-            if copy in originals or folder not in copy.parents:
+            proxy = _real(self.path(video))
+            if proxy in originals or folder not in proxy.parents:
                 raise CatalogError(
-                    f"{video.path}: its copy would be written to {copy}, which is a video or lies "
-                    f"outside {folder}; choose another folder with --out."
+                    f"{video.path}: its proxy would be written to {proxy}, which is a video or "
+                    f"lies outside {folder}; choose another folder."
                 )
 
     def path(self, video: Video) -> Path:
-        """Return where a video's copy lies.
+        """Return where a video's proxy lies.
 
         Raises:
             CatalogError: That is not in the folder.
@@ -67,38 +68,38 @@ class Copies:
         name = id_of(video.id, self.folder)
         if name == "." or name.startswith("/"):
             raise CatalogError(
-                f"{video.path}: does not lie below the folder of VIDEOS, so no copy can have its "
+                f"{video.path}: does not lie below the folder of VIDEOS, so no proxy can have its "
                 "name; give a folder above it, or a list that lies in such a folder."
             )
         return self.folder / name
 
     def size(self, video: Video) -> tuple[int, int]:
-        """Return (width, height) of the copy's frames."""
+        """Return (width, height) of the proxy's frames."""
         zoom = min(1.0, self.short_side / min(video.width, video.height))
         return round(video.width * zoom), round(video.height * zoom)
 
     def holds(self, video: Video) -> bool:
-        """Tell whether the copy of this very video is there."""
+        """Return whether the proxy of this very video is there."""
         try:
             return _origin(self.path(video)) == self._about(video)
-        except VideoError:  # said when its turn to be copied comes
+        except VideoError:  # reported when it is written
             return False
 
     def write(self, video: Video) -> int:
-        """Write the copy of a video; return its bytes.
+        """Write the proxy of a video; return its bytes.
 
         Raises:
             VideoError: A frame does not decode.
-            CheckpointError: The copy cannot be written, or something else has its name.
+            CheckpointError: The proxy cannot be written, or something else has its name.
         """
         path = self.path(video)
         if os.path.lexists(path) and _origin(path) is None:
             raise CheckpointError(
-                f"{path}: is there and is no copy that slic made, so it is not replaced; choose "
-                "another folder with --out, or delete it."
+                f"{path}: exists and is not a proxy, so it is not replaced; choose "
+                "another folder, or delete it."
             )
         frames = stream_frames(video, range(video.frames), size=self.size(video))
-        if video.path.is_dir():
+        if is_picture_clip(video.path):
             return self._write_folder(video, frames)
         with atomic_path(path) as temporary:
             motion_jpeg.write(
@@ -134,7 +135,7 @@ class Copies:
         return written
 
     def _about(self, video: Video) -> str:
-        return f"{fingerprint(video)} {self.size(video)} {self.quality}"
+        return f"{content_digest(video)} {self.size(video)} {self.quality}"
 
 
 def _real(path: Path) -> Path:
@@ -142,8 +143,8 @@ def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _origin(copy: Path) -> str | None:
-    """Return what a copy says that it is of; None where there is none, or not by us."""
+def _origin(proxy: Path) -> str | None:
+    """Return what a proxy says that it is of; None where there is none, or not by us."""
     with suppress(OSError):
-        return (copy / _ORIGIN).read_text() if copy.is_dir() else motion_jpeg.origin_of(copy)
+        return (proxy / _ORIGIN).read_text() if proxy.is_dir() else motion_jpeg.origin_of(proxy)
     return None

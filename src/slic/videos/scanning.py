@@ -13,7 +13,7 @@ from tqdm import tqdm
 from slic.errors import VideoError
 from slic.files import reason_of
 from slic.videos.container import is_utf8
-from slic.videos.frame_folder import frame_paths, numbered_frames
+from slic.videos.frame_folder import frame_paths, is_picture_clip, picture_clips
 from slic.videos.inspection import HEAD_BYTES, is_transport_stream
 from slic.videos.isolation import inspect_isolated
 from slic.videos.video import Refused, Video
@@ -105,12 +105,22 @@ def _system_folder(target: str, home: str) -> str | None:
 
 
 def _videos_in(folder: Path, names: Collection[str], root: Path) -> Iterator[Found]:
-    """Give the videos that lie in a folder; its pictures are one video when it has no other."""
+    """Give the videos that lie in a folder; its pictures are videos if it has no others.
+
+    Pictures of one clip have the id of the folder, those of several have patterns as ids.
+    """
     paths = (folder / name for name in names)
     files = [path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES and _may_be(path)]
     yield from (look_at(path, _id(path, root)) for path in files)
-    if not files and numbered_frames(names).names:
+    if files:
+        return
+    clips, unused = picture_clips(names)
+    if clips and unused:
+        _log.warning("%s: %d pictures belong to no clip and are not used", folder, unused)
+    if len(clips) == 1:
         yield look_at(folder, _id(folder, root))
+    else:
+        yield from (look_at(folder / name, _id(folder / name, root)) for name in clips)
 
 
 def _may_be(path: Path) -> bool:
@@ -129,7 +139,7 @@ def _id(path: Path, root: Path) -> str:
 def look_at(path: Path, id: str) -> Found:  # noqa: A002 (the word of the whole package)
     """Return what tells whether a video has changed; no file is opened."""
     try:
-        stats = [p.stat() for p in (frame_paths(path) if path.is_dir() else [path])]
+        stats = [p.stat() for p in (frame_paths(path) if is_picture_clip(path) else [path])]
     except OSError:
         return Found(id, path, -1, -1)
     latest = max((stat.st_mtime_ns for stat in stats), default=-1)

@@ -30,7 +30,7 @@ def resized_frames(
     """
     if not len(places):
         return
-    if video.path.is_dir():
+    if frame_folder.is_picture_clip(video.path):
         yield from (resize(as_rgb(frame), size) for frame in _pictures_at(video, places))
         return
     try:

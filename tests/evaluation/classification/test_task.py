@@ -10,7 +10,6 @@ import pytest
 from slic.errors import LabelError, SlicError
 from slic.evaluation.base import LabelledSplit
 from slic.evaluation.classification import ClassificationTask
-from slic.evaluation.classification.task import score_predictions
 from slic.videos.catalog import Catalog
 from slic.videos.video import Video
 
@@ -54,7 +53,7 @@ def test_one_label_is_not_a_task(split: LabelledSplit) -> None:
 def task_of(targets: list[int], *, classes: int) -> ClassificationTask:
     """Return a task whose video files do not exist."""
     videos = tuple(
-        Video(id=f"{i}", path=Path(), frames=9, fps=25.0, width=8, height=8, seekable=True)
+        Video(id=f"{i}", path=Path(), frames=9, fps=25.0, width=8, height=8)
         for i in range(len(targets))
     )
     catalog = Catalog(Path(), videos)
@@ -72,7 +71,7 @@ def test_scores_match_plain_loops(seed: int) -> None:
     rng = np.random.default_rng(seed)
     targets = rng.integers(0, 7, 40).tolist()  # class 7 has no test video
     p = rng.dirichlet(np.ones(8), 40)
-    scores = score_predictions(p, task_of(targets, classes=8), protocol="a test")
+    scores = task_of(targets, classes=8).score(p, protocol="a test")
     named = [max(range(8), key=lambda c: row[c]) for row in p]
     best = [sorted(range(8), key=lambda c: -row[c])[:5] for row in p]
     assert scores.top_1 == pytest.approx(
@@ -97,14 +96,14 @@ def test_scores_match_plain_loops(seed: int) -> None:
 
 
 def test_top_5_of_five_classes_is_left_out() -> None:
-    scores = score_predictions(np.eye(5), task_of([0, 1, 2, 3, 4], classes=5), protocol="a test")
+    scores = task_of([0, 1, 2, 3, 4], classes=5).score(np.eye(5), protocol="a test")
     assert (scores.top_1, scores.top_5) == (1.0, None)
     assert "top-5" not in scores.table()
 
 
 def test_the_table_and_the_json_have_all_numbers_and_the_protocol() -> None:
     task = replace(task_of([0, 1, 1], classes=6), absent=("lost.mp4",))
-    scores = score_predictions(np.eye(6)[[0, 1, 0]], task, protocol="finetune: in a test")
+    scores = task.score(np.eye(6)[[0, 1, 0]], protocol="finetune: in a test")
     table, as_json = scores.table(), json.loads(json.dumps(scores.as_dict()))
     assert "classification (finetune: in a test)" in table
     assert "3 test videos, 6 classes, trained on 3 videos; 1 more test videos cannot be" in table
@@ -117,4 +116,4 @@ def test_a_probability_that_is_not_finite_is_named() -> None:
     p = np.full((2, 3), 1 / 3)
     p[1, 0] = np.nan
     with pytest.raises(SlicError, match="1: its predicted probabilities are not finite"):
-        score_predictions(p, task_of([0, 1], classes=3), protocol="a test")
+        task_of([0, 1], classes=3).score(p, protocol="a test")

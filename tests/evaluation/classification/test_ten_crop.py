@@ -1,12 +1,10 @@
 """The ten-crop test against plain loops over its definition: windows, crops, softmax, mean."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -27,10 +25,8 @@ from slic.evaluation.classification.ten_crop import (
     ten_crops,
 )
 from slic.models.encoder import VideoEncoder
-from slic.videos import frames as frames_module
-from slic.videos.capture import opened
 from slic.videos.catalog import Catalog
-from slic.videos.frames import read_frames
+from slic.videos.frames import read_frames, stream_frames
 from slic.videos.video import Video
 
 CPU = torch.device("cpu")
@@ -145,27 +141,25 @@ def test_blocks_are_all_windows_of_each_video_in_order(task: ClassificationTask)
         assert max(len(b.clips) for b in of_video) <= 4
 
 
-def test_each_video_is_opened_once_and_each_frame_decoded_once(
+def test_each_video_is_read_once_and_each_frame_given_once(
     encoder: VideoEncoder, task: ClassificationTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    captures: dict[Path, Mock] = {}
+    streamed: dict[Path, list[int]] = {}
 
-    @contextmanager
-    def counting(path: Path) -> Iterator[Mock]:
-        assert path not in captures
-        with opened(path) as capture:
-            captures[path] = Mock(spec=capture, wraps=capture)
-            yield captures[path]
+    def counting(video: Video, places: Sequence[int], *, size: tuple[int, int]) -> Any:
+        assert video.path not in streamed
+        streamed[video.path] = []
+        for place, frame in zip(places, stream_frames(video, places, size=size), strict=True):
+            streamed[video.path].append(place)
+            yield frame
 
-    monkeypatch.setattr(decoding, "opened", counting)
+    monkeypatch.setattr("slic.clips.windows.stream_frames", counting)
     model = VideoClassifier(encoder, 2, frozen=True, dropout=0.9, seed=0)
     with ClassificationFolder(tmp_path) as folder:
         predict_videos(
             model, task.test, folder, device=CPU, precision="fp32", workers=0, progress=False
         )
-    grabbed = {path: capture.grab.call_count for path, capture in captures.items()}
-    assert grabbed == {video.path: video.frames for video in task.test}
-    assert not any(capture.set.called for capture in captures.values())  # no jump back
+    assert streamed == {video.path: [*range(video.frames)] for video in task.test}
 
 
 def test_predictions_that_are_kept_are_not_made_again(

@@ -4,6 +4,7 @@ The clip of video i in epoch e depends on (seed, e, i) only, as in pretraining.
 """
 
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,7 @@ class LabelledClips(NamedTuple):
     targets: Int64[Tensor, "*b"]
 
 
+@dataclass(eq=False)
 class LabelledClipDataset(Dataset[LabelledClips]):
     """One random, augmented clip of a training video, with its class number.
 
@@ -44,13 +46,11 @@ class LabelledClipDataset(Dataset[LabelledClips]):
         seed: Seed of the spans and the augmentation parameters.
     """
 
-    def __init__(
-        self, task: ClassificationTask, reader: ClipReader, augmentation: Augmentation, *, seed: int
-    ) -> None:
-        self.task = task
-        self.reader = reader
-        self.augmentation = augmentation
-        self.seed = seed
+    task: ClassificationTask
+    reader: ClipReader
+    augmentation: Augmentation
+    _: KW_ONLY
+    seed: int
 
     def __getitem__(self, index: LabelledClipIndex) -> LabelledClips:
         """Return the clip of a video in an epoch."""

@@ -1,6 +1,7 @@
 """The linear probe: a logistic regression on features that are computed once."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from slic.embeddings import embed
 from slic.errors import ProtocolError
 from slic.evaluation.base import LabelledSplit
-from slic.evaluation.classification.task import (
-    ClassificationScores,
-    ClassificationTask,
-    score_predictions,
-)
+from slic.evaluation.classification.task import ClassificationScores, ClassificationTask
 from slic.models.encoder import VideoEncoder
 
 INVERSE_STRENGTHS = tuple(10.0**power for power in range(-5, 3))  # C of scikit-learn
@@ -62,25 +59,18 @@ class LinearProbe:
             LabelError: The labels do not make a task; see `ClassificationTask.from_split`.
         """
         task = ClassificationTask.from_split(split)
-        train_features, test_features = (
-            embed(
-                encoder,
-                part,
-                clips=self.clips,
-                layer="backbone",
-                workers=workers,
-                cache=cache,
-                progress=progress,
-            ).mean
-            for part in (task.train, task.test)
-        )
+        vectors = partial(
+            embed, encoder, clips=self.clips, layer="backbone", workers=workers, cache=cache,
+            progress=progress,
+        )  # fmt: skip
+        train_features, test_features = vectors(task.train).mean, vectors(task.test).mean
         regression = fit_logistic_regression(train_features, task.train_targets, seed=self.seed)
         protocol = (
             f"probe: {regression} on standardised backbone features, mean over {self.clips} evenly "
             "spaced centre-cropped clips, in training and test; another protocol than linear"
         )
         probabilities = regression.model.predict_proba(test_features)
-        return score_predictions(probabilities, task, protocol=protocol)
+        return task.score(probabilities, protocol=protocol)
 
 
 @dataclass(frozen=True)

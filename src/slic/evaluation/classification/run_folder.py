@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from jaxtyping import Float64
 
 from slic.embeddings.cache import video_state
 from slic.errors import CheckpointError, FormatError, WriteError
-from slic.files import atomic_path, reason_of, write_atomically
+from slic.files import reason_of, write_atomically
 from slic.runs import lock_folder, read_log
 from slic.videos.video import Video
 
@@ -46,12 +45,7 @@ class ClassificationFolder:
             leftover.unlink()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._lock.close()
 
     def start_or_resume(self, settings: Mapping[str, Any], *, resume: bool) -> None:
@@ -110,8 +104,7 @@ class ClassificationFolder:
         """Append the record of an epoch to ``log.jsonl``; it replaces those from there on."""
         records = [record for record in read_log(self.log_file) if record["epoch"] < epoch]
         records.append({"epoch": epoch, "time": round(time.time(), 3), **values})
-        with atomic_path(self.log_file) as temporary:
-            temporary.write_text("".join(json.dumps(record) + "\n" for record in records))
+        _write_records(self.log_file, records)
 
     def add_prediction(self, video: Video, probabilities: Float64[np.ndarray, " k"]) -> None:
         """Append the class probabilities of a video to ``predictions.jsonl``.
@@ -140,6 +133,9 @@ class ClassificationFolder:
             for line in read_log(self.predictions_file)
             if "state" in line and line["state"] == state.get(line["video"])
         ]
-        with atomic_path(self.predictions_file) as temporary:
-            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        _write_records(self.predictions_file, kept)
         return {line["video"]: line["probabilities"] for line in kept}
+
+
+def _write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    write_atomically(path, "".join(json.dumps(record) + "\n" for record in records).encode())

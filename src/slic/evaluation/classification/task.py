@@ -1,6 +1,5 @@
 """A classification task, and the accuracy of predictions for it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +71,53 @@ class ClassificationTask:
         most_frequent = np.bincount(self.train_targets).argmax()
         return float((self.test_targets == most_frequent).mean())
 
+    def score(
+        self, probabilities: Float[np.ndarray, "m k"], *, protocol: str
+    ) -> "ClassificationScores":
+        """Score the predicted class probabilities of the test videos.
+
+        Args:
+            probabilities: One row per test video. Of equal probabilities, the earlier class ranks
+                higher.
+            protocol: The conditions in words, kept beside the numbers.
+
+        Raises:
+            SlicError: A probability is not finite.
+        """
+        if not np.isfinite(probabilities).all():
+            bad = int(np.flatnonzero(~np.isfinite(probabilities).all(axis=1))[0])
+            raise SlicError(
+                f"{self.test[bad].id}: its predicted probabilities are not finite. "
+                "Train again with precision 'fp32'."
+            )
+        order = np.argsort(-probabilities, axis=1, kind="stable")
+        rank = (order == self.test_targets[:, None]).argmax(axis=1)
+        correct = rank == 0
+        class_accuracy = {
+            name: float(correct[self.test_targets == c].mean())
+            for c, name in enumerate(self.classes)
+            if (self.test_targets == c).any()
+        }
+        return ClassificationScores(
+            top_1=float(correct.mean()),
+            top_5=float((rank < 5).mean()) if len(self.classes) > 5 else None,
+            mean_class_accuracy=float(np.mean(list(class_accuracy.values()))),
+            class_accuracy=class_accuracy,
+            confusion=self._confusion_matrix(order[:, 0]),
+            classes=self.classes,
+            chance=self.chance,
+            majority=self.majority,
+            train_videos=len(self.train),
+            videos=len(self.test),
+            absent=self.absent,
+            protocol=protocol,
+        )
+
+    def _confusion_matrix(self, predicted: Int64[np.ndarray, " m"]) -> tuple[tuple[int, ...], ...]:
+        counts = np.zeros((len(self.classes), len(self.classes)), np.int64)
+        np.add.at(counts, (self.test_targets, predicted), 1)
+        return tuple(map(tuple, counts.tolist()))
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassificationScores:
@@ -136,55 +182,3 @@ class ClassificationScores:
                 *(f"  {c:<{width}} {100 * a:6.1f}" for c, a in self.class_accuracy.items()),
             ]
         )
-
-
-def score_predictions(
-    probabilities: Float[np.ndarray, "m k"], task: ClassificationTask, *, protocol: str
-) -> ClassificationScores:
-    """Score the predicted class probabilities of the test videos.
-
-    Args:
-        probabilities: One row per test video. Of equal probabilities, the earlier class ranks
-            higher.
-        task: The task.
-        protocol: The conditions in words, kept beside the numbers.
-
-    Raises:
-        SlicError: A probability is not finite.
-    """
-    if not np.isfinite(probabilities).all():
-        bad = int(np.flatnonzero(~np.isfinite(probabilities).all(axis=1))[0])
-        raise SlicError(
-            f"{task.test[bad].id}: its predicted probabilities are not finite. "
-            "Train again with precision 'fp32'."
-        )
-    order = np.argsort(-probabilities, axis=1, kind="stable")
-    rank = (order == task.test_targets[:, None]).argmax(axis=1)
-    correct = rank == 0
-    class_accuracy = {
-        name: float(correct[task.test_targets == c].mean())
-        for c, name in enumerate(task.classes)
-        if (task.test_targets == c).any()
-    }
-    return ClassificationScores(
-        top_1=float(correct.mean()),
-        top_5=float((rank < 5).mean()) if len(task.classes) > 5 else None,
-        mean_class_accuracy=float(np.mean(list(class_accuracy.values()))),
-        class_accuracy=class_accuracy,
-        confusion=_confusion_matrix(task.test_targets, order[:, 0], classes=task.classes),
-        classes=task.classes,
-        chance=task.chance,
-        majority=task.majority,
-        train_videos=len(task.train),
-        videos=len(task.test),
-        absent=task.absent,
-        protocol=protocol,
-    )
-
-
-def _confusion_matrix(
-    true: Int64[np.ndarray, " m"], predicted: Int64[np.ndarray, " m"], *, classes: Sequence[str]
-) -> tuple[tuple[int, ...], ...]:
-    counts = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(counts, (true, predicted), 1)
-    return tuple(map(tuple, counts.tolist()))

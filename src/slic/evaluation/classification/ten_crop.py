@@ -5,7 +5,6 @@ crop is a square of the clip's size, 7/8 of the height of a frame. That is the r
 pixels in the usual ten-crop test, also in CoCLR's (Han et al., NeurIPS 2020).
 """
 
-import sys
 from functools import partial
 
 import numpy as np
@@ -69,8 +68,7 @@ def predict_videos(
     )
     classifier.to(device).eval()
     total = CROPS * sum(len(spans(frame_count(video, clip.fps))) for video in remaining)
-    bar = tqdm(total=total, desc="test", unit="clip", disable=not progress, file=sys.stderr,
-               dynamic_ncols=True)  # fmt: skip
+    bar = tqdm(total=total, desc="test", unit="clip", disable=not progress, dynamic_ncols=True)
     parts: dict[int, list[Tensor]] = {}
     with bar, stop_at_ctrl_c() as stop_requested:
         for block in blocks:

@@ -15,11 +15,7 @@ from slic.errors import CheckpointError
 from slic.evaluation.base import LabelledSplit
 from slic.evaluation.classification.classifier import VideoClassifier
 from slic.evaluation.classification.run_folder import ClassificationFolder
-from slic.evaluation.classification.task import (
-    ClassificationScores,
-    ClassificationTask,
-    score_predictions,
-)
+from slic.evaluation.classification.task import ClassificationScores, ClassificationTask
 from slic.evaluation.classification.ten_crop import predict_videos
 from slic.evaluation.classification.training import TrainingSettings, train_classifier
 from slic.models.encoder import VideoEncoder
@@ -100,11 +96,7 @@ class TrainedProtocol(TrainingSettings):
         task = ClassificationTask.from_split(split)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         classifier = VideoClassifier(
-            encoder,
-            len(task.classes),
-            frozen=self.frozen,
-            dropout=self.dropout,
-            seed=self.seed,
+            encoder, len(task.classes), frozen=self.frozen, dropout=self.dropout, seed=self.seed
         )
         with ClassificationFolder(self.out) as folder:
             folder.start_or_resume(self._run_settings(encoder, task), resume=self.resume)
@@ -122,7 +114,7 @@ class TrainedProtocol(TrainingSettings):
                 workers=workers,
                 progress=progress,
             )
-        return score_predictions(probabilities, task, protocol=self._description(encoder))
+        return task.score(probabilities, protocol=self._description(encoder))
 
     def _run_settings(self, encoder: VideoEncoder, task: ClassificationTask) -> dict[str, Any]:
         """Return what identifies the run; a CheckpointError shows these names."""

@@ -1,7 +1,6 @@
 """Train a video classifier with cross-entropy; a resumed run ends with the same weights."""
 
 import math
-import sys
 import time
 from dataclasses import dataclass, field
 
@@ -111,12 +110,10 @@ def train_classifier(
         StopRequested: Ctrl-C was pressed; the state was saved.
         TrainingError: A loss is not finite.
     """
-    clip = classifier.encoder.clip
-    reader = ClipReader.of_clip(clip)
-    clips = LabelledClipDataset(task, reader, settings.augmentation, seed=settings.seed)
-    batches = LabelledBatchSampler(
-        len(task.train), batch_size=settings.batch_size, seed=settings.seed
-    )
+    seed = settings.seed
+    reader = ClipReader.of_clip(classifier.encoder.clip)
+    clips = LabelledClipDataset(task, reader, settings.augmentation, seed=seed)
+    batches = LabelledBatchSampler(len(task.train), batch_size=settings.batch_size, seed=seed)
     loader = batch_loader(clips, batches, workers=workers)
     run = _TrainingRun(classifier.to(device), settings, batches, folder)
     run.restore()
@@ -244,7 +241,6 @@ class _TrainingRun:
             desc="train",
             unit="clip",
             disable=not enabled,
-            file=sys.stderr,
             dynamic_ncols=True,
             smoothing=0.05,
         )

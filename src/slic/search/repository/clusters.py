@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from jaxtyping import Int64
 
-from slic.search.repository.videos import placeholders
+from slic.search.repository.rows import as_ids, placeholders
 
 
 def replace_tree(
@@ -60,7 +60,7 @@ def select_members(
         " WHERE t.level = ? AND t.cluster = ? ORDER BY m.id",
         (level, cluster),
     )
-    return np.array([row[0] for row in rows.fetchall()], dtype=np.int64)
+    return as_ids(rows)
 
 
 def move_to_new_leaf(

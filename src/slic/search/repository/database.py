@@ -7,11 +7,12 @@ the writer. Vectors are in the same rows as their times, so the two cannot disag
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TypeVar, TypeVarTuple
 
-from slic.errors import FormatError, SearchError, SlicError, WriteError
+from slic.errors import FormatError, SearchError, WriteError
 from slic.search.repository.schema import (
     DATABASE_FILE,
     INDEX_FORMAT,
@@ -21,28 +22,23 @@ from slic.search.repository.schema import (
     read_about,
 )
 
+QueryTs = TypeVarTuple("QueryTs")
+ResultT = TypeVar("ResultT")
+
 BUSY_SECONDS = 30.0
 
 # What to do about an error of the file or its disk, by SQLite's primary result code.
-_REMEDIES: dict[int, tuple[type[SlicError], str]] = {
-    sqlite3.SQLITE_BUSY: (SearchError, "wait for the other writer"),
-    sqlite3.SQLITE_LOCKED: (SearchError, "wait for the other writer"),
-    sqlite3.SQLITE_FULL: (WriteError, "free space on the disk"),
-    sqlite3.SQLITE_IOERR: (SearchError, "check whether the disk is full or failing"),
-    sqlite3.SQLITE_READONLY: (
-        WriteError,
-        "this index is read-only; copy its folder to change the copy",
-    ),
-    sqlite3.SQLITE_CANTOPEN: (
-        SearchError,
-        "open it once as a user with permission to write to its folder",
-    ),
-    sqlite3.SQLITE_CORRUPT: (
-        SearchError,
-        "restore a backup, or index the videos into another folder with `slic index` "
-        "(`slic labels export` may still save the labels)",
-    ),
+_REMEDIES = {
+    sqlite3.SQLITE_BUSY: "wait for the other writer",
+    sqlite3.SQLITE_LOCKED: "wait for the other writer",
+    sqlite3.SQLITE_FULL: "free space on the disk",
+    sqlite3.SQLITE_IOERR: "check whether the disk is full or failing",
+    sqlite3.SQLITE_READONLY: "this index is read-only; copy its folder to change the copy",
+    sqlite3.SQLITE_CANTOPEN: "open it once as a user with permission to write to its folder",
+    sqlite3.SQLITE_CORRUPT: "restore a backup, or index the videos into another folder with "
+    "`slic index` (`slic labels export` may still save the labels)",
 }
+_WRITE_ERRORS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY)
 _NOT_WRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
@@ -86,15 +82,13 @@ class Database:
         path = folder / DATABASE_FILE
         with translate_errors(path):
             folder.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-            try:
+            made = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            with closing(made) as connection:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("BEGIN IMMEDIATE")
                 if not has_tables(connection):
                     create_tables(connection, settings)
                 connection.execute("COMMIT")
-            finally:
-                connection.close()
         return cls(folder)
 
     @contextmanager
@@ -107,6 +101,21 @@ class Database:
         with translate_errors(self.path):
             yield self._connection()
 
+    def read(
+        self, query: Callable[[sqlite3.Connection, *QueryTs], ResultT], *args: *QueryTs
+    ) -> ResultT:
+        """Return the result of one query.
+
+        Args:
+            query: A function of this package, which takes a connection first.
+            *args: Its other arguments.
+
+        Raises:
+            SearchError: The database is damaged, or locked for too long.
+        """
+        with self.reading() as connection:
+            return query(connection, *args)
+
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
         """Give a connection that sees one state of the database, whatever others commit.
@@ -114,8 +123,7 @@ class Database:
         Raises:
             SearchError: The database is damaged, or locked for too long.
         """
-        with translate_errors(self.path):
-            connection = self._connection()
+        with self.reading() as connection:
             connection.execute("BEGIN")
             try:
                 yield connection
@@ -130,8 +138,7 @@ class Database:
             WriteError: The disk is full, or the index is read-only.
             SearchError: The database is damaged, or locked for too long.
         """
-        with translate_errors(self.path):
-            connection = self._connection()
+        with self.reading() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -198,20 +205,16 @@ def translate_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _translated(error, path) from error
+        code = _result_code(error)
+        if code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB):
+            raise _not_an_index(error, path) from error
+        remedy = _REMEDIES.get(code, _REMEDIES[sqlite3.SQLITE_IOERR])
+        kind = WriteError if code in _WRITE_ERRORS else SearchError
+        raise kind(f"{path}: {error}; {remedy}.") from error
     except (OverflowError, UnicodeEncodeError) as error:
         raise SearchError(f"{path}: cannot hold this number or text ({error}).") from error
     except OSError as error:
         raise WriteError(f"{path}: could not be written ({error.strerror}).") from error
-
-
-def _translated(error: sqlite3.Error, path: Path) -> SlicError:
-    if _result_code(error) in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB):
-        return _not_an_index(error, path)
-    kind, remedy = _REMEDIES.get(
-        _result_code(error), (SearchError, "check whether the disk is full or failing")
-    )
-    return kind(f"{path}: {error}; {remedy}.")
 
 
 def _not_an_index(error: Exception, path: Path) -> FormatError:

@@ -15,17 +15,12 @@ from jaxtyping import Int64
 from slic.errors import SearchError
 from slic.search.repository.database import Database, is_file_error, translate_errors
 from slic.search.repository.labels import label_of_moment
+from slic.search.repository.rows import as_ids
 
 FILTER_COLUMNS = (
-    "path",
-    "video_id",
-    "start_seconds",
-    "end_seconds",
-    "duration",
-    "label",
-    "confidence",
+    "path", "video_id", "start_seconds", "end_seconds", "duration", "label", "confidence",
     "cluster",
-)
+)  # fmt: skip
 FILTER_FUNCTIONS = frozenset(
     {"like", "glob", "lower", "upper", "length", "abs", "round", "instr", "min", "max"}
 )
@@ -89,8 +84,7 @@ def _select_matching(
     connection.set_authorizer(_authorize)
     # The line break ends a comment that the expression may have begun.
     statement = f"WITH searchable AS ({_SEARCHABLE}) SELECT id FROM searchable WHERE ({where}\n)"
-    rows = connection.execute(statement, {"level": level}).fetchall()
-    return np.unique(np.array([row[0] for row in rows], dtype=np.int64))
+    return np.unique(as_ids(connection.execute(statement, {"level": level})))
 
 
 def _authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:

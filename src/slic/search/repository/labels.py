@@ -8,8 +8,10 @@ overlap by half, by default, and so do not share a label.
 
 import sqlite3
 import time
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+from slic.search.repository.rows import as_objects
 
 MIN_LABEL_COVERAGE = 0.6
 _LABEL_OF_MOMENT = f"""
@@ -26,8 +28,7 @@ _LABEL_OF_MOMENT = f"""
 LabelSource = Literal["given", "spread"]
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(NamedTuple):
     """A time range of a content.
 
     Attributes:
@@ -85,13 +86,12 @@ def label_of_moment(column: str) -> str:
 
 def select_labels(connection: sqlite3.Connection) -> list[Label]:
     """Return all labelled segments in the order of path and time."""
-    fields = tuple(Label.__dataclass_fields__)
     rows = connection.execute(
         "SELECT (SELECT min(v.path) FROM videos v WHERE v.content_id = l.content_id) AS path,"
         " l.content_id, l.start_seconds, l.end_seconds, l.label, l.confidence, l.source"
         " FROM labels l ORDER BY path, l.content_id, l.start_seconds, l.end_seconds"
     )
-    return [Label(**dict(zip(fields, row, strict=True))) for row in rows]
+    return as_objects(Label, rows)
 
 
 def select_labels_of_moments(connection: sqlite3.Connection) -> dict[int, LabelValue]:
@@ -109,7 +109,7 @@ def select_spread_segments(connection: sqlite3.Connection) -> list[Segment]:
     rows = connection.execute(
         "SELECT content_id, start_seconds, end_seconds FROM labels WHERE source = 'spread'"
     )
-    return [Segment(*row) for row in rows.fetchall()]
+    return [Segment(*row) for row in rows]
 
 
 def select_covering_segments(connection: sqlite3.Connection, segment: Segment) -> list[Segment]:
@@ -122,9 +122,9 @@ def select_covering_segments(connection: sqlite3.Connection, segment: Segment) -
     rows = connection.execute(
         "SELECT content_id, start_seconds, end_seconds FROM labels WHERE content_id = ?1 AND"
         f" min(end_seconds, ?3) - max(start_seconds, ?2) >= {MIN_LABEL_COVERAGE} * (?3 - ?2)",
-        astuple(segment),
+        segment,
     )
-    return [Segment(*row) for row in rows.fetchall()]
+    return [Segment(*row) for row in rows]
 
 
 def last_change_id(connection: sqlite3.Connection) -> int | None:
@@ -153,11 +153,11 @@ def change_label(
     before = connection.execute(
         "SELECT label, confidence, source FROM labels"
         " WHERE content_id = ? AND start_seconds = ? AND end_seconds = ?",
-        astuple(segment),
+        segment,
     ).fetchone()
     connection.execute(
         "INSERT INTO label_changes VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (change_id, *astuple(segment), *(before or (None, None, None))),
+        (change_id, *segment, *(before or (None, None, None))),
     )
     _write_label(connection, segment, value)
 
@@ -190,9 +190,9 @@ def _write_label(
     if value is None:
         connection.execute(
             "DELETE FROM labels WHERE content_id = ? AND start_seconds = ? AND end_seconds = ?",
-            astuple(segment),
+            segment,
         )
     else:
         connection.execute(
-            "INSERT OR REPLACE INTO labels VALUES (?, ?, ?, ?, ?, ?)", (*astuple(segment), *value)
+            "INSERT OR REPLACE INTO labels VALUES (?, ?, ?, ?, ?, ?)", (*segment, *value)
         )

@@ -10,8 +10,9 @@ from jaxtyping import Float32, Int64
 
 from slic.errors import SearchError
 from slic.search.repository.labels import label_of_moment
+from slic.search.repository.rows import as_ids, as_objects, placeholders
 from slic.search.repository.schema import next_generation
-from slic.search.repository.videos import UNIQUE_PATH, placeholders
+from slic.search.repository.videos import UNIQUE_PATH
 
 ROWS_PER_QUERY = 8192
 """Rows that are read at a time, and ids that one statement takes."""
@@ -72,8 +73,7 @@ def count_moments(connection: sqlite3.Connection) -> int:
 
 def select_moment_ids(connection: sqlite3.Connection) -> Int64[np.ndarray, " n"]:
     """Return the ids of all moments, ascending."""
-    rows = connection.execute("SELECT id FROM moments ORDER BY id").fetchall()
-    return np.array([row[0] for row in rows], dtype=np.int64)
+    return as_ids(connection.execute("SELECT id FROM moments ORDER BY id"))
 
 
 def select_moments_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Moment]:
@@ -83,7 +83,6 @@ def select_moments_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> 
         connection: A connection of the index.
         ids: Which moments; those that do not exist are left out.
     """
-    fields = tuple(Moment.__dataclass_fields__)
     found: dict[int, Moment] = {}
     for start in range(0, len(ids), ROWS_PER_QUERY):
         part = ids[start : start + ROWS_PER_QUERY]
@@ -94,7 +93,7 @@ def select_moments_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> 
             f" WHERE m.id IN ({placeholders(part)})",
             part,
         )
-        found |= {row[0]: Moment(**dict(zip(fields, row, strict=True))) for row in rows}
+        found |= {moment.id: moment for moment in as_objects(Moment, rows)}
     return found
 
 
@@ -175,8 +174,8 @@ def stream_vectors(
 
 def select_removed(connection: sqlite3.Connection, *, since: int) -> Int64[np.ndarray, " n"]:
     """Return the moments that were removed after a generation."""
-    rows = connection.execute("SELECT moment_id FROM removed WHERE generation > ?", (since,))
-    return np.array([row[0] for row in rows.fetchall()], dtype=np.int64)
+    statement = "SELECT moment_id FROM removed WHERE generation > ?"
+    return as_ids(connection.execute(statement, (since,)))
 
 
 def insert_moments(connection: sqlite3.Connection, moments: Iterable[NewMoment]) -> None:
@@ -216,7 +215,6 @@ def copy_moments_to_duplicates(connection: sqlite3.Connection) -> None:
 
 
 def _unpack(rows: Sequence[tuple[int, bytes]], dimension: int) -> VectorBlock:
-    ids: Int64[np.ndarray, " n"] = np.array([row[0] for row in rows], dtype=np.int64)
     if damaged := [i for i, vector in rows if len(vector) != 4 * dimension]:
         raise SearchError(
             f"moment {damaged[0]}: its vector does not have {dimension} numbers, so the index is "
@@ -224,4 +222,4 @@ def _unpack(rows: Sequence[tuple[int, bytes]], dimension: int) -> VectorBlock:
         )
     flat = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4")
     vectors: Float32[np.ndarray, "n d"] = flat.reshape(len(rows), dimension).astype(np.float32)
-    return ids, vectors
+    return as_ids(rows), vectors

@@ -1,11 +1,11 @@
 """The table of videos: which files an index has, and what is known of them."""
 
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from slic.search.repository.rows import as_objects, placeholders
 from slic.search.repository.schema import next_generation
 from slic.videos.video import ROW_COLUMNS, Video
 
@@ -19,7 +19,6 @@ UNIQUE_PATH = f"""
         WHERE o.root IN (SELECT DISTINCT root FROM videos) AND o.path = v.path AND o.id <> v.id
     ) THEN {ABSOLUTE_PATH} ELSE v.path END
 """
-_VIDEO_COLUMNS = ("path", *ROW_COLUMNS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,35 +71,23 @@ class IndexedVideo:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IndexedFile:
-    """The row of a video, reduced to what shows whether its file has moved or changed.
+class IndexedFile(FileState):
+    """The file of a video, as it was when it was indexed.
 
     Attributes:
         id: Number of the video in this index.
         root: Folder of the collection.
         path: Path relative to ``root``.
-        state: The file, as it was when it was indexed.
     """
 
     id: int
     root: str
     path: str
-    state: FileState
 
     @property
     def file(self) -> Path:
         """The file, or the folder of frames, as it was when it was indexed."""
         return Path(self.root) / self.path
-
-
-def video_to_row(video: Video) -> dict[str, Any]:
-    """Return the columns of the table ``videos`` that describe a video."""
-    return {"path": video.id} | video.to_row()
-
-
-def video_from_row(row: Mapping[str, Any], *, root: str) -> Video:
-    """Return the video that `video_to_row` described, in the folder ``root``."""
-    return Video.from_row(row, id=row["path"], path=Path(root) / row["path"])
 
 
 def select_videos(
@@ -113,23 +100,23 @@ def select_videos(
         ids: Which videos; those that do not exist are left out. None returns all.
     """
     condition = "" if ids is None else f"WHERE v.id IN ({placeholders(ids)})"
-    columns = ", ".join(f"v.{name}" for name in _VIDEO_COLUMNS)
+    columns = ", ".join(f"v.{name}" for name in ROW_COLUMNS)
     rows = connection.execute(
         "SELECT v.id, v.root, v.content_id,"
         " (SELECT count(*) FROM moments m WHERE m.video_id = v.id),"
-        f" {columns} FROM videos v {condition} ORDER BY v.path, v.id",
+        f" v.path, {columns} FROM videos v {condition} ORDER BY v.path, v.id",
         list(ids or ()),
     )
-    return [
-        IndexedVideo(
-            id=video_id,
-            root=root,
-            content_id=content_id,
-            moments=moments,
-            video=video_from_row(dict(zip(_VIDEO_COLUMNS, row, strict=True)), root=root),
+    videos = []
+    for video_id, root, content_id, moments, path, *row in rows:
+        columns_of_video = dict(zip(ROW_COLUMNS, row, strict=True))
+        video = Video.from_row(columns_of_video, id=path, path=Path(root) / path)
+        videos.append(
+            IndexedVideo(
+                id=video_id, root=root, content_id=content_id, moments=moments, video=video
+            )
         )
-        for video_id, root, content_id, moments, *row in rows
-    ]
+    return videos
 
 
 def select_files(connection: sqlite3.Connection, root: str | None = None) -> list[IndexedFile]:
@@ -139,20 +126,9 @@ def select_files(connection: sqlite3.Connection, root: str | None = None) -> lis
         connection: A connection of the index.
         root: Folder of the collection whose files are returned; None returns all.
     """
-    rows = connection.execute(
-        "SELECT id, root, path, size, mtime_ns, content_id FROM videos"
-        " WHERE ?1 IS NULL OR root = ?1",
-        (root,),
-    )
-    return [
-        IndexedFile(
-            id=video_id,
-            root=folder,
-            path=path,
-            state=FileState(size=size, mtime_ns=mtime_ns, content_id=content_id),
-        )
-        for video_id, folder, path, size, mtime_ns, content_id in rows
-    ]
+    statement = "SELECT size, mtime_ns, content_id, id, root, path FROM videos"
+    rows = connection.execute(f"{statement} WHERE ?1 IS NULL OR root = ?1", (root,))
+    return as_objects(IndexedFile, rows)
 
 
 def find_videos_by_path(connection: sqlite3.Connection, path: str) -> dict[str, int]:
@@ -184,7 +160,7 @@ def insert_video(
     Returns:
         The id of the video in the index.
     """
-    row = video_to_row(video) | {"root": root} | vars(state)
+    row = {"root": root, "path": video.id} | vars(state) | video.to_row()
     cursor = connection.execute(
         f"INSERT INTO videos ({', '.join(row)}) VALUES ({placeholders(row)})", list(row.values())
     )
@@ -236,8 +212,3 @@ def delete_video(connection: sqlite3.Connection, video_id: int) -> None:
     )
     connection.execute("DELETE FROM moments WHERE video_id = ?", (video_id,))
     connection.execute("DELETE FROM videos WHERE id = ?", (video_id,))
-
-
-def placeholders(values: Collection[Any] | Sequence[Any]) -> str:
-    """Return a question mark for each value, with commas between them."""
-    return ",".join("?" * len(values))

@@ -72,11 +72,10 @@ def open_store(folder: Path, settings: IndexSettings) -> VectorStore:
     scheme, url = _split(settings.store)
     part = look_up(scheme, STORES, kind="vector store", error=SearchError)
     store_class = part.load() if isinstance(part, StorePart) else part
-    store: VectorStore = store_class(
-        StoreLocation(
-            folder=folder, dimension=settings.dimension, url=url, identity=settings.identity
-        )
+    location = StoreLocation(
+        folder=folder, dimension=settings.dimension, url=url, identity=settings.identity
     )
+    store: VectorStore = store_class(location)
     return store
 
 

@@ -117,15 +117,13 @@ class EmbeddedStore:
             self._index, self.generation = index, _generation_of(newest)
 
     def _fill(self, blocks: Iterable[VectorBlock], count: int) -> faiss.Index:
-        if count <= self.exact_up_to:
-            index = self._make_exact()
-            for ids, vectors in blocks:
-                index.add_with_ids(vectors, ids)
-            return index
-        ids, vectors = _concatenated(blocks, count, self.dimension)
-        inverted = _train_inverted_file(vectors)
-        inverted.add_with_ids(vectors, ids)
-        return inverted
+        index: faiss.Index = self._make_exact()
+        if count > self.exact_up_to:
+            blocks = [_concatenated(blocks, count, self.dimension)]
+            index = _train_inverted_file(blocks[0][1])
+        for ids, vectors in blocks:
+            index.add_with_ids(vectors, ids)
+        return index
 
 
 def _is_writable(folder: Path) -> bool:

@@ -3,6 +3,7 @@
 An indexed video is addressed by its id, an upload by its key. No path comes from the page.
 """
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query
@@ -44,10 +45,7 @@ def get_preview(video_id: RowId, start: Seconds, end: Seconds, studio: CurrentSt
     """
     video = _reachable_video(studio, video_id)
     key = ("preview", video.content_id, round(start, 3), round(end, 3))
-
-    def encode() -> bytes:
-        return encode_preview(video.video, start_seconds=start, end_seconds=end)
-
+    encode = partial(encode_preview, video.video, start_seconds=start, end_seconds=end)
     data = studio.previews.get(key, encode)
     return Response(data, media_type="video/mp4", headers=CACHE_HEADERS)
 
@@ -63,11 +61,7 @@ def get_thumbnail(video_id: RowId, at: Seconds, studio: CurrentStudio) -> Respon
     """
     video = _reachable_video(studio, video_id)
     key = ("thumbnail", video.content_id, round(at, 3))
-
-    def encode() -> bytes:
-        return encode_thumbnail(video.video, seconds=at)
-
-    data = studio.previews.get(key, encode)
+    data = studio.previews.get(key, partial(encode_thumbnail, video.video, seconds=at))
     return Response(data, media_type="image/webp", headers=CACHE_HEADERS)
 
 
@@ -78,12 +72,8 @@ def get_upload_preview(key: str, studio: CurrentStudio) -> Response:
     The worker encodes it, because the file is of unknown origin.
     """
     video = studio.uploads.get(key).video
-
-    def encode() -> bytes:
-        return studio.worker.call(
-            encode_preview, video, start_seconds=0.0, end_seconds=video.end_seconds
-        )
-
+    span = {"start_seconds": 0.0, "end_seconds": video.end_seconds}
+    encode = partial(studio.worker.call, encode_preview, video, **span)
     return Response(studio.previews.get(("upload", key), encode), media_type="video/mp4")
 
 
