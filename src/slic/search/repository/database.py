@@ -8,7 +8,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
@@ -116,37 +116,22 @@ class Database:
         with self.reading() as connection:
             return query(connection, *args)
 
-    @contextmanager
-    def snapshot(self) -> Iterator[sqlite3.Connection]:
+    def snapshot(self) -> AbstractContextManager[sqlite3.Connection]:
         """Give a connection that sees one state of the database, whatever others commit.
 
         Raises:
             SearchError: The database is damaged, or locked for too long.
         """
-        with self.reading() as connection:
-            connection.execute("BEGIN")
-            try:
-                yield connection
-            finally:
-                connection.execute("ROLLBACK")
+        return self._between("BEGIN", "ROLLBACK")
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """Give a connection whose changes are committed together, or not at all.
 
         Raises:
             WriteError: The disk is full, or the index is read-only.
             SearchError: The database is damaged, or locked for too long.
         """
-        with self.reading() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+        return self._between("BEGIN IMMEDIATE", "COMMIT")
 
     def connect_read_only(self) -> sqlite3.Connection:
         """Return a new connection that cannot write."""
@@ -157,6 +142,18 @@ class Database:
         if (connection := getattr(self._local, "connection", None)) is not None:
             connection.close()
             self._local.connection = None
+
+    @contextmanager
+    def _between(self, begin: str, end: str) -> Iterator[sqlite3.Connection]:
+        with self.reading() as connection:
+            connection.execute(begin)
+            try:
+                yield connection
+                connection.execute(end)
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
