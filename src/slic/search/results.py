@@ -102,7 +102,7 @@ def _best_first(hits: Iterable[Hit]) -> list[Hit]:
     return sorted(hits, key=lambda hit: (-hit.score, hit.moment_id))
 
 
-def _make_hit(score: float, first: Moment, end_seconds: float) -> Hit:
+def make_hit(score: float, first: Moment, end_seconds: float) -> Hit:
     """Return the hit of a moment, or of a position of a longer query, before merging."""
     return Hit(
         video_id=first.video_id,
@@ -121,7 +121,7 @@ def _single_hits(index: Index, near: Neighbours) -> list[Hit]:
     kept = near.ids[0] >= 0
     moments = index.moments(near.ids[0][kept].tolist())
     scores = near.similarities[0][kept].tolist()
-    return [_make_hit(s, m, m.end_seconds) for s, m in zip(scores, moments, strict=True)]
+    return [make_hit(s, m, m.end_seconds) for s, m in zip(scores, moments, strict=True)]
 
 
 def _align(index: Index, query: Query, near: Neighbours) -> list[Hit]:
@@ -156,7 +156,7 @@ def _score_alignments(
     for (moments, windows), first, last in zip(inside, ends[::2], ends[1::2], strict=True):
         rows: Float32[np.ndarray, "m d"] = np.stack([vectors[moment] for moment in moments])
         score = float((rows * query.vectors[windows]).sum(axis=1).mean())
-        hits.append(_make_hit(score, first, last.end_seconds))
+        hits.append(make_hit(score, first, last.end_seconds))
     return hits
 
 
