@@ -144,7 +144,4 @@ def segments_of(index: Index, moment_ids: Sequence[int]) -> list[Segment]:
     """
     moments = index.moments(moment_ids)
     content = {video.id: video.content_id for video in index.videos()}
-    return [
-        Segment(content[moment.video_id], moment.start_seconds, moment.end_seconds)
-        for moment in moments
-    ]
+    return [Segment(content[m.video_id], m.start_seconds, m.end_seconds) for m in moments]

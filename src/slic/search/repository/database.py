@@ -13,14 +13,8 @@ from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 from slic.errors import FormatError, SearchError, WriteError
-from slic.search.repository.schema import (
-    DATABASE_FILE,
-    INDEX_FORMAT,
-    IndexSettings,
-    create_tables,
-    has_tables,
-    read_about,
-)
+from slic.search.repository import schema
+from slic.search.repository.schema import DATABASE_FILE, INDEX_FORMAT, IndexSettings
 
 QueryTs = TypeVarTuple("QueryTs")
 ResultT = TypeVar("ResultT")
@@ -86,8 +80,8 @@ class Database:
             with closing(made) as connection:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("BEGIN IMMEDIATE")
-                if not has_tables(connection):
-                    create_tables(connection, settings)
+                if not schema.has_tables(connection):
+                    schema.create_tables(connection, settings)
                 connection.execute("COMMIT")
         return cls(folder)
 
@@ -171,14 +165,14 @@ class Database:
         write is unfinished.
         """
         try:
-            return read_about(self._connection())
+            return schema.read_about(self._connection())
         except sqlite3.OperationalError as error:
             log = self.path.with_name(f"{DATABASE_FILE}-wal")
             if _result_code(error) not in _NOT_WRITABLE or (log.exists() and log.stat().st_size):
                 raise
         self.close()
         self._access = "ro&immutable=1"
-        return read_about(self._connection())
+        return schema.read_about(self._connection())
 
     def _connect(self, access: str) -> sqlite3.Connection:
         address = f"{self.path.resolve().as_uri()}?mode={access}"

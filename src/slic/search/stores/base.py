@@ -15,12 +15,8 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from slic.search.repository import Database
-from slic.search.repository.moments import (
-    VectorBlock,
-    count_moments,
-    select_removed,
-    stream_vectors,
-)
+from slic.search.repository import moments as moment_table
+from slic.search.repository.moments import VectorBlock
 from slic.search.repository.schema import read_generation
 
 
@@ -129,8 +125,8 @@ def _update_since(connection: sqlite3.Connection, known: int | None, dimension: 
     since = known or 0
     return StoreUpdate(
         generation=read_generation(connection),
-        count=count_moments(connection),
-        removed=select_removed(connection, since=since),
-        added=stream_vectors(connection, since=since, dimension=dimension),
+        count=moment_table.count_moments(connection),
+        removed=moment_table.select_removed(connection, since=since),
+        added=moment_table.stream_vectors(connection, since=since, dimension=dimension),
         replaces_all=known is None,
     )
