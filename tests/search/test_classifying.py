@@ -51,7 +51,9 @@ def test_a_video_is_classified_and_a_broken_one_refused(
 def test_moments_of_one_label_are_one_segment() -> None:
     video = Video(id="a", path=Path("a"), frames=150, fps=25.0, width=64, height=48)
     seconds = np.stack([np.arange(5.0), np.arange(5.0) + 2], axis=1)
-    windows = MomentWindows(seconds, np.zeros((1, 4), int), np.zeros(5, int), np.ones(5, int))
+    windows = MomentWindows(
+        seconds, np.zeros((1, 4), int), np.zeros(5, int), np.ones(5, int), (np.ones(1),) * 5
+    )
     job = EmbeddingJob(-1, video, windows, np.arange(5))
     labels = [("wave", 0.9), ("wave", 0.7), (None, 0.4), ("kick", 0.6), ("wave", 0.5)]
     prediction = _summarise(job, [Prediction(name, c, 0.5, name or "x") for name, c in labels])

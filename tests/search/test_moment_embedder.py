@@ -29,7 +29,8 @@ def moments_of(job: int, clips: Tensor) -> Iterator[MomentClips]:
     for number, (first, end) in enumerate(COVERED[job]):
         new = clips[max(first, given) : end]
         given = end
-        yield MomentClips(job, number, new, end - first, last=number == len(COVERED[job]) - 1)
+        weights = torch.arange(1.0, 1 + end - first)
+        yield MomentClips(job, number, new, weights, last=number == len(COVERED[job]) - 1)
 
 
 def interleaved(clips: dict[int, Tensor]) -> list[MomentClips]:
@@ -47,7 +48,7 @@ def test_moments_of_interleaved_jobs_are_the_means_of_their_clips(
         first, end = COVERED[moment.job][moment.number]
         with torch.no_grad():
             z = encoder(to_input(clips[moment.job][first:end])).numpy()
-        assert vector == pytest.approx(mean_direction(z), abs=1e-5)
+        assert vector == pytest.approx(mean_direction(z, moment.weights.numpy()), abs=1e-5)
     assert not embed._held  # nothing is kept of finished jobs
 
 

@@ -1,4 +1,4 @@
-"""Moments cover their video, and cover the clips whose centre lies in them."""
+"""Moments cover their video, and cover the clips of the cells that they overlap."""
 
 import math
 from functools import partial
@@ -32,28 +32,28 @@ def variable_rate(steps: list[float], start: float) -> np.ndarray:
 
 def slow_clips(
     edges: np.ndarray, clip: ClipSpec, start: float, end: float, *, window: float, stride: float
-) -> list[int]:
-    """Return the first frames of the clips of a moment, one grid position after another."""
+) -> dict[int, float]:
+    """Return first frames and weights of the clips of a moment, one cell after another."""
     frame = edges[-1] - edges[-2]
     length = (clip.frames - 1) * clip.stride + 1
     window, stride = max(window, length * frame), max(stride, frame)
-    spacing = min(window / max(1, round(window / (length * frame))), stride)
-    on_grid = math.isclose(stride / spacing, round(stride / spacing), abs_tol=1e-6)
-    centres, place = [], 0
-    while (centre := edges[0] + spacing * (place + (0.5 if on_grid else 0.25))) < edges[-1]:
-        if start - 1e-6 <= centre < end - 1e-6:
-            centres.append(centre)
-        place += 1
-    starts = []
-    for centre in centres or [(start + end) / 2]:
-        shown = max(i for i in range(len(edges) - 1) if edges[i] <= centre + 1e-6)
-        first = min(shown - (length - 1) // 2, len(edges) - 1 - length)
-        starts.append(max(0, first))
-    return sorted(set(starts))
+    cell = min(window / max(1, round(window / (length * frame))), stride)
+    weights: dict[int, float] = {}
+    for number in range(math.ceil((edges[-1] - edges[0]) / cell) + 1):
+        left = edges[0] + number * cell
+        inside = min(end, left + cell) - max(start, left)
+        if inside <= 1e-6:
+            continue
+        shown = max(i for i in range(len(edges) - 1) if edges[i] <= left + cell / 2 + 1e-6)
+        first = max(0, min(shown - (length - 1) // 2, len(edges) - 1 - length))
+        weights[first] = weights.get(first, 0.0) + inside
+    return weights
 
 
-def clips_of(windows: MomentWindows, number: int) -> list[int]:
-    return [int(span[0]) for span in windows.spans[windows.first[number] : windows.end[number]]]
+def clips_of(windows: MomentWindows, number: int) -> dict[int, float]:
+    """Return first frames and weights of the clips of a moment."""
+    spans = windows.spans[windows.first[number] : windows.end[number]]
+    return dict(zip(spans[:, 0].tolist(), windows.weights[number].tolist(), strict=True))
 
 
 @given(
@@ -88,17 +88,16 @@ def test_moments_cover_the_video(
     window=st.floats(0.1, 4),
     step=st.floats(0.1, 4),
 )
-def test_a_moment_covers_the_clips_whose_centre_lies_in_it(
+def test_a_moment_covers_the_clips_of_the_cells_that_it_overlaps(
     steps: list[float], origin: float, stride: int, window: float, step: float
 ) -> None:
     clip = ClipSpec(frames=4, stride=stride, size=32)
     edges = variable_rate(steps, origin)
     cut = moment_windows(edges, clip, window_seconds=window, stride_seconds=step)
     covered = [clips_of(cut, number) for number in range(len(cut.seconds))]
-    assert covered == [
-        slow_clips(edges, clip, start, end, window=window, stride=step)
-        for start, end in cut.seconds.tolist()
-    ]
+    for clips, (start, end) in zip(covered, cut.seconds.tolist(), strict=True):
+        expected = slow_clips(edges, clip, start, end, window=window, stride=step)
+        assert clips == pytest.approx(expected, abs=5e-6)
     assert (np.diff(cut.spans, axis=1) == stride).all()
     assert (
         sorted({start for clips in covered for start in clips}) == cut.spans[:, 0].tolist()
@@ -112,7 +111,9 @@ def test_a_usual_moment_covers_three_clips_and_halves_their_number(fps: float) -
     cut = moment_windows(
         constant_rate(round(100 * fps), fps), clip, window_seconds=2.0, stride_seconds=1.0
     )
-    assert (cut.end - cut.first == 3).all()
+    in_cells = [weights / (2 / 3) for weights in cut.weights]
+    for number, weights in enumerate(in_cells[:-1]):
+        assert weights == pytest.approx([1, 1, 1] if number % 2 == 0 else [0.5, 1, 1, 0.5])
     assert len(cut.spans) == pytest.approx(150, abs=1)
     assert len(cut.seconds) == pytest.approx(99, abs=1)
 
@@ -120,11 +121,13 @@ def test_a_usual_moment_covers_three_clips_and_halves_their_number(fps: float) -
 def test_the_clips_of_a_video_of_25_frames_per_second_by_hand() -> None:
     clip = ClipSpec(frames=16, stride=1, size=64)
     cut = moment_windows(constant_rate(75, 25), clip, window_seconds=2.0, stride_seconds=1.0)
-    # Centres at 1/6, 5/6, 3/2, 13/6 and 17/6 s, on frames 4, 20, 37, 54 and 70; a clip of 16 frames
-    # starts 7 before, and the first and the last are moved into the video.
-    assert cut.spans[:, 0].tolist() == [0, 13, 30, 47, 59]
+    # The middles of the cells are 1/3, 1, 5/3, 7/3 and 3 s, on frames 8, 25, 41, 58 and, past the
+    # end, 74. A clip of 16 frames starts 7 before, and the last is moved into the video.
+    assert cut.spans[:, 0].tolist() == [1, 18, 34, 51, 59]
     assert cut.seconds.tolist() == [[0.0, 2.0], [1.0, 3.0]]
-    assert (cut.first.tolist(), cut.end.tolist()) == ([0, 2], [3, 5])
+    assert (cut.first.tolist(), cut.end.tolist()) == ([0, 1], [3, 5])
+    assert cut.weights[0] == pytest.approx([2 / 3] * 3)
+    assert cut.weights[1] == pytest.approx([1 / 3, 2 / 3, 2 / 3, 1 / 3])
 
 
 def test_a_part_from_start_to_end_of_a_moment_has_its_clips() -> None:
@@ -136,8 +139,8 @@ def test_a_part_from_start_to_end_of_a_moment_has_its_clips() -> None:
         part = cut(part=(start, end))
         assert part.seconds.tolist() == [[start, end]]
         assert clips_of(part, 0) == clips_of(whole, number)
-    short = cut(part=(5.0, 5.1))  # no centre lies in it
-    assert clips_of(short, 0) == [126 - 7]
+    short = cut(part=(5.0, 5.1))  # inside one cell
+    assert list(clips_of(short, 0)) == [125 - 7]
 
 
 def test_the_default_window_holds_a_clip_at_its_own_rate() -> None:
@@ -158,7 +161,7 @@ def test_a_still_frame_has_one_clip_however_long_it_lasts() -> None:
     cut = moment_windows(edges, clip, window_seconds=2.0, stride_seconds=1.0)
     assert len(cut.seconds) == 64
     assert len(cut.spans) < 60
-    assert clips_of(cut, 30) == [50 - 1]
+    assert list(clips_of(cut, 30)) == [50 - 1]
 
 
 def test_a_short_video_is_one_moment() -> None:
@@ -194,6 +197,9 @@ def test_union_of_ranges_by_hand() -> None:
 
 def test_mean_direction_by_hand() -> None:
     clips = np.array([[3.0, 0.0], [0.0, 0.5]], dtype=np.float32)
-    assert mean_direction(clips) == pytest.approx(np.array([0.5**0.5, 0.5**0.5]))
-    assert mean_direction(np.array([[0.0, 0.0], [0.0, 2.0]], dtype=np.float32)).tolist() == [0, 1]
-    assert mean_direction(np.array([[1.0, 0.0], [-1.0, 0.0]], dtype=np.float32)).tolist() == [0, 0]
+    assert mean_direction(clips, np.ones(2)) == pytest.approx(np.array([0.5**0.5, 0.5**0.5]))
+    assert mean_direction(clips, np.array([3.0, 4.0])) == pytest.approx(np.array([0.6, 0.8]))
+    zero = np.array([[0.0, 0.0], [0.0, 2.0]], dtype=np.float32)
+    assert mean_direction(zero, np.ones(2)).tolist() == [0, 1]
+    opposite = np.array([[1.0, 0.0], [-1.0, 0.0]], dtype=np.float32)
+    assert mean_direction(opposite, np.ones(2)).tolist() == [0, 0]

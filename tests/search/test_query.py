@@ -75,6 +75,19 @@ def test_a_clip_is_cut_like_the_index(index: Index, clip: Path) -> None:
     assert part.moments == ()
 
 
+def test_a_part_of_a_still_picture_can_be_searched(
+    tmp_path: Path, encoder: VideoEncoder, make_video: Callable[..., Path]
+) -> None:
+    times = [40 * i + 5000 * (i >= 20) for i in range(40)]  # frame 19 is on display for 5 s
+    still = make_video(tmp_path / "videos" / "a.mkv", frames=40, size=(64, 48), times=times)
+    index = create_index(tmp_path / "index", encoder, window_seconds=1.0)
+    catalog = Catalog.from_folder(still.parent, workers=1, cache=False, progress=False)
+    update_index(index, catalog, workers=0, progress=False)
+    query = query_from_clip(index, still, start_seconds=3.0, end_seconds=4.0)
+    moment = index.moment_at("a.mkv", 3.5)
+    assert query.vectors == pytest.approx(index.vectors([moment]), abs=1e-4)
+
+
 def test_a_part_that_cannot_be_searched_is_one_line(
     index: Index, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

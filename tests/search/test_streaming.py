@@ -45,8 +45,9 @@ def test_streamed_clips_are_those_read_one_by_one(
         so_far = np.concatenate([so_far, moment.clips.numpy()])
         spans = windows.spans[windows.first[moment.number] : windows.end[moment.number]]
         slow = [reader.centred(reader.read(video, [span])[0], "rgb") for span in spans]
-        covered = so_far[len(so_far) - moment.covered :]
+        covered = so_far[len(so_far) - len(moment.weights) :]
         assert np.array_equal(covered, np.stack(slow))
+        assert moment.weights.tolist() == windows.weights[moment.number].tolist()
     covers = [range(windows.first[n], windows.end[n]) for n in wanted.numbers]
     assert len(so_far) == len(set().union(*covers))  # each clip once
 

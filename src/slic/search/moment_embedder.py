@@ -36,8 +36,8 @@ class MomentEmbedder:
         new = np.split(self._embed_clips(moments), ends[:-1]) if moments else []
         for vector, moment, embeddings in zip(vectors, moments, new, strict=True):
             held = self._held.pop(moment.job, embeddings[:0])
-            covered = np.concatenate([held, embeddings])[-moment.covered :]
-            vector[:] = mean_direction(covered)
+            covered = np.concatenate([held, embeddings])[-len(moment.weights) :]
+            vector[:] = mean_direction(covered, moment.weights.numpy())
             if not moment.last:
                 self._held[moment.job] = covered
         return vectors

@@ -4,14 +4,16 @@ A moment is a window of the video. One starts every ``stride_seconds``, and a la
 video. Clips lie on a grid of the video, by presentation time. Each clip is embedded once, and
 serves all moments that cover it:
 
-- A window of W seconds has room for ``n = max(1, round(W / L))`` clips of L seconds side by side.
-  The spacing of the grid is ``W / n``, or the stride of the moments if that is smaller.
-- A moment covers the clips whose centre lies in it. That is n clips at the spacing ``W / n``: three
-  clips of 16 frames in a window of 2 s at 25 frames per second, with a spacing of 2/3 s.
+- A window of W seconds has space for ``n = max(1, round(W / L))`` clips of L seconds side by side.
+  The cells of the grid are ``W / n`` long, or as the stride of the moments if that is smaller. Each
+  cell has the clip around its middle.
+- A moment covers the clips of the cells that it overlaps. That is n cells of ``W / n`` in all:
+  three clips of 16 frames in a window of 2 s at 25 frames per second, in cells of 2/3 s.
 - The embedding of a moment is the mean direction of its clips, as in the retrieval protocol of the
-  paper.
+  paper. A clip weighs as much as the part of its cell that lies in the moment.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -36,12 +38,14 @@ class MomentWindows(NamedTuple):
             the edges. The clips ascend and differ.
         first: First clip of every moment, a position in ``spans``.
         end: The position after its last clip.
+        weights: Weights of the clips of every moment: seconds of their cells that lie in it.
     """
 
     seconds: Float[np.ndarray, "m 2"]
     spans: Int[np.ndarray, "c t"]
     first: Int[np.ndarray, " m"]
     end: Int[np.ndarray, " m"]
+    weights: tuple[Float[np.ndarray, " k"], ...]
 
 
 def default_window_seconds(clip: ClipSpec) -> float:
@@ -100,19 +104,21 @@ def moment_windows(
     window, stride = max(window_seconds, clip_seconds), max(stride_seconds, frame_seconds)
     start, end = part or (float(edges[0]), float(edges[-1]))
     seconds = _cut(start, end, window=window, stride=stride, tolerance=frame_seconds / 2)
-    spacing = min(window / max(1, round(window / clip_seconds)), stride)
-    offset = edges[0] + _grid_offset(spacing, stride)
-    centres = np.arange(offset, edges[-1], spacing)
-    first, after = np.searchsorted(centres, seconds.T - _TOLERANCE_SECONDS)
-    if (first == after).any():  # one moment, shorter than the spacing
-        centres, first, after = seconds.mean(axis=1), np.array([0]), np.array([1])
-    covered = union_of_ranges(first, after)
-    starts, position = np.unique(_clip_starts(edges, centres[covered], clip), return_inverse=True)
+    cell = min(window / max(1, round(window / clip_seconds)), stride)
+    overlaps = [_cells(s - edges[0], e - edges[0], cell) for s, e in seconds.tolist()]
+    cells = np.unique(np.concatenate([numbers for numbers, _ in overlaps]))
+    starts = _clip_starts(edges, edges[0] + (cells + 0.5) * cell, clip)
+    distinct, position = np.unique(starts, return_inverse=True)
+    clips = [position[np.searchsorted(cells, numbers)] for numbers, _ in overlaps]
     return MomentWindows(
         seconds,
-        starts[:, None] + clip.stride * np.arange(clip.frames),
-        position[np.searchsorted(covered, first)],
-        position[np.searchsorted(covered, after - 1)] + 1,
+        distinct[:, None] + clip.stride * np.arange(clip.frames),
+        np.array([covered[0] for covered in clips]),
+        np.array([covered[-1] + 1 for covered in clips]),
+        tuple(
+            np.bincount(covered - covered[0], weights=weights)
+            for covered, (_, weights) in zip(clips, overlaps, strict=True)
+        ),
     )
 
 
@@ -125,18 +131,20 @@ def union_of_ranges(
     return union
 
 
-def mean_direction(clips: Float32[np.ndarray, "c d"]) -> Float32[np.ndarray, " d"]:
-    """Return the embedding of a moment: the mean direction of its clips.
+def mean_direction(
+    clips: Float32[np.ndarray, "c d"], weights: Float[np.ndarray, " c"]
+) -> Float32[np.ndarray, " d"]:
+    """Return the embedding of a moment: the weighted mean direction of its clips.
 
     Args:
         clips: Embeddings of the clips, of any length.
+        weights: Weights of the clips, above 0.
 
     Returns:
         A unit vector, or a zero vector if the clips cancel each other out.
     """
-    direction: Float32[np.ndarray, " d"] = normalise(normalise(clips).mean(axis=0)).astype(
-        np.float32
-    )
+    mean = np.average(normalise(clips), axis=0, weights=weights)
+    direction: Float32[np.ndarray, " d"] = normalise(mean).astype(np.float32)
     return direction
 
 
@@ -153,14 +161,15 @@ def _cut(
     return np.stack([starts, starts + window], axis=1).round(6)
 
 
-def _grid_offset(spacing: float, stride: float) -> float:
-    """Return the time from the start of the video to the centre of the first clip.
-
-    It is half a spacing if moments start on the grid. Otherwise it is a quarter: moments that start
-    half a spacing off the grid then have clips that are as well centred as those of the others.
-    """
-    steps = stride / spacing
-    return spacing / (2 if abs(steps - round(steps)) < _TOLERANCE_SECONDS else 4)
+def _cells(
+    start: float, end: float, cell: float
+) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+    """Return the numbers of the cells that a window overlaps, and for how many seconds each."""
+    first = math.floor((start + _TOLERANCE_SECONDS) / cell)
+    after = max(first + 1, math.ceil((end - _TOLERANCE_SECONDS) / cell))
+    numbers = np.arange(first, after)
+    inside = np.minimum(end, (numbers + 1) * cell) - np.maximum(start, numbers * cell)
+    return numbers, inside
 
 
 def _clip_starts(

@@ -82,14 +82,13 @@ def query_from_video(
         VideoError: The video does not decode.
         SearchError: The part is empty, outside the video, or too long.
     """
-    first, end = _frame_range(video, start_seconds, end_seconds)
+    part = _part_of(video, start_seconds, end_seconds)
     stride_seconds = index.settings.stride_seconds
-    windows = index.windows(video, part=(video.time_of(first), video.time_of(end)))
+    windows = index.windows(video, part=part)
     numbers = _regular_windows(windows, stride_seconds - 1 / video.fps)
     if len(numbers) > MAX_QUERY_WINDOWS:
         raise SearchError(
-            f"{video.path}: {video.time_of(end) - video.time_of(first):.0f} s are too long "
-            "for a query; "
+            f"{video.path}: {part[1] - part[0]:.0f} s are too long for a query; "
             f"choose a part of at most {MAX_QUERY_WINDOWS * stride_seconds:.0f} s."
         )
     embed = MomentEmbedder(index.encoder)
@@ -138,12 +137,11 @@ def refine(
     return Query(unit_rows(vector.astype(np.float32)[None]), moments)
 
 
-def _frame_range(video: Video, start: float | None, end: float | None) -> tuple[int, int]:
-    """Return the first frame of a part, and the frame after its last."""
-    first, last = video.frames_between(
-        -math.inf if start is None else start, math.inf if end is None else end
-    )
-    if first == last or (start is not None and start < 0):
+def _part_of(video: Video, start: float | None, end: float | None) -> tuple[float, float]:
+    """Return start and end of a part in presentation time, inside the video."""
+    first = max(video.time_of(0), -math.inf if start is None else start)
+    last = min(video.end_seconds, math.inf if end is None else end)
+    if not first < last or (start is not None and start < 0):
         raise SearchError(
             f"{video.path}: there are no frames from {start or 0:g} s to "
             f"{video.end_seconds if end is None else end:g} s; "

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
@@ -45,7 +45,7 @@ class MomentClips(NamedTuple):
         job: Position of its job.
         number: Number of the moment in its video.
         clips: Its new clips, RGB. There may be none; there are none after an error.
-        covered: Number of clips that it covers: the last ones of its job so far.
+        weights: Weights of the clips that it covers: the last ones of its job so far.
         last: Whether it is the last moment of its job.
         problem: Why the rest of the video cannot be read; empty if it can.
     """
@@ -53,7 +53,7 @@ class MomentClips(NamedTuple):
     job: int
     number: int
     clips: UInt8[Tensor, "c t s s 3"]
-    covered: int
+    weights: Float[Tensor, " k"]
     last: bool = False
     problem: str = ""
 
@@ -75,7 +75,9 @@ class MomentStream(IterableDataset[MomentClips]):
             except VideoError as error:
                 no_clips = torch.empty(0, 0, 0, 0, 3, dtype=torch.uint8)
                 problem = str(error).removeprefix(f"{self.jobs[position].video.path}: ")
-                yield MomentClips(position, -1, no_clips, 0, last=True, problem=problem)
+                yield MomentClips(
+                    position, -1, no_clips, torch.empty(0), last=True, problem=problem
+                )
 
 
 def moment_loader(
@@ -111,9 +113,9 @@ def read_moments(job: EmbeddingJob, clip: ClipSpec, *, position: int = 0) -> Ite
     spans = to_video_frames(job.video, job.windows.spans[wanted], clip.fps)
     clips = stream_clips(job.video, spans, size=reader.read_size)
     new = np.diff(np.searchsorted(wanted, end), prepend=0)
-    covered = zip(job.numbers.tolist(), new.tolist(), (end - first).tolist(), strict=True)
-    for number, count, covers in covered:
+    for number, count in zip(job.numbers.tolist(), new.tolist(), strict=True):
         views = [reader.centred(frames, "rgb") for frames in islice(clips, count)]
         shape = (count, clip.frames, clip.size, clip.size, 3)
         stacked = torch.from_numpy(np.stack(views)) if views else torch.empty(shape).byte()
-        yield MomentClips(position, number, stacked, covers, last=number == job.numbers[-1])
+        last, weights = number == job.numbers[-1], torch.from_numpy(job.windows.weights[number])
+        yield MomentClips(position, number, stacked, weights, last=last)
