@@ -54,7 +54,7 @@ def test_moments_of_one_label_are_one_segment() -> None:
     windows = MomentWindows(
         seconds, np.zeros((1, 4), int), np.zeros(5, int), np.ones(5, int), (np.ones(1),) * 5
     )
-    job = EmbeddingJob(-1, video, windows, np.arange(5))
+    job = EmbeddingJob(-1, video, lambda: windows, np.arange(5))
     labels = [("wave", 0.9), ("wave", 0.7), (None, 0.4), ("kick", 0.6), ("wave", 0.5)]
     prediction = _summarise(job, [Prediction(name, c, 0.5, name or "x") for name, c in labels])
     assert prediction.label == "wave"

@@ -30,7 +30,9 @@ def moments_of(job: int, clips: Tensor) -> Iterator[MomentClips]:
         new = clips[max(first, given) : end]
         given = end
         weights = torch.arange(1.0, 1 + end - first)
-        yield MomentClips(job, number, new, weights, last=number == len(COVERED[job]) - 1)
+        yield MomentClips(
+            job, number, new, (0.0, 1.0), weights, last=number == len(COVERED[job]) - 1
+        )
 
 
 def interleaved(clips: dict[int, Tensor]) -> list[MomentClips]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from slic.clips import windows as clip_windows
 from slic.clips.reader import ClipReader
 from slic.models.backbones import ClipSpec
-from slic.search.moments import moment_windows
+from slic.search.moments import video_windows
 from slic.search.streaming import EmbeddingJob, moment_loader, read_moments
 from slic.videos.inspection import inspect_video
 from slic.videos.video import Video
@@ -19,9 +20,9 @@ SHAPE = ClipSpec(frames=4, stride=2, size=32)
 
 
 def job(video: Video, *, numbers: Sequence[int] | None = None) -> EmbeddingJob:
-    cut = moment_windows(video.edge_seconds, SHAPE, window_seconds=1.0, stride_seconds=0.4)
+    cut = partial(video_windows, video, SHAPE, window_seconds=1.0, stride_seconds=0.4)
     return EmbeddingJob(
-        1, video, cut, np.array(numbers if numbers is not None else range(len(cut.seconds)))
+        1, video, cut, np.array(numbers if numbers is not None else range(len(cut().seconds)))
     )
 
 
@@ -36,7 +37,7 @@ def test_streamed_clips_are_those_read_one_by_one(
     video: Video, numbers: Sequence[int] | None
 ) -> None:
     wanted = job(video, numbers=numbers)
-    reader, windows = ClipReader(frames=4, stride=2, size=32), wanted.windows
+    reader, windows = ClipReader(frames=4, stride=2, size=32), wanted.windows()
     streamed = list(read_moments(wanted, SHAPE))
     assert [moment.number for moment in streamed] == wanted.numbers.tolist()
     assert [moment.last for moment in streamed] == [False] * (len(streamed) - 1) + [True]
@@ -47,6 +48,7 @@ def test_streamed_clips_are_those_read_one_by_one(
         slow = [reader.centred(reader.read(video, [span])[0], "rgb") for span in spans]
         covered = so_far[len(so_far) - len(moment.weights) :]
         assert np.array_equal(covered, np.stack(slow))
+        assert moment.seconds == tuple(windows.seconds[moment.number].tolist())
         assert moment.weights.tolist() == windows.weights[moment.number].tolist()
     covers = [range(windows.first[n], windows.end[n]) for n in wanted.numbers]
     assert len(so_far) == len(set().union(*covers))  # each clip once
@@ -75,8 +77,9 @@ def test_only_the_frames_of_one_window_are_held(
     monkeypatch.setattr(clip_windows, "stream_frames", counted)
     long = replace(video, frames=3000, timeline=b"")
     work = job(long)
+    windows = work.windows()
     for moment in read_moments(work, SHAPE):
-        assert given <= work.windows.spans[work.windows.end[moment.number] - 1, -1] + 1
+        assert given <= windows.spans[windows.end[moment.number] - 1, -1] + 1
 
 
 def test_workers_share_the_videos_and_name_the_one_that_breaks_off(video: Video) -> None:

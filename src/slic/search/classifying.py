@@ -70,8 +70,8 @@ def classify_videos(
     """
     jobs = []
     for video in videos:
-        windows = index.windows(video)
-        jobs.append(EmbeddingJob(-1, video, windows, np.arange(len(windows.seconds))))
+        numbers = np.arange(len(index.windows(video).seconds))
+        jobs.append(EmbeddingJob(-1, video, index.cut(video), numbers))
     predictions: defaultdict[int, dict[int, Prediction]] = defaultdict(dict)
     problems: dict[int, str] = {}
     for batch in embed_jobs(index.encoder, jobs, workers=workers, progress=progress):
@@ -101,7 +101,7 @@ def _summarise(job: EmbeddingJob, predictions: Sequence[Prediction]) -> VideoPre
 def _merge_segments(
     job: EmbeddingJob, predictions: Sequence[Prediction]
 ) -> Iterator[PredictedSegment]:
-    timed = zip(predictions, job.windows.seconds.tolist(), strict=True)
+    timed = zip(predictions, job.windows().seconds.tolist(), strict=True)
     for label, group in groupby(timed, key=lambda item: item[0].label):
         members, times = zip(*group, strict=True)
         yield PredictedSegment(

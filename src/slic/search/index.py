@@ -1,19 +1,18 @@
 """An index: the moments of a video collection, their embeddings, and nearest-neighbour search."""
 
 import threading
-from collections.abc import Collection, Sequence
-from functools import cached_property
+from collections.abc import Callable, Collection, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
-from slic.clips.fixed_rate import frame_edges
 from slic.errors import SearchError
 from slic.models.backbones import ClipSpec
 from slic.models.encoder import VideoEncoder
-from slic.search.moments import MomentWindows, moment_windows
+from slic.search.moments import MomentWindows, video_windows
 from slic.search.nearest import nearest_allowed
 from slic.search.repository import Database, IndexSettings
 from slic.search.repository import moments as moment_table
@@ -100,8 +99,15 @@ class Index:
             video: The video.
             part: Presentation times of start and end of a part, which is cut instead.
         """
-        return moment_windows(
-            frame_edges(video, self.clip.fps),
+        return self.cut(video, part=part)()
+
+    def cut(
+        self, video: Video, *, part: tuple[float, float] | None = None
+    ) -> Callable[[], MomentWindows]:
+        """Return a function that returns `windows` and can be sent to another process."""
+        return partial(
+            video_windows,
+            video,
             self.clip,
             window_seconds=self.settings.window_seconds,
             stride_seconds=self.settings.stride_seconds,

@@ -232,12 +232,11 @@ def _embedding_jobs(index: Index, catalog: Catalog) -> list[EmbeddingJob]:
     for video in catalog:
         if (row := known.get(video.id)) is None:  # its content could not be read
             continue
-        windows = index.windows(video)
         embedded = list(index.moment_numbers([row.id])[row.id])
-        missing = np.setdiff1d(np.arange(len(windows.seconds)), embedded)
+        missing = np.setdiff1d(np.arange(len(index.windows(video).seconds)), embedded)
         if len(missing) and row.content_id not in contents:
             contents.add(row.content_id)
-            jobs.append(EmbeddingJob(row.id, video, windows, missing))
+            jobs.append(EmbeddingJob(row.id, video, index.cut(video), missing))
     return jobs
 
 
@@ -247,9 +246,8 @@ def _commit(
     """Write a batch in one transaction; delete videos that do not decode."""
     rows = []
     for moment, vector in zip(batch.moments, batch.vectors, strict=True):
-        job = jobs[moment.job]
-        start, end = job.windows.seconds[moment.number].tolist()
-        rows.append(NewMoment(job.video_id, moment.number, start, end, vector))
+        video_id = jobs[moment.job].video_id
+        rows.append(NewMoment(video_id, moment.number, *moment.seconds, vector))
     with index.database.transaction() as connection:
         insert_moments(connection, rows)
         for moment in batch.failed:

@@ -19,10 +19,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
+from slic.clips.fixed_rate import frame_edges
 from slic.clips.spans import extent
 from slic.errors import SearchError
 from slic.models.backbones import ClipSpec
 from slic.neighbours.rows import normalise
+from slic.videos.video import Video
 
 MIN_DEFAULT_WINDOW_SECONDS = 2.0
 _TYPICAL_FPS = 25.0
@@ -71,6 +73,24 @@ def check_window(window_seconds: float, stride_seconds: float) -> None:
             f"window_seconds {window_seconds:g}, stride_seconds {stride_seconds:g}: "
             "both must be above 0."
         )
+
+
+def video_windows(
+    video: Video,
+    clip: ClipSpec,
+    *,
+    window_seconds: float,
+    stride_seconds: float,
+    part: tuple[float, float] | None = None,
+) -> MomentWindows:
+    """Return the moments of a video and their clips; see `moment_windows`."""
+    return moment_windows(
+        frame_edges(video, clip.fps),
+        clip,
+        window_seconds=window_seconds,
+        stride_seconds=stride_seconds,
+        part=part,
+    )
 
 
 def moment_windows(

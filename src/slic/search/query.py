@@ -84,15 +84,16 @@ def query_from_video(
     """
     part = _part_of(video, start_seconds, end_seconds)
     stride_seconds = index.settings.stride_seconds
-    windows = index.windows(video, part=part)
-    numbers = _regular_windows(windows, stride_seconds - 1 / video.fps)
+    numbers = _regular_windows(index.windows(video, part=part), stride_seconds - 1 / video.fps)
     if len(numbers) > MAX_QUERY_WINDOWS:
         raise SearchError(
             f"{video.path}: {part[1] - part[0]:.0f} s are too long for a query; "
             f"choose a part of at most {MAX_QUERY_WINDOWS * stride_seconds:.0f} s."
         )
     embed = MomentEmbedder(index.encoder)
-    moments = read_moments(EmbeddingJob(-1, video, windows, numbers), index.clip)
+    moments = read_moments(
+        EmbeddingJob(-1, video, index.cut(video, part=part), numbers), index.clip
+    )
     batches = iter(lambda: list(islice(moments, _MOMENTS_PER_BATCH)), [])
     return Query(np.concatenate([embed(batch) for batch in batches]))
 

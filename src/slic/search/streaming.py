@@ -1,6 +1,6 @@
 """Reading the clips of moments: every video is decoded once, in bounded memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -28,13 +28,13 @@ class EmbeddingJob:
     Attributes:
         video_id: Id of the video in the index; -1 for a video that is not in it.
         video: The video.
-        windows: All moments of the video.
+        windows: Returns all moments of the video. They are not held, because a collection has many.
         numbers: Which of them to embed, ascending.
     """
 
     video_id: int
     video: Video
-    windows: MomentWindows
+    windows: Callable[[], MomentWindows]
     numbers: Int[np.ndarray, " m"]
 
 
@@ -45,6 +45,7 @@ class MomentClips(NamedTuple):
         job: Position of its job.
         number: Number of the moment in its video.
         clips: Its new clips, RGB. There may be none; there are none after an error.
+        seconds: Presentation times of its start and end.
         weights: Weights of the clips that it covers: the last ones of its job so far.
         last: Whether it is the last moment of its job.
         problem: Why the rest of the video cannot be read; empty if it can.
@@ -53,6 +54,7 @@ class MomentClips(NamedTuple):
     job: int
     number: int
     clips: UInt8[Tensor, "c t s s 3"]
+    seconds: tuple[float, float]
     weights: Float[Tensor, " k"]
     last: bool = False
     problem: str = ""
@@ -76,7 +78,7 @@ class MomentStream(IterableDataset[MomentClips]):
                 no_clips = torch.empty(0, 0, 0, 0, 3, dtype=torch.uint8)
                 problem = str(error).removeprefix(f"{self.jobs[position].video.path}: ")
                 yield MomentClips(
-                    position, -1, no_clips, torch.empty(0), last=True, problem=problem
+                    position, -1, no_clips, (0.0, 0.0), torch.empty(0), last=True, problem=problem
                 )
 
 
@@ -108,14 +110,16 @@ def read_moments(job: EmbeddingJob, clip: ClipSpec, *, position: int = 0) -> Ite
         VideoError: A frame does not decode.
     """
     reader = ClipReader.of_clip(clip)
-    first, end = job.windows.first[job.numbers], job.windows.end[job.numbers]
+    windows = job.windows()
+    first, end = windows.first[job.numbers], windows.end[job.numbers]
     wanted = union_of_ranges(first, end)
-    spans = to_video_frames(job.video, job.windows.spans[wanted], clip.fps)
+    spans = to_video_frames(job.video, windows.spans[wanted], clip.fps)
     clips = stream_clips(job.video, spans, size=reader.read_size)
     new = np.diff(np.searchsorted(wanted, end), prepend=0)
     for number, count in zip(job.numbers.tolist(), new.tolist(), strict=True):
         views = [reader.centred(frames, "rgb") for frames in islice(clips, count)]
         shape = (count, clip.frames, clip.size, clip.size, 3)
         stacked = torch.from_numpy(np.stack(views)) if views else torch.empty(shape).byte()
-        last, weights = number == job.numbers[-1], torch.from_numpy(job.windows.weights[number])
-        yield MomentClips(position, number, stacked, weights, last=last)
+        start, stop = windows.seconds[number].tolist()
+        last, weights = number == job.numbers[-1], torch.from_numpy(windows.weights[number])
+        yield MomentClips(position, number, stacked, (start, stop), weights, last=last)
