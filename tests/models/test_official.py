@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from slic.cli import main
 from slic.errors import CheckpointError
 from slic.models.backbones.r3d import Shortcut
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
@@ -150,22 +149,3 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
     for name in ("text.pth.tar", "absent.pth.tar", "cut.pth.tar"):
         with pytest.raises(CheckpointError, match=name):
             load_official(tmp_path / name)
-
-
-def test_the_command_writes_an_encoder_and_says_what_is_in_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    config = EncoderConfig(
-        arguments={"depth": 10, "width": 0.0625}, head=HeadSpec(hidden=6, embedding=5)
-    )
-    encoder = VideoEncoder(config).eval()
-    torch.save({"state_dict": as_the_authors(encoder)}, tmp_path / "theirs.pth.tar")
-    out = tmp_path / "encoder"
-    main(["import-official", f"{tmp_path}/theirs.pth.tar", f"{out}", "--trained-on", "ucf101"])
-    said = capsys.readouterr().out
-    assert f"all {len(encoder.state_dict())} weights of the file are in it" in said
-    assert "head: 6 hidden, 5 out" in said
-    loaded = VideoEncoder.from_pretrained(out)
-    assert loaded.clip.mean == NORMALISATION["ucf101"][0]
-    first = "backbone.conv1.weight"
-    assert torch.equal(loaded.state_dict()[first], encoder.state_dict()[first])

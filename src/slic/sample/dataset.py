@@ -34,6 +34,7 @@ from slic.videos.encoding import draw_encoding, write_video
 from slic.videos.preparing import begin_worker
 from slic.videos.scanning import cores
 
+_cached_plan = lru_cache(maxsize=2)(plan_sample)  # a worker process needs it for each video
 MAX_SERIAL_VIDEOS = 4  # these are written before worker processes would have started
 
 _DEAD_PROCESS = (
@@ -127,12 +128,6 @@ def write_sample_video(folder: Path, settings: SampleSettings, number: int) -> N
             size=(FRAME_WIDTH, FRAME_HEIGHT),
             encoding=draw_encoding(random_stream(settings, video.split, index, "encoding")),
         )
-
-
-@lru_cache(maxsize=2)
-def _cached_plan(settings: SampleSettings) -> list[SampleVideo]:
-    """Return the plan; a worker process needs it for each video."""
-    return plan_sample(settings)
 
 
 def _write_videos(

@@ -89,7 +89,10 @@ def draw_cast(settings: SampleSettings, split: str, index: int, label: str) -> t
     Returns:
         Number of the actor and number of the background.
     """
-    rng, first = random_stream(settings, split, index, "cast"), POOL_SIZE * _split_number(split)
+    rng, first = (
+        random_stream(settings, split, index, "cast"),
+        POOL_SIZE * SAMPLE_SPLITS.index(split),
+    )
     actor, background = rng.integers(first, first + POOL_SIZE, size=2)
     if settings.scenes == "confounded" and split == "train":
         background = first + _draw_confounded_background(rng, ACTIONS.index(label))
@@ -103,12 +106,8 @@ def random_stream(
 
     They depend on the arguments only, so that any worker process draws the same video.
     """
-    numbers = [settings.seed, _split_number(split), index, _STREAM_NUMBERS[stream]]
+    numbers = [settings.seed, SAMPLE_SPLITS.index(split), index, _STREAM_NUMBERS[stream]]
     return np.random.default_rng(numbers)
-
-
-def _split_number(split: str) -> int:
-    return SAMPLE_SPLITS.index(split)
 
 
 def _draw_labels(settings: SampleSettings, split: str, count: int) -> list[str]:

@@ -192,11 +192,11 @@ def spread_labels(index: Index, *, min_confidence: float = 0.5) -> int:
         if prediction.label is not None and prediction.confidence >= min_confidence
     ]
     segments = segments_of(index, [moment for moment, _ in chosen])
-    labels = (
+    labels = [
         (segment, LabelValue(p.guess, min(p.confidence, MAX_SPREAD_CONFIDENCE), "spread"))
         for segment, (_, p) in zip(segments, chosen, strict=True)
-    )
-    return write_labels(index, labels, replace_spread=True)
+    ]
+    return write_labels(index, labels, replace_spread=True).moments
 
 
 def _excluded_voters(

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
@@ -100,13 +101,13 @@ def _summarise(job: EmbeddingJob, predictions: Sequence[Prediction]) -> VideoPre
 def _merge_segments(
     job: EmbeddingJob, predictions: Sequence[Prediction]
 ) -> Iterator[PredictedSegment]:
-    seconds = job.windows.seconds(job.video)
-    labels = [prediction.label for prediction in predictions]
-    starts = [i for i in range(len(labels)) if i == 0 or labels[i] != labels[i - 1]]
-    for first, end in zip(starts, [*starts[1:], len(labels)], strict=True):
+    seconds = job.windows.seconds(job.video).tolist()
+    timed = zip(predictions, seconds, strict=True)
+    for label, group in groupby(timed, key=lambda item: item[0].label):
+        members, times = zip(*group, strict=True)
         yield PredictedSegment(
-            start_seconds=float(seconds[first, 0]),
-            end_seconds=float(seconds[end - 1, 1]),
-            label=labels[first],
-            confidence=sum(p.confidence for p in predictions[first:end]) / (end - first),
+            start_seconds=times[0][0],
+            end_seconds=times[-1][1],
+            label=label,
+            confidence=sum(p.confidence for p in members) / len(members),
         )

@@ -128,7 +128,7 @@ def import_labels(index: Index, path: Path) -> int:
             f"{path}: cannot be read as labels ({reason}); a file that "
             "`slic labels export` wrote, or a CSV file with the columns path and label, is needed."
         ) from error
-    return write_labels(index, _whole_videos(index, path) if labels is None else labels)
+    return write_labels(index, _whole_videos(index, path) if labels is None else labels).moments
 
 
 def _read_segments(path: Path) -> list[dict[str, Any]] | None:

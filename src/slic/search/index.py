@@ -22,7 +22,7 @@ from slic.search.repository.moments import Moment
 from slic.search.repository.schema import read_generation, read_level
 from slic.search.repository.videos import IndexedVideo
 from slic.search.stores import Neighbours, VectorStore, open_store
-from slic.search.stores.sync import synchronise
+from slic.search.stores.base import synchronise
 
 MomentIds = Sequence[int] | Int64[np.ndarray, " n"]
 

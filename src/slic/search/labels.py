@@ -4,7 +4,7 @@ A label is a class name that a person gave, or that was spread to similar moment
 segment (a content and a time range), see `slic.search.repository.labels`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ class LabelChange(NamedTuple):
     """A change of labels.
 
     Attributes:
-        moments: Number of moments that got or lost a label.
+        moments: Number of moments or segments that got or lost a label.
         id: What `undo_label_change` takes.
     """
 
@@ -47,19 +47,17 @@ def set_label(index: Index, moment_ids: Sequence[int], label: str | None) -> Lab
         LabelChange(moments=2, id=1764421231000000)
     """
     segments = segments_of(index, list(dict.fromkeys(moment_ids)))
-    value = None if label is None else LabelValue(clean_label(label), 1.0, "given")
+    if label is not None:
+        value = LabelValue(label, 1.0, "given")
+        return write_labels(index, [(segment, value) for segment in segments])
     with index.database.transaction() as connection:
         change_id = label_table.next_change_id(connection)
-        if value is None:
-            covering = [
-                label_table.select_covering_segments(connection, segment) for segment in segments
-            ]
-            for segment in dict.fromkeys(chain.from_iterable(covering)):
-                label_table.change_label(connection, change_id, segment, None)
-            return LabelChange(sum(map(bool, covering)), change_id)
-        for segment in segments:
-            label_table.change_label(connection, change_id, segment, value)
-    return LabelChange(len(segments), change_id)
+        covering = [
+            label_table.select_covering_segments(connection, segment) for segment in segments
+        ]
+        for segment in dict.fromkeys(chain.from_iterable(covering)):
+            label_table.change_label(connection, change_id, segment, None)
+    return LabelChange(sum(map(bool, covering)), change_id)
 
 
 def undo_label_change(index: Index, *, change_id: int | None = None) -> int:
@@ -100,8 +98,8 @@ def labels_of_moments(index: Index) -> dict[int, LabelValue]:
 
 
 def write_labels(
-    index: Index, labels: Iterable[tuple[Segment, LabelValue]], *, replace_spread: bool = False
-) -> int:
+    index: Index, labels: Sequence[tuple[Segment, LabelValue]], *, replace_spread: bool = False
+) -> LabelChange:
     """Write labels as one change, which `undo_label_change` undoes.
 
     Args:
@@ -109,13 +107,9 @@ def write_labels(
         labels: Segments and their labels.
         replace_spread: First remove all labels that were spread before.
 
-    Returns:
-        The number of labels.
-
     Raises:
         LabelError: A label is empty, too long or not printable; nothing was written.
     """
-    count = 0
     with index.database.transaction() as connection:
         change_id = label_table.next_change_id(connection)
         if replace_spread:
@@ -124,8 +118,7 @@ def write_labels(
         for segment, value in labels:
             cleaned = value._replace(label=clean_label(value.label))
             label_table.change_label(connection, change_id, segment, cleaned)
-            count += 1
-    return count
+    return LabelChange(len(labels), change_id)
 
 
 def clean_label(label: str) -> str:
@@ -151,7 +144,4 @@ def segments_of(index: Index, moment_ids: Sequence[int]) -> list[Segment]:
     """
     moments = index.moments(moment_ids)
     content = {video.id: video.content_id for video in index.videos()}
-    return [
-        Segment(content[moment.video_id], moment.start_seconds, moment.end_seconds)
-        for moment in moments
-    ]
+    return [Segment(content[m.video_id], m.start_seconds, m.end_seconds) for m in moments]

@@ -48,7 +48,6 @@ class CollectionChanges:
 
 
 _Location = tuple[str, str]  # root and path
-_Files = dict[int, IndexedFile]  # by the id of the video
 _Presence = Literal["present", "gone", "unreachable"]
 
 
@@ -76,18 +75,21 @@ class _Reconciliation:
         self.root = str(catalog.root.resolve())
         self.known = {(row.root, row.path): row for row in database.read(video_table.select_files)}
         self.changes = CollectionChanges(refused=list(catalog.refused))
+        self.displaced: dict[int, IndexedFile] = {}  # content that is no longer at its path
+        self.unreachable: dict[int, IndexedFile] = {}
 
     def run(self, database: Database, *, progress: bool) -> CollectionChanges:
+        """Update the table of videos, and return what changed."""
         read = self._read_changed(progress=progress)
         with database.transaction() as connection:
             read = [item for item in read if not self._only_touched(connection, *item)]
-            displaced, unreachable = self._displaced({video.id for video, _ in read})
-            self._store(connection, read, displaced, unreachable)
-            for row in displaced.values():
+            self._find_displaced({video.id for video, _ in read})
+            self._store(connection, read)
+            for row in self.displaced.values():
                 video_table.delete_video(connection, row.id)
                 if row.path not in self.changes.changed:
                     self.changes.removed.append(row.path)
-        self.changes.unreachable = sorted(row.file for row in unreachable.values())
+        self.changes.unreachable = sorted(row.file for row in self.unreachable.values())
         return self.changes
 
     def _read_changed(self, *, progress: bool) -> list[tuple[Video, FileState]]:
@@ -121,41 +123,36 @@ class _Reconciliation:
         self.changes.unchanged += 1
         return True
 
-    def _displaced(self, overwritten: Collection[str]) -> tuple[_Files, _Files]:
-        """Return the rows whose content is no longer at their path, and the unreachable ones.
+    def _find_displaced(self, overwritten: Collection[str]) -> None:
+        """Find the rows whose content is no longer at their path, and the unreachable ones.
 
         Args:
             overwritten: Paths of the collection that have new content.
         """
         here = {(self.root, video.id) for video in self.catalog}
         refused = {(self.root, refused.id) for refused in self.catalog.refused}
-        displaced, unreachable = {}, {}
         for location, row in self.known.items():
             presence = "present" if location in here else _presence(row, refused)
             if presence == "gone" or (row.root == self.root and row.path in overwritten):
-                displaced[row.id] = row
+                self.displaced[row.id] = row
             elif presence == "unreachable":
-                unreachable[row.id] = row
-        return displaced, unreachable
+                self.unreachable[row.id] = row
 
     def _store(
-        self,
-        connection: sqlite3.Connection,
-        read: Iterable[tuple[Video, FileState]],
-        displaced: _Files,
-        unreachable: _Files,
+        self, connection: sqlite3.Connection, read: Iterable[tuple[Video, FileState]]
     ) -> None:
         """Give every new content a row: the row of the file that was moved, or a new one.
 
-        Rows that are reused are taken out of ``displaced`` and ``unreachable``.
+        Rows that are reused are no longer displaced or unreachable.
         """
-        for row in displaced.values():  # two files may have exchanged their paths
+        for row in self.displaced.values():  # two files may have exchanged their paths
             video_table.release_path(connection, row.id)
-        row_of_content = {row.content_id: row for row in (unreachable | displaced).values()}
+        movable = self.unreachable | self.displaced
+        row_of_content = {row.content_id: row for row in movable.values()}
         root, changes = self.root, self.changes
         for video, state in read:
             if (moved := row_of_content.pop(state.content_id, None)) is not None:
-                (displaced if moved.id in displaced else unreachable).pop(moved.id)
+                (self.displaced if moved.id in self.displaced else self.unreachable).pop(moved.id)
                 video_table.move_video(connection, moved.id, root=root, path=video.id, state=state)
                 changes.moved.append(video.id)
                 continue

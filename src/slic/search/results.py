@@ -94,15 +94,19 @@ def _find_hits(index: Index, query: Query, near: Neighbours) -> list[Hit]:
     one_window = len(query.vectors) == 1
     hits = _single_hits(index, near) if one_window else _align(index, query, near)
     used = index.moments(query.moments)
-    hits = [hit for hit in hits if not any(_overlaps(hit, moment) for moment in used)]
-    return _merge_hits(_best_first(hits), widen=one_window)
+    others = [hit for hit in hits if not any(_overlaps(hit, moment) for moment in used)]
+    return _merge_hits(_best_first(others), widen=one_window)
+
+
+def _overlaps(hit: Hit, moment: Moment) -> bool:
+    return hit.video_id == moment.video_id and _gap_seconds(hit, moment) < 0
 
 
 def _best_first(hits: Iterable[Hit]) -> list[Hit]:
     return sorted(hits, key=lambda hit: (-hit.score, hit.moment_id))
 
 
-def _make_hit(score: float, first: Moment, end_seconds: float) -> Hit:
+def make_hit(score: float, first: Moment, end_seconds: float) -> Hit:
     """Return the hit of a moment, or of a position of a longer query, before merging."""
     return Hit(
         video_id=first.video_id,
@@ -121,7 +125,7 @@ def _single_hits(index: Index, near: Neighbours) -> list[Hit]:
     kept = near.ids[0] >= 0
     moments = index.moments(near.ids[0][kept].tolist())
     scores = near.similarities[0][kept].tolist()
-    return [_make_hit(s, m, m.end_seconds) for s, m in zip(scores, moments, strict=True)]
+    return [make_hit(s, m, m.end_seconds) for s, m in zip(scores, moments, strict=True)]
 
 
 def _align(index: Index, query: Query, near: Neighbours) -> list[Hit]:
@@ -156,16 +160,14 @@ def _score_alignments(
     for (moments, windows), first, last in zip(inside, ends[::2], ends[1::2], strict=True):
         rows: Float32[np.ndarray, "m d"] = np.stack([vectors[moment] for moment in moments])
         score = float((rows * query.vectors[windows]).sum(axis=1).mean())
-        hits.append(_make_hit(score, first, last.end_seconds))
+        hits.append(make_hit(score, first, last.end_seconds))
     return hits
 
 
-def _overlaps(hit: Hit, moment: Moment) -> bool:
-    return (
-        moment.video_id == hit.video_id
-        and moment.start_seconds < hit.end_seconds
-        and hit.start_seconds < moment.end_seconds
-    )
+def _gap_seconds(one: Hit | Moment, other: Hit | Moment) -> float:
+    """Return the time between two ranges of a video; negative where they overlap."""
+    start = max(one.start_seconds, other.start_seconds)
+    return start - min(one.end_seconds, other.end_seconds)
 
 
 def _merge_hits(hits: Iterable[Hit], *, widen: bool) -> list[Hit]:
@@ -179,7 +181,7 @@ def _merge_hits(hits: Iterable[Hit], *, widen: bool) -> list[Hit]:
     by_video: defaultdict[int, list[Hit]] = defaultdict(list)
     for hit in hits:
         merged = by_video[hit.video_id]
-        touching = [other for other in merged if _overlap_or_touch(other, hit)]
+        touching = [other for other in merged if _gap_seconds(other, hit) <= _TOUCHING_SECONDS]
         if not touching:
             merged.append(hit)
         elif widen:
@@ -190,10 +192,3 @@ def _merge_hits(hits: Iterable[Hit], *, widen: bool) -> list[Hit]:
             )
             merged[:] = [other for other in merged if other not in touching[1:]]
     return _best_first(hit for merged in by_video.values() for hit in merged)
-
-
-def _overlap_or_touch(one: Hit, other: Hit) -> bool:
-    return (
-        one.start_seconds <= other.end_seconds + _TOUCHING_SECONDS
-        and other.start_seconds <= one.end_seconds + _TOUCHING_SECONDS
-    )

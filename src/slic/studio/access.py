@@ -69,6 +69,7 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" or (address is not None and address.is_loopback)
 
 
+@dataclass(eq=False)
 class AccessMiddleware:
     """ASGI middleware that refuses requests against the policy and sets the security headers.
 
@@ -80,9 +81,8 @@ class AccessMiddleware:
         policy: What a request needs to reach it.
     """
 
-    def __init__(self, app: ASGIApp, policy: AccessPolicy) -> None:
-        self.app = app
-        self.policy = policy
+    app: ASGIApp
+    policy: AccessPolicy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a refused request, or pass the request on to the application."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from slic.errors import SearchError
 from slic.search import Hit, Query, cluster_members, query_from_moments, refine, search
+from slic.search.results import make_hit
 from slic.studio.embedding import embed_upload
 from slic.studio.projection import MomentIds
 from slic.studio.requests import MomentScope, QueryExample, SearchRequest
@@ -77,20 +78,8 @@ def _search_exactly(studio: Studio, query: Query, ids: MomentIds, *, k: int) -> 
     similarity = studio.index.vectors(ids) @ query.direction
     best = np.argsort(-similarity, kind="stable")[:k]
     moments = studio.index.moments(ids[best].tolist())
-    return [
-        Hit(
-            video_id=moment.video_id,
-            path=moment.path,
-            start_seconds=moment.start_seconds,
-            end_seconds=moment.end_seconds,
-            score=score,
-            moment_id=moment.id,
-            best_start_seconds=moment.start_seconds,
-            best_end_seconds=moment.end_seconds,
-            label=moment.label,
-        )
-        for moment, score in zip(moments, similarity[best].tolist(), strict=True)
-    ]
+    scores = similarity[best].tolist()
+    return [make_hit(s, m, m.end_seconds) for s, m in zip(scores, moments, strict=True)]
 
 
 def _moments_in_lasso(studio: Studio, lasso: list[tuple[float, float]]) -> MomentIds:

@@ -38,6 +38,7 @@ class _UploadCache(LRUCache[str, Upload]):
         return key, upload
 
 
+@dataclass(eq=False, kw_only=True)
 class UploadStore:
     """The uploads of one session in a temporary folder; the least recently used are deleted.
 
@@ -46,12 +47,12 @@ class UploadStore:
         max_uploads: Number of uploads to keep.
     """
 
-    def __init__(
-        self, *, max_bytes: int = MAX_UPLOAD_BYTES, max_uploads: int = MAX_UPLOADS
-    ) -> None:
-        self.max_bytes = max_bytes
+    max_bytes: int = MAX_UPLOAD_BYTES
+    max_uploads: int = MAX_UPLOADS
+
+    def __post_init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="slic-studio-")
-        self._uploads = _UploadCache(max_uploads)
+        self._uploads = _UploadCache(self.max_uploads)
         self._lock = threading.Lock()
 
     def check_size(self, content_length: str | None) -> None:

@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, ParamSpec, TypeVar
@@ -28,6 +29,7 @@ CallP = ParamSpec("CallP")
 ReturnT = TypeVar("ReturnT")
 
 
+@dataclass(eq=False, kw_only=True)
 class Worker:
     """A process that runs one call at a time; any thread may call.
 
@@ -42,18 +44,12 @@ class Worker:
         >>> video = worker.call(inspect_upload, path)
     """
 
-    def __init__(
-        self,
-        *,
-        max_seconds: float = MAX_CALL_SECONDS,
-        max_bytes: int = MAX_WORKER_BYTES,
-        subject: str = "video",
-        niceness: int = 0,
-    ) -> None:
-        self.subject = subject
-        self.max_seconds = max_seconds
-        self.max_bytes = max_bytes
-        self.niceness = niceness
+    max_seconds: float = MAX_CALL_SECONDS
+    max_bytes: int = MAX_WORKER_BYTES
+    subject: str = "video"
+    niceness: int = 0
+
+    def __post_init__(self) -> None:
         self._closed = False
         self._lock = threading.Lock()
         self._process: BaseProcess | None = None

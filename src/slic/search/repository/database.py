@@ -8,19 +8,13 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 from slic.errors import FormatError, SearchError, WriteError
-from slic.search.repository.schema import (
-    DATABASE_FILE,
-    INDEX_FORMAT,
-    IndexSettings,
-    create_tables,
-    has_tables,
-    read_about,
-)
+from slic.search.repository import schema
+from slic.search.repository.schema import DATABASE_FILE, INDEX_FORMAT, IndexSettings
 
 QueryTs = TypeVarTuple("QueryTs")
 ResultT = TypeVar("ResultT")
@@ -86,8 +80,8 @@ class Database:
             with closing(made) as connection:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("BEGIN IMMEDIATE")
-                if not has_tables(connection):
-                    create_tables(connection, settings)
+                if not schema.has_tables(connection):
+                    schema.create_tables(connection, settings)
                 connection.execute("COMMIT")
         return cls(folder)
 
@@ -116,37 +110,22 @@ class Database:
         with self.reading() as connection:
             return query(connection, *args)
 
-    @contextmanager
-    def snapshot(self) -> Iterator[sqlite3.Connection]:
+    def snapshot(self) -> AbstractContextManager[sqlite3.Connection]:
         """Give a connection that sees one state of the database, whatever others commit.
 
         Raises:
             SearchError: The database is damaged, or locked for too long.
         """
-        with self.reading() as connection:
-            connection.execute("BEGIN")
-            try:
-                yield connection
-            finally:
-                connection.execute("ROLLBACK")
+        return self._between("BEGIN", "ROLLBACK")
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """Give a connection whose changes are committed together, or not at all.
 
         Raises:
             WriteError: The disk is full, or the index is read-only.
             SearchError: The database is damaged, or locked for too long.
         """
-        with self.reading() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+        return self._between("BEGIN IMMEDIATE", "COMMIT")
 
     def connect_read_only(self) -> sqlite3.Connection:
         """Return a new connection that cannot write."""
@@ -157,6 +136,18 @@ class Database:
         if (connection := getattr(self._local, "connection", None)) is not None:
             connection.close()
             self._local.connection = None
+
+    @contextmanager
+    def _between(self, begin: str, end: str) -> Iterator[sqlite3.Connection]:
+        with self.reading() as connection:
+            connection.execute(begin)
+            try:
+                yield connection
+                connection.execute(end)
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -174,14 +165,14 @@ class Database:
         write is unfinished.
         """
         try:
-            return read_about(self._connection())
+            return schema.read_about(self._connection())
         except sqlite3.OperationalError as error:
             log = self.path.with_name(f"{DATABASE_FILE}-wal")
             if _result_code(error) not in _NOT_WRITABLE or (log.exists() and log.stat().st_size):
                 raise
         self.close()
         self._access = "ro&immutable=1"
-        return read_about(self._connection())
+        return schema.read_about(self._connection())
 
     def _connect(self, access: str) -> sqlite3.Connection:
         address = f"{self.path.resolve().as_uri()}?mode={access}"

@@ -1,10 +1,11 @@
-"""What the index asks of a vector store.
+"""What the index asks of a vector store, and how a store follows the database.
 
 A store is a derivative of the database. It knows the generation of the database that it has, is
 given what changed since, and may be filled again at any time. So it takes no part in transactions.
 It only has to hold everything up to the generation that it reports.
 """
 
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,10 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from slic.search.repository import Database
+from slic.search.repository import moments as moment_table
 from slic.search.repository.moments import VectorBlock
+from slic.search.repository.schema import read_generation
 
 
 class Neighbours(NamedTuple):
@@ -94,3 +98,35 @@ class VectorStore(Protocol):
 
     def close(self) -> None:
         """Free what the store holds."""
+
+
+def synchronise(store: VectorStore, database: Database) -> None:
+    """Bring a store to the generation of the database.
+
+    It is given what changed since its own generation, or everything if it has none. A store that
+    asks to be filled again after that is given everything.
+
+    Args:
+        store: The store.
+        database: The database of the index.
+    """
+    known = store.generation
+    with database.snapshot() as connection:  # generation and vectors are of one state
+        if known == read_generation(connection):
+            return
+        dimension = database.settings.dimension
+        store.apply(_update_since(connection, known, dimension))
+        if store.generation is None:
+            store.apply(_update_since(connection, None, dimension))
+    store.save()
+
+
+def _update_since(connection: sqlite3.Connection, known: int | None, dimension: int) -> StoreUpdate:
+    since = known or 0
+    return StoreUpdate(
+        generation=read_generation(connection),
+        count=moment_table.count_moments(connection),
+        removed=moment_table.select_removed(connection, since=since),
+        added=moment_table.stream_vectors(connection, since=since, dimension=dimension),
+        replaces_all=known is None,
+    )

@@ -1,0 +1,95 @@
+"""``slic pretrain``: help, settings, and what is refused before the videos are scanned."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from slic.errors import VideoError
+from slic.recipe import load_recipe
+
+Lines = Callable[..., tuple[int, list[str], list[str]]]
+SMALL = (
+    "--recipe", "paper-small", "--clip.frames=4", "--clip.size=32", "--backbone.width=0.125",
+    "--head.hidden=16", "--head.embedding=8", "--train.epochs=1", "--train.batch_size=4",
+    "--train.workers=0", "--sampling.flow_probability=0",
+)  # fmt: skip
+
+
+def test_help_ends_with_the_settings(lines: Lines) -> None:
+    code, printed, _ = lines("pretrain", "--help")
+    assert code == 0
+    assert any(line.startswith("usage: slic pretrain") for line in printed)
+    assert "  rounds.every_epochs = 5" in printed
+
+
+def test_the_printed_recipe_is_the_one_that_would_run(lines: Lines, tmp_path: Path) -> None:
+    words = ["--train.epochs=3", "--loss.name=triplet", "--loss.margin=0.3"]
+    code, printed, _ = lines("pretrain", "--print_config", *words)
+    assert code == 0
+    (tmp_path / "mine.yaml").write_text("\n".join(printed))
+    assert load_recipe(tmp_path / "mine.yaml") == load_recipe("best", words)
+    assert yaml.safe_load("\n".join(printed))["loss"]["margin"] == 0.3
+
+
+def test_videos_are_required(lines: Lines) -> None:
+    code, _, errors = lines("pretrain")
+    assert code == 2
+    assert errors[-1].endswith("the following arguments are required: videos")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--resume"], "there is no run to resume; leave --resume out"),
+        (["--loss.nme=triplet"], "unknown setting 'loss.nme'. The nearest known is 'loss.name'"),
+        (["--annotations", "lists"], "--annotations needs --labels"),
+        (["--split", "train"], "--split needs --labels"),
+    ],
+)
+def test_what_does_not_go_together_is_one_line(
+    lines: Lines, labelled_videos: Path, tmp_path: Path, words: list[str], message: str
+) -> None:
+    code, _, errors = lines("pretrain", labelled_videos, "--out", tmp_path / "run", *words)
+    assert code == 1
+    assert message in errors[-1]
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_used_folder_is_refused_before_the_scan(lines: Lines, tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("")
+    code, _, errors = lines("pretrain", tmp_path / "nothing", "--out", tmp_path)
+    assert code == 1
+    assert errors == [
+        f"slic: {tmp_path}: a run is already here; continue it with --resume, or choose another "
+        "--out."
+    ]
+
+
+def test_a_run_on_a_split_with_labels_in_the_log(
+    lines: Lines, labelled_videos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    labels = ("--labels", labelled_videos / "labels.csv", "--split", "train")
+    code, printed, errors = lines("pretrain", labelled_videos, "--out", out, *labels, *SMALL)
+    assert code == 0, errors
+    assert "encoder after 1 steps" in printed[0]
+    assert printed[1].startswith("next: slic index")
+    assert '"nmi"' in (out / "log.jsonl").read_text()
+
+
+def test_a_video_that_breaks_names_the_command_that_continues(
+    lines: Lines, labelled_videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        checkpoints = tmp_path / "run" / "checkpoints"
+        checkpoints.mkdir(parents=True)
+        (checkpoints / "last.pt").touch()
+        raise VideoError("7.mp4: frame 3 does not decode.")
+
+    monkeypatch.setattr("slic.pretraining.pretrain", broken)
+    code, _, errors = lines("pretrain", labelled_videos, "--out", tmp_path / "run")
+    assert code == 1
+    assert "7.mp4: frame 3 does not decode. The run is saved. Restore the file" in errors[-1]
+    assert errors[-1].endswith(f"slic pretrain {labelled_videos} --out {tmp_path}/run --resume")
