@@ -74,6 +74,8 @@ def test_an_invalid_label_is_refused(fill: Fill, rows: Rows, name: str) -> None:
     index = fill({"a": rows(2)})
     with pytest.raises(LabelError, match="printable characters"):
         set_label(index, [1], name)
+    with pytest.raises(LabelError, match="printable characters"):
+        set_label(index, [], name)
     assert labels_by_id(index) == {}
 
 

@@ -1,4 +1,4 @@
-"""Previews are small files that every browser plays, and the cache of them is bounded."""
+"""Browsers are sent files or previews that they play, and the cache of previews is bounded."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slic.search import IndexedVideo
+from slic.studio import previews
 from slic.studio.previews import (
     PREVIEW_HEIGHT,
     PREVIEW_WIDTH,
@@ -19,6 +20,8 @@ from slic.studio.previews import (
     _preview_size,
     encode_preview,
     encode_thumbnail,
+    fits_grid,
+    playable_media_type,
 )
 from slic.videos.frames import read_frames
 
@@ -103,3 +106,40 @@ def test_a_preview_fits_its_box_in_even_numbers(
     assert fitted[1] <= PREVIEW_HEIGHT
     assert all(side % 2 == 0 for side in fitted)
     assert fitted[0] / fitted[1] == pytest.approx(width / height, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("start", "media_type"), [("walk", "video/mp4"), ("run", "video/webm"), ("jump", None)]
+)
+def test_h264_and_vp8_play_and_xvid_does_not(
+    video_of: Callable[[str], IndexedVideo], start: str, media_type: str | None
+) -> None:
+    assert playable_media_type(video_of(start).file) == media_type
+
+
+@pytest.mark.parametrize(("pixels", "media_type"), [("yuv420p", "video/mp4"), ("yuv444p", None)])
+def test_h264_with_unusual_pixels_does_not_play(
+    tmp_path: Path, pixels: str, media_type: str | None
+) -> None:
+    with av.open(str(tmp_path / "video.mp4"), "w") as file:
+        stream = file.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, pixels
+        picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+        file.mux([*stream.encode(picture), *stream.encode(None)])
+    assert playable_media_type(tmp_path / "video.mp4") == media_type
+
+
+def test_a_file_that_is_not_a_video_does_not_play(tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("text")
+    for path in (tmp_path / "text.mp4", tmp_path / "missing.mp4", tmp_path):
+        assert playable_media_type(path) is None
+
+
+def test_a_large_or_missing_file_does_not_fit_a_grid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(previews, "MAX_GRID_FILE_BYTES", 10)
+    for size in (10, 11):
+        (tmp_path / "file").write_bytes(b"x" * size)
+        assert fits_grid(tmp_path / "file") == (size == 10)
+    assert not fits_grid(tmp_path / "missing")

@@ -107,14 +107,12 @@ class LabelObserver:
             Scores by name; empty if none of the videos has a label.
         """
         label = self.labels.label
-        known = [
-            (label[video_id], cluster)
-            for video_id, cluster in zip(ids, pseudo_labels, strict=True)
-            if video_id in label
-        ]
+        pairs = zip(ids, pseudo_labels, strict=True)
+        known = [(label[name], cluster) for name, cluster in pairs if name in label]
         if not known:
             return {}
-        return cluster_quality([true for true, _ in known], [cluster for _, cluster in known])
+        true, clusters = zip(*known, strict=True)
+        return cluster_quality(true, clusters)
 
 
 def _numbered(labels: Sequence[str]) -> Int[np.ndarray, " n"]:

@@ -5,6 +5,7 @@ It is printed beside every retrieval score. What it reaches needs neither motion
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +31,8 @@ def score_mean_frames(
     progress: bool = True,
 ) -> RetrievalScores:
     """Score retrieval by the cosine of the 32 x 24 grey mean frames; see `mean_frame_vectors`."""
-    queries, gallery = (
-        mean_frame_vectors(part, cache=cache, progress=progress)
-        for part in (split.test, split.train)
-    )
+    vectors = partial(mean_frame_vectors, cache=cache, progress=progress)
+    queries, gallery = vectors(split.test), vectors(split.train)
     return evaluate(
         queries,
         split.test_labels,

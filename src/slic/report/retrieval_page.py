@@ -11,7 +11,7 @@ from slic.evaluation.ranking import rank
 from slic.evaluation.retrieval import RetrievalScores, chance_recall
 from slic.report.neighbour_rows import NEIGHBOURS, NeighbourRow, neighbour_rows
 from slic.report.run_report import HeadlineScore, write_report
-from slic.videos.thumbnails import Filmstrip, filmstrip
+from slic.videos.thumbnails import filmstrip
 
 
 def write_retrieval_page(
@@ -95,15 +95,11 @@ def retrieval_rows(
         centre: Subtract the mean of each part, as the protocol does.
     """
     by_id = {video.id: video for video in (*split.test, *split.train)}
-
-    def strip_of(name: str) -> Filmstrip:
-        return filmstrip(by_id[name])
-
     return neighbour_rows(
         rank(query.clips, gallery.clips, NEIGHBOURS, centre=centre),
         query_names=query.ids,
         query_labels=split.test_labels,
         gallery_names=gallery.ids,
         gallery_labels=split.train_labels,
-        strip_of=strip_of,
+        strip_of=lambda name: filmstrip(by_id[name]),
     )

@@ -141,18 +141,16 @@ def _write_videos(
             yield
         return
     # spawn, because a fork beside the threads of OpenCV or torch may hang
-    with ProcessPoolExecutor(
-        count, mp_context=get_context("spawn"), initializer=begin_worker
-    ) as pool:
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=begin_worker)
+    try:
         futures = [pool.submit(write_sample_video, folder, settings, number) for number in numbers]
-        try:
-            for future in as_completed(futures):
-                future.result()
-                yield
-        except BrokenProcessPool as error:
-            raise SlicError(_DEAD_PROCESS) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
+        for future in as_completed(futures):
+            future.result()
+            yield
+    except BrokenProcessPool as error:
+        raise SlicError(_DEAD_PROCESS) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _claim_folder(folder: Path, settings: SampleSettings) -> None:

@@ -112,11 +112,9 @@ def _describe_demo(
 ) -> list[tuple[str, str]]:
     """Return title and text of each fact in the report."""
     train, clip = recipe.train, recipe.clip
+    sample = f"{level}: drawn people doing ten actions; other actors and backgrounds in the test"
     return [
-        (
-            "sample",
-            f"{level}: drawn people doing ten actions; other actors and backgrounds in the test",
-        ),
+        ("sample", sample),
         ("videos", f"{len(split.train)} for training, {len(split.test)} for the test"),
         ("labels", "not used in training; only for these results and the colours of the map"),
         ("clips", f"{clip.frames} frames, {clip.spacing}, {clip.size} x {clip.size} pixels"),

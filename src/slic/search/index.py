@@ -222,11 +222,10 @@ class Index:
             SearchError: The database is damaged.
         """
         dimension = self.settings.dimension
-        blocks = [(np.empty(0, np.int64), np.empty((0, dimension), np.float32))]
         with self.database.snapshot() as connection:
-            blocks += moment_table.stream_vectors(connection, since=0, dimension=dimension)
-        ids, vectors = zip(*blocks, strict=True)
-        return np.concatenate(ids), np.concatenate(vectors)
+            count = moment_table.count_moments(connection)
+            blocks = moment_table.stream_vectors(connection, since=0, dimension=dimension)
+            return moment_table.concatenate_blocks(blocks, count, dimension)
 
     def matching(self, where: str) -> Int64[np.ndarray, " n"]:
         """Return the ids, ascending, of the moments that pass a filter.

@@ -48,7 +48,7 @@ def set_label(index: Index, moment_ids: Sequence[int], label: str | None) -> Lab
     """
     segments = segments_of(index, list(dict.fromkeys(moment_ids)))
     if label is not None:
-        value = LabelValue(label, 1.0, "given")
+        value = LabelValue(clean_label(label), 1.0, "given")
         return write_labels(index, [(segment, value) for segment in segments])
     with index.database.transaction() as connection:
         change_id = label_table.next_change_id(connection)

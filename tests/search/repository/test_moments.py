@@ -9,6 +9,7 @@ from slic.errors import SearchError
 from slic.search import Index, Query, search
 from slic.search.repository import moments
 from slic.search.repository.moments import (
+    concatenate_blocks,
     copy_moments_to_duplicates,
     select_removed,
     select_video_of_moments,
@@ -41,6 +42,9 @@ def test_vectors_are_streamed_in_blocks_from_a_generation_on(
         new = list(stream_vectors(connection, since=before, dimension=8))
     assert [len(ids) for ids, _ in everything] == [4, 4, 3]
     assert np.concatenate([ids for ids, _ in everything]).tolist() == index.ids().tolist()
+    joined_ids, joined = concatenate_blocks(everything, 20, 8)  # more are announced than come
+    assert joined_ids.tolist() == index.ids().tolist()
+    np.testing.assert_array_equal(joined, np.concatenate([x for _, x in everything]))
     assert np.concatenate([ids for ids, _ in new]).tolist() == later
     assert np.concatenate([x for _, x in new]) == pytest.approx(rows(5, seed=1))
     ids = [11, 2, 7, 2, 5]  # in several statements, repeated and out of order

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 import pytest
 from starlette.testclient import TestClient
 
-from slic.studio import playable
+from slic.studio import previews
 from slic.studio.state import Studio
 
 
@@ -22,7 +22,7 @@ def test_only_small_playable_files_play_in_a_grid(
     tiles = client.post("/api/browse", json={"limit": 500}).json()["moments"]
     for tile in tiles:
         assert tile["plays"] == tile["plays_in_grid"] == (not tile["path"].endswith(".avi"))
-    monkeypatch.setattr(playable, "MAX_GRID_FILE_BYTES", 10)
+    monkeypatch.setattr(previews, "MAX_GRID_FILE_BYTES", 10)
     tiles = client.post("/api/browse", json={"limit": 500}).json()["moments"]
     assert any(tile["plays"] for tile in tiles)
     assert not any(tile["plays_in_grid"] for tile in tiles)

@@ -172,6 +172,23 @@ def stream_vectors(
         yield _unpack(rows, dimension)
 
 
+def concatenate_blocks(blocks: Iterable[VectorBlock], count: int, dimension: int) -> VectorBlock:
+    """Return all blocks as one, without a second copy in memory.
+
+    Args:
+        blocks: The blocks.
+        count: Their moments together, or more.
+        dimension: Length of an embedding.
+    """
+    ids = np.empty(count, dtype=np.int64)
+    vectors = np.empty((count, dimension), dtype=np.float32)
+    start = 0
+    for block_ids, block in blocks:
+        ids[start : start + len(block)], vectors[start : start + len(block)] = block_ids, block
+        start += len(block)
+    return ids[:start], vectors[:start]
+
+
 def select_removed(connection: sqlite3.Connection, *, since: int) -> Int64[np.ndarray, " n"]:
     """Return the moments that were removed after a generation."""
     statement = "SELECT moment_id FROM removed WHERE generation > ?"

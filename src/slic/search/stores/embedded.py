@@ -13,10 +13,10 @@ from pathlib import Path
 
 import faiss
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32
 
 from slic.files import atomic_path
-from slic.search.repository.moments import VectorBlock
+from slic.search.repository.moments import VectorBlock, concatenate_blocks
 from slic.search.stores.base import Neighbours, StoreLocation, StoreUpdate
 
 EXACT_UP_TO = 20_000
@@ -119,7 +119,7 @@ class EmbeddedStore:
     def _fill(self, blocks: Iterable[VectorBlock], count: int) -> faiss.Index:
         index: faiss.Index = self._make_exact()
         if count > self.exact_up_to:
-            blocks = [_concatenated(blocks, count, self.dimension)]
+            blocks = [concatenate_blocks(blocks, count, self.dimension)]
             index = _train_inverted_file(blocks[0][1])
         for ids, vectors in blocks:
             index.add_with_ids(vectors, ids)
@@ -152,19 +152,6 @@ def _generation_of(path: Path) -> int:
     """Return the generation in a file's name; -1 if there is none."""
     number = path.stem.removeprefix("vectors-")
     return int(number) if number.isdecimal() else -1
-
-
-def _concatenated(
-    blocks: Iterable[VectorBlock], count: int, dimension: int
-) -> tuple[Int64[np.ndarray, " n"], Float32[np.ndarray, "n d"]]:
-    """Return all blocks as one, without a second copy in memory."""
-    ids = np.empty(count, dtype=np.int64)
-    vectors = np.empty((count, dimension), dtype=np.float32)
-    start = 0
-    for block_ids, block in blocks:
-        ids[start : start + len(block)], vectors[start : start + len(block)] = block_ids, block
-        start += len(block)
-    return ids[:start], vectors[:start]
 
 
 def _train_inverted_file(vectors: Float32[np.ndarray, "n d"]) -> faiss.IndexIVFFlat:

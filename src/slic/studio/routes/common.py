@@ -7,7 +7,7 @@ from fastapi import Depends, Query, Request
 
 from slic.files import is_file
 from slic.search import Hit, IndexedVideo, Moment
-from slic.studio.playable import fits_grid, playable_media_type
+from slic.studio.previews import fits_grid, playable_media_type
 from slic.studio.state import Studio
 
 

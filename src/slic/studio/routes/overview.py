@@ -72,9 +72,7 @@ def get_clusters(studio: CurrentStudio, level: OptionalLevel = None) -> dict[str
 def get_runs(studio: CurrentStudio) -> dict[str, Any]:
     """Return the pretraining runs with their curves."""
     folder = studio.runs
-    if folder is None:
-        return {"runs": []}
-    return {"runs": [describe_run(folder, run) for run in find_runs(folder)]}
+    return {"runs": [describe_run(folder, run) for run in find_runs(folder)] if folder else []}
 
 
 def cached_clusters(studio: Studio, level: int | None) -> list[Cluster]:
