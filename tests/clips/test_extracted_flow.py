@@ -13,9 +13,7 @@ from slic.errors import CatalogError, VideoError
 from slic.videos.video import Video
 
 SIZE = (40, 30)  # clips are read at
-VIDEO = Video(
-    id="Run/v_1.avi", path=Path("v_1.avi"), frames=9, fps=25.0, width=80, height=90
-)
+VIDEO = Video(id="Run/v_1.avi", path=Path("v_1.avi"), frames=9, fps=25.0, width=80, height=90)
 
 
 def extract(folder: Path, *, count: int, component: str = "u", size: tuple[int, int]) -> None:
