@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from copy import copy
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -86,7 +87,9 @@ class ClipReader:
 
     def with_grey_stand_ins(self) -> "ClipReader":
         """Return a reader that gives grey clips of videos that do not decode, with a warning."""
-        return replace(self, unreadable="grey")
+        reader = copy(self)  # also of a subclass with other constructor arguments
+        reader.unreadable = "grey"
+        return reader
 
     def settings(self) -> dict[str, object]:
         """Return everything that determines how a clip is rendered, as plain values."""

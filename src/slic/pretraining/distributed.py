@@ -74,8 +74,8 @@ class Processes:
     def gather_with_gradient(self, z: Float[Tensor, "b *rest"]) -> Float[Tensor, "all *rest"]:
         """Return the rows of all processes; gradients flow back into the rows of this one.
 
-        Each process has the gradient of its own rows only, and the sum over the processes is needed.
-        DDP divides by their number, so the gradient is multiplied by it first.
+        Each process has the gradient of its own rows only, and the sum over all is needed. DDP
+        divides by their number, so the gradient is multiplied by it first.
         """
         if self.count == 1:
             return z

@@ -42,7 +42,7 @@ def test_vectors_are_streamed_in_blocks_from_a_generation_on(
         new = list(stream_vectors(connection, since=before, dimension=8))
     assert [len(ids) for ids, _ in everything] == [4, 4, 3]
     assert np.concatenate([ids for ids, _ in everything]).tolist() == index.ids().tolist()
-    joined_ids, joined = concatenate_blocks(everything, 20, 8)  # more are announced than come
+    joined_ids, joined = concatenate_blocks(iter(everything), 20, 8)  # fewer than 20
     assert joined_ids.tolist() == index.ids().tolist()
     np.testing.assert_array_equal(joined, np.concatenate([x for _, x in everything]))
     assert np.concatenate([ids for ids, _ in new]).tolist() == later

@@ -172,7 +172,9 @@ def stream_vectors(
         yield _unpack(rows, dimension)
 
 
-def concatenate_blocks(blocks: Iterable[VectorBlock], count: int, dimension: int) -> VectorBlock:
+def concatenate_blocks(
+    blocks: Iterable[VectorBlock], count: int, dimension: int
+) -> tuple[Int64[np.ndarray, " total"], Float32[np.ndarray, "total d"]]:
     """Return all blocks as one, without a second copy in memory.
 
     Args:
