@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from slic.errors import VideoError
-from slic.videos import isolation
+from slic.videos import isolation, set_aside
 from slic.videos.inspection import inspect_video
 from slic.videos.isolation import DecodingWorker, inspect_isolated, read_isolated
 from slic.videos.sources import resized_frames
@@ -30,7 +30,8 @@ def video(tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., Pa
 @pytest.fixture(autouse=True)
 def _own_workers() -> Iterator[None]:
     isolation._close_all()
-    isolation._failures.clear()
+    set_aside._tables.clear()
+    set_aside._failed_readings.clear()
     yield
     isolation._close_all()
 
@@ -100,7 +101,8 @@ def test_a_crash_costs_one_request(
     assert isolation._idle[os.getpid()] == []
     with pytest.raises(VideoError, match="the decoder crashed"):  # without another try
         read(video, [0])
-    isolation._failures.clear()
+    set_aside._tables.clear()
+    set_aside._failed_readings.clear()
     assert len(read(video, [0])) == 1
 
 

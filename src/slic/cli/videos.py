@@ -69,6 +69,7 @@ def demo(arguments: Namespace) -> None:
 def print_scan(arguments: Namespace) -> None:
     """Print which files can be read and which are refused."""
     catalog = open_catalog(arguments.videos, arguments.workers)
+    catalog = catalog.with_refused(catalog.find_set_aside())
     hours = sum(video.duration_seconds for video in catalog) / 3600
     if arguments.json:
         keys = ("id", "frames", "fps", "width", "height")

@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -53,9 +53,20 @@ class RunFolder:
         """Whether a run was started in this folder."""
         return self.recipe.exists()
 
-    def start(self) -> None:
-        """Note the version of the format in a new run folder."""
-        write_atomically(self.about, json.dumps({"format": RUN_FORMAT}).encode() + b"\n")
+    def start(self, set_aside: Mapping[str, str] | None = None) -> None:
+        """Note the version of the format, and which videos are set aside, in a new run folder.
+
+        Args:
+            set_aside: Reasons by id. A resumed run uses the same, whatever failed since.
+        """
+        about = {"format": RUN_FORMAT, "set_aside": dict(set_aside or {})}
+        write_atomically(self.about, json.dumps(about).encode() + b"\n")
+
+    def read_set_aside(self) -> dict[str, str]:
+        """Return the videos that were set aside when the run began, with their reasons."""
+        about = json.loads(self.about.read_text(encoding="utf-8"))
+        reasons: dict[str, str] = about.get("set_aside", {})
+        return reasons
 
     def require_format(self) -> None:
         """Check the version of the format of a run to resume.

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
@@ -14,6 +14,7 @@ from slic.errors import CatalogError
 from slic.files import absolute, id_of, read_csv, reason_of
 from slic.videos import scan_cache
 from slic.videos.scanning import VIDEO_SUFFIXES, Found, Verdict, find_videos, look_at, scan
+from slic.videos.set_aside import reason_set_aside
 from slic.videos.video import Refused, Video
 
 __all__ = ["Catalog", "Refused", "Video"]
@@ -123,6 +124,36 @@ class Catalog(Sequence[Video]):
             raise CatalogError(f"{self.root}: {len(unknown)} ids not in the catalog, first {first}")
         kept = tuple(video for video in self.videos if video.id in wanted)
         return replace(self, videos=kept, refused=())
+
+    def find_set_aside(self) -> dict[str, str]:
+        """Return the reasons, by id, of the videos that failed to decode before.
+
+        They stay in the catalog, so that a run can go on with the same videos, but reading one of
+        them fails at once. A video that has changed since is tried again.
+        """
+        reasons = ((video.id, reason_set_aside(video)) for video in self.videos)
+        return {name: reason for name, reason in reasons if reason}
+
+    def with_refused(self, reasons: Mapping[str, str]) -> "Catalog":
+        """Return a catalog without these videos, which are refused, with their reasons by id."""
+        refused = [Refused(name, f"set aside earlier: {why}") for name, why in reasons.items()]
+        return replace(
+            self,
+            videos=tuple(video for video in self.videos if video.id not in reasons),
+            refused=tuple(sorted([*self.refused, *refused], key=lambda item: item.id)),
+        )
+
+    def with_set_aside(self, reasons: Mapping[str, str]) -> "Catalog":
+        """Return a catalog in which exactly these videos are set aside.
+
+        Failures that are remembered later change nothing in it. So the samples of a run do not
+        depend on when a video failed first, and are the same after a resume.
+
+        Args:
+            reasons: Reasons by id; other ids are ignored.
+        """
+        videos = (replace(v, set_aside=reasons.get(v.id, "")) for v in self.videos)
+        return replace(self, videos=tuple(videos))
 
     def require_usable(self, max_refused_share: float = 0.1) -> None:
         """Stop before any work when too many files were refused, or when none is left.

@@ -37,6 +37,10 @@ _log = logging.getLogger("slic")
 Picture = UInt8[np.ndarray, "h w 3"]
 
 
+class DamagedVideoError(VideoError):
+    """More pictures of a video are damaged than `MAX_ABSENT_SHARE` allows."""
+
+
 def decode_frames(path: Path, timeline: Timeline, frames: Sequence[int]) -> Iterator[Picture]:
     """Give the frames with these ascending numbers as RGB, at their coded size and orientation.
 
@@ -116,7 +120,7 @@ class Decoder:
         A picture that does not decode is replaced by the one before it, if few are damaged.
 
         Raises:
-            VideoError: More than `MAX_ABSENT_SHARE` of the frames around it do not decode.
+            DamagedVideoError: More than `MAX_ABSENT_SHARE` of the frames around it do not decode.
         """
         key = min(self.timeline.key_before(packet) for packet in self._packets_of(frames))
         decoded = self._decoded(frames, -1 if from_start else key)
@@ -144,7 +148,7 @@ class Decoder:
         others = [*range(frame - 1, first - 1, -1), *range(frame + 1, last)]
         other = next((other for other in others if other not in absent), None)
         if other is None or len(absent) > MAX_ABSENT_SHARE * (last - first):
-            raise VideoError(
+            raise DamagedVideoError(
                 f"{self.path}: frame {frame} does not decode "
                 f"({len(absent)} of the {last - first} frames around it do not)"
             )

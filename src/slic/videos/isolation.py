@@ -33,7 +33,10 @@ from jaxtyping import UInt8
 
 from slic.errors import VideoError
 from slic.files import absolute, reason_of
+from slic.videos.container import MAX_PIXELS
+from slic.videos.decoder import DamagedVideoError
 from slic.videos.inspection import inspect_video
+from slic.videos.set_aside import refuse_set_aside, set_aside
 from slic.videos.sources import resized_frames
 from slic.videos.video import Video
 
@@ -42,12 +45,26 @@ MAX_REPLY_SECONDS = 20.0  # of CPU time, for one clip or the next frames of a st
 MAX_WAIT_SECONDS = 300.0  # of wall time, on a busy machine
 REPLY_BYTES = 32 << 20  # frames of one reply
 MAX_IDLE_WORKERS = 2
+# What damaged content does to a decoder. A worker is killed in other ways for other reasons.
+CRASH_SIGNALS = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL})
 _POLL_SECONDS = 0.5
 _PROGRAM = "from slic.videos.isolation import serve; serve({}, {})"
 
 _log = logging.getLogger("slic")
-_failures: dict[tuple[Path, int], str] = {}  # by file and time of its last change
+_failed_inspections: dict[tuple[Path, int], str] = {}  # by file and time of its last change
 _idle: dict[int, list["DecodingWorker"]] = {}  # by process: a fork does not share workers
+
+
+class DecodingFailedError(VideoError):
+    """A video crashed a worker, broke a limit, or is damaged above the share.
+
+    Attributes:
+        lasting: The content of the video is the cause, so that another try would fail too.
+    """
+
+    def __init__(self, message: str, *, lasting: bool = True) -> None:
+        super().__init__(message)
+        self.lasting = lasting
 
 
 class DecodingWorker:
@@ -84,7 +101,8 @@ class DecodingWorker:
         """Send a request and return the reply.
 
         Raises:
-            VideoError: The worker reports one, crashes, or takes too long; it is then not usable.
+            DecodingFailedError: The worker crashed or broke a limit, or the video is damaged.
+            VideoError: The worker reports another error.
         """
         self.usable = False  # until the reply is there
         folder = absolute(Path())  # paths may be relative
@@ -95,10 +113,14 @@ class DecodingWorker:
         except (EOFError, OSError):
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=5)
-            raise _failure(path, _reason_of_end(self._process.poll())) from None
+            code = self._process.poll()
+            lasting = code is not None and -code in CRASH_SIGNALS
+            raise DecodingFailedError(f"{path}: {_reason_of_end(code)}", lasting=lasting) from None
         self.usable = True
         for warning in warnings:
             _log.warning("%s", warning)
+        if kind == "failed":
+            raise DecodingFailedError(value)
         if kind == "error":
             raise VideoError(value)
         if kind == "disk error":
@@ -122,7 +144,7 @@ class DecodingWorker:
             waited = time.monotonic() - started
             if used > MAX_REPLY_SECONDS or waited > MAX_WAIT_SECONDS:
                 reason = f"decoding takes too long (stopped after {used:.0f} s of CPU time)"
-                raise _failure(path, reason)
+                raise DecodingFailedError(f"{path}: {reason}", lasting=used > MAX_REPLY_SECONDS)
 
 
 def read_isolated(
@@ -138,17 +160,23 @@ def read_isolated(
         size: (width, height) to resize to.
 
     Raises:
-        VideoError: A frame does not decode, or the worker broke a limit.
+        VideoError: A frame does not decode, the worker broke a limit, or one did so before. The
+            video is then set aside (`slic.videos.set_aside`).
     """
-    if not len(places):
+    places = [int(place) for place in places]
+    if not places:
         return
-    _refuse_failed(video.path)
+    refuse_set_aside(video, places)
     worker = _take()
     try:
-        count = worker.ask(video.path, "read", video, [int(place) for place in places], size)
+        count = worker.ask(video.path, "read", video, places, size)
         while count:
             yield worker.frames(count, size)
             count = worker.ask(video.path, "next")
+    except DecodingFailedError as failure:
+        reason = str(failure).removeprefix(f"{video.path}: ")
+        set_aside(video, places, reason, lasting=failure.lasting)
+        raise VideoError(str(failure)) from None
     finally:
         _give_back(worker)
 
@@ -164,25 +192,18 @@ def inspect_isolated(path: Path, id: str) -> Video:  # noqa: A002 (the word of t
             path.open("rb").close()
     except OSError as error:
         raise VideoError(f"{path}: {reason_of(error)}") from error
-    _refuse_failed(path)
+    state = (path, _changed(path))
+    if reason := _failed_inspections.get(state):
+        raise VideoError(reason)
     worker = _take()
     try:
         video: Video = worker.ask(path, "inspect", path, id)
         return video
+    except DecodingFailedError as failure:
+        _failed_inspections[state] = str(failure)
+        raise VideoError(str(failure)) from None
     finally:
         _give_back(worker)
-
-
-def _failure(path: Path, reason: str) -> VideoError:
-    """Return the error of a file that broke a worker, and remember it."""
-    _failures[path, _changed(path)] = reason
-    return VideoError(f"{path}: {reason}")
-
-
-def _refuse_failed(path: Path) -> None:
-    """Raise at once for a file that broke a worker before, and was not changed since."""
-    if _failures and (reason := _failures.get((path, _changed(path)))):
-        raise VideoError(f"{path}: {reason}")
 
 
 def _changed(path: Path) -> int:
@@ -242,6 +263,8 @@ class _Server:
                 video, places, self._size = request
                 self._frames = resized_frames(video, places, self._size)
             return "value", self._fill()
+        except DamagedVideoError as error:
+            return "failed", str(error)
         except VideoError as error:
             return "disk error" if isinstance(error.__cause__, OSError) else "error", str(error)
         except OSError as error:
@@ -249,7 +272,9 @@ class _Server:
             return "disk error", f"{path}: {reason_of(error)}"
         except (MemoryError, cv2.error):  # OpenCV raises its own for memory
             path = getattr(request[0], "path", request[0]) if request else "a video"
-            return "error", f"{path}: needs more than {MAX_WORKER_BYTES >> 20} MB to decode"
+            by_video = self._size[0] * self._size[1] <= MAX_PIXELS  # not by the size asked for
+            reason = f"{path}: needs more than {MAX_WORKER_BYTES >> 20} MB to decode"
+            return "failed" if by_video else "error", reason
 
     def _fill(self) -> int:
         """Put the next frames into the shared memory and return how many."""

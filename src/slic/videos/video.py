@@ -32,6 +32,8 @@ class Video:
         timeline: Packed presentation times and key frames (`slic.videos.timeline`). Empty for a
             folder of pictures, and for a file that was not scanned; its packets are then read when
             a frame is read, and its times follow from ``fps``.
+        set_aside: The reason why reading it fails at once; empty if each reading is tried. None:
+            the failures remembered so far decide (`slic.videos.set_aside`). A run has it fixed.
 
     Example:
         >>> video.frame_at(12.5), video.time_of(100)
@@ -45,6 +47,7 @@ class Video:
     width: int
     height: int
     timeline: bytes = field(default=b"", repr=False)
+    set_aside: str | None = field(default=None, repr=False, compare=False)
 
     @property
     def times(self) -> Float[np.ndarray, " frames"]:
