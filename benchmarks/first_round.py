@@ -10,7 +10,7 @@ from accelerate import Accelerator
 
 from slic.callbacks import CallbackList
 from slic.clips.loader import WorkerLoader, batch_loader
-from slic.clips.triplets import TripletDataset, TripletSample
+from slic.clips.samples import SampleDataset, TrainingSample
 from slic.clustering.base import PseudoLabels
 from slic.pretraining.build import build_run
 from slic.pretraining.distributed import Processes
@@ -45,20 +45,20 @@ def run_after_first_round(recipe: Recipe, catalog: Catalog, folder: Path) -> Run
     return run
 
 
-def train_on(run: Run, batches: Iterable[TripletSample]) -> None:
+def train_on(run: Run, batches: Iterable[TrainingSample]) -> None:
     """Train for one epoch that consists of these batches."""
     run.state = TrainingState(epochs=1, pseudo_labels=run.state.pseudo_labels)
     run.loader = cast("Any", batches)
     train(run)
 
 
-def loader_of(run: Run, *, workers: int) -> WorkerLoader[TripletSample]:
+def loader_of(run: Run, *, workers: int) -> WorkerLoader[TrainingSample]:
     """Return another loader of the samples of a run."""
-    dataset = cast("TripletDataset", run.loader.dataset)
+    dataset = cast("SampleDataset", run.loader.dataset)
     return batch_loader(dataset, run.sampler, workers=workers)
 
 
-def endless(run: Run, loader: Iterable[TripletSample]) -> Iterator[TripletSample]:
+def endless(run: Run, loader: Iterable[TrainingSample]) -> Iterator[TrainingSample]:
     """Yield the batches of a loader, epoch after epoch."""
     assert run.state.pseudo_labels is not None
     for epoch in count():

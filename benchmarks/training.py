@@ -32,7 +32,7 @@ from torch import Generator, Tensor
 
 import targets
 from first_round import loader_of, run_after_first_round, train_on
-from slic.clips.triplets import TripletSample
+from slic.clips.samples import TrainingSample
 from slic.embeddings import embed
 from slic.models.encoder import to_input
 from slic.pretraining.loop import Run
@@ -129,7 +129,7 @@ def medians(turns: list[tuple[float, float]]) -> Cost:
     return Cost(ours, bare, statistics.median(a / b for a, b in turns))
 
 
-def ready(batch: TripletSample) -> Tensor:
+def ready(batch: TrainingSample) -> Tensor:
     return to_input(batch.clips.flatten(0, 1))
 
 
@@ -163,7 +163,7 @@ def paper_step(run: Run, recipe: Recipe) -> list[Target]:
     assert run.state.pseudo_labels is not None
     draw = np.random.default_rng(0).integers(0, 256, (104, 3, 4, 16, 16, 3), np.uint8)
     video = torch.arange(104) % len(run.rounds.catalog)
-    batch = TripletSample(torch.from_numpy(draw), video, torch.zeros_like(video))
+    batch = TrainingSample(torch.from_numpy(draw), video, torch.zeros_like(video))
     bare, x = Bare(run, recipe), ready(batch)
     step = in_turns(lambda: train_on(run, [batch]), lambda: bare.step(x), each=2)
     labels = torch.as_tensor(run.state.pseudo_labels.labels)[video]

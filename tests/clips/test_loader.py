@@ -13,8 +13,8 @@ from torch.utils.data import Dataset
 from slic.clips.augmentation import Augmentation
 from slic.clips.loader import WorkerLoader, batch_loader
 from slic.clips.reader import ClipReader
-from slic.clips.sampler import TripletSampler
-from slic.clips.triplets import TripletDataset, TripletSample
+from slic.clips.sampler import PositiveSampler
+from slic.clips.samples import SampleDataset, TrainingSample
 from slic.clustering.base import PseudoLabels
 from slic.errors import VideoError
 from slic.videos.catalog import Catalog
@@ -77,12 +77,12 @@ def test_a_process_that_ends_amid_loading_ends_its_workers(program: Callable[[st
 
 
 def test_any_number_of_workers_gives_the_same_batches(catalog: Catalog, reader: ClipReader) -> None:
-    dataset = TripletDataset(
+    dataset = SampleDataset(
         catalog, reader, Augmentation(), flow_probability=0.5, second_view=True, seed=3
     )
 
-    def two_epochs(workers: int) -> list[TripletSample]:
-        sampler = TripletSampler(6, batch_size=2, same_video_probability=0.3, seed=3)
+    def two_epochs(workers: int) -> list[TrainingSample]:
+        sampler = PositiveSampler(6, batch_size=2, same_video_probability=0.3, seed=3)
         loader = batch_loader(dataset, sampler, workers=workers)
         batches = []
         for epoch in (0, 1):  # the workers live on

@@ -20,7 +20,7 @@ from slic.clips.flow import FlowComponents, FlowMethod, FlowOptions, flow_image,
 from slic.clips.flow_cache import FlowCache
 from slic.clips.reader import ClipReader, ClipRequest, Modality
 from slic.clips.rendering import render_rgb
-from slic.clips.triplets import SampleIndex, TripletDataset
+from slic.clips.samples import SampleDataset, SampleIndex
 from slic.videos.catalog import Catalog
 from slic.videos.frames import read_frames
 from slic.videos.inspection import inspect_video
@@ -186,7 +186,7 @@ def test_only_spans_that_are_rendered_from_frames_are_decoded(
     for video in catalog[:2]:
         cache.write(video)
     reader = recording_reader(black=False, store=cache if cached else None)
-    dataset = TripletDataset(
+    dataset = SampleDataset(
         catalog, reader, Augmentation(), flow_probability=flow_probability, second_view=True, seed=0
     )
     assert len(dataset[SampleIndex(0, 0, partner)].clips) == 3

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from slic.clips.sampler import TripletSampler
-from slic.clips.triplets import SampleIndex
+from slic.clips.sampler import PositiveSampler
+from slic.clips.samples import SampleIndex
 from slic.clustering.base import PseudoLabels
 
 
 def batches_of(
-    sampler: TripletSampler, epoch: int, labels: PseudoLabels, first_step: int = 0
+    sampler: PositiveSampler, epoch: int, labels: PseudoLabels, first_step: int = 0
 ) -> list[list[SampleIndex]]:
     sampler.start(epoch, labels, first_step=first_step)
     batches = list(sampler)
@@ -21,20 +21,20 @@ def batches_of(
     return batches
 
 
-def samples_of(sampler: TripletSampler, epoch: int, labels: PseudoLabels) -> list[SampleIndex]:
+def samples_of(sampler: PositiveSampler, epoch: int, labels: PseudoLabels) -> list[SampleIndex]:
     return [*chain.from_iterable(batches_of(sampler, epoch, labels))]
 
 
 def test_an_epoch_takes_every_video_once_in_another_order() -> None:
     labels = PseudoLabels(np.arange(40) % 7)
-    sampler = TripletSampler(40, batch_size=8, same_video_probability=0.0, seed=0)
+    sampler = PositiveSampler(40, batch_size=8, same_video_probability=0.0, seed=0)
     orders = [[s.video for s in samples_of(sampler, epoch, labels)] for epoch in range(3)]
     assert all(sorted(videos) == list(range(40)) for videos in orders)
     assert orders[0] != orders[1] != orders[2]
 
 
 def test_videos_that_do_not_fill_a_batch_are_those_of_another_epoch() -> None:
-    sampler = TripletSampler(10, batch_size=4, same_video_probability=0.0, seed=0)
+    sampler = PositiveSampler(10, batch_size=4, same_video_probability=0.0, seed=0)
     labels = PseudoLabels(np.zeros(10, int))
     seen = [{s.video for s in samples_of(sampler, epoch, labels)} for epoch in range(20)]
     assert all(len(videos) == 8 for videos in seen)
@@ -42,7 +42,7 @@ def test_videos_that_do_not_fill_a_batch_are_those_of_another_epoch() -> None:
 
 
 def test_a_set_smaller_than_the_batch_is_one_batch() -> None:
-    sampler = TripletSampler(3, batch_size=32, same_video_probability=0.0, seed=0)
+    sampler = PositiveSampler(3, batch_size=32, same_video_probability=0.0, seed=0)
     (batch,) = batches_of(sampler, 0, PseudoLabels(np.zeros(3, int)))
     assert sorted(s.video for s in batch) == [0, 1, 2]
 
@@ -52,7 +52,7 @@ def test_positives_share_the_pseudo_label_or_are_the_video_itself_as_often_as_as
     reciprocal: bool,
 ) -> None:
     labels = PseudoLabels(np.array([0] * 50 + [1] * 49 + [2]))
-    sampler = TripletSampler(
+    sampler = PositiveSampler(
         100, batch_size=10, same_video_probability=0.2, seed=0, reciprocal_positives=reciprocal
     )
     samples = [s for epoch in range(60) for s in samples_of(sampler, epoch, labels)]
@@ -64,7 +64,7 @@ def test_positives_share_the_pseudo_label_or_are_the_video_itself_as_often_as_as
 
 def test_reciprocal_positives_stand_side_by_side_but_for_an_odd_one_of_each_cluster() -> None:
     labels = PseudoLabels(np.array([0] * 50 + [1] * 49 + [2]))
-    sampler = TripletSampler(
+    sampler = PositiveSampler(
         100, batch_size=10, same_video_probability=0.2, seed=0, reciprocal_positives=True
     )
     samples, paired = [], []
@@ -81,7 +81,7 @@ def test_reciprocal_positives_stand_side_by_side_but_for_an_odd_one_of_each_clus
 
 
 def test_any_other_video_of_the_cluster_is_as_likely_a_reciprocal_positive() -> None:
-    sampler = TripletSampler(
+    sampler = PositiveSampler(
         7, batch_size=7, same_video_probability=0.0, seed=0, reciprocal_positives=True
     )
     labels = PseudoLabels(np.array([0, 0, 0, 0, 0, 1, 1]))
@@ -101,9 +101,9 @@ def test_the_slices_of_all_processes_are_the_batch_of_one(world: int, reciprocal
     labels = PseudoLabels(np.arange(21) % 4)
     settings: dict[str, Any] = {"batch_size": 8, "same_video_probability": 0.3, "seed": 5}
     settings["reciprocal_positives"] = reciprocal
-    alone = batches_of(TripletSampler(21, **settings), 3, labels)
+    alone = batches_of(PositiveSampler(21, **settings), 3, labels)
     slices = [
-        batches_of(TripletSampler(21, **settings, rank=rank, world=world), 3, labels)
+        batches_of(PositiveSampler(21, **settings, rank=rank, world=world), 3, labels)
         for rank in range(world)
     ]
     assert [list(chain(*parts)) for parts in zip(*slices, strict=True)] == alone
@@ -112,7 +112,7 @@ def test_the_slices_of_all_processes_are_the_batch_of_one(world: int, reciprocal
 @pytest.mark.parametrize("reciprocal", [False, True])
 def test_a_resumed_epoch_skips_its_first_batches(reciprocal: bool) -> None:
     labels = PseudoLabels(np.arange(20) % 4)
-    sampler = TripletSampler(
+    sampler = PositiveSampler(
         20, batch_size=4, same_video_probability=0.3, seed=5, reciprocal_positives=reciprocal
     )
     whole = batches_of(sampler, 2, labels)

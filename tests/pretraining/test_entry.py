@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from slic.clips.triplets import TripletDataset
+from slic.clips.samples import SampleDataset
 from slic.embeddings import embed
 from slic.errors import (
     CatalogError,
@@ -292,7 +292,7 @@ def test_a_run_that_mostly_waits_for_videos_says_what_would_help(
         return call
 
     monkeypatch.setattr(run_log, "ADVICE_SECONDS", 0.0)
-    owner: Any = TripletDataset if slow == "loading" else Objective
+    owner: Any = SampleDataset if slow == "loading" else Objective
     name = "__getitems__" if slow == "loading" else "__call__"
     monkeypatch.setattr(owner, name, slowed(getattr(owner, name)))
     alone = changed(recipe, "train", epochs=1, workers=0)
@@ -306,10 +306,10 @@ def test_a_run_that_mostly_waits_for_videos_says_what_would_help(
 def test_a_video_that_goes_away_ends_the_run_with_its_state_saved(
     catalog: Catalog, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    get = TripletDataset.__getitems__
+    get = SampleDataset.__getitems__
     steps = 0
 
-    def gone(dataset: TripletDataset, draws: Any) -> Any:
+    def gone(dataset: SampleDataset, draws: Any) -> Any:
         nonlocal steps
         steps += 1
         if steps == 5:
@@ -317,7 +317,7 @@ def test_a_video_that_goes_away_ends_the_run_with_its_state_saved(
         return get(dataset, draws)
 
     with monkeypatch.context() as patch:
-        patch.setattr(TripletDataset, "__getitems__", gone)
+        patch.setattr(SampleDataset, "__getitems__", gone)
         with pytest.raises(VideoError, match=r"07\.mp4"):
             pretrain(catalog, out=tmp_path / "run", recipe=recipe, progress=False)
     assert torch.load(RunFolder(tmp_path / "run").checkpoint)["step"] == 4
@@ -345,7 +345,7 @@ def test_a_video_that_is_not_there_at_first_changes_no_round(
 
     monkeypatch.setattr(rounds, "embed", noted)
     with monkeypatch.context() as patch:
-        patch.setattr(TripletDataset, "__getitems__", gone)
+        patch.setattr(SampleDataset, "__getitems__", gone)
         with pytest.raises(VideoError, match=r"07\.mp4"):
             pretrain(catalog, out=tmp_path / "run", recipe=recipe, progress=False)
     pretrain(catalog, out=tmp_path / "run", recipe=recipe, resume=True, progress=False)

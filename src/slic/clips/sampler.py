@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import Int
 from torch.utils.data import Sampler
 
-from slic.clips.triplets import RandomStream, SampleIndex, stream_rng
+from slic.clips.samples import RandomStream, SampleIndex, stream_rng
 from slic.clustering.base import PseudoLabels
 
 
 @dataclass(eq=False)
-class TripletSampler(Sampler[list[SampleIndex]]):
+class PositiveSampler(Sampler[list[SampleIndex]]):
     """Batches of one epoch: every video once, in an order that depends on seed and epoch.
 
     The positive of a video comes from the video itself with ``same_video_probability``, otherwise

@@ -9,9 +9,9 @@ from slic.clips.fixed_rate import frame_count
 from slic.clips.flow_store import missing_flow_advice, open_flow_store
 from slic.clips.loader import batch_loader
 from slic.clips.reader import ClipReader, read_size
-from slic.clips.sampler import TripletSampler
+from slic.clips.sampler import PositiveSampler
+from slic.clips.samples import SampleDataset
 from slic.clips.spans import extent
-from slic.clips.triplets import TripletDataset
 from slic.devices import native_precision
 from slic.embeddings import Precision
 from slic.models.encoder import EncoderConfig, VideoEncoder
@@ -96,7 +96,7 @@ def build_run(recipe: Recipe, catalog: Catalog, processes: Processes, *, progres
     encoder = processes.place(build_encoder(recipe))
     optimizer = recipe.build("optimizer", parameters=encoder.parameters())
     reader = build_reader(recipe, catalog, warn=processes.is_main)
-    dataset = TripletDataset(
+    dataset = SampleDataset(
         catalog,
         reader,
         recipe.augmentation,
@@ -105,7 +105,7 @@ def build_run(recipe: Recipe, catalog: Catalog, processes: Processes, *, progres
         seed=train.seed,
         place_pair=compat.place_pair,
     )
-    sampler = TripletSampler(
+    sampler = PositiveSampler(
         len(catalog),
         batch_size=train.batch_size,
         same_video_probability=recipe.sampling.same_video_probability,

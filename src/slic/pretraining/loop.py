@@ -8,8 +8,8 @@ from torch import Generator, Tensor, nn
 
 from slic.callbacks import CallbackList
 from slic.clips.loader import WorkerLoader
-from slic.clips.sampler import TripletSampler
-from slic.clips.triplets import TripletSample
+from slic.clips.sampler import PositiveSampler
+from slic.clips.samples import TrainingSample
 from slic.clustering.base import PseudoLabels
 from slic.embeddings import Precision
 from slic.models.encoder import VideoEncoder, to_input
@@ -33,7 +33,7 @@ class StepResult:
 
     terms: LossTerms
     skipped: Tensor
-    batch: TripletSample
+    batch: TrainingSample
     learning_rate: float
 
 
@@ -60,8 +60,8 @@ class Run:
     optimizer: SafeOptimizer
     objective: Objective
     rounds: ClusteringRounds
-    sampler: TripletSampler
-    loader: WorkerLoader[TripletSample]
+    sampler: PositiveSampler
+    loader: WorkerLoader[TrainingSample]
     processes: Processes
     state: TrainingState
     precision: Precision
@@ -117,7 +117,7 @@ def _train_epochs(run: Run) -> None:
     callbacks.on_end(run)
 
 
-def train_step(run: Run, batch: TripletSample) -> None:
+def train_step(run: Run, batch: TrainingSample) -> None:
     """Make one step: embed the views, compute the loss over all processes, change the weights."""
     run.callbacks.on_step_begin(run)
     learning_rate = run.optimizer.start_step(run.state.step, run.total_steps)
@@ -132,7 +132,7 @@ def train_step(run: Run, batch: TripletSample) -> None:
     run.callbacks.on_step_end(run, StepResult(terms, skipped, batch, learning_rate))
 
 
-def epoch_batches(run: Run) -> WorkerLoader[TripletSample]:
+def epoch_batches(run: Run) -> WorkerLoader[TrainingSample]:
     """Return the remaining batches of the epoch; they depend on seed, epoch and pseudo-labels."""
     run.sampler.start(run.state.epoch, _labels(run), first_step=run.state.batch)
     return run.loader

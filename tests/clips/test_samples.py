@@ -14,8 +14,8 @@ from slic.clips.augmentation import Augmentation, draw_parameters
 from slic.clips.flow import optical_flow
 from slic.clips.reader import ClipReader
 from slic.clips.rendering import crop_with_margin, render_flow, render_rgb
+from slic.clips.samples import SampleDataset, SampleIndex
 from slic.clips.spans import SpanPair, official_placement
-from slic.clips.triplets import SampleIndex, TripletDataset
 from slic.errors import VideoError
 from slic.videos.catalog import Catalog
 from slic.videos.frames import read_frames
@@ -23,9 +23,9 @@ from slic.videos.frames import read_frames
 RecordingReader = Callable[..., Any]
 
 
-def triplets(catalog: Catalog, reader: ClipReader, **changed: Any) -> TripletDataset:
+def triplets(catalog: Catalog, reader: ClipReader, **changed: Any) -> SampleDataset:
     settings = {"flow_probability": 0.5, "second_view": True, "seed": 3} | changed
-    return TripletDataset(catalog, reader, Augmentation(), **settings)
+    return SampleDataset(catalog, reader, Augmentation(), **settings)
 
 
 def same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:

@@ -56,7 +56,7 @@ class SampleIndex(NamedTuple):
     partner: int
 
 
-class TripletSample(NamedTuple):
+class TrainingSample(NamedTuple):
     """One training sample, or a batch of samples with a leading axis.
 
     Attributes:
@@ -71,7 +71,7 @@ class TripletSample(NamedTuple):
 
 
 @dataclass(eq=False)
-class TripletDataset(Dataset[TripletSample]):
+class SampleDataset(Dataset[TrainingSample]):
     """Anchor, positive and second view, each with its own augmentation.
 
     The samples are those of Khorasgani et al., CVPR 2022. The anchor is always RGB. The second view
@@ -98,11 +98,11 @@ class TripletDataset(Dataset[TripletSample]):
     seed: int
     place_pair: PairPlacement = random_placement
 
-    def __getitem__(self, index: SampleIndex) -> TripletSample:
+    def __getitem__(self, index: SampleIndex) -> TrainingSample:
         """Return one sample."""
         return self.__getitems__([index])[0]
 
-    def __getitems__(self, indices: Sequence[SampleIndex]) -> list[TripletSample]:
+    def __getitems__(self, indices: Sequence[SampleIndex]) -> list[TrainingSample]:
         """Return the samples of a batch. Adjacent reciprocal positives are decoded once."""
         samples = []
         for group in _group_reciprocal(indices):
@@ -114,7 +114,7 @@ class TripletDataset(Dataset[TripletSample]):
                 samples += [self._redraw(index) for index in group]
         return samples
 
-    def _redraw(self, index: SampleIndex) -> TripletSample:
+    def _redraw(self, index: SampleIndex) -> TrainingSample:
         """Return the first sample that can be decoded, by a rule that holds after a resume too.
 
         The rule: the sample itself, the anchor's video with itself as positive, then the next
@@ -133,11 +133,11 @@ class TripletDataset(Dataset[TripletSample]):
                 _log.warning("%s; another sample is drawn", error)
         return self._render_samples([candidates[-1]])[0]
 
-    def _render_samples(self, group: Sequence[SampleIndex]) -> list[TripletSample]:
+    def _render_samples(self, group: Sequence[SampleIndex]) -> list[TrainingSample]:
         requests, overlaps = zip(*map(self._draw_sample, group), strict=True)
         clips = iter(self.reader.render([*chain(*requests)]))
         return [
-            TripletSample(
+            TrainingSample(
                 torch.from_numpy(np.stack([*islice(clips, len(views))])),
                 torch.tensor(index.video),
                 torch.tensor(int(overlap)),
