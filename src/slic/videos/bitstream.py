@@ -128,6 +128,8 @@ class Mpeg4Rules(PacketRules):
         return bool(packet.is_keyframe) and self.kind == 0
 
     def _is_coded(self, picture: bytes) -> bool:
+        if not self._time_bits:  # the header that tells where the flag is was damaged
+            return True
         bits = BitReader(picture)
         bits.read(2)
         while bits.read(1) == 1:  # modulo_time_base

@@ -15,6 +15,8 @@ from functools import lru_cache
 from itertools import chain, islice, pairwise
 from pathlib import Path
 
+import av
+import av.logging
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
@@ -33,6 +35,8 @@ BLOCK_FRAMES = 512  # the frames around a damaged one
 MAX_ABSENT_SHARE = 0.1  # of a block
 MAX_SEARCHED_PACKETS = 64  # after a seek, until one is known
 ALWAYS_SKIPS = frozenset({"libdav1d"})  # it applies what it is told before its first picture to all
+# Codecs that report damage as text only, and report nothing of a healthy picture after a seek.
+INDEPENDENT_PICTURES = frozenset({"mjpeg", "gif", "png", "apng", "huffyuv", "ffv1", "prores"})
 _log = logging.getLogger("slic")
 Picture = UInt8[np.ndarray, "h w 3"]
 
@@ -77,6 +81,20 @@ def absent_frames(path: Path, timeline: Timeline, block: int) -> frozenset[int]:
 def _warn_of_damage(path: Path) -> None:
     """Log once that some pictures of a file are damaged; FFmpeg fills in what is missing."""
     _log.warning("%s: is damaged: some pictures are decoded in part", path)
+
+
+def _reported_errors() -> int:
+    """Return how many errors FFmpeg has reported, if `count_errors` was called."""
+    return av.logging.get_last_error()[0]
+
+
+def count_errors() -> None:
+    """Have FFmpeg report errors to this process; they are counted, and not printed."""
+    logger = logging.getLogger("libav")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    av.logging.set_skip_repeated(False)
+    av.logging.set_level(av.logging.ERROR)
 
 
 class Decoder:
@@ -177,9 +195,13 @@ class Decoder:
         self._fresh = True
 
     def _converted(self, frame: VideoFrame) -> Picture:
-        return self._colours.reformat(
-            frame, format="rgb24", interpolation=Interpolation.BICUBIC, threads=1
-        ).to_ndarray()
+        try:
+            return self._colours.reformat(
+                frame, format="rgb24", interpolation=Interpolation.BICUBIC, threads=1
+            ).to_ndarray()
+        except (FFmpegError, ValueError) as error:  # damage gave the picture impossible colours
+            reason = f"a picture cannot be converted to RGB ({error})"
+            raise DamagedVideoError(f"{self.path}: {reason}") from None
 
     def decoded(self, frames: list[int]) -> Iterator[tuple[int, VideoFrame]]:
         """Give the pictures of a run that decode, with their frame numbers."""
@@ -235,10 +257,16 @@ class Decoder:
 
     def _pictures(self, packet: VideoPacket | None) -> list[VideoFrame]:
         """Return what the decoder gives; like ``ffmpeg``, go on after a damaged packet."""
+        before = _reported_errors()
         try:
-            return self._stream.codec_context.decode(packet)
+            pictures = self._stream.codec_context.decode(packet)
         except (FFmpegError, EOFError):
             return []
+        independent = self._stream.codec_context.name in INDEPENDENT_PICTURES
+        reported = independent and _reported_errors() > before
+        if pictures and (reported or (packet is not None and packet.is_corrupt)):
+            _warn_of_damage(self.path)
+        return pictures
 
     def _packets_from(self, key: int) -> tuple[int, Iterator[VideoPacket]]:
         """Return a packet's number and the packets from it on; it is no later than the key."""

@@ -34,7 +34,7 @@ from jaxtyping import UInt8
 from slic.errors import VideoError
 from slic.files import absolute, reason_of
 from slic.videos.container import MAX_PIXELS
-from slic.videos.decoder import DamagedVideoError
+from slic.videos.decoder import DamagedVideoError, count_errors
 from slic.videos.inspection import inspect_video
 from slic.videos.set_aside import refuse_set_aside, set_aside
 from slic.videos.sources import resized_frames
@@ -223,14 +223,13 @@ def serve(descriptor: int, memory: int) -> None:
     """Answer requests until the other end closes; this runs in the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process decides when to end
     _limit_memory()
+    count_errors()
     connection = Connection(descriptor)
     server = _Server(memory)
-    while True:
-        try:
+    with suppress(EOFError, ConnectionError):  # the other process has ended
+        while True:
             request = connection.recv()
-        except EOFError:
-            return
-        connection.send((*server.answer(*request), server.take_warnings()))
+            connection.send((*server.answer(*request), server.take_warnings()))
 
 
 class _Server:

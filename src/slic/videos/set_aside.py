@@ -72,7 +72,10 @@ def reason_set_aside(video: Video) -> str | None:
     size, changed = _state(video.path)
     if not any(mark.startswith(f"{size}-") for mark in reasons):
         return None
-    return reasons.get(_content_mark(video.path, size, changed))
+    try:
+        return reasons.get(_content_mark(video.path, size, changed))
+    except OSError:  # reported when it is read
+        return None
 
 
 def set_aside(video: Video, places: Sequence[int], reason: str, *, lasting: bool) -> None:
@@ -89,7 +92,10 @@ def set_aside(video: Video, places: Sequence[int], reason: str, *, lasting: bool
     if size < 0:
         return
     _failed_readings[video.path, changed, tuple(places)] = reason
-    mark = _content_mark(video.path, size, changed)
+    try:
+        mark = _content_mark(video.path, size, changed)
+    except OSError:  # the disk is at fault, not the content
+        return
     folder = _catalog_folder(video)
     table = _table_of(folder)
     table.in_process[mark] = reason
@@ -165,16 +171,13 @@ def _content_mark(path: Path, size: int, changed: int) -> str:  # noqa: ARG001 (
     The ends alone would not do: a file that is repaired often keeps them.
     """
     checksum = 0
-    with suppress(OSError):
-        files = _files_of(path)
-        for file in files:
-            length = file.stat().st_size
-            blocks = -(-length // BLOCK_BYTES)
-            most = max(2, MAX_MARK_BYTES // BLOCK_BYTES // len(files))
-            count = min(blocks, most)
-            chosen = [place * (blocks - 1) // max(count - 1, 1) for place in range(count)]
-            with file.open("rb") as content:
-                for block in chosen:
-                    content.seek(block * BLOCK_BYTES)
-                    checksum = crc32(content.read(BLOCK_BYTES), checksum)
+    files = _files_of(path)
+    for file in files:
+        blocks = -(-file.stat().st_size // BLOCK_BYTES)
+        count = min(blocks, max(2, MAX_MARK_BYTES // BLOCK_BYTES // len(files)))
+        chosen = [place * (blocks - 1) // max(count - 1, 1) for place in range(count)]
+        with file.open("rb") as content:
+            for block in chosen:
+                content.seek(block * BLOCK_BYTES)
+                checksum = crc32(content.read(BLOCK_BYTES), checksum)
     return f"{size}-{checksum:08x}"
