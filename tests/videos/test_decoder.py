@@ -18,7 +18,7 @@ from slic.errors import VideoError
 from slic.videos.decoder import Decoder, decode_frames
 from slic.videos.frames import read_frames, stream_frames
 from slic.videos.inspection import inspect_video
-from slic.videos.timeline import read_timeline
+from slic.videos.packets import read_timeline
 from slic.videos.video import Video
 
 FRAMES, WIDTH, HEIGHT = 60, 96, 72

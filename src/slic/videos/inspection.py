@@ -10,7 +10,7 @@ from slic.errors import VideoError
 from slic.files import reason_of
 from slic.videos import frame_folder
 from slic.videos.container import is_utf8, refuse_playlists
-from slic.videos.timeline import Reading, read_timeline
+from slic.videos.packets import Reading, read_timeline
 from slic.videos.video import Video
 
 HEAD_BYTES = 256  # at the beginning of a file; they tell what it is

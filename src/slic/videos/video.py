@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from slic.videos.timeline import Timeline, read_timeline, unpack_timeline
+from slic.videos.packets import read_timeline
+from slic.videos.timeline import Timeline, unpack_timeline
 
 ROW_COLUMNS = ("frames", "fps", "width", "height", "duration_seconds", "timeline")
 _ROUNDING_SECONDS = 1e-6  # stamps of a time base are not exact in binary
