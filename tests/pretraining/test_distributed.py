@@ -158,8 +158,8 @@ def in_processes(program: Callable[[str], Any]) -> Callable[..., None]:
             program(f"os.environ.update(RANK='{r}', LOCAL_RANK='{r}', {group})\n{text}")
             for r in range(world)
         ]
-        for ended in [running.wait(60) for running in all_of_them]:
-            assert ended.code == 0, ended.err
+        ended = [running.wait(60) for running in all_of_them]
+        assert all(process.code == 0 for process in ended), [process.err for process in ended]
 
     return run
 

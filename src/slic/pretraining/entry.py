@@ -89,8 +89,10 @@ def pretrain(
     recipe = resolve_precision(recipe, processes.device)
     ids = [video.id for video in catalog]
     with _opened_folder(Path(out), recipe, processes, resume=resume) as folder:
-        set_aside = folder.read_set_aside() if resume else catalog.find_set_aside()
-        catalog = catalog.with_set_aside(set_aside)
+        set_aside: dict[str, str] = {}
+        if processes.is_main:
+            set_aside = folder.read_set_aside() if resume else catalog.find_set_aside()
+        catalog = catalog.with_set_aside(processes.from_main(set_aside))
         run = build_run(recipe, catalog, processes, progress=progress)
         if processes.is_main:  # only now, so that a recipe that cannot be built leaves no run
             folder.start(set_aside)
