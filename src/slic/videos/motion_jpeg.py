@@ -99,7 +99,8 @@ def _index(file: BinaryIO) -> Int[np.ndarray, "n 2"] | None:
         elif kind == b"movi":
             movie = start
         elif name == b"idx1" and movie and is_ours:
-            table = np.frombuffer(file.read(size // 16 * 16), "<u4").reshape(-1, 4)
+            data = file.read(size)
+            table = np.frombuffer(data[: len(data) // 16 * 16], "<u4").reshape(-1, 4)
             return table[:, 2:] + np.array([movie + 8, 0], np.int64)
         file.seek(start + size + size % 2)
     return None
