@@ -440,3 +440,37 @@ def test_a_few_damaged_pictures_are_replaced_and_many_refuse_the_file(
     damage(path, packets=range(25, 35), timeline_path=Path(whole))
     with pytest.raises(VideoError, match=r"few\.mp4: frame \d+ does not decode \(\d+ of the 60"):
         read_frames(inspect_video(path, "few.mp4"), range(60))
+
+
+def test_a_damaged_picture_of_a_codec_that_reports_it_as_text_is_named(
+    pictures: np.ndarray, ffmpeg: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = ffmpeg.encode(tmp_path / "a.avi", pictures, ["-c:v", "mjpeg", "-q:v", "2"])
+    video = inspect_video(path, "a.avi")
+    read_frames(video, range(FRAMES))
+    assert "is damaged" not in caplog.text
+    with av.open(str(path)) as container:
+        packets = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+    position, size = packets[5]
+    assert position is not None
+    data = bytearray(path.read_bytes())
+    middle = position + size // 2
+    data[middle : position + size] = bytes([0xFF]) * (position + size - middle)
+    path.write_bytes(data)
+    read_frames(video, [4])
+    assert "is damaged" not in caplog.text
+    assert len(read_frames(video, [5])) == 1
+    assert "a.avi: is damaged: some pictures are decoded in part" in caplog.text
+
+
+def test_a_picture_of_impossible_colours_is_damage_and_no_fault_of_the_disk(
+    long: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unable:
+        def reformat(self, *_: object, **__: object) -> None:
+            raise av.error.OSError(95, "operation not supported")
+
+    monkeypatch.setattr("slic.videos.decoder.VideoReformatter", Unable)
+    with pytest.raises(VideoError, match="a picture cannot be converted to RGB") as caught:
+        next(decode_frames(long, read_timeline(long).timeline, [3]))
+    assert caught.value.__cause__ is None
