@@ -283,3 +283,37 @@ def test_torchrun_finishes_one_run(videos: Path, tiny: Path, tmp_path: Path) -> 
     assert [r["step"] for r in records if r["kind"] == "step"] == list(range(1, 10))
     assert (out / "encoder" / "model.safetensors").exists()
     assert "FutureWarning" not in done.stderr
+
+
+RUN = """
+from slic.pretraining import StopRequested, distributed, loop, pretrain
+import signal
+distributed.STOP_CHECK_STEPS = 1
+train_step = loop.train_step
+def maybe_stop(run, *arguments):
+    train_step(run, *arguments)
+    if run.state.step == {stop_after}:
+        os.kill(os.getpid(), signal.SIGTERM)
+loop.train_step = maybe_stop
+try:
+    pretrain({videos!r}, out={out!r}, recipe={recipe!r}, resume={resume}, progress=False)
+except StopRequested:
+    pass
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", [1, 2])
+@pytest.mark.parametrize("stop_after", [2, 6])
+def test_a_stopped_and_resumed_run_is_the_same_with_any_number_of_processes(
+    in_processes: Callable[..., None], videos: Path, tiny: Path, tmp_path: Path,
+    world: int, stop_after: int,
+) -> None:  # fmt: skip
+    words = {"videos": str(videos), "recipe": str(tiny)}
+    whole, broken = str(tmp_path / "whole"), str(tmp_path / "broken")
+    in_processes(RUN.format(**words, out=whole, resume=False, stop_after=-1), world=world)
+    in_processes(RUN.format(**words, out=broken, resume=False, stop_after=stop_after), world=world)
+    assert torch.load(RunFolder(Path(broken)).checkpoint)["step"] < 9
+    in_processes(RUN.format(**words, out=broken, resume=True, stop_after=-1), world=world)
+    one, other = (Path(out) / "encoder" / "model.safetensors" for out in (whole, broken))
+    assert one.read_bytes() == other.read_bytes()

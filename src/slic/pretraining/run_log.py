@@ -241,7 +241,7 @@ class RunLog(Callback):
             assert self._bar is not None
             self._bar.write(
                 f"note: {self._waited / self._seconds:.0%} of the time is spent waiting for "
-                "videos. Proxies load faster (`slic prepare --proxies`), and so do more workers "
+                "videos. Proxies load faster (see `slic prepare`), and so do more workers "
                 "(train.workers) if there are cores for them.",
                 file=sys.stderr,
             )
