@@ -1,4 +1,4 @@
-"""Which videos there are: a folder is scanned, or a list is read, and refused files are named."""
+"""Catalogs of videos: a folder or a list of files is scanned, and refused files are named."""
 
 import time
 from collections import Counter
@@ -49,18 +49,23 @@ class Catalog(Sequence[Video]):
     ) -> "Catalog":
         """Scan a folder and all below it for video files and folders of numbered frames.
 
-        What is found out is kept in ``.slic-catalog.parquet`` in the folder itself, so that it
-        moves with the videos and serves everyone who uses them; where the folder takes no file,
-        in the user's cache. Only files whose size or time of change differs are scanned again.
+        The results are cached in ``.slic-catalog.parquet`` in the folder, so that they move with
+        the videos and serve all users, or in the user's cache if the folder cannot be written. Only
+        files whose size or modification time differs are scanned again.
 
         Args:
             path: The folder.
-            workers: Videos scanned at a time; None takes every core this process may use.
-            cache: Use and write the kept results.
-            progress: Show a bar on stderr while scanning.
+            workers: Number of videos scanned at a time; None for one on each core.
+            cache: Whether to use and write the cache.
+            progress: Whether to show a progress bar on stderr.
 
         Raises:
-            CatalogError: No such folder, or no video in it.
+            CatalogError: The folder does not exist or has no video.
+
+        Example:
+            >>> catalog = Catalog.from_folder("videos")
+            >>> len(catalog), len(catalog.refused)
+            (120, 2)
         """
         root = _folder(Path(path))
         found, refused = find_videos(root)
@@ -68,7 +73,7 @@ class Catalog(Sequence[Video]):
             known = " ".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES))
             raise CatalogError(f"{root}: no video found ({known}, or folders of numbered frames).")
         places = scan_cache.cache_places(root, CACHE_NAME) if cache else []
-        verdicts = _settle(found, places, workers=workers, progress=progress)
+        verdicts = _scan_cached(found, places, workers=workers, progress=progress)
         return _catalog(root, verdicts, refused)
 
     @classmethod
@@ -98,7 +103,7 @@ class Catalog(Sequence[Video]):
             raise CatalogError(f"{listing}: {most_listed} is listed more than once.")
         name = f".{listing.name}{CACHE_NAME}"
         places = scan_cache.cache_places(root, name) if cache else []
-        verdicts = _settle(found, places, workers=workers, progress=progress)
+        verdicts = _scan_cached(found, places, workers=workers, progress=progress)
         return _catalog(root, verdicts, [])
 
     @overload
@@ -156,10 +161,13 @@ class Catalog(Sequence[Video]):
         return replace(self, videos=tuple(videos))
 
     def require_usable(self, max_refused_share: float = 0.1) -> None:
-        """Stop before any work when too many files were refused, or when none is left.
+        """Raise if too many files were refused, or no video is left.
+
+        Args:
+            max_refused_share: Largest share of refused files, in [0, 1].
 
         Raises:
-            CatalogError: More than ``max_refused_share`` of the files were refused.
+            CatalogError: The share is larger. The first refused files are named.
         """
         total = len(self.videos) + len(self.refused)
         if self.videos and len(self.refused) <= max_refused_share * total:
@@ -174,7 +182,7 @@ class Catalog(Sequence[Video]):
 
 
 def _folder(path: Path) -> Path:
-    """Return the folder when it is one that can be listed."""
+    """Return the folder if it can be listed."""
     try:
         next(path.iterdir(), None)
     except NotADirectoryError as error:
@@ -184,13 +192,12 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def _settle(
+def _scan_cached(
     found: list[Found], places: list[Path], *, workers: int | None, progress: bool
 ) -> list[Verdict]:
-    """Return a verdict on each thing: the kept one where nothing changed, else a new one.
+    """Return a verdict on each video: the cached one if nothing changed, else a new one.
 
-    New verdicts are kept even when the scan is broken off, and every minute or few: a kill costs no
-    more.
+    The cache is written every minute, and when the scan is interrupted. So a kill costs a minute.
     """
     verdicts = scan_cache.load(places, found)
     known = {verdict.found.id for verdict in verdicts}

@@ -23,9 +23,14 @@ _MARK: Final = b"slic copy"
 
 
 def write(path: Path, frames: Iterable[Frame], *, fps: float, quality: int, origin: str) -> None:
-    """Write RGB frames of one size; any player reads the file, whatever its name.
+    """Write RGB frames of one size. Players read the file whatever its suffix is.
 
-    ``origin`` says what the frames are of; `origin_of` gives it back.
+    Args:
+        path: The file.
+        frames: The frames.
+        fps: Frames per second.
+        quality: Of the JPEG pictures, up to 100.
+        origin: Text about the source of the frames, which `origin_of` returns.
     """
     rate = Fraction(fps).limit_denominator(1001) or Fraction(1, 1001)
     with av.open(str(path.absolute()), "w", format="avi") as container:
@@ -50,10 +55,16 @@ def encoded(frame: Frame, *, quality: int) -> bytes:
 
 
 def read(path: Path, places: Sequence[int], *, frames: int) -> Iterator[Frame] | None:
-    """Give the frames at ``places`` as BGR, or None where this is not the way to read them.
+    """Return an iterator over the frames at ``places`` as BGR, if `write` wrote the file.
 
-    That is a file that `write` did not write, or one whose index has not all ``frames`` pictures
-    (the first index of an AVI file reaches one gigabyte far).
+    Args:
+        path: The file.
+        places: Frame numbers.
+        frames: Number of frames that the index must have. The first index of an AVI file ends
+            after one gigabyte.
+
+    Returns:
+        The frames; None if the file is another one or its index is not complete.
 
     Raises:
         VideoError: A picture does not decode.
@@ -75,7 +86,7 @@ def _pictures(path: Path, index: Int[np.ndarray, "n 2"]) -> Iterator[Frame]:
 
 
 def origin_of(path: Path) -> str | None:
-    """Return what the frames of a file are of; None when there is no file that `write` wrote."""
+    """Return the ``origin`` given to `write`; None if there is no file that it wrote."""
     try:
         with av.open(str(path.absolute()), metadata_errors="replace") as container:
             comment = container.metadata.get("comment", "")
@@ -86,7 +97,7 @@ def origin_of(path: Path) -> str | None:
 
 
 def _index(file: BinaryIO) -> Int[np.ndarray, "n 2"] | None:
-    """Return place and size of every picture, as rows; None where `write` did not write this."""
+    """Return position and size of every picture in bytes; None if `write` did not write this."""
     if file.read(4) != b"RIFF" or file.read(8)[4:] != b"AVI ":
         return None
     movie, is_ours = 0, False

@@ -1,4 +1,4 @@
-"""Doing something lasting for every video of a collection: many at a time, and only once."""
+"""Writing one file per video of a collection, such as a proxy: in parallel, and only once."""
 
 import os
 import shutil
@@ -26,8 +26,8 @@ from slic.videos.frame_folder import frame_paths, is_picture_clip
 from slic.videos.scanning import cores
 from slic.videos.video import Refused, Video
 
-EDGE = 65536  # bytes at the two ends of a video that tell it from another of the same length
-SAMPLES = 5  # videos that an estimate is made from
+EDGE_BYTES = 65536  # at both ends of a file; they are part of its content id
+ESTIMATE_VIDEOS = 5  # that an estimate is made from
 
 _NO_PROCESSES = (
     "preparing: a worker process did not start or was killed (out of memory?); what is done stays. "
@@ -37,7 +37,14 @@ _NO_PROCESSES = (
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was done: videos, their frames, bytes written, and videos that were left out."""
+    """The result of `prepare_all`.
+
+    Attributes:
+        videos: Number of videos with a new file.
+        frames: Number of their frames.
+        bytes: Bytes written.
+        refused: Videos that were left out, with their reasons.
+    """
 
     videos: int
     frames: int
@@ -47,42 +54,44 @@ class Prepared:
 
 @runtime_checkable
 class Work(Protocol):
-    """Something lasting that is made for every video, in a folder of its own."""
+    """A kind of file that is made for every video, such as a proxy."""
 
     @property
     def folder(self) -> Path:
-        """Where it lies."""
+        """The folder of the files."""
         ...
 
     def holds(self, video: Video) -> bool:
-        """Tell whether it is there for this very video."""
+        """Return whether the file exists and was made from this content."""
         ...
 
     def path(self, video: Video) -> Path:
-        """Return where it lies for a video."""
+        """Return the path of the file of a video."""
         ...
 
     def bytes_a_frame(self, video: Video) -> float:
-        """Return about how much a frame will take."""
+        """Return about how many bytes a frame will take."""
         ...
 
     def write(self, video: Video) -> int:
-        """Make it, whole or not at all, and return its bytes."""
+        """Write the file atomically and return its bytes."""
         ...
 
 
 def content_digest(video: Video) -> str:
-    """Return what tells a video from others, and stays when it is copied, moved or renamed.
+    """Return a digest of a video's content, which does not depend on its path and times.
+
+    It has the number and size of the frames, the bytes, and a checksum of both ends of the file.
 
     Raises:
-        VideoError: It is not there any more, or may not be read.
+        VideoError: The file is missing or cannot be read.
     """
     try:
         files = frame_paths(video.path) if is_picture_clip(video.path) else [video.path]
         size = sum(file.stat().st_size for file in files)
         with files[0].open("rb") as first, files[-1].open("rb") as last:
-            last.seek(max(0, files[-1].stat().st_size - EDGE))
-            ends = crc32(last.read(), crc32(first.read(EDGE)))
+            last.seek(max(0, files[-1].stat().st_size - EDGE_BYTES))
+            ends = crc32(last.read(), crc32(first.read(EDGE_BYTES)))
     except (OSError, IndexError) as error:  # IndexError: a folder without frames
         reason = getattr(error, "strerror", None) or "no frames in it"
         raise VideoError(f"{video.path}: {reason.lower()}") from error
@@ -92,7 +101,7 @@ def content_digest(video: Video) -> str:
 
 def estimate(work: Work, videos: Sequence[Video]) -> int:
     """Return about how many bytes all videos will take, from a few spread over the collection."""
-    places = np.linspace(0, len(videos) - 1, min(SAMPLES, len(videos))).round().astype(int)
+    places = np.linspace(0, len(videos) - 1, min(ESTIMATE_VIDEOS, len(videos))).round().astype(int)
     rates = []
     for place in places.tolist():
         try:
@@ -103,7 +112,7 @@ def estimate(work: Work, videos: Sequence[Video]) -> int:
 
 
 def remove_leftovers(work: Work, videos: Sequence[Video]) -> None:
-    """Remove what a killed process was writing; call it while nobody else writes."""
+    """Remove the temporary files of killed processes. No other process may be writing."""
     prefixes: defaultdict[Path, set[str]] = defaultdict(set)
     for path in map(work.path, videos):
         prefixes[path.parent].add(temporary_prefix(path))
@@ -125,19 +134,19 @@ def prepare_all(
     label: str = "preparing",
     progress: bool = True,
 ) -> Prepared:
-    """Do the work for every video, several at a time, and go on past those that it cannot do.
+    """Write the file of every video, several at a time.
 
-    Those are videos that do not decode, or whose name is too long to be that of what is written.
+    Videos that do not decode, or whose name is too long for the file, are left out.
 
     Args:
-        work: What to do; it is pickled for other processes.
+        work: The kind of file; it is pickled for other processes.
         videos: The videos.
-        workers: Processes; None takes every core this process may use, 1 starts none.
-        label: What the bar on stderr says.
-        progress: Show the bar.
+        workers: Number of processes; None for one on each core, 1 for this process only.
+        label: Text of the progress bar.
+        progress: Whether to show the bar on stderr.
 
     Raises:
-        SlicError: What is made could not be written, or the processes died. What is done stays.
+        SlicError: A file cannot be written, or a process died. Finished files stay.
     """
     written, frames, refused = 0, 0, []
     bar = tqdm(
@@ -192,7 +201,7 @@ def _outcome(work: Work, video: Video) -> Outcome:
 
 
 def begin_worker() -> None:
-    """Use one thread, and end without a word at Ctrl-C and when the parent is gone."""
+    """Set up a worker: one thread, and a silent end at Ctrl-C or with the parent."""
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -1,4 +1,4 @@
-"""What earlier scans found out, in one Parquet file, so that only changed files are read again."""
+"""The cache of scans: one Parquet file, so that only changed files are read again."""
 
 import hashlib
 import logging
@@ -38,11 +38,17 @@ _log = logging.getLogger("slic")
 
 
 def cache_places(root: Path, name: str) -> list[Path]:
-    """Return where a cache may lie, best first: in the folder itself, else the user's cache.
+    """Return where the cache of a folder may be, best first.
 
-    In the folder it moves with the videos and is shared by all who use them. Who may not write
-    there (often on a shared disk) has another in ``$XDG_CACHE_HOME/slic``; a user without a home
-    has none.
+    In the folder itself it moves with the videos and serves all users. A user who cannot write
+    there, often on a shared disk, has another one in ``$XDG_CACHE_HOME/slic``.
+
+    Args:
+        root: The folder of videos.
+        name: File name of the cache in that folder.
+
+    Returns:
+        One or two paths; none if the folder is read-only and the user has no home.
     """
     # The permission bits, not os.access: to root everything is writable.
     places = [root / name] if root.stat().st_mode & 0o222 else []
@@ -54,18 +60,23 @@ def cache_places(root: Path, name: str) -> list[Path]:
 
 
 def load(places: Iterable[Path], found: Iterable[Found]) -> list[Verdict]:
-    """Return the verdicts, from all places, on the things that are as they were when scanned."""
-    rows = {_key(row): row for place in places for row in _rows(place)}
+    """Return the cached verdicts, from all places, on files that have not changed."""
+    rows = {_file_state(row): row for place in places for row in _cached_rows(place)}
     return [
-        _verdict(thing, row)
+        _verdict_of_row(thing, row)
         for thing in found
         if (row := rows.get((thing.id, thing.size, thing.mtime_ns)))
     ]
 
 
 def save(places: Iterable[Path], verdicts: Iterable[Verdict]) -> None:
-    """Write the lasting verdicts to the first place that takes them; none is no harm."""
-    rows = [_row(verdict) for verdict in verdicts if verdict.lasting and verdict.found.size >= 0]
+    """Write the lasting verdicts to the first place that can be written.
+
+    If there is none, the next scan reads the files again.
+    """
+    rows = [
+        _cached_row(verdict) for verdict in verdicts if verdict.lasting and verdict.found.size >= 0
+    ]
     table = pa.Table.from_pylist(rows, schema=_SCHEMA)
     for place in places:
         try:
@@ -76,8 +87,8 @@ def save(places: Iterable[Path], verdicts: Iterable[Verdict]) -> None:
             _log.debug("scan not cached: %s", error)
 
 
-def _rows(place: Path) -> list[dict[str, Any]]:
-    """Read a cache; one that is missing, damaged or of another version is no cache."""
+def _cached_rows(place: Path) -> list[dict[str, Any]]:
+    """Return the rows of a cache; none if it is missing, damaged or of another version."""
     try:
         with place.open("rb") as file:
             table = pq.read_table(file)
@@ -91,17 +102,17 @@ def _rows(place: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _key(row: dict[str, Any]) -> tuple[str, int, int]:
+def _file_state(row: dict[str, Any]) -> tuple[str, int, int]:
     return row["id"], row["size"], row["mtime_ns"]
 
 
-def _verdict(thing: Found, row: dict[str, Any]) -> Verdict:
+def _verdict_of_row(thing: Found, row: dict[str, Any]) -> Verdict:
     if row["reason"] is not None:
         return Verdict(thing, Refused(thing.id, str(row["reason"])))
     return Verdict(thing, Video.from_row(row, id=thing.id, path=thing.path))
 
 
-def _row(verdict: Verdict) -> dict[str, Any]:
+def _cached_row(verdict: Verdict) -> dict[str, Any]:
     found, outcome = verdict.found, verdict.outcome
     row: dict[str, Any] = {"id": found.id, "size": found.size, "mtime_ns": found.mtime_ns}
     if isinstance(outcome, Refused):

@@ -1,4 +1,4 @@
-"""Small pictures that show motion: frames side by side in one image that the page steps through."""
+"""Filmstrips: frames side by side in one image, which a page shows one after the other."""
 
 import base64
 from collections.abc import Callable
@@ -40,10 +40,18 @@ def filmstrip(
     quality: int = 60,
     between_seconds: tuple[float, float] | None = None,
 ) -> Filmstrip:
-    """Return the middle of the video at natural speed, 8 frames a second (12 frames: 1.5 s).
+    """Return the middle of a video at natural speed, 8 frames a second.
 
-    The whole frame is shown: another aspect ratio than that of ``size`` gets dark bars. With
-    ``between_seconds`` it is the middle of that part of the video.
+    Args:
+        video: The video.
+        read_frames: Reads the frames; see `slic.videos.frames.read_frames`.
+        frames: Largest number of frames.
+        size: (width, height) of a frame in pixels. Another aspect ratio gets dark bars.
+        quality: Of the WebP image, up to 100.
+        between_seconds: Start and end of the part whose middle is shown; None for the whole video.
+
+    Raises:
+        VideoError: A frame does not decode.
     """
     scale = min(size[0] / video.width, size[1] / video.height)
     inner = (max(1, round(video.width * scale)), max(1, round(video.height * scale)))
