@@ -35,7 +35,7 @@ from slic.optimizers import OPTIMIZERS
 from slic.schedules import SCHEDULES
 
 RoundInput = Literal["rgb", "flow", "motion"]
-Compat = Literal["none", "official"]
+CompatName = Literal["none", "official"]
 Table = Mapping[str, Callable[..., Any]]
 
 PARTS: dict[str, Table] = {
@@ -189,7 +189,7 @@ class Recipe:
     schedule: Part = field(default_factory=lambda: Part("constant"))
     train: TrainOptions = field(default_factory=TrainOptions)
     callbacks: tuple[Part, ...] = ()
-    compat: Compat = "none"
+    compat: CompatName = "none"
 
     def __post_init__(self) -> None:
         for section in PARTS:
@@ -418,7 +418,7 @@ def _override(sections: dict[str, Any], key: str, value: str) -> None:
 def _build_section(section: str, values: Any) -> Any:
     """Return the value of a field of `Recipe` from plain values."""
     if section == "compat":
-        names = get_args(Compat)
+        names = get_args(CompatName)
         require(values in names, "compat", values, f"one of {', '.join(names)}")
         return values
     if section == "callbacks":
