@@ -12,7 +12,10 @@ from slic.arguments import require
 
 @runtime_checkable
 class Schedule(Protocol):
-    """The learning rate of each step."""
+    """The learning rate of each step.
+
+    Give the length of a warm-up as ``warmup_steps``: a run that is all warm-up is reported.
+    """
 
     def __call__(self, learning_rate: float, *, step: int, total_steps: int) -> float:
         """Return the learning rate of a step.

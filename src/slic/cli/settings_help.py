@@ -21,8 +21,9 @@ def settings_help() -> str:
     lines = [
         f"recipes: {', '.join(recipe_names())}",
         "",
-        "Settings and their defaults, as --section.key=value. A recipe changes some of them; "
-        "--print_config shows the result.",
+        "Settings and their values where a recipe says nothing, as --section.key=value. Without "
+        "--recipe, the recipe is best. "
+        "--print_config shows all settings of a recipe.",
     ]
     for section in (field.name for field in fields(Recipe)):
         if section == "compat":
