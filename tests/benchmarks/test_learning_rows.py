@@ -19,6 +19,9 @@ from slic.models.encoder import VideoEncoder
 from slic.pretraining import pretrain
 from slic.recipe import Recipe, load_recipe
 
+pytestmark = pytest.mark.slow  # they start programs or train
+
+
 TINY = (
     "--clip.frames=4", "--clip.size=32", "--backbone.width=0.125", "--head.hidden=16",
     "--head.embedding=8", "--rounds.clips=1", "--train.batch_size=4", "--train.workers=0",
@@ -41,7 +44,6 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.mark.slow
 def test_a_row_trains_exactly_as_the_package_does(task: Task, tmp_path: Path) -> None:
     recipe = tiny(epochs=2)
     train(recipe, task, tmp_path / "row")

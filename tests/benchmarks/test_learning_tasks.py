@@ -22,6 +22,9 @@ from slic.models.backbones import ClipSpec
 from slic.recipe import Recipe
 from slic.videos.catalog import Catalog
 
+pytestmark = pytest.mark.slow  # they start programs or train
+
+
 CLIP = ClipSpec(frames=4, stride=3, size=32)
 Open = Callable[..., Task]
 
@@ -47,7 +50,6 @@ def test_the_first_so_many_videos_have_the_labels_as_evenly_as_there_are(
         assert taken[label] == number or taken[label] >= max(taken.values()) - 1
 
 
-@pytest.mark.slow
 def test_fewer_training_videos_are_among_more_and_the_gallery_stays(opened: Open) -> None:
     whole, few, fewer = (opened(videos) for videos in (None, 10, 4))
     ids = [{video.id for video in task.training} for task in (whole, few, fewer)]

@@ -58,6 +58,7 @@ def test_an_error_in_a_worker_keeps_its_message(workers: int) -> None:
     assert str(caught.value) == "a video.mp4: frame 7 does not decode."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_all_processes_reaches_only_the_main_one(
     program: Callable[[str], Any], wait_until: Callable[..., None], number: int
@@ -76,6 +77,7 @@ def test_a_process_that_ends_amid_loading_ends_its_workers(program: Callable[[st
     assert ended.code == 3, ended.err
 
 
+@pytest.mark.slow
 def test_any_number_of_workers_gives_the_same_batches(catalog: Catalog, reader: ClipReader) -> None:
     dataset = SampleDataset(
         catalog, reader, Augmentation(), flow_probability=0.5, second_view=True, seed=3

@@ -15,6 +15,9 @@ from slic.models.backbones import ClipSpec
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 from slic.runs import read_log
 
+pytestmark = pytest.mark.slow  # they start programs or train
+
+
 Slic = Callable[..., Any]
 CLOCK_KEYS = {"time", "clips_per_second"}
 SETTINGS = ("--epochs=3", "--batch-size=3", "--learning-rate=0.01", "--seed=4")
@@ -109,7 +112,6 @@ def test_a_finished_run_has_its_protocol_settings_and_log(undisturbed: Path) -> 
     assert [record["epoch"] for record in read_log(undisturbed / "log.jsonl")] == [0, 1, 2]
 
 
-@pytest.mark.slow
 def test_killed_again_and_again_it_ends_with_the_same_weights(
     slic: Slic, words: Words, undisturbed: Path, tmp_path: Path, wait_until: Callable[..., None]
 ) -> None:
@@ -143,7 +145,6 @@ def test_killed_again_and_again_it_ends_with_the_same_weights(
     assert same_run(out, undisturbed)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("phase", ["train", "test"])
 def test_ctrl_c_saves_and_prints_how_to_continue(
     slic: Slic,

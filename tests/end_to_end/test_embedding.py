@@ -12,6 +12,9 @@ from slic.embeddings import Embeddings
 from slic.models.backbones import ClipSpec
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 
+pytestmark = pytest.mark.slow  # they start programs or train
+
+
 Slic = Callable[..., Any]
 
 
@@ -42,7 +45,6 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
 def test_embed_killed_and_started_again_goes_on_and_ends_as_in_one_go(
     slic: Slic, videos: Path, encoder: Path, tmp_path: Path, wait_until: Callable[..., None]
 ) -> None:

@@ -12,6 +12,9 @@ import pytest
 
 from slic.videos.catalog import Catalog
 
+pytestmark = pytest.mark.slow  # they start programs or train
+
+
 Slic = Callable[..., Any]
 SMALL = ("--clip.size=32", "--clip.stride=2", "--flow.method=dis", "--workers=1")
 RUN = (
@@ -82,7 +85,6 @@ def test_killed_and_started_again_is_the_same_as_one_go(
     assert "of all 6 videos are there." in ended.out
 
 
-@pytest.mark.slow
 def test_several_processes_give_the_same_and_end_with_their_parent(
     slic: Slic, videos: Path, tmp_path: Path
 ) -> None:
@@ -110,7 +112,6 @@ def children_of(pid: int) -> list[int]:
     return [int(word) for word in tasks.read_text().split()] if tasks.exists() else [-1]
 
 
-@pytest.mark.slow
 def test_a_run_reads_what_was_prepared(slic: Slic, videos: Path, tmp_path: Path) -> None:
     ended = slic("prepare", videos, "--flow", *SMALL).wait()
     assert ended.code == 0, ended.err
@@ -129,7 +130,6 @@ reader.optical_flow = refused
     assert len(Catalog.from_folder(videos, progress=False)) == 6  # no scan enters .slic-flow
 
 
-@pytest.mark.slow
 def test_tv_l1_that_is_not_prepared_is_reported_once(
     slic: Slic, videos: Path, tmp_path: Path
 ) -> None:

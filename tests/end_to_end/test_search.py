@@ -16,6 +16,9 @@ from slic.cli import main
 from slic.models.backbones import ClipSpec
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 
+pytestmark = pytest.mark.slow  # they start programs or train
+
+
 Slic = Callable[..., Any]
 KILLS = 3
 
@@ -80,7 +83,6 @@ def rows(index: Path) -> dict[tuple[str, int], tuple[float, float, np.ndarray]]:
     return moments
 
 
-@pytest.mark.slow
 def test_killed_at_random_moments_and_resumed_it_is_the_index_made_in_one_go(
     slic: Slic, encoder: Path, videos: Path, index: Path, tmp_path: Path
 ) -> None:
@@ -155,7 +157,6 @@ def test_search_finds_the_second_and_writes_json_and_a_page(
     assert "unlike 3.mp4@4:" in ended.out.splitlines()[0]
 
 
-@pytest.mark.slow
 def test_label_spread_classify_export_and_undo(
     slic: Slic, index: Path, videos: Path, tmp_path: Path
 ) -> None:

@@ -14,6 +14,9 @@ import pytest
 from slic.pretraining.folder import RunFolder
 from slic.runs import read_log
 
+pytestmark = pytest.mark.slow  # they start programs or train
+
+
 Slic = Callable[..., Any]
 OF_THE_CLOCK = {"time", "seconds", "waited", "clips_per_second"}
 SLOW_STEPS = """
@@ -78,7 +81,6 @@ def test_the_undisturbed_run_tells_all(undisturbed: Path) -> None:
     assert [json.loads(line)["video"] for line in clusters] == [f"{n:02d}.mp4" for n in range(12)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "late"), [(0, ""), (1, LATE_FIGURES)])
 def test_killed_again_and_again_it_ends_with_the_same_weights(
     slic: Slic, videos: Path, tiny: Path, undisturbed: Path, tmp_path: Path, workers: int, late: str
@@ -110,7 +112,6 @@ def test_killed_again_and_again_it_ends_with_the_same_weights(
     assert [path.name for path in folder.checkpoint.parent.iterdir()] == ["last.pt"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "late"), [(0, ""), (1, LATE_FIGURES)])
 def test_ctrl_c_saves_says_how_to_go_on_and_loses_nothing(
     slic: Slic, videos: Path, tiny: Path, undisturbed: Path, tmp_path: Path, workers: int, late: str

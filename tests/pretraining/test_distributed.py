@@ -24,6 +24,9 @@ from slic.recipe import RoundOptions
 from slic.runs import read_log
 from slic.videos.catalog import Catalog
 
+pytestmark = pytest.mark.slow  # they start programs or train
+
+
 BATCH, VIEWS = 8, 3
 LOSSES: dict[str, Any] = {"triplet": TripletLoss(), "info_nce": InfoNCELoss()}
 STEP = """
@@ -252,7 +255,6 @@ def test_processes_that_found_other_videos_do_not_wait_for_each_other(
     in_processes(APART.format(**words, where="videos"))
 
 
-@pytest.mark.slow
 def test_processes_that_resume_from_folders_of_their_own_do_not_wait_for_each_other(
     in_processes: Callable[..., None], videos: Path, tiny: Path, tmp_path: Path
 ) -> None:
@@ -268,7 +270,6 @@ def test_three_processes_sum_in_one_order_from_the_first_step_on(
     in_processes(SUMS.format(recipe=str(tiny)), world=3)
 
 
-@pytest.mark.slow
 def test_torchrun_finishes_one_run(videos: Path, tiny: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     launch = ["torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "slic"]
@@ -302,7 +303,6 @@ except StopRequested:
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("world", [1, 2])
 @pytest.mark.parametrize("stop_after", [2, 6])
 def test_a_stopped_and_resumed_run_is_the_same_with_any_number_of_processes(

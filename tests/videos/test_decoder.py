@@ -397,6 +397,7 @@ def test_a_title_in_another_encoding_changes_nothing(long: Path, tmp_path: Path)
     assert inspect_video(title, "title.mkv").frames == 200
 
 
+@pytest.mark.slow
 def test_the_drawn_cases(shared: Path, ffmpeg: Any) -> None:
     for path in sorted((shared / "data" / "video_cases").iterdir()):
         if path.suffix in {".mp4", ".webm"}:
