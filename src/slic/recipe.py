@@ -6,7 +6,7 @@ table or by its import path.
 """
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cache
@@ -18,7 +18,7 @@ import torch
 import yaml
 from torch import nn
 
-from slic.arguments import argument_names, parse_arguments, require, unknown_key
+from slic.arguments import argument_names, one_line, parse_arguments, require, unknown_key
 from slic.callbacks import CALLBACKS
 from slic.clips.augmentation import Augmentation
 from slic.clips.flow import FlowOptions
@@ -215,8 +215,12 @@ class Recipe:
     @property
     def uses_flow(self) -> bool:
         """Whether training or a round of clustering needs optical flow."""
-        clustered = self.rounds.all_inputs if self.clusters_embeddings else set()
-        return self.sampling.flow_probability > 0 or "flow" in clustered
+        return self.sampling.flow_probability > 0 or "flow" in self.clustered_inputs
+
+    @property
+    def clustered_inputs(self) -> set[str]:
+        """What any round clusters; nothing if the clustering needs no embeddings."""
+        return self.rounds.all_inputs if self.clusters_embeddings else set()
 
     @property
     def clusters_embeddings(self) -> bool:
@@ -255,7 +259,7 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
     try:
         values = yaml.safe_load(source.read_text(encoding="utf-8")) or {}
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise RecipeError(f"{name_or_path}: cannot be read as a recipe ({reason}).") from error
     if not isinstance(values, dict):
         raise RecipeError(f"{name_or_path}: a recipe is a YAML mapping of sections.")
@@ -339,8 +343,7 @@ def _checked_part(section: str, part: Part) -> Part:
 
 def _check_modalities(recipe: Recipe) -> None:
     """See that the clips of a recipe are what its backbone and its clustering can use."""
-    clustered = recipe.rounds.all_inputs if recipe.clusters_embeddings else set()
-    if "motion" in clustered and recipe.clip.frames < MIN_MOTION_FRAMES:
+    if "motion" in recipe.clustered_inputs and recipe.clip.frames < MIN_MOTION_FRAMES:
         raise RecipeError(
             f"clip.frames is {recipe.clip.frames}, but clustering by motion needs at least "
             f"{MIN_MOTION_FRAMES}."
@@ -428,10 +431,7 @@ def _build_section(section: str, values: Any) -> Any:
     if section in PARTS:
         return _part_of(section, values)
     options = type(getattr(_default_recipe(), section))
-    known = argument_names(options) or []
-    for name in values:
-        if name not in known:
-            raise unknown_key(f"{section}.{name}", _all_keys())
+    _require_known(section, values, settings_of(section), others=_all_keys())
     arguments = parse_arguments(options, values, key=section)
     with _named(section):
         return options(**arguments)
@@ -443,13 +443,19 @@ def _part_of(section: str, values: Mapping[str, Any]) -> Part:
     if not isinstance(name, str):
         raise RecipeError(f"{section}.name is {name!r}, but it must be the name of a part.")
     arguments = {key: value for key, value in values.items() if key != "name"}
-    known = argument_names(_look_up_part(section, name), skip=_NOT_SETTINGS.get(section, ()))
-    for key in arguments:
-        if known is not None and key not in known:
-            raise unknown_key(
-                f"{section}.{key}", [f"{section}.{k}" for k in ("name", *known)] + _all_keys()
-            )
+    known = settings_of(section, name)
+    own = [f"{section}.{key}" for key in ("name", *(known or ()))]
+    _require_known(section, arguments, known, others=[*own, *_all_keys()])
     return Part(name, arguments)
+
+
+def _require_known(
+    section: str, keys: Iterable[str], known: list[str] | None, *, others: list[str]
+) -> None:
+    """Refuse a key that a section does not have; the nearest one may be in another section."""
+    for key in keys:
+        if known is not None and key not in known:
+            raise unknown_key(f"{section}.{key}", others)
 
 
 def _all_keys() -> list[str]:
