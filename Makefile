@@ -25,7 +25,7 @@ bench: .venv/peers-installed
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[milvus,search,studio,tensorboard]' --group dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[export,milvus,search,studio,tensorboard,torchvision,transformers]' --group dev
 	touch $@
 
 .venv/peers-installed: .venv/installed

@@ -8,7 +8,8 @@ Where a stream has no usable presentation times, these rules hold:
 * Only decoding times (AVI): the i-th picture has the i-th decoding time. The order of presentation
   follows from the picture types of MPEG-4, or is the decoding order where a codec does not reorder.
   For other codecs frames are counted from an IDR picture or from the start (``counted``).
-* A packet without a time takes the time between its neighbours.
+* A packet without a time takes its decoding time, or the time between its neighbours. In H.264 and
+  HEVC, frames are then counted as above.
 * Times that jump back, or ahead by more than ten seconds in MPEG streams, continue with the last
   step.
 """
@@ -39,6 +40,7 @@ from slic.videos.timeline import NO_TIME, Timeline, or_default, stamps_of
 
 HEAD_PICTURES = 8  # decoded at the start of a stream with equal stamps
 MAX_JUMP_SECONDS = 10.0  # FFmpeg's bound for a discontinuity
+REORDERING = frozenset({"h264", "hevc"})  # frames are shown in an order that packets do not tell
 BYTE_SEEKING = frozenset({"mpegts", "mpeg"})  # a seek by time searches and may land anywhere
 
 
@@ -219,12 +221,14 @@ def _presentation_stamps(
     pts, dts = (np.array([row[column] for row in rows], np.int64) for column in (0, 1))
     second = 1 / float(stream.time_base or Fraction(1, 1000))
     codec = stream.codec_context.name
-    guessed = container == "avi" and codec in {"mpeg4", "h264", "hevc"}
+    guessed = container == "avi" and codec in {"mpeg4", *REORDERING}
     if not guessed and (pts != NO_TIME).mean() > 0.5:
         offsets = _offsets(_filled(dts, pts), second, container)
         stamps = _filled(pts, dts) + offsets
-        shown = stamps[[row.shown for row in rows]]
-        return stamps, len(np.unique(shown)) < len(shown)
+        shown = [row.shown for row in rows]
+        # Where frames are reordered, a decoding time does not tell when a frame is shown.
+        unknown = codec in REORDERING and NO_TIME in pts[shown]
+        return stamps, unknown or len(np.unique(stamps[shown])) < sum(shown)
     decoding = np.sort(_filled(dts, np.full_like(dts, NO_TIME)))
     if codec == "mpeg4":
         return _reordered(decoding, [row.kind for row in rows]), False
