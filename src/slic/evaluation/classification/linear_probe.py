@@ -3,19 +3,19 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from slic.embeddings import embed
 from slic.errors import ProtocolError
 from slic.evaluation.base import LabelledSplit
 from slic.evaluation.classification.task import ClassificationScores, ClassificationTask
 from slic.models.encoder import VideoEncoder
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 INVERSE_STRENGTHS = tuple(10.0**power for power in range(-5, 3))  # C of scikit-learn
 MAX_FOLDS = 5
@@ -83,7 +83,7 @@ class LogisticFit:
         folds: Number of cross-validation folds that chose C; 0 if there was no cross-validation.
     """
 
-    model: Pipeline
+    model: "Pipeline"
     inverse_strength: float
     folds: int
 
@@ -104,6 +104,12 @@ def fit_logistic_regression(
     The standardisation is part of the model, so it never uses the held-out fold. If a class has a
     single video, there are no folds and C is 1.
     """
+    # scikit-learn takes a second to import; the table of protocols must not wait for it.
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     model = make_pipeline(
         StandardScaler(), LogisticRegression(max_iter=MAX_ITERATIONS, random_state=seed)
     )
