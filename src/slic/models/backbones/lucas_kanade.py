@@ -54,7 +54,7 @@ def _small_grey(clips: Float[Tensor, "b 3 t h w"], shrink: int) -> Float[Tensor,
     kernel = torch.stack([square * luma for luma in (0.299, 0.587, 0.114)])[None]
     frames = clips.float().transpose(1, 2).flatten(0, 1)
     grey: Tensor = conv2d(frames, kernel, stride=shrink)
-    return (grey + 0.5).clamp_(min=0).sqrt_().view(len(clips), -1, *grey.shape[2:])
+    return (grey + 0.5).clamp_(min=0).sqrt_().view(-1, clips.shape[2], *grey.shape[2:])
 
 
 def _gradients(frames: FrameBatch) -> tuple[FrameBatch, FrameBatch]:
