@@ -228,3 +228,36 @@ def test_a_video_that_cannot_be_reached_is_an_error(
     monkeypatch.setattr(ClipReader, "read", gone)
     with pytest.raises(VideoError, match="no such file"):
         triplets(catalog, reader)[SampleIndex(0, 0, 1)]
+
+
+def test_a_video_that_cannot_be_reached_is_an_error_also_among_the_stand_ins(
+    catalog: Catalog, reader: ClipReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = ClipReader.read
+
+    def broken_or_gone(self: ClipReader, video: Any, spans: Any) -> Any:
+        if video.id == "4.mp4":
+            raise VideoError("4.mp4: the decoder crashed")
+        if video.id == "5.mp4":
+            raise VideoError("5.mp4: no such file or directory") from FileNotFoundError()
+        return read(self, video, spans)
+
+    monkeypatch.setattr(ClipReader, "read", broken_or_gone)
+    with pytest.raises(VideoError, match="no such file"):
+        triplets(catalog, reader)[SampleIndex(0, 4, 4)]
+
+
+def test_the_last_error_is_raised_if_no_video_decodes(
+    catalog: Catalog, reader: ClipReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def broken(_: ClipReader, video: Any, *__: Any) -> Any:
+        tried.append(video.id)
+        raise VideoError(f"{video.id}: the decoder crashed")
+
+    monkeypatch.setattr(ClipReader, "read", broken)
+    with pytest.raises(VideoError, match="3.mp4: the decoder crashed"):
+        triplets(catalog, reader)[SampleIndex(0, 4, 4)]
+    # the sample is drawn once more, then each video of the catalog, from the anchor's own on
+    assert tried == [f"{number}.mp4" for number in (4, 4, 4, 5, 0, 1, 2, 3)]

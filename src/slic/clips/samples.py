@@ -121,7 +121,8 @@ class SampleDataset(Dataset[TrainingSample]):
         videos of the catalog with themselves as positives.
 
         Raises:
-            VideoError: None of the next `MAX_REDRAWS` videos can be decoded.
+            VideoError: None of `MAX_REDRAWS` videos, the anchor's own included, can be decoded, or
+                the file system refused one: a retry may help, so the run stops.
         """
         total = len(self.catalog)
         others = [(index.video + step) % total for step in range(min(MAX_REDRAWS, total))]
@@ -130,6 +131,8 @@ class SampleDataset(Dataset[TrainingSample]):
             try:
                 return self._render_samples([candidate])[0]
             except VideoError as error:
+                if is_file_system_error(error):
+                    raise
                 _log.warning("%s; another sample is drawn", error)
         return self._render_samples([candidates[-1]])[0]
 
