@@ -35,13 +35,6 @@ def test_a_frame_stays_until_the_next(uneven: Video) -> None:
     assert uneven.fps == pytest.approx(6 / 3.08)
 
 
-def test_frames_between_two_times_start_there(uneven: Video) -> None:
-    assert uneven.frames_between(0.5, 0.58) == (1, 3)
-    assert uneven.frames_between(0.6, 2.9) == (4, 4)
-    assert uneven.frames_between(-np.inf, np.inf) == (0, 6)
-    assert plain(fps=30000 / 1001).frames_between(10 * 1001 / 30000, 20 * 1001 / 30000) == (10, 20)
-
-
 def test_a_video_is_the_same_after_a_row(uneven: Video) -> None:
     for video in (uneven, plain()):
         assert Video.from_row(video.to_row(), id=video.id, path=video.path) == video

@@ -1,7 +1,7 @@
 """Reading the timeline of a video file from its packets.
 
-Packets are read, pictures are not decoded (but for the first one, which tells the size and the
-orientation).
+All packets are read, hardly any picture is decoded: the first one, which tells the size and the
+orientation, and up to `HEAD_PICTURES` where others have the stamp of the first and may be dropped.
 
 Where a stream has no usable presentation times, these rules hold:
 

@@ -78,15 +78,6 @@ class Video:
         place = int(np.searchsorted(self.times, seconds + _ROUNDING_SECONDS, side="right")) - 1
         return min(max(place, 0), self.frames - 1)
 
-    def frames_between(self, start_seconds: float, end_seconds: float) -> tuple[int, int]:
-        """Return the first frame that starts in ``[start, end)``, and the one after the last.
-
-        They are equal if no frame starts there.
-        """
-        edges = np.array([start_seconds, end_seconds]) - _ROUNDING_SECONDS
-        first, last = np.searchsorted(self.times, edges, side="left").tolist()
-        return first, max(first, last)
-
     def to_row(self) -> dict[str, Any]:
         """Return what caches and indexes keep of a video, by `ROW_COLUMNS`."""
         return {name: getattr(self, name) for name in ROW_COLUMNS}
@@ -121,7 +112,7 @@ class Video:
 
 @dataclass(frozen=True)
 class Refused:
-    """A file that was set aside, and its reason."""
+    """A file that a catalog leaves out, and the reason."""
 
     id: str
     reason: str
