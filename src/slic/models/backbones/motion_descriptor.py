@@ -52,11 +52,13 @@ def motion_features(clips: Float[Tensor, "b 3 t h w"]) -> MotionFeatures:
     """
     device_type = clips.device.type
     # autocast does not exist on "meta", where operations are counted
-    autocast_exists = torch.amp.is_autocast_available(device_type)
-    full_precision = (
-        torch.autocast(device_type, enabled=False) if autocast_exists else nullcontext()
+    autocasts = torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(
+        device_type
     )
-    chunks = torch.split(clips, _CLIPS_PER_CHUNK) if device_type == "cpu" else (clips,)
+    full_precision = torch.autocast(device_type, enabled=False) if autocasts else nullcontext()
+    # an exported program takes any number of clips, so the number of chunks cannot be known then
+    chunked = device_type == "cpu" and not torch.compiler.is_compiling()
+    chunks = torch.split(clips, _CLIPS_PER_CHUNK) if chunked else (clips,)
     with full_precision, torch.no_grad():
         flows = [(clip_flow(chunk), chunk.shape[-2:]) for chunk in chunks]
         channels = [flow_channels(u, v, size=size) for (u, v), size in flows]
