@@ -77,6 +77,11 @@ def test_a_run_on_a_split_with_labels_in_the_log(
     assert "encoder after 1 steps" in printed[0]
     assert printed[1].startswith("next: slic index")
     assert '"nmi"' in (out / "log.jsonl").read_text()
+    again = ("pretrain", labelled_videos, "--out", out, *labels, "--resume")
+    assert lines(*again, "--train.epochs=1", "--head.hidden=16")[0] == 0  # as they are
+    code, _, errors = lines(*again, "--head.hidden=8")
+    assert code == 1
+    assert "the run to resume has other settings" in errors[-1]
 
 
 def test_a_video_that_breaks_names_the_command_that_continues(

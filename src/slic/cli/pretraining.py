@@ -49,7 +49,11 @@ def _settings_help() -> str:
 
 
 def pretrain(arguments: Namespace) -> None:
-    """Learn an encoder."""
+    """Learn an encoder.
+
+    ``arguments.settings`` are the words that the parser does not know (`slic.cli.main`), such as
+    ``--train.epochs=100``; `load_recipe` reads them.
+    """
     import yaml
 
     from slic.evaluation.cluster_quality import LabelObserver
@@ -93,7 +97,8 @@ def pretrain(arguments: Namespace) -> None:
 def _recipe_source(arguments: Namespace) -> str | Path:
     """Return the recipe to load: that of a resumed run, unless the user gives another.
 
-    A folder that does not fit is refused here, before the videos are scanned.
+    Settings are changes of it, also of a resumed run, which then refuses those that differ. A
+    folder that does not fit is refused here, before the videos are scanned.
     """
     out: Path = arguments.out
     exists = (out / "recipe.yaml").exists()
@@ -103,9 +108,7 @@ def _recipe_source(arguments: Namespace) -> str | Path:
         )
     if arguments.resume and not exists:
         raise CheckpointError(f"{out}: there is no run to resume; leave --resume out.")
-    if exists and not (arguments.settings or arguments.recipe):
-        return out / "recipe.yaml"
-    return arguments.recipe or "best"
+    return arguments.recipe or (out / "recipe.yaml" if exists else "best")
 
 
 def _resume_command(arguments: Namespace) -> str:
