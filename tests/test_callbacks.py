@@ -43,8 +43,12 @@ def test_an_impossible_span_is_refused(start: float, end: float) -> None:
 
 
 def run_of(backbone: Any) -> Any:
-    state = SimpleNamespace(step=0)
-    return SimpleNamespace(encoder=SimpleNamespace(backbone=backbone), state=state, total_steps=10)
+    return SimpleNamespace(
+        encoder=SimpleNamespace(backbone=backbone),
+        state=SimpleNamespace(step=0),
+        total_steps=10,
+        processes=SimpleNamespace(is_main=True),
+    )
 
 
 def test_a_backbone_that_cannot_hide_its_mean_frame_is_refused() -> None:

@@ -21,15 +21,22 @@ class RunView(Protocol):
         encoder: The encoder, which training changes in place.
         state: Counters of the run: ``epoch``, ``step`` (steps done) and ``pseudo_labels``.
         total_steps: Number of steps of the whole run.
+        processes: The processes of the run. Write files only where ``processes.is_main`` is true.
     """
 
     encoder: Any
     state: Any
     total_steps: int
+    processes: Any
 
 
 class Callback:
-    """Base class of callbacks; every method does nothing."""
+    """Base class of callbacks; every method does nothing.
+
+    ``run`` is a `RunView`. It is annotated as Any here, so that a callback may name what it needs.
+    The constructor also runs when a recipe is only checked: open files in ``on_start``. A run that
+    was killed repeats what came after its last checkpoint, so an event may come twice.
+    """
 
     def on_start(self, run: Any) -> None:
         """Call once, before the first epoch."""
@@ -47,7 +54,13 @@ class Callback:
         """Call when a batch is loaded, before its forward pass."""
 
     def on_step_end(self, run: Any, result: Any) -> None:
-        """Call after a step; ``result`` holds its losses and times (`StepResult`)."""
+        """Call after a step.
+
+        Args:
+            run: The run.
+            result: A `slic.pretraining.loop.StepResult`: the losses (``terms``), whether the step
+                was ``skipped``, both on the device; the ``batch`` and the ``learning_rate``.
+        """
 
     def on_epoch_end(self, run: Any) -> None:
         """Call after the last step of an epoch; ``state.epoch`` counts it already."""
@@ -143,7 +156,7 @@ class MeanFrameFade(Callback):
         if not isinstance(run.encoder.backbone, HidesMeanFrame):
             raise RecipeError(
                 "callbacks: mean_frame_fade needs a backbone with a mean_frame_weight, such as "
-                "'r3d' or 'motion'."
+                "'slic/r3d18' or 'slic/motion'."
             )
         if run.encoder.backbone.mean_frame_weight < 1 and run.state.step == 0:
             raise RecipeError(
