@@ -71,7 +71,7 @@ def _clusters_parser() -> CommandParser:
     )
     parser.add_argument("partition", type=Path, help=text)
     parser.add_labels(required=True)
-    parser.add_count("--kmeans", "cluster embeddings by k-means (default: FINCH)")
+    parser.add_count("--kmeans", "cluster embeddings by k-means into so many (default: FINCH)")
     parser.add_switch("--centre", "subtract the mean from embeddings first")
     parser.add_count("--seed", "seed of k-means", minimum=0, default=0)
     parser.add_path("--json", "also write the scores here")

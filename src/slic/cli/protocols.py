@@ -74,7 +74,7 @@ def open_split(arguments: Namespace, *, require_usable: bool = False) -> "Labell
 
     Args:
         arguments: See `add_evaluation_arguments`.
-        require_usable: Fail if most of the files were refused.
+        require_usable: Fail if more than 10 % of the files were refused.
     """
     from slic.evaluation.base import split_by_labels
 

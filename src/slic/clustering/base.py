@@ -126,6 +126,8 @@ class Clusterer(Protocol):
 
     A class may set the class attribute ``needs_embeddings = False`` if it uses only the number of
     videos; a round then skips the embedding. The attribute is optional and True by default.
+    ``str(clusterer)`` is its name in tables of scores (`slic.evaluation.partitions`), so define
+    ``__str__`` where a number of clusters or another setting belongs to the name.
 
     Example:
         >>> FINCH(partition=0)(x, seed=0).clusters

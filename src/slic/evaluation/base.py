@@ -59,8 +59,15 @@ class EvaluationProtocol(Protocol):
     """A way to score an encoder on a labelled split.
 
     A protocol is any object with this method. ``slic evaluate`` takes it by its name in
-    `slic.evaluation.PROTOCOLS` or by its import path. The constructor arguments of a protocol class
-    become options of the command.
+    `slic.evaluation.PROTOCOLS` or by its import path. Constructor arguments of a protocol class
+    become options of the command if their type is int, float, str, Path, bool or Literal, also with
+    ``| None``; the ``Args`` or ``Attributes`` of its docstring are their help. A protocol may also
+    have:
+
+    * ``description``: one line for the help, in place of the first line of the docstring.
+    * ``seed``: seed of the random weights of ``--from-scratch``; 0 by default.
+    * ``resumed(out, **settings)``: a class method that returns the protocol of the run folder
+      ``out``. Its constructor takes ``out`` and ``resume``, and the command has no ``--cache``.
     """
 
     def score(

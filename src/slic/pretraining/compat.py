@@ -41,10 +41,11 @@ class Compat:
     """What differs between the method and the authors' code.
 
     Attributes:
-        select_videos: Returns the videos to train on.
-        place_pair: Chooses the frames of anchor and positive.
-        wrap_clusterer: Returns the clusterer to use.
-        flow: Returns how optical flow is drawn.
+        select_videos: Returns the videos to train on; `slic.pretraining.entry.pretrain` applies it.
+        place_pair: Chooses the frames of anchor and positive; given to `SampleDataset` by
+            `slic.pretraining.build.build_run`.
+        wrap_clusterer: Returns the clusterer of the rounds; applied by ``build_run`` too.
+        flow: Returns how optical flow is drawn; applied by `slic.pretraining.build.build_reader`.
     """
 
     select_videos: Callable[[Catalog, ClipSpec], Catalog]

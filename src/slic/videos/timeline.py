@@ -62,7 +62,10 @@ class Timeline:
 
     @cached_property
     def packets(self) -> Int[np.ndarray, " frames"]:
-        """The packet of each frame, in presentation order (in decoding order if ``counted``)."""
+        """The packet whose stamp is the time of each frame, by ascending stamps.
+
+        It is the packet that shows the frame, unless frames are ``counted``.
+        """
         shown = np.ones(len(self.stamps), bool)
         shown[self.hidden] = False
         ordered = np.argsort(self.stamps, kind="stable")
