@@ -1,0 +1,39 @@
+"""Loading a state dict into a module, with an error that says what does not fit."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from slic.errors import CheckpointError
+
+
+def load_exactly(module: nn.Module, state: Mapping[str, Tensor], *, source: Path) -> None:
+    """Load a state dict whose names and shapes must be exactly those of the module.
+
+    Args:
+        module: The module.
+        state: The weights.
+        source: The file that they come from, for the message.
+
+    Raises:
+        CheckpointError: Lists weights that are missing, unexpected or of another shape.
+    """
+    wanted = module.state_dict()
+    missing = [name for name in wanted if name not in state]
+    unexpected = [name for name in state if name not in wanted]
+    misshapen = [
+        f"{name} {tuple(state[name].shape)} instead of {tuple(value.shape)}"
+        for name, value in wanted.items()
+        if name in state and state[name].shape != value.shape
+    ]
+    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
+    faults = [f"{kind}: {_shortened(names)}" for kind, names in kinds.items() if names]
+    if faults:
+        raise CheckpointError(f"{source}: the weights do not fit the encoder; {'; '.join(faults)}.")
+    module.load_state_dict(dict(state))
+
+
+def _shortened(names: list[str], most: int = 10) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
