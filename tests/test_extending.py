@@ -3,7 +3,8 @@
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from slic.clustering import CLUSTERERS
 from slic.losses import LOSSES
 from slic.models.backbones import BACKBONES
 from slic.pretraining.build import build_encoder
+from slic.recipe import PARTS
 from slic.search import create_index, query_from_clip, search, update_index
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
@@ -76,13 +78,28 @@ def test_a_part_from_outside_the_package_is_used(
 
 
 def test_every_table_has_a_section() -> None:
-    for table in ("BACKBONES", "LOSSES", "CLUSTERERS", "DATASETS", "PROTOCOLS", "STORES"):
-        assert f".{table}`" in INTRODUCTION
-    assert len(SECTIONS) == 6
+    tables = re.findall(r"`slic[\w.]*\.([A-Z]+)` \|$", INTRODUCTION, flags=re.MULTILINE)
+    assert tables == [
+        "BACKBONES", "LOSSES", "CLUSTERERS", "OPTIMIZERS", "SCHEDULES", "CALLBACKS", "DATASETS",
+        "PROTOCOLS", "STORES",
+    ]  # fmt: skip
+    assert len(SECTIONS) == len(tables)
+
+
+def test_the_table_of_sections_is_the_recipe() -> None:
+    rows = re.findall(r"^\| (`.+`) \| (.+) \|$", INTRODUCTION, flags=re.MULTILINE)
+    names = {word: owners for words, owners in rows for word in re.findall(r"`(\w+)`", words)}
+    recipe = slic.Recipe()
+    assert sorted(names) == sorted(field.name for field in fields(recipe))
+    for name, owners in names.items():
+        if is_dataclass(value := getattr(recipe, name)) and name not in PARTS:
+            assert f".{type(value).__name__}`" in owners
 
 
 @pytest.mark.parametrize(
-    "table", [BACKBONES, LOSSES, CLUSTERERS], ids=["backbone", "loss", "clustering"]
+    "parts",
+    [{entry.build for entry in BACKBONES.values()}, {*LOSSES.values()}, {*CLUSTERERS.values()}],
+    ids=["backbone", "loss", "clustering"],
 )
-def test_every_part_of_the_package_is_one_file(table: Mapping[str, Callable[..., Any]]) -> None:
-    assert len({part.__module__ for part in table.values()}) == len(table)
+def test_every_part_of_the_package_is_one_file(parts: set[Callable[..., Any]]) -> None:
+    assert len({part.__module__ for part in parts}) == len(parts)
