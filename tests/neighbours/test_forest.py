@@ -56,9 +56,12 @@ def test_the_recall_of_the_sample_is_that_of_all(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.usefixtures("small_cells")
-def test_random_directions_are_searched_exactly() -> None:
+def test_random_directions_are_searched_exactly(caplog: pytest.LogCaptureFixture) -> None:
     x = np.random.default_rng(0).normal(size=(2000, 64))
     assert search_forest(unit_rows(x), seed=0) is None
+    assert caplog.messages == [
+        "2000 points have no clear neighbours, so all pairs of them are compared"
+    ]
     found, exact = first_neighbours(x, exact_up_to=0), first_neighbours(x)
     assert found.recall is None
     assert found.index.tolist() == exact.index.tolist()

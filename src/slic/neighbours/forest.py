@@ -6,6 +6,7 @@ kept together by another tree with other random draws. Trees are added until eno
 points have found their true neighbour.
 """
 
+import logging
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,6 +24,8 @@ KMEANS_STEPS = 2  # more steps make the trees alike, so that more trees are need
 RECALL_SAMPLE_POINTS = 1000
 MIN_SAMPLE_RECALL = 0.99  # then the recall of all points is above .98 with near certainty
 
+_log = logging.getLogger("slic")
+
 
 def search_forest(
     unit: Float32[np.ndarray, "n d"], *, seed: int
@@ -36,8 +39,8 @@ def search_forest(
     Returns:
         Positions of the nearest rows found, and the recall, at least ``MIN_SAMPLE_RECALL``. The
         recall is the share of ``RECALL_SAMPLE_POINTS`` points whose found row is as near as the
-        nearest, which exact search gives. None if enough trees would take longer than an exact
-        search of all points, as among random directions.
+        nearest, which exact search gives. None, with a log line, if enough trees would take longer
+        than an exact search of all points, as among random directions.
     """
     n = len(unit)
     sampled = np.random.default_rng(seed).permutation(n)[:RECALL_SAMPLE_POINTS]
@@ -55,6 +58,7 @@ def search_forest(
             return index.numpy(), recall
         if (1.0 - recall) ** (max_trees / tree) > 1.0 - MIN_SAMPLE_RECALL:  # misses at this pace
             break
+    _log.warning("%d points have no clear neighbours, so all pairs of them are compared", n)
     return None
 
 
