@@ -37,7 +37,12 @@ class StoredReader(ClipReader):
 
     def __init__(self, like: ClipReader, stored: StoredFrames) -> None:
         super().__init__(
-            frames=like.frames, stride=like.stride, size=like.size, flow=like.flow, store=like.store
+            frames=like.frames,
+            stride=like.stride,
+            size=like.size,
+            resize=like.resize,
+            flow=like.flow,
+            store=like.store,
         )
         self.stored = stored
 

@@ -19,7 +19,7 @@ from typing import Literal
 
 from learning.foreign import write_foreign
 from learning.frames import StoredFrames, StoredReader, stored_frames
-from slic.clips.reader import read_size
+from slic.clips.frame_size import fixed_frame_size
 from slic.datasets import Labels, read_labels
 from slic.errors import CatalogError
 from slic.evaluation.base import LabelledSplit, split_by_labels
@@ -71,7 +71,9 @@ class Task:
 
     def frames(self, clip: ClipSpec) -> StoredFrames:
         """Return the decoded frames at the size that such clips are read at."""
-        return stored_frames(self.catalog, size=read_size(clip.size), folder=self.store)
+        size = fixed_frame_size(clip.size, clip.resize)
+        assert size is not None, "frames are stored at one size for all videos"
+        return stored_frames(self.catalog, size=size, folder=self.store)
 
     def reader(self, recipe: Recipe) -> StoredReader:
         """Return the reader of a recipe's clips."""

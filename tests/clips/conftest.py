@@ -17,10 +17,11 @@ SHAPE: dict[str, Any] = {"frames": 4, "stride": 2, "size": 32}  # a clip covers 
 
 @pytest.fixture(scope="package")
 def catalog(tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., Path]) -> Catalog:
-    """Return six videos; the fourth is too short for two clips."""
+    """Return six videos; the fourth is too short for two clips, the fifth is upright."""
     folder = tmp_path_factory.mktemp("clips")
     for number, frames in enumerate([20, 24, 28, 9, 32, 36]):
-        make_video(folder / f"{number}.mp4", frames=frames, size=(64, 48))
+        size = (48, 64) if number == 4 else (64, 48)
+        make_video(folder / f"{number}.mp4", frames=frames, size=size)
     return Catalog.from_folder(folder, progress=False)
 
 

@@ -100,7 +100,7 @@ def test_evenly_spaced_clips_and_windows_are_cut_at_the_rate(catalog: Catalog) -
     loader = window_loader(
         catalog,
         lambda total: sliding_spans(total, frames=4, stride=1),
-        size=reader.read_size,
+        size=reader.frame_size,
         windows_per_batch=100,
         fps=12.5,
         workers=0,
@@ -109,9 +109,10 @@ def test_evenly_spaced_clips_and_windows_are_cut_at_the_rate(catalog: Catalog) -
         total = len(slow := slow_frames(video.edge_seconds.tolist(), 12.5))
         padded = np.array(slow + [video.frames - 1] * 4)
         spans = evenly_spaced_spans(total, 3, frames=4, stride=1)
-        expected = [read_frames(video, padded[span], size=reader.read_size) for span in spans]
+        size = reader.frame_size(video)
+        expected = [read_frames(video, padded[span], size=size) for span in spans]
         centred = [reader.centred(frames, "rgb") for frames in expected]
         assert np.array_equal(dataset[position].numpy(), np.stack(centred))
         spans = sliding_spans(total, frames=4, stride=1)
         for window, span in zip(windows.clips.numpy(), spans, strict=True):
-            assert np.array_equal(window, read_frames(video, padded[span], size=reader.read_size))
+            assert np.array_equal(window, read_frames(video, padded[span], size=size))

@@ -19,6 +19,7 @@ from slic.clips.spans import SpanPair, official_placement
 from slic.errors import VideoError
 from slic.videos.catalog import Catalog
 from slic.videos.frames import read_frames
+from slic.videos.video import Video
 
 RecordingReader = Callable[..., Any]
 
@@ -86,18 +87,31 @@ def test_the_positive_comes_from_the_partner(
     assert all(span[-1] < catalog[int(name[0])].frames for name, span in reader.spans)
 
 
+def size_of(video: Video, resize: int | None) -> tuple[int, int]:
+    """Return what frames of 64 x 48 pixels, or the reverse, are resized to."""
+    if resize is None:
+        return 43, 32
+    assert resize == 40
+    return (53, 40) if video.width > video.height else (40, 53)
+
+
 def expected_views(
-    catalog: Catalog, index: SampleIndex, spans: list[list[int]], flow_probability: float
+    catalog: Catalog,
+    index: SampleIndex,
+    spans: list[list[int]],
+    flow_probability: float,
+    resize: int | None,
 ) -> list[np.ndarray]:
     """Render a sample by plain calls (docs/method.md)."""
     videos = (catalog[index.video], catalog[index.partner])
     anchor, positive = (
-        read_frames(v, s, size=(43, 32)) for v, s in zip(videos, spans, strict=True)
+        read_frames(v, s, size=size_of(v, resize)) for v, s in zip(videos, spans, strict=True)
     )
     rng = np.random.default_rng([3, index.epoch, index.video, 3])
 
     def render(clip: np.ndarray, flow: bool) -> np.ndarray:
-        parameters = draw_parameters(Augmentation(), width=43, height=32, rng=rng)
+        _, height, width, _ = clip.shape
+        parameters = draw_parameters(Augmentation(), width=width, height=height, rng=rng)
         if flow:
             near, moved = crop_with_margin(clip, parameters, margin=8)
             return render_flow(optical_flow(near), moved, size=32)
@@ -110,18 +124,21 @@ def expected_views(
     ]
 
 
-@pytest.mark.parametrize("flow_probability", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize(
+    ("flow_probability", "resize"), [(0.0, None), (0.5, None), (1.0, None), (0.5, 40)]
+)
 def test_samples_are_what_plain_calls_render(
     catalog: Catalog,
-    reader: ClipReader,
     recording_reader: RecordingReader,
     flow_probability: float,
+    resize: int | None,
 ) -> None:
-    for numbers in ((0, 1, 4), (1, 2, 2), (2, 5, 0), (3, 3, 3)):
+    reader = ClipReader(frames=4, stride=2, size=32, resize=resize)
+    for numbers in ((0, 1, 4), (1, 2, 2), (2, 5, 0), (3, 3, 3), (4, 4, 4)):
         index, recorder = SampleIndex(*numbers), recording_reader()
         triplets(catalog, recorder, flow_probability=0.0)[index]
         spans = [span for _, span in recorder.spans]
-        expected = expected_views(catalog, index, spans, flow_probability)
+        expected = expected_views(catalog, index, spans, flow_probability, resize)
         sample = triplets(catalog, reader, flow_probability=flow_probability)[index]
         assert np.array_equal(sample.clips.numpy(), np.stack(expected))
 

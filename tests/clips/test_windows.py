@@ -11,6 +11,7 @@ from slic.clips import windows
 from slic.clips.reader import ClipReader
 from slic.clips.spans import sliding_spans
 from slic.clips.windows import stream_clips, window_loader
+from slic.models.backbones.base import Resize
 from slic.videos.catalog import Catalog
 from slic.videos.frames import read_frames, stream_frames
 
@@ -26,7 +27,7 @@ def catalog(
     """Return a long video, one shorter than a clip, one that cannot seek, and a folder."""
     folder = tmp_path_factory.mktemp("windows")
     make_video(folder / "long.mp4", frames=45, size=(64, 48))
-    make_video(folder / "short.mp4", frames=5, size=(64, 48))
+    make_video(folder / "short.mp4", frames=5, size=(48, 64))
     make_video(folder / "xvid.avi", frames=30, size=(64, 48), codec="mpeg4")
     make_frames(folder / "pictures", frames=19)
     return Catalog.from_folder(folder, progress=False)
@@ -60,15 +61,17 @@ def test_every_frame_is_decoded_once_and_not_before_it_is_needed(
         assert decoded == list(range(span[-1] + 1))
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_the_loader_gives_every_window_once_and_in_order(catalog: Catalog, workers: int) -> None:
-    reader = ClipReader(frames=8, stride=1, size=32)
+@pytest.mark.parametrize(("workers", "resize"), [(0, None), (2, None), (2, 40)])
+def test_the_loader_gives_every_window_once_and_in_order(
+    catalog: Catalog, workers: int, resize: Resize
+) -> None:
+    reader = ClipReader(frames=8, stride=1, size=32, resize=resize)
     windows_of: dict[int, list[np.ndarray]] = {}
     ended: list[int] = []
     loader = window_loader(
         catalog,
         partial(sliding_spans, frames=8, stride=1),
-        size=reader.read_size,
+        size=reader.frame_size,
         windows_per_batch=2,
         transform=partial(reader.centred, modality="rgb"),
         workers=workers,
@@ -84,5 +87,5 @@ def test_the_loader_gives_every_window_once_and_in_order(catalog: Catalog, worke
         spans = sliding_spans(video.frames, frames=8, stride=1)
         assert len(clips) == len(spans)
         for clip, span in zip(clips, spans, strict=True):
-            pictures = read_frames(video, span, size=reader.read_size)
+            pictures = read_frames(video, span, size=reader.frame_size(video))
             assert np.array_equal(clip, reader.centred(pictures, "rgb"))

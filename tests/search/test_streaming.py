@@ -11,6 +11,7 @@ import pytest
 from slic.clips import windows as clip_windows
 from slic.clips.reader import ClipReader
 from slic.models.backbones import ClipSpec
+from slic.models.backbones.base import Resize
 from slic.search.moments import video_windows
 from slic.search.streaming import EmbeddingJob, moment_loader, read_moments
 from slic.videos.inspection import inspect_video
@@ -32,13 +33,16 @@ def video(tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., Pa
     return inspect_video(path, "a.mp4")
 
 
-@pytest.mark.parametrize("numbers", [None, [1], [0, 3, 7]])
+@pytest.mark.parametrize(
+    ("numbers", "resize"), [(None, None), ([1], None), ([0, 3, 7], None), (None, 40)]
+)
 def test_streamed_clips_are_those_read_one_by_one(
-    video: Video, numbers: Sequence[int] | None
+    video: Video, numbers: Sequence[int] | None, resize: Resize
 ) -> None:
     wanted = job(video, numbers=numbers)
-    reader, windows = ClipReader(frames=4, stride=2, size=32), wanted.windows()
-    streamed = list(read_moments(wanted, SHAPE))
+    reader = ClipReader(frames=4, stride=2, size=32, resize=resize)
+    windows = wanted.windows()
+    streamed = list(read_moments(wanted, replace(SHAPE, resize=resize)))
     assert [moment.number for moment in streamed] == wanted.numbers.tolist()
     assert [moment.last for moment in streamed] == [False] * (len(streamed) - 1) + [True]
     so_far = np.empty((0, 4, 32, 32, 3), np.uint8)

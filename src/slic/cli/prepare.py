@@ -55,7 +55,7 @@ def prepare(arguments: Namespace) -> None:
 def _prepare_flow(arguments: Namespace, catalog: "Catalog") -> None:
     from slic.clips.flow_cache import MAX_CACHED_BOUND, FlowCache
     from slic.clips.flow_store import FLOW_FOLDER
-    from slic.clips.reader import read_size
+    from slic.clips.frame_size import fixed_frame_size
     from slic.recipe import load_recipe
 
     folder: Path = arguments.out or catalog.root / FLOW_FOLDER
@@ -67,7 +67,13 @@ def _prepare_flow(arguments: Namespace, catalog: "Catalog") -> None:
             f"flow.bound is {flow.bound}; prepared flow supports bounds up to "
             f"{MAX_CACHED_BOUND:.3f}. Lower it, or let flow be computed while training."
         )
-    cache = FlowCache(folder, method=flow.method, size=read_size(clip.size), stride=clip.stride)
+    if (size := fixed_frame_size(clip.size, clip.resize)) is None:
+        raise RecipeError(
+            f"clip.resize is {clip.resize}, so frames of different videos differ in size, and flow "
+            "can be prepared for one size only. Set clip.resize to a width and a height, such as "
+            f"[{round(clip.size * 4 / 3)},{clip.size}], or let flow be computed while training."
+        )
+    cache = FlowCache(folder, method=flow.method, size=size, stride=clip.stride)
     _write_missing(cache, catalog, label=f"flow by {cache.method}", workers=arguments.workers)
     if arguments.out:
         settings = (*arguments.settings, f"--flow.folder={arguments.out}")

@@ -133,9 +133,15 @@ def draw_parameters(
     )
 
 
-def centre_crop(width: int, height: int) -> AugmentationParameters:
-    """Return the parameters used for evaluation: the largest centred square, nothing else."""
-    side = min(width, height)
+def centre_crop(width: int, height: int, *, side: int | None = None) -> AugmentationParameters:
+    """Return the parameters used for evaluation: a centred square, nothing else.
+
+    Args:
+        width: Width of the frames, in pixels.
+        height: Height of the frames, in pixels.
+        side: Side of the square, in pixels of the frames; None takes the largest one.
+    """
+    side = side or min(width, height)
     return AugmentationParameters(
         left=(width - side) // 2, top=(height - side) // 2, width=side, height=side
     )

@@ -45,7 +45,7 @@ class ClipDataset(Dataset[UInt8[Tensor, "clips t s s 3"]]):
         spans = evenly_spaced_spans(
             reader.frame_count(video), self.clips, frames=reader.frames, stride=reader.stride
         )
-        crop = centre_crop(*reader.read_size)
+        crop = centre_crop(*reader.frame_size(video), side=reader.size)
         requests = [ClipRequest(video, span, crop, self.modality) for span in spans]
         return torch.from_numpy(np.stack(reader.render(requests)))
 

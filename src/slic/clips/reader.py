@@ -20,10 +20,12 @@ from slic.clips.flow import (
     subtract_camera_motion,
 )
 from slic.clips.flow_store import FlowStore
+from slic.clips.frame_size import frame_size
 from slic.clips.rendering import crop_with_margin, render_flow, render_rgb
 from slic.clips.spans import Span
 from slic.errors import VideoError, is_file_system_error
 from slic.models.backbones import ClipSpec
+from slic.models.backbones.base import Resize
 from slic.videos.frames import read_frames
 from slic.videos.video import Video
 
@@ -40,7 +42,7 @@ class ClipRequest(NamedTuple):
     Attributes:
         video: The video.
         span: Indices of the frames that clips are cut from, see `ClipReader.frame_count`.
-        parameters: Augmentation parameters, drawn for frames of the reader's ``read_size``.
+        parameters: Augmentation parameters, drawn for frames of the reader's `frame_size`.
         modality: ``"rgb"`` or ``"flow"``.
     """
 
@@ -60,14 +62,12 @@ class ClipReader:
         fps: Frames per second that clips are cut from, see `slic.clips.fixed_rate`. None cuts them
             from all frames of the video.
         size: Side of the square that the encoder sees, in pixels.
+        resize: What frames are resized to before augmentation, see `ClipSpec`.
         flow: How optical flow is estimated and drawn.
         store: Precomputed flow. Flow that it lacks is computed while loading, as is all flow at a
             fixed rate.
         unreadable: What to do with a video that does not decode: raise an error, or give a grey
             clip and log a warning.
-
-    Attributes:
-        read_size: (width, height) that frames are resized to before augmentation.
 
     Example:
         >>> reader = ClipReader(frames=16, stride=1, size=128)
@@ -78,12 +78,10 @@ class ClipReader:
     stride: int
     fps: float | None = None
     size: int
+    resize: Resize = None
     flow: FlowOptions = FlowOptions()  # noqa: RUF009 (immutable)
     store: FlowStore | None = None
     unreadable: Literal["raise", "grey"] = "raise"
-
-    def __post_init__(self) -> None:
-        self.read_size = read_size(self.size)
 
     def with_grey_stand_ins(self) -> "ClipReader":
         """Return a reader that gives grey clips of videos that do not decode, with a warning."""
@@ -95,8 +93,9 @@ class ClipReader:
         """Return everything that determines how a clip is rendered, as plain values."""
         shape: dict[str, object]
         shape = {"frames": self.frames, "stride": self.stride, "size": self.size}
-        if self.fps is not None:  # otherwise as before there was a rate, so that caches stay
-            shape["fps"] = self.fps
+        added = {"fps": self.fps, "resize": self.resize}
+        # left out where they are None, as before there were these settings: caches stay
+        shape |= {name: value for name, value in added.items() if value is not None}
         return shape | {"flow": asdict(self.flow), "flow_store": str(self.store or "")}
 
     @classmethod
@@ -115,6 +114,7 @@ class ClipReader:
             stride=clip.stride,
             fps=clip.fps,
             size=clip.size,
+            resize=clip.resize,
             flow=flow or FlowOptions(),
             store=store,
         )
@@ -122,6 +122,10 @@ class ClipReader:
     def frame_count(self, video: Video) -> int:
         """Return the number of frames that the clips of a video are cut from."""
         return frame_count(video, self.fps)
+
+    def frame_size(self, video: Video) -> tuple[int, int]:
+        """Return the (width, height) that frames of a video are resized to before augmentation."""
+        return frame_size(video, size=self.size, resize=self.resize)
 
     def read(self, video: Video, spans: Sequence[Span]) -> list[ClipFrames]:
         """Read several clips of a video in one pass over it.
@@ -134,13 +138,13 @@ class ClipReader:
             VideoError: A frame cannot be decoded.
         """
         indices = to_video_frames(video, np.concatenate(spans), self.fps)
+        width, height = self.frame_size(video)
         try:
-            frames = read_frames(video, indices, size=self.read_size)
+            frames = read_frames(video, indices, size=(width, height))
         except VideoError as error:
             if self.unreadable == "raise" or is_file_system_error(error):
                 raise
             _log.warning("%s; a grey clip stands in", error)
-            width, height = self.read_size
             frames = np.full((len(indices), height, width, 3), 128, np.uint8)
         return np.split(frames, len(spans))
 
@@ -167,10 +171,11 @@ class ClipReader:
         """Return the evaluation view of a clip that was read: its centre crop.
 
         Args:
-            frames: A clip, of ``read_size``.
+            frames: A clip, of `frame_size`.
             modality: ``"rgb"`` or ``"flow"``.
         """
-        return self._render_frames(frames, centre_crop(*self.read_size), modality)
+        _, height, width, _ = frames.shape
+        return self._render_frames(frames, centre_crop(width, height, side=self.size), modality)
 
     def _read_stored_flow(self, request: ClipRequest) -> ClipFlow | None:
         if request.modality == "rgb" or self.store is None or self.fps is not None:
@@ -206,14 +211,6 @@ class ClipReader:
         if self.flow.as_picture:
             return render_rgb(flow_image(flow, **drawing), parameters, size=self.size)
         return render_flow(flow, parameters, size=self.size, **drawing)
-
-
-def read_size(size: int) -> tuple[int, int]:
-    """Return the (width, height) that frames are resized to, for views of ``size`` pixels.
-
-    The aspect ratio is 4:3, so 128 gives (171, 128) as in the paper.
-    """
-    return round(size * 4 / 3), size
 
 
 def _span_key(request: ClipRequest) -> tuple[str, int]:

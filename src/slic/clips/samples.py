@@ -173,7 +173,7 @@ class SampleDataset(Dataset[TrainingSample]):
     ) -> ClipRequest:
         """Draw modality and augmentation parameters of one view."""
         as_flow = may_be_flow and rng.random() < self.flow_probability
-        width, height = self.reader.read_size
+        width, height = self.reader.frame_size(video)
         parameters = draw_parameters(self.augmentation, width=width, height=height, rng=rng)
         return ClipRequest(video, span, parameters, "flow" if as_flow else "rgb")
 

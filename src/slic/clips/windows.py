@@ -38,7 +38,7 @@ def window_loader(
     catalog: Catalog,
     spans: Callable[[int], Spans],
     *,
-    size: tuple[int, int],
+    size: Callable[[Video], tuple[int, int]],
     windows_per_batch: int,
     transform: Callable[[ClipFrames], ClipFrames] | None = None,
     fps: float | None = None,
@@ -53,7 +53,7 @@ def window_loader(
         catalog: The videos.
         spans: Maps the number of frames that windows are cut from to the windows, see
             :func:`stream_clips`.
-        size: (width, height) that frames are resized to, in pixels.
+        size: Gives the (width, height) that the frames of a video are resized to, in pixels.
         windows_per_batch: Largest number of windows in a batch.
         transform: Applied to every window. None returns the windows as they are.
         fps: Frames per second that windows are cut from, see `slic.clips.fixed_rate`. None cuts
@@ -71,7 +71,7 @@ class _WindowDataset(IterableDataset[WindowBatch]):
 
     catalog: Catalog
     spans: Callable[[int], Spans]
-    size: tuple[int, int]
+    size: Callable[[Video], tuple[int, int]]
     windows_per_batch: int
     transform: Callable[[ClipFrames], ClipFrames] | None
     fps: float | None
@@ -85,7 +85,7 @@ class _WindowDataset(IterableDataset[WindowBatch]):
     def _batches(self, index: int) -> Iterator[WindowBatch]:
         video = self.catalog[index]
         spans = to_video_frames(video, self.spans(frame_count(video, self.fps)), self.fps)
-        clips = stream_clips(video, spans, size=self.size)
+        clips = stream_clips(video, spans, size=self.size(video))
         transformed = map(self.transform, clips) if self.transform else clips
         for start in range(0, len(spans), self.windows_per_batch):
             batch = list(islice(transformed, self.windows_per_batch))

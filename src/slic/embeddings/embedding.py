@@ -133,7 +133,7 @@ def _embed_videos(
         windows = window_loader(
             part,
             partial(sliding_spans, frames=reader.frames, stride=reader.stride),
-            size=reader.read_size,
+            size=reader.frame_size,
             windows_per_batch=WINDOWS_PER_BATCH,
             transform=partial(reader.centred, modality=modality),
             fps=reader.fps,

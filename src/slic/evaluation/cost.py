@@ -11,7 +11,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from slic.clips.flow import make_flow_step
-from slic.clips.reader import read_size
+from slic.clips.frame_size import fixed_frame_size
 from slic.clips.spans import half_overlapping_spans
 from slic.evaluation.classification.ten_crop import CROPS
 from slic.evaluation.classification.training import PAPER_EPOCHS
@@ -166,9 +166,10 @@ def describe_flow_cost(recipe: Recipe, *, videos: int, frames: int) -> str:
 def seconds_per_flow_step(recipe: Recipe, *, repetitions: int = 3) -> float:
     """Return the median time of optical flow between two frames.
 
-    The frames are blurred noise that moves by one pixel.
+    The frames are blurred noise that moves by one pixel. They are 4:3 where those of videos differ.
     """
-    width, height = read_size(recipe.clip.size)
+    clip = recipe.clip
+    width, height = fixed_frame_size(clip.size, clip.resize) or (clip.size * 4 // 3, clip.size)
     noise = np.random.default_rng(0).integers(0, 256, (height, width + 1), np.uint8)
     frame = np.asarray(cv2.GaussianBlur(noise, (0, 0), 3), np.uint8)
     step, seconds = make_flow_step(recipe.flow.method), []

@@ -114,7 +114,7 @@ def read_moments(job: EmbeddingJob, clip: ClipSpec, *, position: int = 0) -> Ite
     first, end = windows.first[job.numbers], windows.end[job.numbers]
     wanted = union_of_ranges(first, end)
     spans = to_video_frames(job.video, windows.spans[wanted], clip.fps)
-    clips = stream_clips(job.video, spans, size=reader.read_size)
+    clips = stream_clips(job.video, spans, size=reader.frame_size(job.video))
     new = np.diff(np.searchsorted(wanted, end), prepend=0)
     for number, count in zip(job.numbers.tolist(), new.tolist(), strict=True):
         views = [reader.centred(frames, "rgb") for frames in islice(clips, count)]

@@ -52,8 +52,10 @@ def test_ten_crops_are_plain_slices_and_their_mirrors(size: int, more: int, wide
 
 
 def test_frames_leave_a_border_of_a_seventh_and_keep_the_shape_of_training() -> None:
-    assert ten_crop_frame_size(224) == (341, 256)
-    assert ten_crop_frame_size(128) == (195, 146)
+    video = Video(id="a.mp4", path=Path("a.mp4"), frames=9, fps=25.0, width=360, height=640)
+    assert ten_crop_frame_size(video, size=224, resize=None) == (341, 256)
+    assert ten_crop_frame_size(video, size=128, resize=None) == (195, 146)
+    assert ten_crop_frame_size(video, size=224, resize=256) == (256, 455)
     corners = five_crop_corners(width=195, height=146, size=128)
     assert corners == [(0, 0), (67, 0), (0, 18), (67, 18), (33, 9)]
 
@@ -127,7 +129,9 @@ def test_a_video_is_the_mean_softmax_of_all_its_windows_and_crops(
 
 def test_blocks_are_all_windows_of_each_video_in_order(task: ClassificationTask) -> None:
     spans = partial(half_overlapping_spans, frames=4, stride=1)
-    loader = window_loader(task.test, spans, size=(49, 37), windows_per_batch=4, workers=0)
+    loader = window_loader(
+        task.test, spans, size=lambda _: (49, 37), windows_per_batch=4, workers=0
+    )
     blocks: dict[int, list[WindowBatch]] = {}
     for block in loader:
         blocks.setdefault(block.video, []).append(block)

@@ -59,7 +59,7 @@ class LabelledClipDataset(Dataset[LabelledClips]):
         span = random_span(
             reader.frame_count(video), frames=reader.frames, stride=reader.stride, rng=rng
         )
-        width, height = reader.read_size
+        width, height = reader.frame_size(video)
         parameters = draw_parameters(self.augmentation, width=width, height=height, rng=rng)
         (clip,) = reader.render([ClipRequest(video, span, parameters)])
         target = torch.tensor(self.task.train_targets[index.video])

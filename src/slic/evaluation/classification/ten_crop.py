@@ -1,8 +1,9 @@
 """The ten-crop test: four corners and the centre, each also mirrored, of half-overlapping windows.
 
 The class probabilities of a video are the mean of the softmax over all its windows and crops. A
-crop is a square of the clip's size, 7/8 of the height of a frame. That is the ratio of 224 to 256
-pixels in the usual ten-crop test, also in CoCLR's (Han et al., NeurIPS 2020).
+crop is a square of the clip's size. Frames have the size that the encoder's clips say; otherwise a
+crop is 7/8 as high as they are. That is the ratio of 224 to 256 pixels in the usual ten-crop test,
+also in CoCLR's (Han et al., NeurIPS 2020).
 """
 
 from functools import partial
@@ -14,14 +15,17 @@ from torch import Tensor
 from tqdm import tqdm
 
 from slic.clips.fixed_rate import frame_count
+from slic.clips.frame_size import frame_size
 from slic.clips.spans import half_overlapping_spans
 from slic.clips.windows import window_loader
 from slic.embeddings import Precision
 from slic.evaluation.classification.classifier import VideoClassifier
 from slic.evaluation.classification.run_folder import ClassificationFolder
+from slic.models.backbones.base import Resize
 from slic.models.encoder import to_input
 from slic.runs import StopRequested, stop_at_ctrl_c
 from slic.videos.catalog import Catalog
+from slic.videos.video import Video
 
 CROPS = 10
 WINDOWS_PER_PASS = 4  # 40 clips with their crops
@@ -61,7 +65,7 @@ def predict_videos(
     blocks = window_loader(
         remaining,
         spans,
-        size=ten_crop_frame_size(clip.size),
+        size=partial(ten_crop_frame_size, size=clip.size, resize=clip.resize),
         windows_per_batch=WINDOWS_PER_PASS,
         fps=clip.fps,
         workers=workers,
@@ -96,10 +100,12 @@ def crop_probabilities(
     return probabilities
 
 
-def ten_crop_frame_size(size: int) -> tuple[int, int]:
-    """Return the (width, height) of 4:3 frames from which crops of ``size`` pixels are cut."""
-    height = round(size * 8 / 7)
-    return round(height * 4 / 3), height
+def ten_crop_frame_size(video: Video, *, size: int, resize: Resize) -> tuple[int, int]:
+    """Return the (width, height) of the frames from which crops of ``size`` pixels are cut.
+
+    Without a size of their own, frames are 4:3.
+    """
+    return frame_size(video, size=size if resize else round(size * 8 / 7), resize=resize)
 
 
 def five_crop_corners(*, width: int, height: int, size: int) -> list[tuple[int, int]]:
