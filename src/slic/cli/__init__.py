@@ -15,6 +15,7 @@ from slic.cli import (
     data,
     encoders,
     evaluation,
+    export,
     labels,
     prepare,
     pretraining,
@@ -39,7 +40,7 @@ DESCRIPTION = """Learn from unlabelled videos of human actions, then search, gro
 
 _VERB_MODULES = (
     videos, data, prepare, pretraining, encoders, evaluation, reproduction, search, clusters,
-    labels, studio,
+    labels, export, studio,
 )  # fmt: skip
 _DEAD_WORKER = (
     "a loading process died, probably because memory ran out. Use fewer (--workers, for "
