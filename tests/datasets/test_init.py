@@ -59,9 +59,10 @@ def test_the_data_set_outside_the_package_of_the_documents(
     (tmp_path / "my_sets.py").write_text(code)
     monkeypatch.delitem(sys.modules, "my_sets", raising=False)  # another test may have its own
     monkeypatch.syspath_prepend(tmp_path)
-    labels = labels_from("my_sets.MySet:test", root=tmp_path)(["walk_01.mp4", "run_01.mp4"])
-    assert labels.labels_of(labels.ids("test")) == ["walk", "run"]
-    assert set(labels_from("my_sets.MySet", root=tmp_path)(["a_1.mp4"]).split.values()) == {"train"}
+    labels = labels_from("my_sets.MySet:5", root=tmp_path)(["a/walk_04.mp4", "b/run_05.mp4"])
+    assert labels.labels_of(labels.ids("test")) == ["walk"]
+    assert labels.labels_of(labels.ids("train")) == ["run"]
+    assert set(labels_from("my_sets.MySet", root=tmp_path)(["a_1.mp4"]).split.values()) == {"test"}
     with pytest.raises(LabelError, match=r"data set 'my_sets.Other' cannot be imported"):
         labels_from("my_sets.Other", root=tmp_path)
     del sys.modules["my_sets"]
