@@ -21,7 +21,7 @@ from slic.models.backbones.transformers.native_clip import (
     network_size,
     token_grid,
 )
-from slic.models.backbones.transformers.networks import build_config, build_network
+from slic.models.backbones.transformers.networks import build_config, build_network, load_network
 from slic.models.backbones.transformers.positions import TokenGrid, resample_positions
 
 TOKENIZER_FOLDER = "tokenizer"
@@ -73,8 +73,9 @@ class TransformersBackbone(nn.Module):
         self._native = build_config(library, self._family, self._settings, model=model)
         self._pool = _checked_pool(self._family, pool, model=model)
         self.network = build_network(
-            library, self._family, self._native, clip=clip, grids=(self._native_grid, self._grid)
-        )
+            library, self._family, self._native, clip=clip, model=model,
+            grids=(self._native_grid, self._grid),
+        )  # fmt: skip
         size = getattr(self._native, "projection_dim", None)
         vision = getattr(self._native, "vision_config", self._native)
         self.feature_size: int = size or vision.hidden_size
@@ -142,7 +143,7 @@ class TransformersBackbone(nn.Module):
                 f"{self.model}: no weights {weights!r}; it has 'pretrained' only. "
                 "Name other weights by the folder or hub id of their model."
             )
-        self._take(files.load_network(self._family, self._native, model=self.model))
+        self._take(load_network(self._family, self._native, model=self.model))
         self._tokenizer, self._tokenizer_source = None, self.model
 
     def load_weights(self, state: Mapping[str, Tensor], *, source: Path) -> None:
@@ -156,9 +157,7 @@ class TransformersBackbone(nn.Module):
             CheckpointError: They do not fit.
         """
         self._take(
-            files.load_network(
-                self._family, self._native, model=self.model, state=state, source=source
-            )
+            load_network(self._family, self._native, model=self.model, state=state, source=source)
         )
 
     def encode_text(self, texts: Sequence[str]) -> Float[Tensor, "n d"]:
@@ -171,8 +170,9 @@ class TransformersBackbone(nn.Module):
             RecipeError: There is no text tower.
         """
         network: Any = self.network
+        tokens = self._tokens(texts)
         with torch.no_grad():
-            embeddings: Tensor = network.get_text_features(**self._tokens(texts)).pooler_output
+            embeddings: Tensor = network.get_text_features(**tokens).pooler_output
         return embeddings.reshape(len(texts), -1)
 
     def text_similarities(

@@ -42,7 +42,7 @@ class Family:
 
     network: str
     features: Features
-    rate: Mapping[str, float]
+    rate: Mapping[str, int | float]
     pools: tuple[Pool, ...] = ()
     positions: Mapping[str, Axes] = field(default_factory=dict)
     blocks: tuple[str, ...]

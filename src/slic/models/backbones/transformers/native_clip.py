@@ -6,7 +6,7 @@ from typing import Any
 
 from slic.arguments import require
 from slic.errors import CheckpointError
-from slic.models.backbones.base import ClipSpec, Rgb
+from slic.models.backbones.base import ClipSpec, Resize, Rgb
 from slic.models.backbones.transformers.families import Family
 from slic.models.backbones.transformers.positions import TokenGrid
 
@@ -24,9 +24,6 @@ def native_clip_of(
 ) -> ClipSpec:
     """Return the clips of a model: frames and size of its network, rest of its processor.
 
-    Frames are resized by their shorter side and cropped at the centre, also where the processor
-    squeezes them to a square.
-
     Args:
         family: Its family, which has the default rate.
         config: Its configuration, an object of the library.
@@ -39,10 +36,9 @@ def native_clip_of(
     """
     frames, size = network_frames(config), network_size(config)
     mean, std = _normalisation(processor, model)
-    shorter_side = _shorter_side(processor.get("size"), default=size)
     return ClipSpec(
-        frames=frames, size=size, resize=max(size, shorter_side), mean=mean, std=std,
-        **_rate(family, processor, frames),
+        frames=frames, size=size, resize=_resize(processor.get("size"), size=size), mean=mean,
+        std=std, **_rate(family, processor, frames),
     )  # fmt: skip
 
 
@@ -123,10 +119,12 @@ def _normalisation(processor: Mapping[str, Any], model: str) -> tuple[Rgb, Rgb]:
     return (r, g, b), (sr, sg, sb)
 
 
-def _shorter_side(size: Any, *, default: int) -> int:
-    if isinstance(size, Mapping):
-        size = size.get("shortest_edge") or size.get("height")
-    return int(size or default)
+def _resize(wanted: Any, *, size: int) -> Resize:
+    """Return what a processor resizes frames to; where it squeezes them, width and height."""
+    if isinstance(wanted, Mapping) and "height" in wanted and "width" in wanted:
+        return max(size, wanted["width"]), max(size, wanted["height"])
+    shorter = wanted.get("shortest_edge") if isinstance(wanted, Mapping) else wanted
+    return max(size, int(shorter or size))
 
 
 def _square(value: Any, name: str) -> int:

@@ -1,9 +1,11 @@
-"""Build a network of the transformers library for given clips, with random weights."""
+"""Build a network of the transformers library for given clips, or load one with its weights."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from slic.arguments import one_line
 from slic.errors import CheckpointError, RecipeError
@@ -11,6 +13,7 @@ from slic.models.backbones.base import ClipSpec
 from slic.models.backbones.transformers.families import Family
 from slic.models.backbones.transformers.native_clip import with_clip
 from slic.models.backbones.transformers.positions import TokenGrid, resample_table
+from slic.models.backbones.transformers.source import load_library, quiet
 
 
 def build_config(library: Any, family: Family, settings: Mapping[str, Any], *, model: str) -> Any:
@@ -32,7 +35,8 @@ def build_config(library: Any, family: Family, settings: Mapping[str, Any], *, m
             "install a newer version."
         )
     try:
-        config = getattr(library, family.network).config_class.from_dict(dict(settings))
+        with quiet(library):
+            config = getattr(library, family.network).config_class.from_dict(dict(settings))
     except Exception as error:  # the library's checks raise errors of many kinds
         raise CheckpointError(f"{model}: invalid config.json ({one_line(error)[:200]}).") from error
     for name, value in family.settings.items():
@@ -47,6 +51,7 @@ def build_network(
     *,
     clip: ClipSpec,
     grids: tuple[TokenGrid, TokenGrid],
+    model: str,
 ) -> nn.Module:
     """Return the network for clips of other frames or another size than the configuration's.
 
@@ -56,22 +61,78 @@ def build_network(
         config: Its configuration, for the clips of its weights.
         clip: The clips that it takes.
         grids: Tokens of a clip of the weights, and of such a clip.
+        model: Hub id or folder, for messages.
 
     Raises:
         CheckpointError: The configuration contradicts itself.
     """
     fitted = with_clip(config, frames=clip.frames, size=clip.size)
     try:
-        network: nn.Module = getattr(library, family.network)(fitted, **family.arguments)
+        with quiet(library):
+            network: nn.Module = getattr(library, family.network)(fitted, **family.arguments)
     except Exception as error:
         reason = one_line(error)[:200]
-        raise CheckpointError(f"{family.network} cannot be built ({reason}).") from error
+        raise CheckpointError(f"{model}: {family.network} cannot be built ({reason}).") from error
     for name in family.removed:
         delattr(network, name)
     for name in family.frozen:
         getattr(network, name).requires_grad_(False)
     _fit_fixed_positions(network, family, config, grids=grids)
     return network
+
+
+def load_network(
+    family: Family,
+    config: Any,
+    *,
+    model: str,
+    state: Mapping[str, Tensor] | None = None,
+    source: Path | None = None,
+) -> nn.Module:
+    """Return the network of a model with its published weights, on the CPU and in fp32.
+
+    Only safetensors and the restricted reader of `torch.load` are used.
+
+    Args:
+        family: Its family.
+        config: Its configuration, an object of the library.
+        model: Hub id or folder, which is not read if there is a ``state``.
+        state: Weights under the names that the library saves.
+        source: The file that they come from, for the message.
+
+    Raises:
+        CheckpointError: Weights are missing, damaged, or of another shape.
+    """
+    library, where = load_library(model), source or model
+    weights = {"pretrained_model_name_or_path": model if state is None else None}
+    try:
+        with quiet(library):
+            network, report = getattr(library, family.network).from_pretrained(
+                **weights, config=config, state_dict=None if state is None else dict(state),
+                dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True,
+                **family.arguments,
+            )  # fmt: skip
+    except Exception as error:  # the library lets any kind of error out of a damaged file
+        reason = one_line(error) or type(error).__name__
+        raise CheckpointError(f"{where}: weights cannot be read ({reason[:300]}).") from error
+    may_lack = (*family.may_be_new, *(f"{name}." for name in family.removed))
+    missing = [n for n in sorted(report["missing_keys"]) if not n.startswith(may_lack)]
+    wrong = [
+        f"{name} {tuple(theirs)} instead of {tuple(ours)}"
+        for name, theirs, ours in sorted(report["mismatched_keys"])
+    ]
+    faults = [("missing", missing), ("of another shape", wrong)]
+    if listed := [f"{kind}: {_some(names)}" for kind, names in faults if names]:
+        raise CheckpointError(
+            f"{where}: the weights do not fit {family.network} as its config.json describes it; "
+            f"{'; '.join(listed)}."
+        )
+    return network  # type: ignore[no-any-return]
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _fit_fixed_positions(

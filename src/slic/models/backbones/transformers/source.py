@@ -7,14 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
 from slic.arguments import one_line
 from slic.errors import CheckpointError
 from slic.files import reason_of
 from slic.lookup import require_extra
-from slic.models.backbones.transformers.families import Family
 
 EXTRA = "transformers"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -38,8 +34,28 @@ def load_library(model: str) -> Any:
     return require_extra("transformers", EXTRA, purpose=f"The backbone 'transformers/{model}'")
 
 
-def find_file(model: str, name: str) -> Path | None:
+@contextmanager
+def quiet(library: Any) -> Iterator[None]:
+    """Silence the library, whose reports of what does not fit are raised as errors here."""
+    logging = library.utils.logging
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def find_file(model: str, name: str, *, required: bool = False) -> Path | None:
     """Return the path of a file of a model; None if the model has no such file.
+
+    Args:
+        model: Hub id or folder.
+        name: Name of the file.
+        required: Raise if the hub does not have it, or it is not in the cache while offline.
 
     Raises:
         CheckpointError: The folder does not exist, or the hub cannot be reached.
@@ -53,7 +69,7 @@ def find_file(model: str, name: str) -> Path | None:
         )
     cached_file = load_library(model).utils.cached_file
     try:
-        found = cached_file(model, name, _raise_exceptions_for_missing_entries=False)
+        found = cached_file(model, name, _raise_exceptions_for_missing_entries=required)
     except OSError as error:
         reason = one_line(error).split(". ")[0]
         raise CheckpointError(
@@ -69,7 +85,7 @@ def read_config(model: str) -> dict[str, Any]:
     Raises:
         CheckpointError: The file is missing or damaged.
     """
-    path = find_file(model, "config.json")
+    path = find_file(model, "config.json", required=True)
     if path is None:
         raise CheckpointError(
             f"{model}: there is no config.json; name a hub id, or a folder that transformers saved."
@@ -106,55 +122,6 @@ def read_processor(model: str) -> dict[str, Any]:
     )
 
 
-def load_network(
-    family: Family,
-    config: Any,
-    *,
-    model: str,
-    state: Mapping[str, Tensor] | None = None,
-    source: Path | None = None,
-) -> nn.Module:
-    """Return the network of a model with its published weights, on the CPU and in fp32.
-
-    Only safetensors and the restricted reader of `torch.load` are used.
-
-    Args:
-        family: Its family.
-        config: Its configuration, an object of the library.
-        model: Hub id or folder, which is not read if there is a ``state``.
-        state: Weights under the names that the library saves.
-        source: The file that they come from, for the message.
-
-    Raises:
-        CheckpointError: Weights are missing, damaged, or of another shape.
-    """
-    library, where = load_library(model), source or model
-    weights = {"pretrained_model_name_or_path": model if state is None else None}
-    try:
-        with _quiet(library):
-            network, report = getattr(library, family.network).from_pretrained(
-                **weights, config=config, state_dict=None if state is None else dict(state),
-                dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True,
-                **family.arguments,
-            )  # fmt: skip
-    except Exception as error:  # the library lets any kind of error out of a damaged file
-        reason = one_line(error) or type(error).__name__
-        raise CheckpointError(f"{where}: weights cannot be read ({reason[:300]}).") from error
-    may_lack = (*family.may_be_new, *(f"{name}." for name in family.removed))
-    missing = [n for n in sorted(report["missing_keys"]) if not n.startswith(may_lack)]
-    wrong = [
-        f"{name} {tuple(theirs)} instead of {tuple(ours)}"
-        for name, theirs, ours in sorted(report["mismatched_keys"])
-    ]
-    faults = [("missing", missing), ("of another shape", wrong)]
-    if listed := [f"{kind}: {_some(names)}" for kind, names in faults if names]:
-        raise CheckpointError(
-            f"{where}: the weights do not fit {family.network} as its config.json describes it; "
-            f"{'; '.join(listed)}."
-        )
-    return network  # type: ignore[no-any-return]
-
-
 def load_tokenizer(folder: str) -> Any:
     """Return the tokenizer of a model.
 
@@ -163,7 +130,7 @@ def load_tokenizer(folder: str) -> Any:
     """
     library = load_library(folder)
     try:
-        with _quiet(library):
+        with quiet(library):
             return library.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # as for weights
         raise CheckpointError(
@@ -182,23 +149,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise CheckpointError(f"{path}: not a JSON object.")
     return values
-
-
-def _some(names: list[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
-@contextmanager
-def _quiet(library: Any) -> Iterator[None]:
-    """Silence the library's report of loading: what does not fit is raised here."""
-    logging = library.utils.logging
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
