@@ -201,7 +201,11 @@ def asked(find: Find, queries: np.ndarray) -> tuple[list[list[int]], list[float]
 def fill(folder: Path, x: np.ndarray, store: str) -> None:
     """Write an index of made-up videos of an hour, with these vectors as moments."""
     settings = IndexSettings(
-        encoder="-", dimension=x.shape[1], window_seconds=2.0, stride_seconds=1.0, store=store
+        encoder="-",
+        vectors={"embedding": x.shape[1]},
+        window_seconds=2.0,
+        stride_seconds=1.0,
+        store=store,
     )
     index = Index.create(folder, settings)
     for start in range(0, len(x), HOUR):

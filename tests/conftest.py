@@ -291,14 +291,25 @@ def add() -> Add:
 
 @pytest.fixture
 def fill(tmp_path: Path, add: Add) -> Fill:
-    """Return a function that makes an index of videos, given the vectors of each by path."""
+    """Return a function that makes an index of videos, given the vectors of each by path.
+
+    ``parts`` has names and lengths of the parts of a vector; by default there is one.
+    """
     from slic.search import Index
     from slic.search.repository import IndexSettings
 
-    def make(videos: Mapping[str, np.ndarray], *, name: str = "index") -> Index:
+    def make(
+        videos: Mapping[str, np.ndarray],
+        *,
+        name: str = "index",
+        parts: dict[str, int] | None = None,
+    ) -> Index:
         dimension = next(iter(videos.values())).shape[1]
         settings = IndexSettings(
-            encoder="0" * 16, dimension=dimension, window_seconds=2.0, stride_seconds=1.0
+            encoder="0" * 16,
+            vectors=parts or {"embedding": dimension},
+            window_seconds=2.0,
+            stride_seconds=1.0,
         )
         index = Index.create(tmp_path / name, settings)
         for path, vectors in videos.items():

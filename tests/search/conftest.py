@@ -21,7 +21,8 @@ def encoder() -> VideoEncoder:
     """Return an encoder with random weights."""
     torch.manual_seed(0)
     config = EncoderConfig(
-        arguments={"depth": 10, "width": 0.125},
+        backbone="slic/r3d10",
+        arguments={"width": 0.125},
         head=HeadSpec(hidden=16, embedding=8),
         clip=ClipSpec(frames=4, stride=2, size=32),
     )

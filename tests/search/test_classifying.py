@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from slic.models.encoder import VideoEncoder
@@ -18,10 +17,8 @@ from slic.search import (
 )
 from slic.search.classifier import Prediction
 from slic.search.classifying import _summarise
-from slic.search.moments import MomentWindows
-from slic.search.streaming import EmbeddingJob
 from slic.videos.catalog import Catalog
-from slic.videos.video import Refused, Video
+from slic.videos.video import Refused
 
 
 def test_a_video_is_classified_and_a_broken_one_refused(
@@ -49,14 +46,11 @@ def test_a_video_is_classified_and_a_broken_one_refused(
 
 
 def test_moments_of_one_label_are_one_segment() -> None:
-    video = Video(id="a", path=Path("a"), frames=150, fps=25.0, width=64, height=48)
-    seconds = np.stack([np.arange(5.0), np.arange(5.0) + 2], axis=1)
-    windows = MomentWindows(
-        seconds, np.zeros((1, 4), int), np.zeros(5, int), np.ones(5, int), (np.ones(1),) * 5
-    )
-    job = EmbeddingJob(-1, video, lambda: windows, np.arange(5))
+    seconds = [(float(start), start + 2.0) for start in range(5)]
     labels = [("wave", 0.9), ("wave", 0.7), (None, 0.4), ("kick", 0.6), ("wave", 0.5)]
-    prediction = _summarise(job, [Prediction(name, c, 0.5, name or "x") for name, c in labels])
+    prediction = _summarise(
+        "a", seconds, [Prediction(name, c, 0.5, name or "x") for name, c in labels]
+    )
     assert prediction.label == "wave"
     assert prediction.confidence == pytest.approx(0.7)
     found = [(s.start_seconds, s.end_seconds, s.label, s.confidence) for s in prediction.segments]

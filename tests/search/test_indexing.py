@@ -44,7 +44,7 @@ def test_the_vectors_are_those_of_the_clips(index_of_videos: Index) -> None:
             with torch.no_grad():
                 z = index_of_videos.encoder(to_input(torch.from_numpy(clips))).numpy()
             assert index_of_videos.vectors([ids[number]])[0] == pytest.approx(
-                mean_direction(z, cut.weights[number]), abs=1e-5
+                mean_direction(z, cut.weights[number], index_of_videos.parts), abs=1e-5
             )
     assert [video.path for video in index_of_videos.videos()] == ["a.mp4", "b.mp4", "sub/c.avi"]
     assert (

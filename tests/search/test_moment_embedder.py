@@ -50,7 +50,9 @@ def test_moments_of_interleaved_jobs_are_the_means_of_their_clips(
         first, end = COVERED[moment.job][moment.number]
         with torch.no_grad():
             z = encoder(to_input(clips[moment.job][first:end])).numpy()
-        assert vector == pytest.approx(mean_direction(z, moment.weights.numpy()), abs=1e-5)
+        assert vector == pytest.approx(
+            mean_direction(z, moment.weights.numpy(), encoder.vectors), abs=1e-5
+        )
     assert not embed._held  # nothing is kept of finished jobs
 
 

@@ -197,9 +197,21 @@ def test_union_of_ranges_by_hand() -> None:
 
 def test_mean_direction_by_hand() -> None:
     clips = np.array([[3.0, 0.0], [0.0, 0.5]], dtype=np.float32)
-    assert mean_direction(clips, np.ones(2)) == pytest.approx(np.array([0.5**0.5, 0.5**0.5]))
-    assert mean_direction(clips, np.array([3.0, 4.0])) == pytest.approx(np.array([0.6, 0.8]))
+    assert mean_direction(clips, np.ones(2), {"embedding": 2}) == pytest.approx(
+        np.array([0.5**0.5, 0.5**0.5])
+    )
+    assert mean_direction(clips, np.array([3.0, 4.0]), {"embedding": 2}) == pytest.approx(
+        np.array([0.6, 0.8])
+    )
     zero = np.array([[0.0, 0.0], [0.0, 2.0]], dtype=np.float32)
-    assert mean_direction(zero, np.ones(2)).tolist() == [0, 1]
+    assert mean_direction(zero, np.ones(2), {"embedding": 2}).tolist() == [0, 1]
     opposite = np.array([[1.0, 0.0], [-1.0, 0.0]], dtype=np.float32)
-    assert mean_direction(opposite, np.ones(2)).tolist() == [0, 0]
+    assert mean_direction(opposite, np.ones(2), {"embedding": 2}).tolist() == [0, 0]
+
+
+def test_each_part_of_a_moment_has_its_own_mean_direction() -> None:
+    clips = np.array([[3, 0, 0, 5], [0, 1, 0, 5]], dtype=np.float32)
+    parts = {"appearance": 2, "motion": 2}
+    assert mean_direction(clips, np.array([3.0, 4.0]), parts) == pytest.approx(
+        np.array([0.6, 0.8, 0.0, 1.0])
+    )

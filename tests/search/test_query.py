@@ -18,6 +18,7 @@ from slic.search import (
     update_index,
 )
 from slic.search import query as query_module
+from slic.search.query import text_query
 from slic.videos.catalog import Catalog
 
 Rows = Callable[..., np.ndarray]
@@ -36,6 +37,18 @@ def test_likes_and_unlikes_by_hand(fill: Fill) -> None:
         refine([], unlike)
     with pytest.raises(SearchError, match="cancel each other"):
         refine(like[:1], like[:1], unlike_weight=1.0)
+
+
+def test_a_query_without_a_part_has_no_influence_on_it() -> None:
+    parts = {"motion": 2, "text": 2}
+    clip = Query(np.array([[1, 0, 0, 1]], np.float32), parts=parts)
+    text = text_query(parts, np.array([1, 0], np.float32))
+    both = refine([clip, text], [])
+    assert both.vectors[0] == pytest.approx(np.array([1, 0, 0.5**0.5, 0.5**0.5]))
+    assert text.scaled().tolist() == [[0, 0, 1, 0]]
+    assert both.scaled({"motion": 1.0}).tolist() == [[1, 0, 0, 0]]
+    less = refine([clip], [text], unlike_weight=1.0)
+    assert less.vectors[0] == pytest.approx(np.array([1, 0, -(0.5**0.5), 0.5**0.5]))
 
 
 def test_a_query_of_moments_is_their_mean_direction(fill: Fill) -> None:

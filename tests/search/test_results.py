@@ -114,3 +114,21 @@ def test_an_empty_index_and_no_results_are_one_line(fill: Fill, rows: Rows) -> N
         search(index, Query(rows(1)), k=0)
     full = fill({"a": rows(3)}, name="full")
     assert search(full, Query(rows(1)), where="start_seconds < 0") == []
+
+
+def test_weights_of_the_parts_choose_what_counts(fill: Fill) -> None:
+    e = np.eye(4, dtype=np.float32)
+    looks, moves, both = e[0] + e[3], e[1] + e[2], e[0] + e[2]
+    parts = {"appearance": 2, "motion": 2}
+    index = fill({"looks": looks[None], "moves": moves[None], "both": both[None]}, parts=parts)
+    query = Query(both[None], parts=parts)
+
+    def scores(**weights: float) -> dict[str, float]:
+        hits = search(index, query, weights=weights or None)
+        return {hit.path: hit.score for hit in hits}
+
+    assert scores() == {"both": 1.0, "looks": 0.5, "moves": 0.5}
+    assert scores(motion=1.0) == {"both": 1.0, "moves": 1.0, "looks": 0.0}
+    assert scores(motion=0.25, appearance=0.75) == {"both": 1.0, "looks": 0.75, "moves": 0.25}
+    with pytest.raises(SearchError, match="no such part"):
+        scores(text=1.0)

@@ -6,7 +6,12 @@ the nearest embeddings, and can be made again from the database at any time.
 """
 
 from slic.search.classifier import LeaveOneOutScores, MomentClassifier, Prediction, spread_labels
-from slic.search.classifying import PredictedSegment, VideoPrediction, classify_videos
+from slic.search.classifying import (
+    PredictedSegment,
+    VideoPrediction,
+    classify_index,
+    classify_videos,
+)
 from slic.search.clusters import (
     Cluster,
     cluster_index,
@@ -31,11 +36,19 @@ from slic.search.labels import (
     set_label,
     undo_label_change,
 )
-from slic.search.query import Query, query_from_clip, query_from_moments, query_from_video, refine
+from slic.search.query import (
+    Query,
+    query_from_clip,
+    query_from_moments,
+    query_from_text,
+    query_from_video,
+    refine,
+)
 from slic.search.repository.labels import Label
 from slic.search.repository.moments import Moment
 from slic.search.repository.videos import IndexedVideo
 from slic.search.results import Hit, search
+from slic.search.zero_shot import TextClassifier, read_class_names
 
 __all__ = [
     "Cluster",
@@ -52,7 +65,9 @@ __all__ = [
     "PredictedSegment",
     "Prediction",
     "Query",
+    "TextClassifier",
     "VideoPrediction",
+    "classify_index",
     "classify_videos",
     "cluster_index",
     "cluster_members",
@@ -72,7 +87,9 @@ __all__ = [
     "outliers",
     "query_from_clip",
     "query_from_moments",
+    "query_from_text",
     "query_from_video",
+    "read_class_names",
     "refine",
     "search",
     "set_label",

@@ -17,6 +17,7 @@ from slic.errors import LabelError
 from slic.neighbours.exact import NearestRows, merge_nearest, nearest_rows
 from slic.search.index import Index
 from slic.search.labels import labels_of_moments, segments_of, write_labels
+from slic.search.parts import Weights, vector_factors
 from slic.search.repository.labels import LabelValue, Segment
 
 VOTERS = 10
@@ -34,7 +35,7 @@ class Prediction:
     Attributes:
         label: The class, or None for unknown.
         confidence: Share of the votes for ``guess``, in [0, 1].
-        similarity: Cosine similarity to the nearest labelled moment.
+        similarity: Similarity to the nearest labelled moment, or to the text of the class.
         guess: The class with most votes, even where the moment is unknown.
     """
 
@@ -64,8 +65,10 @@ class MomentClassifier:
 
     Args:
         labels: Classes of the labelled moments.
-        vectors: Their unit embeddings.
+        vectors: Their vectors.
         segments: Their contents and times.
+        factors: What to multiply all vectors with, to weight their parts; see
+            `slic.search.parts.vector_factors`.
         seed: Seed of the draw of moments to leave out, if there are more than `MAX_LEFT_OUT`.
 
     Attributes:
@@ -85,10 +88,12 @@ class MomentClassifier:
         vectors: Float32[np.ndarray, "n d"],
         segments: Sequence[Segment],
         *,
+        factors: Float32[np.ndarray, " d"] | float = 1.0,
         seed: int = 0,
     ) -> None:
         self.labels = sorted(set(labels))
-        self._vectors = vectors
+        self._factors = factors
+        self._vectors = vectors = vectors * factors
         self._classes = np.array([self.labels.index(label) for label in labels])
         left_out = np.random.default_rng(seed).permutation(len(self._classes))[:MAX_LEFT_OUT]
         similarity = vectors[left_out] @ vectors.T
@@ -97,12 +102,21 @@ class MomentClassifier:
         self.scores = self._score(similarity, left_out)
 
     @classmethod
-    def from_index(cls, index: Index, *, seed: int = 0) -> "MomentClassifier":
+    def from_index(
+        cls, index: Index, *, weights: Weights | None = None, seed: int = 0
+    ) -> "MomentClassifier":
         """Return the classifier of the labels that a person gave, without those that were spread.
+
+        Args:
+            index: The index.
+            weights: Weights of the parts of a vector; None weights them equally.
+            seed: See the class.
 
         Raises:
             LabelError: Fewer than two moments are labelled.
+            SearchError: A weight is invalid.
         """
+        factors = vector_factors(index.parts, weights)
         given = {i: v.label for i, v in labels_of_moments(index).items() if v.source == "given"}
         ids = sorted(given)
         if len(ids) < 2:
@@ -111,17 +125,18 @@ class MomentClassifier:
                 "label some with `slic labels set` or in the studio."
             )
         labels, segments = [given[i] for i in ids], segments_of(index, ids)
-        return cls(labels, index.vectors(ids), segments, seed=seed)
+        return cls(labels, index.vectors(ids), segments, factors=factors, seed=seed)
 
     def predict(self, vectors: Float32[np.ndarray, "n d"]) -> list[Prediction]:
         """Return a prediction for each moment.
 
         Args:
-            vectors: Unit embeddings of the moments.
+            vectors: Vectors of the moments.
         """
         predictions = []
         for start in range(0, len(vectors), _ROWS_PER_BLOCK):
-            voters = nearest_rows(vectors[start : start + _ROWS_PER_BLOCK], self._vectors, VOTERS)
+            block = vectors[start : start + _ROWS_PER_BLOCK] * self._factors
+            voters = nearest_rows(block, self._vectors, VOTERS)
             shares, nearest = self._vote(voters), voters.similarities[:, 0]
             for row, similarity in zip(shares, nearest.tolist(), strict=True):
                 guess, confidence = self.labels[int(row.argmax())], float(row.max())
@@ -166,7 +181,9 @@ class MomentClassifier:
         )
 
 
-def spread_labels(index: Index, *, min_confidence: float = 0.5) -> int:
+def spread_labels(
+    index: Index, *, min_confidence: float = 0.5, weights: Weights | None = None
+) -> int:
     """Label the unlabelled moments that the classifier is confident about.
 
     Labels that were spread before are replaced. `undo_label_change` restores them.
@@ -174,6 +191,7 @@ def spread_labels(index: Index, *, min_confidence: float = 0.5) -> int:
     Args:
         index: The index.
         min_confidence: Least share of the votes, in [0, 1].
+        weights: Weights of the parts of a vector; None weights them equally.
 
     Returns:
         The number of moments that were labelled.
@@ -181,7 +199,7 @@ def spread_labels(index: Index, *, min_confidence: float = 0.5) -> int:
     Raises:
         LabelError: Fewer than two moments are labelled.
     """
-    classifier = MomentClassifier.from_index(index)
+    classifier = MomentClassifier.from_index(index, weights=weights)
     given = [i for i, value in labels_of_moments(index).items() if value.source == "given"]
     ids, vectors = index.all_vectors()
     unlabelled = ~np.isin(ids, given)

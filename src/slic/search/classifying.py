@@ -10,7 +10,9 @@ import numpy as np
 from slic.search.classifier import MomentClassifier, Prediction
 from slic.search.index import Index
 from slic.search.indexing import embed_jobs
+from slic.search.repository.videos import unique_paths
 from slic.search.streaming import EmbeddingJob
+from slic.search.zero_shot import TextClassifier
 from slic.videos.video import Refused, Video
 
 
@@ -36,7 +38,7 @@ class VideoPrediction:
     """The prediction for a video.
 
     Attributes:
-        path: Id of the video.
+        path: Id of the video; of a video of the index, its path.
         label: The class of most of its moments; None for unknown.
         confidence: Mean confidence of the moments of that class, in [0, 1].
         segments: All its segments in order.
@@ -50,7 +52,7 @@ class VideoPrediction:
 
 def classify_videos(
     index: Index,
-    classifier: MomentClassifier,
+    classifier: MomentClassifier | TextClassifier,
     videos: Sequence[Video],
     *,
     workers: int = 2,
@@ -60,7 +62,7 @@ def classify_videos(
 
     Args:
         index: What gives the encoder, and the length of moments.
-        classifier: The classifier of its labels.
+        classifier: The classifier of its labels, or of texts.
         videos: The videos.
         workers: Processes that decode; 0 decodes in this process.
         progress: Show a progress bar.
@@ -83,25 +85,49 @@ def classify_videos(
         if number in problems:
             yield Refused(job.video.id, problems[number])
         else:
-            yield _summarise(job, [predictions[number][n] for n in job.numbers.tolist()])
+            predicted = [predictions[number][n] for n in job.numbers.tolist()]
+            yield _summarise(job.video.id, job.windows().seconds.tolist(), predicted)
 
 
-def _summarise(job: EmbeddingJob, predictions: Sequence[Prediction]) -> VideoPrediction:
+def classify_index(
+    index: Index, classifier: MomentClassifier | TextClassifier
+) -> Iterator[VideoPrediction]:
+    """Classify the videos of an index by their stored vectors.
+
+    Args:
+        index: The index.
+        classifier: The classifier.
+
+    Yields:
+        A prediction for each video that has moments, in the order of paths.
+    """
+    paths = index.database.read(unique_paths)
+    for video in index.videos():
+        numbered = index.moment_numbers([video.id])[video.id]
+        if ids := [numbered[number] for number in sorted(numbered)]:
+            seconds = [(m.start_seconds, m.end_seconds) for m in index.moments(ids)]
+            predicted = classifier.predict(index.vectors(ids))
+            yield _summarise(paths[video.id], seconds, predicted)
+
+
+def _summarise(
+    path: str, seconds: Sequence[Sequence[float]], predictions: Sequence[Prediction]
+) -> VideoPrediction:
     votes = Counter(prediction.label for prediction in predictions)
     label = max(votes, key=lambda label: (votes[label], label or ""))
     confidences = [p.confidence for p in predictions if p.label == label]
     return VideoPrediction(
-        path=job.video.id,
+        path=path,
         label=label,
         confidence=sum(confidences) / len(confidences),
-        segments=tuple(_merge_segments(job, predictions)),
+        segments=tuple(_merge_segments(seconds, predictions)),
     )
 
 
 def _merge_segments(
-    job: EmbeddingJob, predictions: Sequence[Prediction]
+    seconds: Sequence[Sequence[float]], predictions: Sequence[Prediction]
 ) -> Iterator[PredictedSegment]:
-    timed = zip(predictions, job.windows().seconds.tolist(), strict=True)
+    timed = zip(predictions, seconds, strict=True)
     for label, group in groupby(timed, key=lambda item: item[0].label):
         members, times = zip(*group, strict=True)
         yield PredictedSegment(

@@ -15,8 +15,13 @@ from slic.neighbours.exact import nearest_rows
 from slic.neighbours.rows import mean_directions
 from slic.search.index import Index
 from slic.search.labels import LabelChange, labels_of_moments, set_label
+from slic.search.parts import Weights, vector_factors
 from slic.search.repository import clusters as cluster_table
-from slic.search.repository.schema import write_level
+from slic.search.repository.schema import (
+    read_cluster_weights,
+    write_cluster_weights,
+    write_level,
+)
 
 MAX_CLUSTERED_MOMENTS = 50_000  # the time of FINCH grows with its square
 MAX_DEFAULT_CLUSTERS = 50  # the default level is the finest with at most so many
@@ -30,7 +35,7 @@ class Cluster:
         id: Number on this level.
         level: 0 is the finest.
         size: Number of moments.
-        coherence: Mean cosine similarity of its moments to their mean direction, at most 1.
+        coherence: Mean similarity of its moments to their mean direction, at most 1.
         medoid: The moment nearest to that direction.
         label: The label that most of its labelled moments have, or None.
         label_share: Share of all its moments that have this label, in [0, 1].
@@ -46,12 +51,18 @@ class Cluster:
 
 
 def cluster_index(
-    index: Index, *, max_moments: int = MAX_CLUSTERED_MOMENTS, seed: int = 0
+    index: Index,
+    *,
+    weights: Weights | None = None,
+    max_moments: int = MAX_CLUSTERED_MOMENTS,
+    seed: int = 0,
 ) -> tuple[int, ...]:
     """Cluster all moments. Earlier moves and merges are lost; labels stay.
 
     Args:
         index: The index.
+        weights: Weights of the parts of a vector, which the index remembers for its clusters; None
+            weights them equally.
         max_moments: Of more moments, a random sample of this size is clustered. The others join the
             finest cluster with the nearest mean direction.
         seed: Seed of the sample.
@@ -60,10 +71,12 @@ def cluster_index(
         The number of clusters of every level, finest first.
 
     Raises:
-        SearchError: The index has no moments.
+        SearchError: The index has no moments, or a weight is invalid.
         EmbeddingsError: An embedding is not finite.
     """
+    factors = vector_factors(index.parts, weights)
     ids, x = index.all_vectors()
+    x *= factors
     if len(ids) == 0:
         raise SearchError(f"{index.path}: the index has no moments; run `slic index` first.")
     sample = np.sort(np.random.default_rng(seed).permutation(len(ids))[:max_moments])
@@ -82,6 +95,7 @@ def cluster_index(
     with index.database.transaction() as connection:
         cluster_table.replace_tree(connection, tree, zip(leaf.tolist(), ids.tolist(), strict=True))
         write_level(connection, min(small, default=len(hierarchy.clusters) - 1))
+        write_cluster_weights(connection, weights)
     return hierarchy.clusters
 
 
@@ -158,7 +172,7 @@ def cluster_members(
             f"cluster {cluster}: there is no such cluster on level {level}; "
             f"`slic cluster {index.path}` lists clusters."
         )
-    x = index.vectors(ids)
+    x = index.vectors(ids) * _cluster_factors(index)
     similarity = x @ mean_directions(x, np.zeros(len(x), dtype=np.int64), k=1)[0]
     ordered: Int64[np.ndarray, " m"] = ids[np.argsort(-similarity, kind="stable")]
     return ordered
@@ -242,12 +256,18 @@ def resolve_level(index: Index, level: int | None) -> int:
     return resolved
 
 
+def _cluster_factors(index: Index) -> Float32[np.ndarray, " d"]:
+    """Return the factors of the weights that the clusters were made with."""
+    return vector_factors(index.parts, index.database.read(read_cluster_weights))
+
+
 def _similarity_to_own_mean(
     index: Index, level: int
 ) -> tuple[Int64[np.ndarray, " m"], Int64[np.ndarray, " m"], Float32[np.ndarray, " m"]]:
     """Return ids, clusters, and similarities to the own cluster's mean, of clustered moments."""
     assigned = cluster_of(index, level=level)
     ids, x = index.all_vectors()
+    x *= _cluster_factors(index)
     kept = np.isin(ids, np.fromiter(assigned, dtype=np.int64, count=len(assigned)))
     ids, x = ids[kept], x[kept]
     numbers = np.array([assigned[i] for i in ids.tolist()], dtype=np.int64)

@@ -14,6 +14,7 @@ from slic.models.backbones import ClipSpec
 from slic.models.encoder import VideoEncoder
 from slic.search.moments import MomentWindows, video_windows
 from slic.search.nearest import nearest_allowed
+from slic.search.parts import TEXT_PART
 from slic.search.repository import Database, IndexSettings
 from slic.search.repository import moments as moment_table
 from slic.search.repository import videos as video_table
@@ -86,6 +87,16 @@ class Index:
                 f"{fingerprint}; restore the right one, or index into another folder."
             )
         return encoder.to("cuda" if torch.cuda.is_available() else "cpu")
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """Names and lengths of the parts of a vector, in order; see `slic.search.parts`."""
+        return self.settings.vectors
+
+    @property
+    def has_text(self) -> bool:
+        """Whether moments can be searched by text."""
+        return TEXT_PART in self.parts
 
     @property
     def clip(self) -> ClipSpec:
@@ -199,7 +210,7 @@ class Index:
         return self.database.read(moment_table.select_moment_ids)
 
     def vectors(self, ids: MomentIds) -> Float32[np.ndarray, "n d"]:
-        """Return the unit embeddings of moments, in the order of ``ids``.
+        """Return the vectors of moments, of unit parts, in the order of ``ids``.
 
         Raises:
             SearchError: There is no moment with one of these ids.
@@ -214,7 +225,7 @@ class Index:
         return ordered
 
     def all_vectors(self) -> tuple[Int64[np.ndarray, " n"], Float32[np.ndarray, "n d"]]:
-        """Return the ids of all moments, ascending, and their unit embeddings.
+        """Return the ids of all moments, ascending, and their vectors, of unit parts.
 
         Both are of one state of the database, even if it changes at the same time.
 
@@ -241,10 +252,10 @@ class Index:
     def nearest(
         self, vectors: Float32[np.ndarray, "q d"], k: int, *, where: str | None = None
     ) -> Neighbours:
-        """Return the nearest moments of each vector.
+        """Return the nearest moments of each vector: those with the greatest inner products.
 
         Args:
-            vectors: Unit vectors.
+            vectors: Queries, whose parts are scaled by weights (`slic.search.parts`).
             k: Number of moments for each vector.
             where: A filter that the moments must pass, see `matching`.
 

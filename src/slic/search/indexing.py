@@ -105,7 +105,7 @@ def index_settings(
     check_window(window_seconds, stride_seconds)
     settings = IndexSettings(
         encoder=encoder.fingerprint(),
-        dimension=encoder.embedding_size,
+        vectors=dict(encoder.vectors),
         window_seconds=float(window_seconds),
         stride_seconds=float(stride_seconds),
         store=store or "embedded",
@@ -152,7 +152,7 @@ class EmbeddedBatch(NamedTuple):
 
     Attributes:
         moments: The moments.
-        vectors: Their unit embeddings.
+        vectors: Their vectors, of unit parts.
         failed: One entry for each video that does not decode any further.
     """
 

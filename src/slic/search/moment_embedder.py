@@ -30,14 +30,14 @@ class MomentEmbedder:
         self._held: dict[int, Float32[np.ndarray, "c d"]] = {}
 
     def __call__(self, moments: Sequence[MomentClips]) -> Float32[np.ndarray, "m d"]:
-        """Return the unit embedding of each moment. There is one forward pass for all clips."""
+        """Return the vector of each moment, of unit parts, by one forward pass for all clips."""
         vectors = np.empty((len(moments), self.encoder.embedding_size), np.float32)
         ends = np.cumsum([len(moment.clips) for moment in moments])
         new = np.split(self._embed_clips(moments), ends[:-1]) if moments else []
         for vector, moment, embeddings in zip(vectors, moments, new, strict=True):
             held = self._held.pop(moment.job, embeddings[:0])
             covered = np.concatenate([held, embeddings])[-len(moment.weights) :]
-            vector[:] = mean_direction(covered, moment.weights.numpy())
+            vector[:] = mean_direction(covered, moment.weights.numpy(), self.encoder.vectors)
             if not moment.last:
                 self._held[moment.job] = covered
         return vectors

@@ -10,10 +10,11 @@ serves all moments that cover it:
 - A moment covers the clips of the cells that it overlaps. That is n cells of ``W / n`` in all:
   three clips of 16 frames in a window of 2 s at 25 frames per second, in cells of 2/3 s.
 - The embedding of a moment is the mean direction of its clips, as in the retrieval protocol of the
-  paper. A clip weighs as much as the part of its cell that lies in the moment.
+  paper, for each part of the vector. A clip weighs as much as its cell lies in the moment.
 """
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from slic.clips.spans import extent
 from slic.errors import SearchError
 from slic.models.backbones import ClipSpec
 from slic.neighbours.rows import normalise
+from slic.search.parts import slices_of
 from slic.videos.video import Video
 
 MIN_DEFAULT_WINDOW_SECONDS = 2.0
@@ -152,19 +154,24 @@ def union_of_ranges(
 
 
 def mean_direction(
-    clips: Float32[np.ndarray, "c d"], weights: Float[np.ndarray, " c"]
+    clips: Float32[np.ndarray, "c d"],
+    weights: Float[np.ndarray, " c"],
+    parts: Mapping[str, int],
 ) -> Float32[np.ndarray, " d"]:
-    """Return the embedding of a moment: the weighted mean direction of its clips.
+    """Return the vector of a moment: of each part, the weighted mean direction of its clips.
 
     Args:
         clips: Embeddings of the clips, of any length.
         weights: Weights of the clips, above 0.
+        parts: Names and lengths of the parts of an embedding.
 
     Returns:
-        A unit vector, or a zero vector if the clips cancel each other out.
+        Parts of length 1, joined. A part is zero if it is in all clips, or if they cancel out.
     """
-    mean = np.average(normalise(clips), axis=0, weights=weights)
-    direction: Float32[np.ndarray, " d"] = normalise(mean).astype(np.float32)
+    direction = np.empty(clips.shape[1], np.float32)
+    for part in slices_of(parts).values():
+        mean = np.average(normalise(clips[:, part]), axis=0, weights=weights)
+        direction[part] = normalise(mean)
     return direction
 
 

@@ -30,7 +30,7 @@ def nearest_allowed(
     Args:
         store: A store that has followed the database.
         database: The database of the index.
-        vectors: Unit embeddings of the queries.
+        vectors: The queries.
         k: Moments per query.
         allowed: Ids of the allowed moments, ascending.
         total: Number of moments in the index.

@@ -1,12 +1,12 @@
-"""Queries: a clip, moments of the index, or likes and unlikes.
+"""Queries: a clip, moments of the index, a text, or likes and unlikes.
 
-A query has an embedding for each window of the clip, cut like the moments of the index. So a long
+A query has a vector for each window of the clip, cut like the moments of the index. So a long
 clip is found where all of it fits, not where a part of it does.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -18,6 +18,14 @@ from slic.neighbours.rows import unit_rows
 from slic.search.index import Index
 from slic.search.moment_embedder import MomentEmbedder
 from slic.search.moments import MomentWindows
+from slic.search.parts import (
+    TEXT_PART,
+    Weights,
+    present_parts,
+    query_factors,
+    slices_of,
+    unit_parts,
+)
 from slic.search.streaming import EmbeddingJob, read_moments
 from slic.videos.inspection import inspect_video
 from slic.videos.video import Video
@@ -32,17 +40,38 @@ class Query:
     """What to search for.
 
     Attributes:
-        vectors: Unit embeddings of its windows, one per stride of the index.
+        vectors: Vectors of its windows, of unit parts, one per stride of the index. A part that the
+            query does not have is zero.
         moments: Moments of the index that it was made from; `search` leaves them out.
+        parts: Names and lengths of the parts; by default there is one.
     """
 
     vectors: Float32[np.ndarray, "w d"]
     moments: tuple[int, ...] = ()
+    parts: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            object.__setattr__(self, "parts", {"embedding": self.vectors.shape[1]})
 
     @property
     def direction(self) -> Float32[np.ndarray, " d"]:
-        """The mean direction of the windows."""
-        return np.asarray(unit_rows(self.vectors.mean(axis=0, keepdims=True))[0])
+        """The mean direction of the windows, for each part."""
+        mean = self.vectors.mean(axis=0, keepdims=True)
+        return np.asarray(unit_parts(mean, self.parts)[0])
+
+    def scaled(self, weights: Weights | None = None) -> Float32[np.ndarray, "w d"]:
+        """Return the vectors, scaled so that inner products with moments are similarities.
+
+        Args:
+            weights: Weights of the parts. None weights all parts equally that the query has.
+
+        Raises:
+            SearchError: A weight is invalid, or no part of the query has a weight.
+        """
+        present = present_parts(self.vectors, self.parts)
+        factors = query_factors(self.parts, weights, present)
+        return np.asarray(self.vectors * factors)
 
 
 def query_from_clip(
@@ -95,7 +124,7 @@ def query_from_video(
         EmbeddingJob(-1, video, index.cut(video, part=part), numbers), index.clip
     )
     batches = iter(lambda: list(islice(moments, _MOMENTS_PER_BATCH)), [])
-    return Query(np.concatenate([embed(batch) for batch in batches]))
+    return Query(np.concatenate([embed(batch) for batch in batches]), parts=index.parts)
 
 
 def query_from_moments(index: Index, ids: Sequence[int]) -> Query:
@@ -107,7 +136,47 @@ def query_from_moments(index: Index, ids: Sequence[int]) -> Query:
     if not ids:
         raise SearchError("A query needs at least one moment.")
     mean = index.vectors(list(ids)).mean(axis=0, keepdims=True)
-    return Query(unit_rows(mean), tuple(map(int, ids)))
+    return Query(unit_parts(mean, index.parts), tuple(map(int, ids)), index.parts)
+
+
+def query_from_text(index: Index, text: str) -> Query:
+    """Return the query of a text, such as ``"a person falls"``. It has the part of texts only.
+
+    Raises:
+        SearchError: The text is empty, or the encoder of the index has no text tower.
+
+    Example:
+        >>> hits = search(index, query_from_text(index, "a person falls"))
+    """
+    if not text.strip():
+        raise SearchError("The text is empty; describe what to find.")
+    return text_query(index.parts, embed_texts(index, [text])[0])
+
+
+def text_query(parts: Mapping[str, int], embedding: Float32[np.ndarray, " e"]) -> Query:
+    """Return the query of the embedding of a text."""
+    vectors = np.zeros((1, sum(parts.values())), np.float32)
+    vectors[0, slices_of(parts)[TEXT_PART]] = embedding
+    return Query(vectors, parts=parts)
+
+
+def embed_texts(index: Index, texts: Sequence[str]) -> Float32[np.ndarray, "n e"]:
+    """Return the unit embeddings of texts in the space of the index's part ``text``.
+
+    Raises:
+        SearchError: The encoder of the index has no text tower.
+    """
+    if not index.has_text:
+        raise SearchError(no_text_message(index))
+    return unit_rows(index.encoder.encode_text(list(texts)).float().cpu().numpy())
+
+
+def no_text_message(index: Index) -> str:
+    """Return why an index cannot be searched by text, and what to do."""
+    return (
+        f"{index.path}: no text search, because its encoder has no text tower; index the videos "
+        "with one that has, such as X-CLIP, into another folder."
+    )
 
 
 def refine(
@@ -115,7 +184,8 @@ def refine(
 ) -> Query:
     """Return the query for "like these, unlike those" (Rocchio, 1971).
 
-    It is the mean direction of the likes, minus ``unlike_weight`` times that of the unlikes.
+    It is the mean direction of the likes, minus ``unlike_weight`` times that of the unlikes, for
+    each part. A query without a part, such as a text, has no influence on it.
 
     Args:
         like: At least one query. A single one without unlikes is returned unchanged.
@@ -130,12 +200,25 @@ def refine(
     moments = tuple(moment for query in (*like, *unlike) for moment in query.moments)
     if len(like) == 1 and not unlike:
         return like[0]
-    vector = np.mean([query.direction for query in like], axis=0)
+    parts = like[0].parts
+    vector = _mean_of_present(like, parts)
     if unlike:
-        vector = vector - unlike_weight * np.mean([query.direction for query in unlike], axis=0)
+        vector = vector - unlike_weight * _mean_of_present(unlike, parts)
     if np.linalg.norm(vector) < 1e-6:
         raise SearchError("The likes and the unlikes cancel each other out; remove some.")
-    return Query(unit_rows(vector.astype(np.float32)[None]), moments)
+    return Query(unit_parts(vector.astype(np.float32)[None], parts), moments, parts)
+
+
+def _mean_of_present(
+    queries: Sequence[Query], parts: Mapping[str, int]
+) -> Float32[np.ndarray, " d"]:
+    """Return the mean direction of queries; for each part, of those that have it."""
+    directions = np.stack([query.direction for query in queries])
+    mean = np.zeros(directions.shape[1], np.float32)
+    for part in slices_of(parts).values():
+        having = directions[directions[:, part].any(axis=1), part]
+        mean[part] = having.mean(axis=0) if len(having) else 0.0
+    return mean
 
 
 def _part_of(video: Video, start: float | None, end: float | None) -> tuple[float, float]:

@@ -1,9 +1,10 @@
 """Searching: from the nearest moments to hits, which are time ranges of videos.
 
-A query of one window ranks moments by their cosine similarity. Moments of a video that overlap or
-touch form one hit. A longer query is aligned with the videos: every near moment of every window
-votes for where the query would start. The positions with most votes are scored exactly, by the mean
-similarity of the query's windows to the moments at their places.
+A query of one window ranks moments by their similarity: the cosine, or the weighted mean of the
+cosines of several parts. Moments of a video that overlap or touch form one hit. A longer query is
+aligned with the videos: every near moment of every window votes for where the query would start.
+The positions with most votes are scored exactly, by the mean similarity of the query's windows to
+the moments at their places.
 
 How many moments make enough hits is not known before. A long video in which nothing changes may
 fill the whole list of neighbours, and is one hit. So the list is doubled until it has enough hits.
@@ -19,6 +20,7 @@ from jaxtyping import Float32
 
 from slic.errors import SearchError
 from slic.search.index import Index
+from slic.search.parts import Weights
 from slic.search.query import Query
 from slic.search.repository.moments import Moment
 from slic.search.stores import Neighbours
@@ -39,7 +41,8 @@ class Hit:
         path: Path of the video relative to its root; absolute where several roots have it.
         start_seconds: Start of the merged range.
         end_seconds: End of the merged range.
-        score: Cosine similarity, in [-1, 1], of the best moment, or the mean along a longer query.
+        score: Similarity, in [-1, 1], of the best moment, or the mean along a longer query: the
+            cosine, or the weighted mean of the cosines of the parts.
         moment_id: The best moment, or the first along a longer query.
         best_start_seconds: Start of the best moment, or of the longer query.
         best_end_seconds: Its end.
@@ -57,7 +60,14 @@ class Hit:
     label: str | None
 
 
-def search(index: Index, query: Query, *, k: int = 10, where: str | None = None) -> list[Hit]:
+def search(
+    index: Index,
+    query: Query,
+    *,
+    k: int = 10,
+    where: str | None = None,
+    weights: Weights | None = None,
+) -> list[Hit]:
     """Return the best hits, best first.
 
     The moments that the query was made from, and what overlaps them, are left out.
@@ -67,9 +77,12 @@ def search(index: Index, query: Query, *, k: int = 10, where: str | None = None)
         query: What to search for.
         k: Number of hits, at least 1.
         where: A filter, see `slic.search.repository.filters`.
+        weights: Weights of the parts of a vector, such as ``{"motion": 0.7, "appearance": 0.3}``;
+            parts that are not named have weight 0. None weights all parts equally that the query
+            has.
 
     Raises:
-        SearchError: The index is empty, ``k`` is below 1, or the filter is invalid.
+        SearchError: The index is empty, ``k`` is below 1, or the filter or a weight is invalid.
 
     Example:
         >>> for hit in search(index, query_from_clip(index, "clip.mp4"), k=5):
@@ -79,22 +92,25 @@ def search(index: Index, query: Query, *, k: int = 10, where: str | None = None)
         raise SearchError(f"k {k}: it must be at least 1.")
     if (count := index.count) == 0:
         raise SearchError(f"{index.path}: the index has no moments; run `slic index` first.")
-    max_width = min(count, MAX_NEIGHBOURS_IN_MEMORY // len(query.vectors))
+    scaled = query.scaled(weights)
+    max_width = min(count, MAX_NEIGHBOURS_IN_MEMORY // len(scaled))
     width, hits = min(k * MOMENTS_PER_HIT, max_width), list[Hit]()
     while True:
-        near = index.nearest(query.vectors, width, where=where)
+        near = index.nearest(scaled, width, where=where)
         # More neighbours may merge hits that were apart, so the larger list is kept.
-        hits = max(hits, _find_hits(index, query, near), key=len)
+        hits = max(hits, _find_hits(index, scaled, near, query.moments), key=len)
         if len(hits) >= k or width == max_width or (near.ids < 0).any():
             return hits[:k]
         width = min(2 * width, max_width)
 
 
-def _find_hits(index: Index, query: Query, near: Neighbours) -> list[Hit]:
-    one_window = len(query.vectors) == 1
-    hits = _single_hits(index, near) if one_window else _align(index, query, near)
-    used = index.moments(query.moments)
-    others = [hit for hit in hits if not any(_overlaps(hit, moment) for moment in used)]
+def _find_hits(
+    index: Index, scaled: Float32[np.ndarray, "w d"], near: Neighbours, used: Sequence[int]
+) -> list[Hit]:
+    one_window = len(scaled) == 1
+    hits = _single_hits(index, near) if one_window else _align(index, scaled, near)
+    examples = index.moments(used)
+    others = [hit for hit in hits if not any(_overlaps(hit, moment) for moment in examples)]
     return _merge_hits(_best_first(others), widen=one_window)
 
 
@@ -128,7 +144,7 @@ def _single_hits(index: Index, near: Neighbours) -> list[Hit]:
     return [make_hit(s, m, m.end_seconds) for s, m in zip(scores, moments, strict=True)]
 
 
-def _align(index: Index, query: Query, near: Neighbours) -> list[Hit]:
+def _align(index: Index, scaled: Float32[np.ndarray, "w d"], near: Neighbours) -> list[Hit]:
     """Vote for the positions (video, number of the first moment) where a long query would start."""
     votes: defaultdict[tuple[int, int], float] = defaultdict(float)
     known = {m.id: m for m in index.moments(np.unique(near.ids[near.ids >= 0]).tolist())}
@@ -139,15 +155,15 @@ def _align(index: Index, query: Query, near: Neighbours) -> list[Hit]:
                 votes[moment.video_id, moment.number - window] += similarity
     limit = math.ceil(ALIGNMENTS_PER_MOMENT * near.ids.shape[1])
     best = sorted(votes, key=lambda position: (-votes[position], position))[:limit]
-    return _score_alignments(index, query, best)
+    return _score_alignments(index, scaled, best)
 
 
 def _score_alignments(
-    index: Index, query: Query, positions: Sequence[tuple[int, int]]
+    index: Index, scaled: Float32[np.ndarray, "w d"], positions: Sequence[tuple[int, int]]
 ) -> list[Hit]:
     """Score positions of a long query by those of its windows that are inside the video."""
     ids = index.moment_numbers({video for video, _ in positions})
-    length = len(query.vectors)
+    length = len(scaled)
     inside = []
     for video, start in positions:
         numbers = [n for n in range(start, start + length) if n in ids[video]]
@@ -159,7 +175,7 @@ def _score_alignments(
     hits = []
     for (moments, windows), first, last in zip(inside, ends[::2], ends[1::2], strict=True):
         rows: Float32[np.ndarray, "m d"] = np.stack([vectors[moment] for moment in moments])
-        score = float((rows * query.vectors[windows]).sum(axis=1).mean())
+        score = float((rows * scaled[windows]).sum(axis=1).mean())
         hits.append(make_hit(score, first, last.end_seconds))
     return hits
 

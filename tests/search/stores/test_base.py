@@ -40,9 +40,12 @@ def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     pytest.importorskip("milvus", reason="the Milvus server is packaged for Linux only")
     server = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", SERVER, str(tmp_path_factory.mktemp("milvus"))],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
         start_new_session=True,
-    )  # fmt: skip
+    )
     assert server.stdin is not None
     assert server.stdout is not None
     port = ""
@@ -71,9 +74,13 @@ def make_store(request: pytest.FixtureRequest) -> MakeStore:
         address = request.getfixturevalue("milvus")
         identity = f"t{abs(hash(request.node.nodeid)) % 10**12}"
         settings = IndexSettings(
-            encoder="", dimension=8, window_seconds=1.0, stride_seconds=1.0, store=address,
+            encoder="",
+            vectors={"embedding": 8},
+            window_seconds=1.0,
+            stride_seconds=1.0,
+            store=address,
             identity=identity,
-        )  # fmt: skip
+        )
         return lambda folder: open_store(folder, settings)
     exact_up_to = 10**6 if request.param == "exact" else 10
     return lambda folder: EmbeddedStore(

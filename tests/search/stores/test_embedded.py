@@ -55,3 +55,26 @@ def test_a_store_that_outgrows_its_form_asks_to_be_filled_anew(
     assert store.generation == 2
     store.save()
     assert (tmp_path / "vectors-2.faiss").exists()
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3, 0.5, 0.7, 1.0])
+def test_the_inverted_file_finds_the_nearest_for_any_weights_of_the_parts(
+    weight: float, tmp_path: Path, rows: Rows, update: MakeUpdate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A seventh of the lists is searched, as of the lists of 50,000 moments."""
+    count, parts = 4000, (24, 8)
+    kinds = [rows(30, dimension=d, seed=d)[np.random.default_rng(d).integers(30, size=count)]
+             for d in parts]  # fmt: skip
+    noise = [0.3 * rows(count, dimension=d, seed=d + 1) for d in parts]
+    x = np.concatenate([a + b for a, b in zip(kinds, noise, strict=True)], axis=1)
+    x[:, :24] /= np.linalg.norm(x[:, :24], axis=1, keepdims=True)
+    x[:, 24:] /= np.linalg.norm(x[:, 24:], axis=1, keepdims=True)
+    monkeypatch.setattr(embedded, "PROBED_LISTS", 36)
+    location = StoreLocation(folder=tmp_path, dimension=32, parts=parts)
+    store = EmbeddedStore(location, exact_up_to=10)
+    store.apply(update(x, np.arange(count), generation=1, replaces_all=True))
+    queries = x[:100] * np.repeat(np.array([1 - weight, weight], np.float32), parts)
+    exact = np.argsort(-queries @ x.T, axis=1)[:, :10]
+    found = store.search(queries, 10).ids
+    recall = np.mean([len({*a} & {*b}) / 10 for a, b in zip(found, exact, strict=True)])
+    assert recall >= 0.99

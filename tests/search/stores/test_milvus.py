@@ -12,7 +12,11 @@ from slic.search.stores import open_store
 def test_a_server_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     pytest.importorskip("pymilvus")
     settings = IndexSettings(
-        encoder="", dimension=8, window_seconds=1.0, stride_seconds=1.0, store="http://127.0.0.1:9"
+        encoder="",
+        vectors={"embedding": 8},
+        window_seconds=1.0,
+        stride_seconds=1.0,
+        store="http://127.0.0.1:9",
     )
     with pytest.raises(SearchError, match=r"http://127\.0\.0\.1:9: the Milvus server failed"):
         open_store(tmp_path, settings)

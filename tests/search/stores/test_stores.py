@@ -54,9 +54,13 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> str:
 
 def settings(store: str) -> IndexSettings:
     return IndexSettings(
-        encoder="0" * 16, dimension=8, window_seconds=2.0, stride_seconds=1.0, store=store,
+        encoder="0" * 16,
+        vectors={"embedding": 8},
+        window_seconds=2.0,
+        stride_seconds=1.0,
+        store=store,
         identity="me",
-    )  # fmt: skip
+    )
 
 
 def test_a_store_outside_the_package_serves_an_index(
@@ -76,7 +80,7 @@ def test_what_follows_the_plus_is_the_url_of_the_store(tmp_path: Path, importabl
     assert isinstance(store, NumPyStore)
     assert isinstance(store, VectorStore)
     assert store.location == StoreLocation(
-        folder=tmp_path, dimension=8, url="redis://host:1/a+b", identity="me"
+        folder=tmp_path, dimension=8, parts=(8,), url="redis://host:1/a+b", identity="me"
     )
 
 
@@ -96,7 +100,7 @@ def test_an_unknown_store_is_one_line(tmp_path: Path, address: str, message: str
 def test_a_missing_package_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fill: Callable[..., Index], rows: Rows
 ) -> None:
-    monkeypatch.delitem(sys.modules, "slic.search.stores.embedded")
+    monkeypatch.delitem(sys.modules, "slic.search.stores.embedded", raising=False)
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(SearchError, match=r"faiss is not installed: pip install 'slic-video\[sea"):
         fill({"a": rows(3)}).nearest(rows(1), 1)

@@ -18,7 +18,7 @@ ROWS_PER_QUERY = 8192
 """Rows that are read at a time, and ids that one statement takes."""
 
 VectorBlock = tuple[Int64[np.ndarray, " n"], Float32[np.ndarray, "n d"]]
-"""Ids of moments, ascending, and their unit embeddings."""
+"""Ids of moments, ascending, and their vectors, of unit parts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class NewMoment(NamedTuple):
         number: Position in its video, from 0.
         start_seconds: Start of the window.
         end_seconds: End of the window.
-        vector: Its unit embedding.
+        vector: Its embedding, of unit parts.
     """
 
     video_id: int
@@ -143,7 +143,7 @@ def select_vectors(
     Args:
         connection: A connection of the index.
         ids: Ascending and distinct.
-        dimension: Length of an embedding.
+        dimension: Length of a vector.
 
     Raises:
         SearchError: A vector has another length.
@@ -180,7 +180,7 @@ def concatenate_blocks(
     Args:
         blocks: The blocks.
         count: Their moments together, or more.
-        dimension: Length of an embedding.
+        dimension: Length of a vector.
     """
     ids = np.empty(count, dtype=np.int64)
     vectors = np.empty((count, dimension), dtype=np.float32)

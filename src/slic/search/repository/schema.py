@@ -3,10 +3,11 @@
 import json
 import secrets
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 DATABASE_FILE = "index.sqlite"
-INDEX_FORMAT = 4
+INDEX_FORMAT = 5
 """Version of the tables and of what their columns mean. An index of another version is refused."""
 
 _TABLES = """
@@ -35,7 +36,7 @@ CREATE TABLE moments (
     end_seconds REAL NOT NULL,
     generation INTEGER NOT NULL,   -- of the commit that added it
     leaf INTEGER,                  -- cluster in the finest partition; null before clustering
-    vector BLOB NOT NULL,          -- float32, little-endian, unit length
+    vector BLOB NOT NULL,          -- float32, little-endian; parts of unit length, joined
     UNIQUE (video_id, number)
 );
 CREATE INDEX moment_of_generation ON moments (generation);
@@ -73,7 +74,7 @@ class IndexSettings:
 
     Attributes:
         encoder: Fingerprint of the encoder.
-        dimension: Length of an embedding.
+        vectors: Names and lengths of the parts of a vector, in order; see `slic.search.parts`.
         window_seconds: Length of a moment.
         stride_seconds: Time from the start of one moment to the start of the next.
         store: Address of the vector store, see `slic.search.stores`.
@@ -81,11 +82,16 @@ class IndexSettings:
     """
 
     encoder: str
-    dimension: int
+    vectors: dict[str, int]
     window_seconds: float
     stride_seconds: float
     store: str = "embedded"
     identity: str = ""
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector: that of all its parts together."""
+        return sum(self.vectors.values())
 
 
 def create_tables(connection: sqlite3.Connection, settings: IndexSettings) -> None:
@@ -97,6 +103,7 @@ def create_tables(connection: sqlite3.Connection, settings: IndexSettings) -> No
         "settings": json.dumps(asdict(replace(settings, identity=secrets.token_hex(8)))),
         "generation": "0",
         "level": "0",
+        "cluster_weights": "null",
     }
     connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
 
@@ -107,7 +114,7 @@ def has_tables(connection: sqlite3.Connection) -> bool:
 
 
 def read_about(connection: sqlite3.Connection) -> dict[str, str]:
-    """Return the values that describe the whole index: format, settings, generation and level."""
+    """Return the values that describe the whole index, by their keys."""
     return dict(connection.execute("SELECT key, value FROM about").fetchall())
 
 
@@ -136,5 +143,18 @@ def write_level(connection: sqlite3.Connection, level: int) -> None:
     _write_about(connection, "level", level)
 
 
-def _write_about(connection: sqlite3.Connection, key: str, value: int) -> None:
+def read_cluster_weights(connection: sqlite3.Connection) -> dict[str, float] | None:
+    """Return the weights of parts that the clusters were made with; None for equal ones."""
+    weights: dict[str, float] | None = json.loads(read_about(connection)["cluster_weights"])
+    return weights
+
+
+def write_cluster_weights(
+    connection: sqlite3.Connection, weights: Mapping[str, float] | None
+) -> None:
+    """Set the weights that `read_cluster_weights` returns."""
+    _write_about(connection, "cluster_weights", json.dumps(weights and dict(weights)))
+
+
+def _write_about(connection: sqlite3.Connection, key: str, value: int | str) -> None:
     connection.execute("UPDATE about SET value = ? WHERE key = ?", (str(value), key))

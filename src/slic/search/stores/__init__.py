@@ -73,7 +73,11 @@ def open_store(folder: Path, settings: IndexSettings) -> VectorStore:
     part = look_up(scheme, STORES, kind="vector store", error=SearchError)
     store_class = part.load() if isinstance(part, StorePart) else part
     location = StoreLocation(
-        folder=folder, dimension=settings.dimension, url=url, identity=settings.identity
+        folder=folder,
+        dimension=settings.dimension,
+        parts=tuple(settings.vectors.values()),
+        url=url,
+        identity=settings.identity,
     )
     store: VectorStore = store_class(location)
     return store

@@ -25,7 +25,7 @@ class Neighbours(NamedTuple):
 
     Attributes:
         ids: Moment ids; -1 where there are fewer than k.
-        similarities: Cosine similarities; undefined where the id is -1.
+        similarities: Inner products; undefined where the id is -1.
     """
 
     ids: Int64[np.ndarray, "q k"]
@@ -39,12 +39,14 @@ class StoreLocation:
     Attributes:
         folder: Folder of the index.
         dimension: Length of a vector.
+        parts: Lengths of its parts, which queries weight; empty if it is one.
         url: The address of a server, such as ``http://host:19530``; may be empty.
         identity: A name that no other index has, for servers that hold several.
     """
 
     folder: Path
     dimension: int
+    parts: tuple[int, ...] = ()
     url: str = ""
     identity: str = ""
 
@@ -57,7 +59,7 @@ class StoreUpdate:
         generation: Generation of the database now.
         count: Number of moments in the database now.
         removed: Moments that were removed. The store may not know some of them.
-        added: Moments that were added, with unit vectors. The store may know some already.
+        added: Moments that were added, with their vectors. The store may know some already.
         replaces_all: ``added`` is everything; the store forgets what it had.
     """
 
@@ -70,7 +72,9 @@ class StoreUpdate:
 
 @runtime_checkable
 class VectorStore(Protocol):
-    """Nearest neighbours by cosine similarity, of unit vectors with permanent ids.
+    """Nearest neighbours by inner product, of vectors with permanent ids.
+
+    A vector joins parts of length 1 (`slic.search.parts`). A query is scaled part by part.
 
     A store is constructed with a `StoreLocation`. Its methods may be called from several threads.
     """
@@ -92,7 +96,7 @@ class VectorStore(Protocol):
         """Return the nearest moments of each query.
 
         Args:
-            vectors: Unit vectors.
+            vectors: Queries.
             k: Number of moments for each query. Where the store has fewer, the id is -1.
         """
 

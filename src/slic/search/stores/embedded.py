@@ -3,11 +3,15 @@
 The choice was measured, see docs/search.md. Exact search needs neither building nor a file and is
 fast enough for few moments. An inverted file (IVF) is built in a fraction of the time of a graph,
 takes additions and removals in place, and has a recall of .99 or more.
+
+The lists have to suit queries of any weights of the parts of a vector. So the parts are divided one
+by one, and a list is a combination of one cell of each (Babenko & Lempitsky, CVPR 2012). With lists
+of the joined vectors, a query by one part misses up to a fifth of its neighbours.
 """
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +26,7 @@ from slic.search.stores.base import Neighbours, StoreLocation, StoreUpdate
 EXACT_UP_TO = 20_000
 LISTS_PER_ROOT = 4  # number of lists, in square roots of the number of moments
 TRAINING_PER_LIST = 40  # moments that a list's centre is trained on; FAISS asks for 39
+CENTRE_STEPS = 10
 PROBED_LISTS = 128
 MAX_GROWTH = 2.0  # an inverted file that has grown by more is trained again
 MIN_THREADED_QUERIES = 32  # on a busy machine, threads that share a query wait for each other
@@ -39,6 +44,7 @@ class EmbeddedStore:
     def __init__(self, location: StoreLocation, *, exact_up_to: int | None = None) -> None:
         self.folder = location.folder
         self.dimension = location.dimension
+        self.parts = location.parts or (location.dimension,)
         self.exact_up_to = EXACT_UP_TO if exact_up_to is None else exact_up_to
         self.generation: int | None = None
         self._lock = threading.Lock()
@@ -120,7 +126,7 @@ class EmbeddedStore:
         index: faiss.Index = self._make_exact()
         if count > self.exact_up_to:
             blocks = [concatenate_blocks(blocks, count, self.dimension)]
-            index = _train_inverted_file(blocks[0][1])
+            index = _train_inverted_file(blocks[0][1], self.parts)
         for ids, vectors in blocks:
             index.add_with_ids(vectors, ids)
         return index
@@ -154,16 +160,35 @@ def _generation_of(path: Path) -> int:
     return int(number) if number.isdecimal() else -1
 
 
-def _train_inverted_file(vectors: Float32[np.ndarray, "n d"]) -> faiss.IndexIVFFlat:
+def _train_inverted_file(
+    vectors: Float32[np.ndarray, "n d"], parts: Sequence[int]
+) -> faiss.IndexIVFFlat:
     """Return an empty inverted file whose centres are trained on a sample of the vectors."""
     count, dimension = vectors.shape
-    lists = max(1, int(LISTS_PER_ROOT * count**0.5))
+    cells = max(1, round((LISTS_PER_ROOT * count**0.5) ** (1 / len(parts))))
+    lists = cells ** len(parts)
     sample = np.random.default_rng(0).choice(
         count, min(count, TRAINING_PER_LIST * lists), replace=False
     )
+    rows = np.split(vectors[np.sort(sample)], np.cumsum(parts)[:-1], axis=1)
     centres = faiss.IndexFlatIP(dimension)
+    centres.add(_combinations([_cell_centres(part, cells) for part in rows]))
     index = faiss.IndexIVFFlat(centres, dimension, lists, faiss.METRIC_INNER_PRODUCT)
-    index.cp.spherical = True
-    index.train(vectors[np.sort(sample)])
+    index.is_trained = True  # its centres are given
     index.nprobe = PROBED_LISTS
     return index
+
+
+def _cell_centres(part: Float32[np.ndarray, "n p"], cells: int) -> Float32[np.ndarray, "cells p"]:
+    kmeans = faiss.Kmeans(part.shape[1], cells, niter=CENTRE_STEPS, spherical=True)
+    kmeans.train(np.ascontiguousarray(part))
+    return np.asarray(kmeans.centroids)
+
+
+def _combinations(
+    centres: Sequence[Float32[np.ndarray, "cells _"]],
+) -> Float32[np.ndarray, "lists d"]:
+    """Return every combination of one centre of each part, joined."""
+    chosen = np.indices([len(part) for part in centres]).reshape(len(centres), -1)
+    joined = [part[rows] for part, rows in zip(centres, chosen, strict=True)]
+    return np.concatenate(joined, axis=1)

@@ -97,7 +97,7 @@ class MilvusStore:
         schema.add_field("id", DataType.INT64, is_primary=True)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=self.dimension)
         index = client.prepare_index_params()
-        index.add_index("vector", index_type="HNSW", metric_type="COSINE", params=HNSW_PARAMETERS)
+        index.add_index("vector", index_type="HNSW", metric_type="IP", params=HNSW_PARAMETERS)
         client.create_collection(
             self.collection, schema=schema, index_params=index, consistency_level=CONSISTENCY_LEVEL
         )
