@@ -50,6 +50,12 @@ def test_flow_for_a_recipe_without_flow_is_refused_before_the_work(
     assert not (videos / ".slic-flow").exists()
 
 
+def test_flow_is_not_prepared_for_frames_of_different_sizes(lines: Lines, videos: Path) -> None:
+    said = refusal(lines("prepare", videos, "--flow", *SMALL, "--clip.resize=40"))
+    assert said.startswith("slic: clip.resize is 40, so frames of different videos differ in size")
+    assert "such as [43,32]" in said
+
+
 def test_flow_that_would_be_clipped_is_not_prepared(lines: Lines, videos: Path) -> None:
     said = refusal(lines("prepare", videos, "--flow", *SMALL, "--flow.bound=0.2"))
     assert said.startswith("slic: flow.bound is 0.2; prepared flow supports bounds up to")

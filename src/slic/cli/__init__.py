@@ -11,6 +11,7 @@ from io import TextIOWrapper
 
 from slic import __version__
 from slic.cli import (
+    backbones,
     clusters,
     data,
     encoders,
@@ -39,8 +40,8 @@ DESCRIPTION = """Learn from unlabelled videos of human actions, then search, gro
 """
 
 _VERB_MODULES = (
-    videos, data, prepare, pretraining, encoders, evaluation, reproduction, search, clusters,
-    labels, export, studio,
+    videos, data, prepare, backbones, pretraining, encoders, evaluation, reproduction, search,
+    clusters, labels, export, studio,
 )  # fmt: skip
 _DEAD_WORKER = (
     "a loading process died, probably because memory ran out. Use fewer (--workers, for "

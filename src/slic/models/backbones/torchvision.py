@@ -93,7 +93,7 @@ class TorchvisionBackbone(nn.Module):
     version: int = 1
     modalities: tuple[str, ...] = ("rgb", "flow")
     extra: ClassVar[str] = "torchvision"
-    licence: ClassVar[str] = "BSD-3-Clause; weights: terms of Kinetics-400"
+    licence: ClassVar[str] = "BSD-3-Clause, weights also under the terms of Kinetics-400"
 
     def __init__(self, clip: ClipSpec, *, model: str, pool: TokenPool | None = None) -> None:
         super().__init__()
@@ -116,6 +116,11 @@ class TorchvisionBackbone(nn.Module):
     def native_clip(model: str) -> ClipSpec:
         """Return the clips that torchvision evaluates a network's weights with."""
         return PUBLISHED[model].clip
+
+    @staticmethod
+    def published(model: str) -> PublishedWeights:
+        """Return what torchvision says about a network's weights."""
+        return PUBLISHED[model]
 
     @property
     def blocks(self) -> list[nn.Module]:
