@@ -390,7 +390,7 @@ def check(folder: Path, work: Path) -> tuple[list[str], list[str]]:
 RECIPE = """
 clip: {frames: 8, stride: 1, size: 32}
 sampling: {flow_probability: 0.0}
-backbone: {name: r3d, depth: 10, width: 0.125}
+backbone: {name: slic/r3d10, width: 0.125}
 head: {hidden: 32, embedding: 16}
 rounds: {every_epochs: 1, inputs: [rgb]}
 loss: {name: info_nce}

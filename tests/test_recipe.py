@@ -45,7 +45,7 @@ def test_the_papers_recipe_is_the_papers() -> None:
     assert (recipe.clip.frames, recipe.clip.size, recipe.train.epochs) == (16, 128, 600)
     assert recipe.loss.name == "triplet"
     assert (recipe.loss.arguments["margin"], recipe.temporal.margin) == (0.2, 0.04)
-    assert (recipe.backbone.name, recipe.backbone.arguments["depth"]) == ("r3d", 18)
+    assert recipe.backbone.name == "slic/r3d18"
     assert (recipe.sampling.same_video_probability, recipe.sampling.flow_probability) == (0.2, 0.25)
     assert recipe.optimizer == Part(
         "sgd", {"learning_rate": 0.1, "momentum": 0.5, "weight_decay": 0.0}

@@ -45,3 +45,22 @@ def look_up(
         f"unknown {kind} {name!r}.{hint} Known: {', '.join(filter(None, table))}; "
         "or an import path such as my_module.MyClass."
     )
+
+
+def require_extra(module: str, extra: str, *, purpose: str) -> Any:
+    """Import a module of an optional dependency.
+
+    Args:
+        module: Name of the module, such as ``"torchvision"``.
+        extra: The extra of this package that installs it.
+        purpose: What needs it; begins the message.
+
+    Raises:
+        SlicError: The module is not installed; the message has the command that installs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as reason:
+        raise SlicError(
+            f"{purpose} needs the extra {extra!r} ({reason}): pip install 'slic-video[{extra}]'"
+        ) from reason

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from slic.arguments import require
 
-Parameters = Iterable[nn.Parameter]
+Parameters = Iterable[nn.Parameter] | Iterable[dict[str, Any]]  # weights, or groups of them
 
 
 def sgd(
@@ -34,13 +34,13 @@ def sgd(
     require(0 < learning_rate < math.inf, "learning_rate", learning_rate, "above 0")
     require(0 <= momentum < math.inf, "momentum", momentum, "at least 0")
     require(0 <= weight_decay < math.inf, "weight_decay", weight_decay, "at least 0")
-    weights = list(parameters)
     optimizer = torch.optim.SGD(
-        weights, lr=learning_rate, momentum=momentum, weight_decay=weight_decay, fused=True
+        list(parameters), lr=learning_rate, momentum=momentum, weight_decay=weight_decay, fused=True
     )
     if momentum:
-        for weight in weights:  # uninitialised otherwise, if the first step is skipped
-            optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+        for group in optimizer.param_groups:
+            for weight in group["params"]:  # uninitialised otherwise, if the first step is skipped
+                optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
     return optimizer
 
 

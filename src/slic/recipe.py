@@ -2,11 +2,12 @@
 
 A recipe is a YAML mapping of sections. The keys of a section are the constructor arguments of one
 part of the run. The sections in `PARTS` also have a key ``name``, which chooses the part from a
-table or by its import path.
+table or by its import path. A key that is absent has the default of that constructor, not the value
+of the recipe ``best``.
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cache
@@ -27,16 +28,16 @@ from slic.errors import RecipeError
 from slic.files import atomic_path
 from slic.lookup import look_up
 from slic.losses import LOSSES, TemporalLoss
-from slic.models.backbones import BACKBONES, ClipSpec
-from slic.models.backbones.base import FILLED_IN
+from slic.models.adaptation import AdaptationOptions, InitOptions
+from slic.models.backbones import BACKBONES, ClipSpec, find_backbone
 from slic.models.backbones.motion_descriptor import MIN_MOTION_FRAMES
-from slic.models.encoder import HeadSpec
+from slic.models.encoder import HeadSpec, read_encoder_config
 from slic.optimizers import OPTIMIZERS
 from slic.schedules import SCHEDULES
 
 RoundInput = Literal["rgb", "flow", "motion"]
 CompatName = Literal["none", "official"]
-Table = Mapping[str, Callable[..., Any]]
+Table = Mapping[str, Any]
 
 PARTS: dict[str, Table] = {
     "backbone": BACKBONES,
@@ -47,7 +48,7 @@ PARTS: dict[str, Table] = {
 }
 """Sections with a key ``name``, and the parts that come with the package."""
 
-_NOT_SETTINGS = {"backbone": FILLED_IN, "optimizer": {"parameters", "params"}}
+_SHORTHANDS = {"init": "init.weights"}  # a word --init is short for this setting
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,8 @@ class TrainOptions:
     Attributes:
         epochs: Number of passes over the videos.
         batch_size: Videos per step, over all processes together.
+        accumulate: Parts in which each batch is embedded, to save memory. Each video still sees the
+            negatives of the whole batch. Embedding takes twice as long for 2 or more.
         precision: ``"fp32"``, ``"bf16"``, or ``"auto"``: the faster one on the device.
         seed: Seed of the weights and of every draw.
         workers: Number of processes that decode videos; 0 decodes in the main process.
@@ -136,6 +139,7 @@ class TrainOptions:
 
     epochs: int = 600
     batch_size: int = 32
+    accumulate: int = 1
     precision: Literal["fp32", "bf16", "auto"] = "fp32"
     seed: int = 0
     workers: int = 2
@@ -145,6 +149,7 @@ class TrainOptions:
         require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
         rule = "at least 2: a positive pair and its negatives need two videos"
         require(self.batch_size >= 2, "batch_size", self.batch_size, rule)
+        require(self.accumulate >= 1, "accumulate", self.accumulate, "at least 1")
         require(0 <= self.seed < 2**63, "seed", self.seed, "at least 0 and below 2^63")
         for name in ("workers", "snapshot_every_epochs"):
             require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
@@ -159,7 +164,9 @@ class Recipe:
         flow: How optical flow is estimated and drawn.
         augmentation: How the views of a clip differ.
         sampling: How positives are drawn.
-        backbone: The backbone, from `slic.models.backbones.BACKBONES`.
+        backbone: The backbone, see `slic.models.backbones.find_backbone`.
+        init: The weights to start from.
+        adaptation: Which part of given weights is trained, and how fast.
         head: The projection head.
         clustering: The clustering, from `slic.clustering.CLUSTERERS`.
         rounds: When videos are clustered, and from which embeddings.
@@ -179,7 +186,9 @@ class Recipe:
     flow: FlowOptions = field(default_factory=FlowOptions)
     augmentation: Augmentation = field(default_factory=Augmentation)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
-    backbone: Part = field(default_factory=lambda: Part("r3d"))
+    backbone: Part = field(default_factory=lambda: Part("slic/r3d18"))
+    init: InitOptions = field(default_factory=InitOptions)
+    adaptation: AdaptationOptions = field(default_factory=AdaptationOptions)
     head: HeadSpec = field(default_factory=HeadSpec)
     clustering: Part = field(default_factory=lambda: Part("finch"))
     rounds: RoundOptions = field(default_factory=RoundOptions)
@@ -206,11 +215,11 @@ class Recipe:
             context: Arguments that are not settings, such as the parameters of an optimizer.
         """
         part = getattr(self, section)
-        return _look_up_part(section, part.name)(**context, **part.arguments)
+        return find_part(section, part.name)[0](**context, **part.arguments)
 
     def build_callbacks(self) -> list[Any]:
         """Return the callbacks of the recipe."""
-        return [_look_up_part("callbacks", part.name)(**part.arguments) for part in self.callbacks]
+        return [find_part("callbacks", part.name)[0](**part.arguments) for part in self.callbacks]
 
     @property
     def uses_flow(self) -> bool:
@@ -225,7 +234,7 @@ class Recipe:
     @property
     def clusters_embeddings(self) -> bool:
         """Whether the clustering looks at embeddings at all."""
-        return getattr(_look_up_part("clustering", self.clustering.name), "needs_embeddings", True)
+        return getattr(find_part("clustering", self.clustering.name)[0], "needs_embeddings", True)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain values, in the form of a YAML file."""
@@ -272,6 +281,8 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
     words = _split_words(overrides)
     for key, value in sorted(words, key=lambda word: not _names_part(word[0])):
         _override(sections, key, value)  # names first: a new name drops the former arguments
+    _follow_init(sections)
+    _complete_clip(sections)
     built = {name: _build_section(name, value) for name, value in sections.items()}
     return Recipe(**built)
 
@@ -294,8 +305,8 @@ def settings_of(section: str, name: str | None = None) -> list[str] | None:
         name: The part, for the sections of `PARTS`; None means the default one.
     """
     if name or section in PARTS:
-        part = _look_up_part(section, name or getattr(_default_recipe(), section).name)
-        return argument_names(part, skip=_NOT_SETTINGS.get(section, ()))
+        part, skip = find_part(section, name or getattr(_default_recipe(), section).name)
+        return argument_names(part, skip=skip)
     return argument_names(type(getattr(_default_recipe(), section)))
 
 
@@ -322,16 +333,23 @@ def _find(name: str) -> Any:
     raise RecipeError(f"{name}: no such recipe file or name.{hint} Known names: {known}.")
 
 
-def _look_up_part(section: str, name: str) -> Callable[..., Any]:
+def find_part(section: str, name: str) -> tuple[Callable[..., Any], Collection[str]]:
+    """Return the class or function of a part, and its arguments that are not settings.
+
+    Raises:
+        RecipeError: There is no such part.
+    """
+    if section == "backbone":
+        entry = find_backbone(name)
+        return entry.build, entry.not_settings
     table: Table = CALLBACKS if section == "callbacks" else PARTS[section]
     part: Callable[..., Any] = look_up(name, table, kind=section, error=RecipeError)
-    return part
+    return part, {"parameters", "params"} if section == "optimizer" else ()
 
 
 def _checked_part(section: str, part: Part) -> Part:
     """Return a part with all its arguments, once it could be built with them."""
-    skip = _NOT_SETTINGS.get(section, ())
-    build = _look_up_part(section, part.name)
+    build, skip = find_part(section, part.name)
     arguments = parse_arguments(build, part.arguments, key=section, skip=skip)
     with _named(section):
         if section == "optimizer":
@@ -348,7 +366,7 @@ def _check_modalities(recipe: Recipe) -> None:
             f"clip.frames is {recipe.clip.frames}, but clustering by motion needs at least "
             f"{MIN_MOTION_FRAMES}."
         )
-    backbone = _look_up_part("backbone", recipe.backbone.name)
+    backbone = find_part("backbone", recipe.backbone.name)[0]
     seen = getattr(backbone, "modalities", ("rgb", "flow"))
     if recipe.uses_flow and "flow" not in seen:
         raise RecipeError(
@@ -400,18 +418,20 @@ def _split_words(words: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _names_part(key: str) -> bool:
-    """Return whether a setting chooses a part: ``loss.name`` or ``loss``."""
-    return key.removesuffix(".name") in PARTS
+    """Return whether a setting chooses a part, as ``loss.name`` or ``loss``, or its weights."""
+    return key.removesuffix(".name") in PARTS or key.partition(".")[0] == "init"
 
 
 def _override(sections: dict[str, Any], key: str, value: str) -> None:
     """Change one setting; another name of a part drops the arguments of the former part."""
-    section, _, name = key.partition(".")
+    section, _, name = _SHORTHANDS.get(key, key).partition(".")
     if section in ("compat", "callbacks") and not name:
         sections[section] = yaml.safe_load(value) if section == "callbacks" else value
     elif section in PARTS and name in ("", "name"):
         if sections.get(section, {}).get("name") != value:
             sections[section] = {"name": value}
+            if section == "backbone":  # the clips, too, are those of the new backbone
+                sections.pop("clip", None)
     elif name and section in {f.name for f in fields(Recipe)} - {"compat", "callbacks"}:
         sections.setdefault(section, {})[name] = value
     else:
@@ -465,6 +485,37 @@ def _all_keys() -> list[str]:
         if isinstance(values, dict):
             keys += [f"{section}.{key}" for key in values]
     return keys
+
+
+def _follow_init(sections: dict[str, Any]) -> None:
+    """Take backbone and clips of the encoder to start from, where nothing else is said."""
+    weights = sections.get("init", {}).get("weights", "")
+    config = read_encoder_config(weights)
+    if config is None:
+        return
+    given = sections.get("backbone", {})
+    if given.get("name", config.backbone) == config.backbone:
+        sections["backbone"] = {"name": config.backbone} | config.arguments | given
+    sections["clip"] = config.clip.to_dict() | sections.get("clip", {})
+    if sections["init"].get("head") == "kept":
+        sections["head"] = asdict(config.head)
+
+
+def _complete_clip(sections: dict[str, Any]) -> None:
+    """Take the clips that the backbone's published weights take, where nothing else is said."""
+    name = sections.get("backbone", {}).get("name")
+    entry = find_backbone(name) if name else None
+    if entry is None or not entry.has_native_clip:
+        return
+    given, native = sections.get("clip", {}), entry.native_clip()
+    values = native.to_dict()
+    if "fps" in given:
+        values["stride"] = 1
+    if "stride" in given:
+        values.pop("fps", None)
+    if native.resize and "size" in given:  # the same share of the frame
+        values["resize"] = native.scaled_resize(int(given["size"]))
+    sections["clip"] = values | given
 
 
 def _plain_section(value: Any) -> Any:

@@ -116,7 +116,7 @@ def test_three_views_get_two_thirds_of_the_steps_of_two() -> None:
 
 def test_the_name_of_a_row_is_parsed(task: Task) -> None:
     assert read_row("paper-small", seed=2).method == "slic"
-    assert read_row("random:paper-small", seed=2).recipe.backbone.name == "r3d"
+    assert read_row("random:paper-small", seed=2).recipe.backbone.name == "slic/r3d10"
     simclr = read_row("simclr:paper-small,--sampling.flow_probability=0.3", seed=2).recipe
     assert (simclr.clustering.name, simclr.sampling.flow_probability) == ("none", 0.3)
     assert read_row("official", seed=2).recipe.compat == "official"

@@ -21,7 +21,7 @@ def test_an_encoder_is_on_the_gpu_where_there_is_one(
 ) -> None:
     """The device "meta", which every machine has, replaces it."""
     config = EncoderConfig(
-        arguments={"depth": 10, "width": 0.0625}, head=HeadSpec(hidden=4, embedding=2)
+        backbone="slic/r3d10", arguments={"width": 0.0625}, head=HeadSpec(hidden=4, embedding=2)
     )
     VideoEncoder(config).save_pretrained(tmp_path)
     move = VideoEncoder.to

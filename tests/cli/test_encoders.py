@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import torch
 
 from slic.embeddings import Embeddings
@@ -25,6 +27,19 @@ def test_embeddings_are_written(
     assert line == f"{out}: 10 videos x 2 clips x {d} numbers, encoder {embeddings.encoder}"
 
 
+def test_a_parquet_file_has_a_row_for_each_clip(
+    lines: Lines, labelled_videos: Path, encoder_folder: Path, tmp_path: Path
+) -> None:
+    words = (labelled_videos, "--encoder", encoder_folder, "--clips", 2, "--workers", 0, "--out")
+    lines("embed", *words, tmp_path / "e.npz")
+    code, _, _ = lines("embed", *words, tmp_path / "e.parquet")
+    frame, stored = pd.read_parquet(tmp_path / "e.parquet"), Embeddings.load(tmp_path / "e.npz")
+    assert code == 0
+    assert frame["id"].tolist() == [name for name in stored.ids for _ in range(2)]
+    assert np.array_equal(np.stack(frame["embedding"]), stored.clips.reshape(len(frame), -1))
+    assert (frame["start_seconds"] < frame["end_seconds"]).all()
+
+
 def test_an_output_that_is_a_folder_is_refused_before_the_work(
     lines: Lines, labelled_videos: Path, encoder_folder: Path, tmp_path: Path
 ) -> None:
@@ -37,7 +52,7 @@ def test_an_output_that_is_a_folder_is_refused_before_the_work(
 def official_checkpoint(path: Path) -> VideoEncoder:
     """Write an encoder in the names of the authors' code."""
     config = EncoderConfig(
-        arguments={"depth": 10, "width": 0.0625}, head=HeadSpec(hidden=6, embedding=5)
+        backbone="slic/r3d10", arguments={"width": 0.0625}, head=HeadSpec(hidden=6, embedding=5)
     )
     encoder, state = VideoEncoder(config).eval(), {}
     for name, value in encoder.state_dict().items():

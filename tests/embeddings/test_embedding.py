@@ -30,7 +30,7 @@ def encoder() -> VideoEncoder:
     """Return a tiny encoder with random weights, in training mode."""
     torch.manual_seed(0)
     config = EncoderConfig(
-        arguments={"depth": 10, "width": 0.125},
+        backbone="slic/r3d10", arguments={"width": 0.125},
         head=HeadSpec(hidden=8, embedding=4),
         clip=ClipSpec(frames=4, stride=1, size=32),
     )
@@ -97,7 +97,7 @@ def test_embedding_changes_nothing_in_the_encoder(catalog: Catalog, encoder: Vid
 
 def test_flow_is_refused_by_a_backbone_that_takes_only_rgb(catalog: Catalog) -> None:
     config = EncoderConfig(
-        backbone="motion", arguments={"depth": 10, "width": 0.125}, clip=ClipSpec(size=32)
+        backbone="slic/motion", arguments={"depth": 10, "width": 0.125}, clip=ClipSpec(size=32)
     )
     with pytest.raises(EmbeddingsError, match=r"modality 'flow': .* takes only clips of rgb"):
         embed(VideoEncoder(config), catalog, modality="flow", workers=0, progress=False)

@@ -15,7 +15,8 @@ from slic.models.backbones import R3D, ClipSpec
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder, to_input
 
 SMALL = EncoderConfig(
-    arguments={"depth": 10, "width": 0.0625},
+    backbone="slic/r3d10",
+    arguments={"width": 0.0625},
     head=HeadSpec(hidden=8, embedding=4),
     clip=ClipSpec(frames=4, size=16),
     modalities=("flow",),
@@ -127,7 +128,7 @@ def test_weights_that_do_not_fit_are_listed(tmp_path: Path) -> None:
 def test_another_architecture_is_refused_in_one_short_line(tmp_path: Path) -> None:
     small_encoder().save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
-    config["arguments"]["depth"] = 50
+    config["backbone"] = "slic/r3d50"
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError, match=r"missing: .* more") as caught:
         VideoEncoder.from_pretrained(tmp_path)
@@ -135,7 +136,7 @@ def test_another_architecture_is_refused_in_one_short_line(tmp_path: Path) -> No
 
 
 def with_version(text: str) -> bytes:
-    return text.replace("{", '{"format": 1, "backbone_version": 1, ', 1).encode()
+    return text.replace("{", '{"format": 2, "backbone_version": 1, ', 1).encode()
 
 
 @pytest.mark.parametrize(
@@ -181,8 +182,10 @@ def test_another_version_is_refused_by_name(tmp_path: Path, key: str, value: int
 
 
 def test_an_unknown_backbone_or_argument_is_refused() -> None:
-    with pytest.raises(RecipeError, match=r"unknown backbone 'r3d11'\. Did you mean 'r3d'"):
-        VideoEncoder(EncoderConfig(backbone="r3d11"))
+    with pytest.raises(
+        RecipeError, match=r"unknown backbone 'slic/r3d11'\. Did you mean 'slic/r3d1."
+    ):
+        VideoEncoder(EncoderConfig(backbone="slic/r3d11"))
     with pytest.raises(RecipeError, match=r"unknown setting 'backbone\.dept'"):
         VideoEncoder(EncoderConfig(arguments={"dept": 10}))
 

@@ -32,7 +32,7 @@ def test_the_embedding_is_that_of_the_authors_code(shared: Path) -> None:
         embedding = encoder(torch.from_numpy(truth["clip"]))
     np.testing.assert_allclose(embedding, truth["embedding"], rtol=0, atol=1e-4)
     assert left_out == ()
-    assert encoder.config.arguments["depth"] == 10
+    assert encoder.config.backbone == "slic/r3d10"
     assert encoder.config.arguments["width"] == 0.125
     assert encoder.config.head == HeadSpec(hidden=64, embedding=32)
 
@@ -44,8 +44,11 @@ def test_the_embedding_is_that_of_the_authors_code(shared: Path) -> None:
 def test_the_architecture_is_read_off_the_weights(
     depth: int, width: float, shortcut: Shortcut, tmp_path: Path
 ) -> None:
-    arguments = {"depth": depth, "width": width, "shortcut": shortcut, "max_pool": True}
-    config = EncoderConfig(arguments=arguments, head=HeadSpec(hidden=6, embedding=5))
+    config = EncoderConfig(
+        backbone=f"slic/r3d{depth}",
+        arguments={"width": width, "shortcut": shortcut, "max_pool": True},
+        head=HeadSpec(hidden=6, embedding=5),
+    )
     encoder = VideoEncoder(config).eval()
     path = tmp_path / "theirs.pth.tar"
     torch.save({"epoch": 1, "state_dict": as_the_authors(encoder)}, path)
@@ -56,7 +59,7 @@ def test_the_architecture_is_read_off_the_weights(
 
 
 def test_a_classifier_of_3d_resnets_is_left_out_and_named(tmp_path: Path) -> None:
-    arguments = {"depth": 18, "width": 0.0625, "max_pool": True}
+    arguments = {"width": 0.0625, "max_pool": True}
     config = EncoderConfig(arguments=arguments, head=HeadSpec(hidden=0, embedding=0))
     encoder = VideoEncoder(config).eval()
     state = {k.removeprefix("backbone."): v for k, v in encoder.state_dict().items()}
@@ -82,7 +85,7 @@ def test_a_classifier_of_3d_resnets_is_left_out_and_named(tmp_path: Path) -> Non
 
 def damaged(change: str) -> Any:
     config = EncoderConfig(
-        arguments={"depth": 10, "width": 0.0625}, head=HeadSpec(hidden=6, embedding=5)
+        backbone="slic/r3d10", arguments={"width": 0.0625}, head=HeadSpec(hidden=6, embedding=5)
     )
     state: dict[Any, Any] = {**as_the_authors(VideoEncoder(config))}
     if change == "missing":

@@ -12,7 +12,7 @@ from slic.videos.catalog import Catalog
 TINY = """
 clip: {frames: 4, stride: 1, size: 32}
 sampling: {same_video_probability: 0.2, flow_probability: 0.5}
-backbone: {name: r3d, depth: 10, width: 0.125}
+backbone: {name: slic/r3d10, width: 0.125}
 head: {hidden: 32, embedding: 16}
 clustering: {name: finch}
 rounds: {every_epochs: 2, inputs: [rgb]}

@@ -21,7 +21,8 @@ def make_encoder(seed: int) -> VideoEncoder:
     torch.manual_seed(seed)
     return VideoEncoder(
         EncoderConfig(
-            arguments={"depth": 10, "width": 0.0625},
+            backbone="slic/r3d10",
+            arguments={"width": 0.0625},
             head=HeadSpec(hidden=8, embedding=4),
             clip=ClipSpec(frames=4, size=16),
         )

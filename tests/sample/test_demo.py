@@ -17,7 +17,7 @@ def test_a_finished_demo_is_reported_with_its_own_recipe(
 ) -> None:
     run = RunFolder(tmp_path / "run")
     config = EncoderConfig(
-        arguments={"depth": 10, "width": 0.125}, head=HeadSpec(hidden=16, embedding=8)
+        backbone="slic/r3d10", arguments={"width": 0.125}, head=HeadSpec(hidden=16, embedding=8)
     )
     VideoEncoder(config).save_pretrained(run.encoder)
     recipe = load_recipe("best", ["--train.seed=7", "--train.epochs=3"])

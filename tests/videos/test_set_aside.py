@@ -35,7 +35,7 @@ i.resized_frames = crash
 TINY = """
 clip: {frames: 4, stride: 1, size: 32}
 sampling: {flow_probability: 0.0}
-backbone: {name: r3d, depth: 10, width: 0.125}
+backbone: {name: slic/r3d10, width: 0.125}
 head: {hidden: 32, embedding: 16}
 train: {epochs: 2, batch_size: 2, workers: 0}
 rounds: {every_epochs: 1, inputs: [rgb]}

@@ -64,13 +64,13 @@ def is_main_process() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
-def load_encoder(folder: Path) -> "VideoEncoder":
-    """Load an encoder, onto the GPU if there is one."""
+def load_encoder(source: str | Path) -> "VideoEncoder":
+    """Open an encoder, see `slic.models.sources.open_encoder`, onto the GPU if there is one."""
     import torch
 
-    from slic.models.encoder import VideoEncoder
+    from slic.models.sources import open_encoder
 
-    encoder = VideoEncoder.from_pretrained(folder)
+    encoder = open_encoder(source)
     return encoder.to("cuda" if torch.cuda.is_available() else "cpu")
 
 

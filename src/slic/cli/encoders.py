@@ -13,7 +13,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb = add_verb(verbs, "embed", embed, "write the embeddings of videos")
     verb.add_videos()
     verb.add_encoder()
-    verb.add_argument("--out", type=Path, required=True, help="the .npz file to write")
+    verb.add_argument("--out", type=Path, required=True, help="the .npz or .parquet file to write")
     verb.add_count("--clips", "clips per video", default=10)
     verb.add_argument("--layer", choices=("head", "backbone"), default="head")
     verb.add_argument("--modality", choices=("rgb", "flow"), default="rgb")
@@ -37,6 +37,7 @@ def add_verbs(verbs: Verbs) -> None:
 def embed(arguments: Namespace) -> None:
     """Write the embeddings of a collection."""
     from slic.embeddings import embed as run
+    from slic.embeddings.tables import is_table, write_clip_table
 
     encoder = load_encoder(arguments.encoder)
     catalog = open_catalog(arguments.videos, arguments.workers)
@@ -44,7 +45,10 @@ def embed(arguments: Namespace) -> None:
     settings = {name: getattr(arguments, name) for name in ("clips", "layer", "modality")}
     with feature_cache(arguments.cache, arguments.out) as cache:
         embeddings = run(encoder, catalog, workers=arguments.workers, cache=cache, **settings)
-        embeddings.save(arguments.out)
+        if is_table(arguments.out):
+            write_clip_table(arguments.out, embeddings, catalog, encoder.clip)
+        else:
+            embeddings.save(arguments.out)
     n, clips, d = embeddings.clips.shape
     size = f"{n} videos x {clips} clips x {d} numbers"
     print(f"{arguments.out}: {size}, encoder {embeddings.encoder}")
@@ -61,7 +65,7 @@ def import_official(arguments: Namespace) -> None:
     clip, backbone = encoder.clip, encoder.config.arguments
     weights = len(encoder.state_dict())
     print(
-        f"{arguments.out}: R3D-{backbone['depth']}, width {backbone['width']:g}, clips of "
+        f"{arguments.out}: R3D-{encoder.config.backbone.removeprefix('slic/r3d')}, width {backbone['width']:g}, clips of "
         f"{clip.frames} x {clip.size} x {clip.size} pixels; all {weights} weights of the "
         "file are in it" + (f" but the classifier ({', '.join(left_out)})." if left_out else ".")
     )

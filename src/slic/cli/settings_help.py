@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from slic.callbacks import CALLBACKS
-from slic.recipe import PARTS, Recipe, recipe_names, settings_of
+from slic.recipe import PARTS, Recipe, find_part, recipe_names, settings_of
 
 _ENTRY = re.compile(
     r"^    (?:    )?(\w+): (.+?)(?=^    (?:    )?\w+: |\Z)", re.MULTILINE | re.DOTALL
@@ -41,9 +41,13 @@ def settings_help() -> str:
 
 def _part_lines(section: str, table: Any) -> list[str]:
     """Return the parts of a table, each with its arguments."""
-    lines = []
-    for name, part in table.items():
+    lines, described = list[str](), set[object]()
+    for name in table:
+        part, _ = find_part(section, name)
         lines.append(f"  {name}: {docstring_summary(part)}")
+        if part in described:  # another size of the same backbone
+            continue
+        described.add(part)
         known = settings_of(section, name) or []
         lines += [f"  {line}" for line in _key_lines(section, part, known)]
     return [*lines, "  or the import path of another, such as my_module.MyClass"]

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,14 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from slic.arguments import one_line, parse_arguments, require
-from slic.errors import CheckpointError, FormatError, RecipeError
+from slic.errors import CheckpointError, EmbeddingsError, FormatError, RecipeError, SlicError
 from slic.files import reason_of, write_atomically
-from slic.lookup import look_up
-from slic.models.backbones import BACKBONES, Backbone, ClipSpec
-from slic.models.backbones.base import FILLED_IN, current_arguments
+from slic.models.backbones import Backbone, ClipSpec, find_backbone
+from slic.models.backbones.base import current_arguments, vectors_of
+from slic.models.weights import load_exactly
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
-ENCODER_FORMAT = 1
+ENCODER_FORMAT = 2
 """Version of ``config.json``. Raise it when the meaning of a field changes (docs/formats.md)."""
 
 
@@ -49,14 +49,14 @@ class EncoderConfig:
     """What it takes to build an encoder.
 
     Attributes:
-        backbone: A key of `BACKBONES`, or an import path.
+        backbone: Its name, see `find_backbone`.
         arguments: Keyword arguments of the backbone.
         head: The projection head.
         clip: The clips that the encoder takes.
         modalities: What the clips showed in training: ``"rgb"``, ``"flow"`` or both.
     """
 
-    backbone: str = "r3d"
+    backbone: str = "slic/r3d18"
     arguments: dict[str, Any] = field(default_factory=dict)
     head: HeadSpec = field(default_factory=HeadSpec)
     clip: ClipSpec = field(default_factory=ClipSpec)
@@ -85,10 +85,13 @@ class VideoEncoder(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        build = look_up(config.backbone, BACKBONES, kind="backbone", error=RecipeError)
-        arguments = parse_arguments(build, config.arguments, key="backbone", skip=FILLED_IN)
+        self._frozen: tuple[nn.Module, ...] = ()
+        entry = find_backbone(config.backbone)
+        arguments = parse_arguments(
+            entry.build, config.arguments, key="backbone", skip=entry.not_settings
+        )
         self._config = replace(config, arguments=arguments)
-        self.backbone: Backbone = build(clip=config.clip, **arguments)
+        self.backbone: Backbone = entry.build(clip=config.clip, **entry.fixed, **arguments)
         self.head = ProjectionHead(self.backbone.feature_size, config.head)
 
     @property
@@ -116,6 +119,51 @@ class VideoEncoder(nn.Module):
     def embedding_size(self) -> int:
         """Length of an embedding."""
         return self._config.head.embedding if self.has_head else self.feature_size
+
+    def freeze(self, modules: Sequence[nn.Module]) -> None:
+        """Keep modules as they are in training: their weights, and their running statistics."""
+        self._frozen = tuple(modules)
+        for module in self._frozen:
+            module.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "VideoEncoder":
+        """Set the mode of all modules but the frozen ones, which stay in evaluation mode."""
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
+
+    @property
+    def vectors(self) -> dict[str, int]:
+        """Names and lengths of the parts of an embedding, in their order.
+
+        Each part is compared on its own. A search can weight them.
+        """
+        return {"embedding": self.embedding_size} if self.has_head else vectors_of(self.backbone)
+
+    @property
+    def has_text(self) -> bool:
+        """Whether texts can be embedded, in the space of the part ``"text"``."""
+        return "text" in self.vectors and hasattr(self.backbone, "encode_text")
+
+    @torch.no_grad()
+    def encode_text(self, texts: Sequence[str]) -> Float[Tensor, "n d"]:
+        """Return the embeddings of texts, in the space of the part ``"text"`` of an embedding.
+
+        Args:
+            texts: The texts.
+
+        Raises:
+            EmbeddingsError: The encoder has no text tower.
+        """
+        if not self.has_text:
+            raise EmbeddingsError(
+                f"the backbone {self.config.backbone!r} has no text tower. Text queries need one, "
+                "such as X-CLIP's."
+            )
+        embeddings: Tensor = self.backbone.encode_text(texts)  # type: ignore[attr-defined]
+        return embeddings
 
     def forward(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b d"]:
         """Return the embeddings of clips: the output of the head, not normalised.
@@ -165,6 +213,8 @@ class VideoEncoder(nn.Module):
         }
         weights = save(state, metadata={"format": "pt"})
         write_atomically(Path(folder) / WEIGHTS_FILE, weights)
+        if hasattr(self.backbone, "save_files"):
+            self.backbone.save_files(Path(folder))
         config = _config_json(self.config, self.backbone.version)
         write_atomically(Path(folder) / CONFIG_FILE, config)
 
@@ -184,7 +234,7 @@ class VideoEncoder(nn.Module):
         config, backbone_version = _read_config(path)
         try:
             encoder = cls(config)
-        except (RecipeError, ValueError, RuntimeError, TypeError) as error:
+        except (SlicError, ValueError, RuntimeError, TypeError) as error:
             raise CheckpointError(f"{path}: no encoder can be built from it ({error})") from error
         if backbone_version != encoder.backbone.version:
             raise FormatError(
@@ -197,7 +247,26 @@ class VideoEncoder(nn.Module):
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path}: weights cannot be read ({error}).") from error
         load_exactly(encoder, state, source=path)
+        if hasattr(encoder.backbone, "load_files"):
+            encoder.backbone.load_files(Path(folder))
         return encoder.eval()
+
+
+def find_encoder_folder(path: str | Path) -> Path | None:
+    """Return the folder of the encoder in a run folder, or the folder itself; None if neither."""
+    folders = (Path(path) / "encoder", Path(path))
+    return next((folder for folder in folders if (folder / WEIGHTS_FILE).exists()), None)
+
+
+def read_encoder_config(path: str | Path) -> EncoderConfig | None:
+    """Return the configuration of an encoder or run folder; None if it is neither.
+
+    Raises:
+        CheckpointError: The configuration is missing or damaged.
+        FormatError: It has another format version.
+    """
+    folder = find_encoder_folder(path)
+    return _read_config(folder / CONFIG_FILE)[0] if folder else None
 
 
 class ProjectionHead(nn.Sequential):
@@ -225,37 +294,6 @@ class ProjectionHead(nn.Sequential):
 def to_input(clips: UInt8[Tensor, "b t h w 3"]) -> Float[Tensor, "b 3 t h w"]:
     """Turn pixels in 0..255 into the input of an encoder, in [-1, 1]."""
     return clips.permute(0, 4, 1, 2, 3).float().div_(127.5).sub_(1.0)
-
-
-def load_exactly(module: nn.Module, state: Mapping[str, Tensor], *, source: Path) -> None:
-    """Load a state dict whose names and shapes must be exactly those of the module.
-
-    Args:
-        module: The module.
-        state: The weights.
-        source: The file that they come from, for the message.
-
-    Raises:
-        CheckpointError: Lists weights that are missing, unexpected or of another shape.
-    """
-    wanted = module.state_dict()
-    missing = [name for name in wanted if name not in state]
-    unexpected = [name for name in state if name not in wanted]
-    misshapen = [
-        f"{name} {tuple(state[name].shape)} instead of {tuple(value.shape)}"
-        for name, value in wanted.items()
-        if name in state and state[name].shape != value.shape
-    ]
-    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
-    faults = [f"{kind}: {_shortened(names)}" for kind, names in kinds.items() if names]
-    if faults:
-        raise CheckpointError(f"{source}: the weights do not fit the encoder; {'; '.join(faults)}.")
-    module.load_state_dict(dict(state))
-
-
-def _shortened(names: list[str], most: int = 10) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _config_json(config: EncoderConfig, backbone_version: int) -> bytes:

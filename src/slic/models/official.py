@@ -11,7 +11,8 @@ from torch import Tensor
 from slic.errors import CheckpointError, RecipeError
 from slic.models.backbones.base import ClipSpec, Rgb
 from slic.models.backbones.r3d import BLOCKS_PER_LAYER, LAYER_CHANNELS
-from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder, load_exactly
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
+from slic.models.weights import load_exactly
 
 TrainedOn = Literal["ucf101", "kinetics400"]
 _HEAD_NAMES = {"fc1.": "head.0.", "bn_proj.": "head.1.", "fc2.": "head.3."}
@@ -80,8 +81,8 @@ def load_official(
     }
     try:
         config = EncoderConfig(
-            backbone="r3d",
-            arguments=_backbone_arguments(state, path, has_head=has_head) | stem,
+            backbone=f"slic/r3d{_depth(state, path, has_head=has_head)}",
+            arguments=_backbone_arguments(state) | stem,
             head=_head_spec(state) if has_head else HeadSpec(hidden=0, embedding=0),
             clip=ClipSpec(
                 frames=frames,
@@ -131,10 +132,8 @@ def _head_spec(state: Mapping[str, Tensor]) -> HeadSpec:
     return HeadSpec(hidden=len(state["head.0.weight"]), embedding=len(state["head.3.weight"]))
 
 
-def _backbone_arguments(
-    state: Mapping[str, Tensor], path: Path, *, has_head: bool
-) -> dict[str, Any]:
-    """Infer depth, width and shortcut from the weights."""
+def _depth(state: Mapping[str, Tensor], path: Path, *, has_head: bool) -> int:
+    """Infer the depth from the weights."""
     blocks = tuple(
         sum(bool(re.fullmatch(rf"backbone\.layer{n}\.\d+\.conv1\.weight", name)) for name in state)
         for n in range(1, 5)
@@ -146,8 +145,12 @@ def _backbone_arguments(
             f"{path}: not a 3D ResNet of depth 10, 18, 34 or 50, with a whole projection head or "
             f"none (blocks per layer {blocks})."
         )
+    return depths[0]
+
+
+def _backbone_arguments(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Infer width and shortcut from the weights."""
     return {
-        "depth": depths[0],
         # channels are rounded down; the width of the widest layer gives all others
         "width": len(state["backbone.layer4.0.conv1.weight"]) / LAYER_CHANNELS[-1],
         "shortcut": "B" if any(".downsample." in name for name in state) else "A",

@@ -7,13 +7,15 @@ import torch
 
 from slic.clips.fixed_rate import frame_count
 from slic.clips.flow_store import missing_flow_advice, open_flow_store
+from slic.clips.frame_size import fixed_frame_size
 from slic.clips.loader import batch_loader
-from slic.clips.reader import ClipReader, read_size
+from slic.clips.reader import ClipReader
 from slic.clips.sampler import PositiveSampler
 from slic.clips.samples import SampleDataset
 from slic.clips.spans import extent
 from slic.devices import native_precision
 from slic.embeddings import Precision
+from slic.models.adaptation import adapt_only, layer_groups, start_from
 from slic.models.encoder import EncoderConfig, VideoEncoder
 from slic.pretraining.compat import COMPAT
 from slic.pretraining.distributed import Processes
@@ -39,10 +41,17 @@ def precision_of(recipe: Recipe, device: torch.device) -> Precision:
     return native_precision(device) if named == "auto" else named
 
 
-def build_encoder(recipe: Recipe) -> VideoEncoder:
-    """Return the encoder of a recipe with random weights that depend only on its seed.
+def build_encoder(recipe: Recipe, *, load: bool = True) -> VideoEncoder:
+    """Return the encoder of a recipe before its first step.
+
+    Random weights depend only on the seed.
+
+    Args:
+        recipe: The recipe.
+        load: Whether to load the weights that the recipe starts from. A resumed run has its own.
 
     Raises:
+        CheckpointError: The weights to start from cannot be read or do not fit.
         RecipeError: An argument of the backbone is out of its range.
     """
     config = EncoderConfig(
@@ -54,7 +63,11 @@ def build_encoder(recipe: Recipe) -> VideoEncoder:
     )
     with torch.random.fork_rng():
         torch.manual_seed(recipe.train.seed)
-        return VideoEncoder(config)
+        encoder = VideoEncoder(config)
+    if load:
+        start_from(encoder, recipe.init)
+    adapt_only(encoder, recipe.adaptation)
+    return encoder
 
 
 def build_reader(recipe: Recipe, catalog: Catalog, *, warn: bool = False) -> ClipReader:
@@ -70,9 +83,10 @@ def build_reader(recipe: Recipe, catalog: Catalog, *, warn: bool = False) -> Cli
         RecipeError: The flow folder does not exist or does not fit the recipe.
     """
     clip, flow = recipe.clip, COMPAT[recipe.compat].flow(recipe.flow)
-    size = read_size(clip.size)
-    uses_store = recipe.uses_flow and clip.fps is None  # flow is stored from frame to frame
-    store = open_flow_store(flow, catalog, size=size, stride=clip.stride) if uses_store else None
+    size, store = fixed_frame_size(clip.size, clip.resize), None
+    # flow is stored from frame to frame, and at one size for all videos
+    if recipe.uses_flow and clip.fps is None and size is not None:
+        store = open_flow_store(flow, catalog, size=size, stride=clip.stride)
     if warn and store:
         advice = missing_flow_advice(store, catalog, named=flow.folder is not None)
         if advice:
@@ -80,7 +94,9 @@ def build_reader(recipe: Recipe, catalog: Catalog, *, warn: bool = False) -> Cli
     return ClipReader.of_clip(clip, flow=flow, store=store)
 
 
-def build_run(recipe: Recipe, catalog: Catalog, processes: Processes, *, progress: bool) -> Run:
+def build_run(
+    recipe: Recipe, catalog: Catalog, processes: Processes, *, progress: bool, resumed: bool = False
+) -> Run:
     """Return the parts of a run, before its first step.
 
     Args:
@@ -88,13 +104,16 @@ def build_run(recipe: Recipe, catalog: Catalog, processes: Processes, *, progres
         catalog: The training videos.
         processes: The processes of the run.
         progress: Whether rounds show a progress bar.
+        resumed: Whether the weights come from a checkpoint later.
 
     Raises:
+        CheckpointError: The weights to start from cannot be read or do not fit.
         RecipeError: A setting is out of its range.
     """
     compat, train = COMPAT[recipe.compat], recipe.train
-    encoder = processes.place(build_encoder(recipe))
-    optimizer = recipe.build("optimizer", parameters=encoder.parameters())
+    encoder = processes.place(build_encoder(recipe, load=not resumed))
+    weights = layer_groups(encoder, recipe.adaptation.layer_decay)
+    optimizer = recipe.build("optimizer", parameters=weights)
     reader = build_reader(recipe, catalog, warn=processes.is_main)
     dataset = SampleDataset(
         catalog,
@@ -131,7 +150,7 @@ def build_run(recipe: Recipe, catalog: Catalog, processes: Processes, *, progres
         optimizer=SafeOptimizer(
             encoder,
             optimizer,
-            learning_rate=optimizer.param_groups[0]["lr"],
+            learning_rate=optimizer.defaults["lr"],
             schedule=recipe.build("schedule"),
         ),
         objective=Objective(recipe.build("loss"), recipe.temporal),
@@ -142,6 +161,7 @@ def build_run(recipe: Recipe, catalog: Catalog, processes: Processes, *, progres
         state=TrainingState(epochs=train.epochs),
         precision=precision,
         seed=train.seed,
+        accumulate=train.accumulate,
     )
 
 

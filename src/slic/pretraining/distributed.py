@@ -48,7 +48,7 @@ class Processes:
             encoder = convert(encoder)  # type: ignore[no-untyped-call]
         return encoder
 
-    def wrap(self, encoder: VideoEncoder) -> nn.Module:
+    def wrap(self, encoder: nn.Module) -> nn.Module:
         """Return the encoder as a module that averages gradients over the processes.
 
         Call it after weights are restored: DDP registers the parameters that exist now.

@@ -4,7 +4,7 @@ import importlib.util
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -21,7 +21,7 @@ from slic.pretraining.loop import Run, train
 from slic.pretraining.observer import Observer
 from slic.pretraining.run_log import RunLog
 from slic.pretraining.state import videos_digest
-from slic.recipe import Recipe, load_recipe, save_recipe
+from slic.recipe import Part, Recipe, load_recipe, save_recipe
 from slic.runs import stop_at_ctrl_c
 from slic.videos.catalog import Catalog
 
@@ -93,7 +93,9 @@ def pretrain(
         if processes.is_main:
             set_aside = folder.read_set_aside() if resume else catalog.find_set_aside()
         catalog = catalog.with_set_aside(processes.from_main(set_aside))
-        run = build_run(recipe, catalog, processes, progress=progress)
+        run = build_run(recipe, catalog, processes, progress=progress, resumed=resume)
+        # The recipe of the run then rebuilds the encoder without a download.
+        recipe = replace(recipe, backbone=Part(recipe.backbone.name, run.encoder.config.arguments))
         if processes.is_main:  # only now, so that a recipe that cannot be built leaves no run
             folder.start(set_aside)
             save_recipe(recipe, folder.recipe)

@@ -1,5 +1,7 @@
 """The method of the paper as a loop: embed, cluster, train (docs/method.md)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -13,6 +15,7 @@ from slic.clips.samples import TrainingSample
 from slic.clustering.base import PseudoLabels
 from slic.embeddings import Precision
 from slic.models.encoder import VideoEncoder, to_input
+from slic.pretraining.accumulation import EmbedInParts
 from slic.pretraining.distributed import Processes
 from slic.pretraining.objective import LossTerms, Objective
 from slic.pretraining.optimizer_step import SafeOptimizer
@@ -54,6 +57,7 @@ class Run:
         state: Where the run stands.
         precision: Precision of the forward passes.
         seed: Seed of the run.
+        accumulate: Number of parts in which a batch is embedded.
     """
 
     encoder: VideoEncoder
@@ -66,6 +70,7 @@ class Run:
     state: TrainingState
     precision: Precision
     seed: int
+    accumulate: int = 1
     callbacks: CallbackList = field(default_factory=CallbackList)
     model: nn.Module = field(init=False)
 
@@ -91,7 +96,8 @@ def train(run: Run) -> None:
         TrainingError: Too many steps in a row were not finite.
         VideoError: A video can no longer be read.
     """
-    run.model = run.processes.wrap(run.encoder)
+    parts = run.accumulate
+    run.model = run.processes.wrap(EmbedInParts(run.encoder, parts) if parts > 1 else run.encoder)
     run.encoder.train()
     try:
         _train_epochs(run)
@@ -142,7 +148,8 @@ def embed_views(run: Run, clips: UInt8[Tensor, "b views t s s 3"]) -> Float[Tens
     """Return the embeddings of the views of each sample."""
     device = run.processes.device
     pixels = clips.flatten(0, 1).to(device, non_blocking=True)
-    with torch.autocast(device.type, torch.bfloat16, enabled=run.precision == "bf16"):
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=run.precision == "bf16")
+    with seeded_dropout(run), autocast:
         z: Tensor = run.model(to_input(pixels)).float()
     return z.view(*clips.shape[:2], -1)
 
@@ -157,6 +164,15 @@ def step_generator(run: Run) -> Generator:
     """Return the random numbers of this step; they depend on the seed and the step only."""
     seed = (run.seed * 1_000_003 + run.state.step) % 2**63
     return Generator(run.processes.device).manual_seed(seed)
+
+
+@contextmanager
+def seeded_dropout(run: Run) -> Iterator[None]:
+    """Let dropout and stochastic depth depend on seed, step and process only."""
+    device = run.processes.device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(step_generator(run).initial_seed() + run.processes.rank)
+        yield
 
 
 def _labels(run: Run) -> PseudoLabels:

@@ -39,7 +39,7 @@ class SafeOptimizer:
         """
         rate = self.schedule(self.learning_rate, step=step, total_steps=total_steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("scale", 1.0)
         self._statistics = [(buffer, buffer.clone()) for buffer in self.encoder.buffers()]
         self.optimizer.zero_grad(set_to_none=True)
         return rate

@@ -10,7 +10,8 @@ import torch
 
 from slic.clustering.base import PseudoLabels
 from slic.errors import CheckpointError, FormatError
-from slic.models.encoder import VideoEncoder, load_exactly
+from slic.models.encoder import VideoEncoder
+from slic.models.weights import load_exactly
 from slic.runs import load_checkpoint, save_checkpoint
 
 CHECKPOINT_FORMAT = 1
@@ -23,7 +24,10 @@ _FIELDS = {
 
 @dataclass
 class TrainingState:
-    """Where a run stands. Randomness is stateless, so weights and counters are all there is.
+    """Where a run stands: its counters and pseudo-labels.
+
+    A checkpoint has these, the weights and the state of the optimizer. It needs no random state,
+    because randomness depends on seed and counters only.
 
     Attributes:
         epochs: Number of epochs of the run.

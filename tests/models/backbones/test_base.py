@@ -34,7 +34,8 @@ def test_a_rate_is_part_of_the_plain_values_only_where_it_is_set() -> None:
     assert ClipSpec(fps=12.5).spacing == "12.5 frames per second"
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", [name for name in BACKBONES if name.startswith("slic/")])
 def test_every_backbone_of_the_table_keeps_the_protocol(name: str) -> None:
-    backbone = BACKBONES[name](ClipSpec(frames=4, size=16), depth=10, width=0.0625)
+    entry = BACKBONES[name]
+    backbone = entry.build(clip=ClipSpec(frames=4, size=16), **entry.fixed, width=0.0625)
     assert isinstance(backbone, Backbone)

@@ -12,10 +12,8 @@ from slic.arguments import require
 MIN_CLIP_SIZE = 16
 """Pixels. Smaller clips vanish in the strides of every 3D network."""
 
-FILLED_IN = {"clip", "input_channels"}
-"""Constructor arguments of a backbone that are not settings."""
-
 Rgb = tuple[float, float, float]
+Resize = int | tuple[int, int] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +26,9 @@ class ClipSpec:
         fps: Frames per second of a clip, by presentation time, so that clips of all videos last
             equally long. None takes frames of the video, ``stride`` apart. A rate needs stride 1.
         size: Height and width of a clip, in pixels.
+        resize: What frames are resized to before a square of ``size`` is cropped, in pixels: the
+            length of the shorter side, with the aspect ratio kept; or width and height. None
+            resizes to 4:3, ``size`` pixels high, as the paper does.
         mean: Per-channel RGB mean used for normalisation, in [0, 1].
         std: Per-channel RGB standard deviation used for normalisation, above 0.
 
@@ -39,6 +40,7 @@ class ClipSpec:
     stride: int = 1
     fps: float | None = None
     size: int = 128
+    resize: Resize = None
     mean: Rgb = (0.5, 0.5, 0.5)
     std: Rgb = (0.5, 0.5, 0.5)
 
@@ -47,13 +49,22 @@ class ClipSpec:
         """How far apart frames are, in words."""
         return f"stride {self.stride}" if self.fps is None else f"{self.fps:g} frames per second"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain values, without ``fps`` where it is None.
+    def scaled_resize(self, size: int) -> Resize:
+        """Return ``resize`` for clips of another size that show the same share of a frame."""
+        if self.resize is None:
+            return None
+        if isinstance(self.resize, int):
+            return round(self.resize * size / self.size)
+        width, height = self.resize
+        return round(width * size / self.size), round(height * size / self.size)
 
-        Configurations from before there was a rate then stay as they are, and so do fingerprints.
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values, without ``fps`` and ``resize`` where they are None.
+
+        Settings from before there were these fields then stay as they are.
         """
-        values = asdict(self)
-        return values if self.fps is not None else {k: v for k, v in values.items() if k != "fps"}
+        optional = {"fps", "resize"}
+        return {k: v for k, v in asdict(self).items() if k not in optional or v is not None}
 
     def __post_init__(self) -> None:
         require(self.frames >= 2, "frames", self.frames, "at least 2")
@@ -62,6 +73,9 @@ class ClipSpec:
             require(0 < self.fps < math.inf, "fps", self.fps, "a finite number above 0, or null")
             require(self.stride == 1, "stride", self.stride, "1 where fps sets the rate of a clip")
         require(self.size >= MIN_CLIP_SIZE, "size", self.size, f"at least {MIN_CLIP_SIZE} pixels")
+        if self.resize is not None:
+            sides = (self.resize,) if isinstance(self.resize, int) else self.resize
+            require(min(sides) >= self.size, "resize", self.resize, f"at least {self.size}")
         require(all(map(math.isfinite, self.mean)), "mean", self.mean, "three finite numbers")
         in_range = all(0 < x < math.inf for x in self.std)
         require(in_range, "std", self.std, "three finite numbers above 0")
@@ -73,6 +87,19 @@ class Backbone(Protocol):
 
     The constructor takes the keyword argument ``clip`` (a `ClipSpec`) and keyword arguments of its
     own, which are the keys of the section ``backbone`` of a recipe.
+
+    A backbone may also have the following, each of which a caller looks for:
+
+    * ``native_clip(**fixed)``, static: the `ClipSpec` of its published weights.
+    * ``load_pretrained(weights)``: load published weights by name; ``"pretrained"`` is the default.
+    * ``load_weights(state, source=path)``: load a state dict of the library that it comes from.
+    * ``arguments``: keyword arguments that rebuild it without a download.
+    * ``save_files(folder)`` and ``load_files(folder)``: files beside the weights.
+    * ``vectors``: names and lengths of the parts of a feature vector; see `vectors_of`.
+    * ``blocks``: its modules from input to output, for freezing and layer-wise learning rates.
+    * ``gradient_checkpointing(enabled)``: compute activations again in the backward pass.
+    * ``encode_text(texts)``: vectors in the space of the part ``"text"``.
+    * ``licence`` of the weights, and ``extra``, the optional dependency that it needs.
 
     Attributes:
         version: Raise it when a change of the code computes other features from the same weights.
@@ -124,4 +151,14 @@ def current_arguments(backbone: Any, arguments: dict[str, Any]) -> dict[str, Any
     """Return the constructor arguments that rebuild a backbone as it is now."""
     if isinstance(backbone, HidesMeanFrame):
         return arguments | {"mean_frame_weight": backbone.mean_frame_weight}
-    return arguments
+    return arguments | getattr(backbone, "arguments", {})
+
+
+def vectors_of(backbone: Any) -> dict[str, int]:
+    """Return the names and lengths of the parts of a feature vector, in their order.
+
+    Each part is compared on its own, and a search weights them. Most backbones have one part,
+    ``"embedding"``.
+    """
+    default = {"embedding": backbone.feature_size}
+    return dict(getattr(backbone, "vectors", default))

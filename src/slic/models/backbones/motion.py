@@ -69,6 +69,15 @@ class MotionR3D(nn.Module):
         self.motion_projection = nn.Linear(descriptor_size(clip.frames), projected, bias=False)
         self.feature_size = self.r3d.feature_size + projected
 
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The blocks of the R3D, and the projection of the descriptor."""
+        return [*self.r3d.blocks, self.motion_projection]
+
+    def gradient_checkpointing(self, enabled: bool) -> None:
+        """Compute the activations of each block again in the backward pass, or keep them."""
+        self.r3d.gradient_checkpointing(enabled)
+
     def forward(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b f"]:
         """Return one feature vector per clip: R3D features, then the projected descriptor."""
         motion = motion_features(self._unit_range(clips))

@@ -9,6 +9,7 @@ from torch.nn.functional import conv3d, max_pool3d, pad, relu
 
 from slic.arguments import require
 from slic.models.backbones.base import ClipSpec, subtract_mean_frame
+from slic.models.recompute import recompute
 
 Depth = Literal[10, 18, 34, 50]
 Shortcut = Literal["A", "B"]
@@ -63,6 +64,7 @@ class R3D(nn.Module):
         require(0 <= mean_frame_weight <= 1, "mean_frame_weight", mean_frame_weight, "in [0, 1]")
         block = Bottleneck if depth >= 50 else BasicBlock
         self.clip = clip
+        self._recomputes = False
         self.mean_frame_weight = mean_frame_weight
         self.conv1 = Conv3d(
             input_channels, channels[0], 7, stride=stem_stride, padding=3, bias=False
@@ -82,14 +84,27 @@ class R3D(nn.Module):
             self.add_module(f"layer{number}", nn.Sequential(first, *rest))
         self.apply(_initialise)
 
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The stem and the residual blocks, from input to output."""
+        layers = [self.get_submodule(f"layer{number}") for number in range(1, 5)]
+        return [
+            nn.ModuleList([self.conv1, self.bn1]),
+            *(block for layer in layers for block in layer),
+        ]
+
+    def gradient_checkpointing(self, enabled: bool) -> None:
+        """Compute the activations of each block again in the backward pass, or keep them."""
+        self._recomputes = enabled
+
     def forward(self, clips: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b f"]:
         """Return one feature vector per clip."""
         x = subtract_mean_frame(clips, weight=self.mean_frame_weight)
         x = relu(self.bn1(self.conv1(x)))
         if self.max_pool:
             x = max_pool3d(x, kernel_size=3, stride=2, padding=1)
-        for number in range(1, 5):
-            x = self.get_submodule(f"layer{number}")(x)
+        for block in self.blocks[1:]:
+            x = recompute(block, x) if self._recomputes and x.requires_grad else block(x)
         return x.mean(dim=(2, 3, 4))
 
 
@@ -158,7 +173,7 @@ class Conv3d(nn.Conv3d):
             return super().forward(x)
         x = pad(x, (w, w, h, h, t, t))
         left = [p - zeros for p, zeros in zip(self.padding, (t, h, w), strict=True)]
-        return conv3d(x, self.weight, self.bias, self.stride, left)
+        return conv3d(x, self.weight, self.bias, self.stride, left, self.dilation, self.groups)
 
 
 class SubsampleAndPad(nn.Module):

@@ -1,0 +1,59 @@
+"""Open an encoder by what the user calls it: a folder, or the name of a published model."""
+
+import re
+from pathlib import Path
+
+from slic.errors import CheckpointError
+from slic.models.adaptation import InitOptions, start_from
+from slic.models.backbones import find_backbone
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder, find_encoder_folder
+
+_PUBLISHED = re.compile(r"(slic|torchvision|transformers)/.+|[A-Za-z_][\w.]*:[A-Za-z_]\w*(@.+)?")
+
+
+def open_encoder(source: str | Path) -> VideoEncoder:
+    """Return an encoder, on the CPU and in evaluation mode.
+
+    Args:
+        source: One of
+
+            * the folder of an encoder, or of a run;
+            * ``source/name``, see `find_backbone`: the published weights, on the clips that they
+              were trained on, without a head;
+            * ``source/name@weights`` for other weights: a published name, or a file.
+
+    Raises:
+        CheckpointError: There is no such encoder, or its weights cannot be read.
+        RecipeError: There is no such backbone.
+
+    Example:
+        >>> open_encoder("torchvision/r3d_18@KINETICS400_V1").clip.frames
+        16
+    """
+    name = str(source)
+    if folder := find_encoder_folder(source):
+        return VideoEncoder.from_pretrained(folder)
+    if _PUBLISHED.fullmatch(name) and not Path(name).is_dir():
+        backbone, _, weights = name.partition("@")
+        return build_published(backbone, weights or "pretrained")
+    if (Path(name) / "config.json").is_file():
+        text = (Path(name) / "config.json").read_text(encoding="utf-8", errors="replace")
+        if '"model_type"' in text:
+            raise CheckpointError(
+                f"{source}: a model of the transformers library; name it transformers/{source}"
+            )
+    return VideoEncoder.from_pretrained(source)
+
+
+def build_published(backbone: str, weights: str = "pretrained") -> VideoEncoder:
+    """Return an encoder with published weights, on the clips that these take, without a head.
+
+    Args:
+        backbone: Its name, see `find_backbone`.
+        weights: See `InitOptions.weights`.
+    """
+    clip = find_backbone(backbone).native_clip()
+    head = HeadSpec(hidden=0, embedding=0)
+    encoder = VideoEncoder(EncoderConfig(backbone=backbone, head=head, clip=clip))
+    start_from(encoder, InitOptions(weights=weights))
+    return encoder.eval()
