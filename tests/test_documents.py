@@ -44,6 +44,14 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
         assert (ROOT / name).is_file(), name
 
 
+def test_the_versions_of_formats_are_those_of_the_code() -> None:
+    text = (ROOT / "docs" / "formats.md").read_text("utf-8")
+    versions = re.findall(r"`(slic[\w.]+_FORMAT)` = (\d+)", text)
+    assert versions
+    for name, version in versions:
+        assert resolve(name) == int(version), name
+
+
 def test_the_picture_of_the_architecture_is_current() -> None:
     script = ROOT / "docs" / "make_architecture.py"
     spec = importlib.util.spec_from_file_location("make_architecture", script)
