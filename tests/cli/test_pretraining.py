@@ -46,6 +46,7 @@ def test_videos_are_required(lines: Lines) -> None:
         (["--loss.nme=triplet"], "unknown setting 'loss.nme'. The nearest known is 'loss.name'"),
         (["--annotations", "lists"], "--annotations needs --labels"),
         (["--split", "train"], "--split needs --labels"),
+        (["--log_with", "tensorboard,wandbb"], "unknown tracker 'wandbb'. Did you mean 'wandb'?"),
     ],
 )
 def test_what_does_not_go_together_is_one_line(

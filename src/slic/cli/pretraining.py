@@ -33,13 +33,24 @@ def add_verbs(verbs: Verbs) -> None:
     )
     verb.more_help = _settings_help
     verb.add_argument("videos", type=Path, nargs="?", help="folder of videos, or a list of them")
-    verb.add_argument("--recipe", help="name or YAML file (default: best)")
+    text = "name or YAML file (default: best; with --init or another source of backbones: adapt)"
+    verb.add_argument("--recipe", help=text)
     verb.add_argument("--out", type=Path, default=Path("run"), help="run folder (default: run)")
     verb.add_switch("--resume", "continue the run in --out")
+    text = (
+        "experiment trackers, such as wandb,tensorboard: mlflow, tensorboard, trackio, wandb, an "
+        "import path, or none (default: tensorboard if it is installed)"
+    )
+    verb.add_argument("--log_with", type=_tracker_names, metavar="NAMES", help=text)
     verb.add_switch("--print_config", "print the recipe with all settings, and exit")
     verb.add_argument("--split", help="train on this split of --labels only")
     use = ": to log the agreement of clusters and labels, and for --split"
     verb.add_labels(required=False, use=use)
+
+
+def _tracker_names(word: str) -> list[str]:
+    """Return the names in a word such as ``wandb,tensorboard``; ``none`` stands for no name."""
+    return [name for name in word.split(",") if name not in ("", "none")]
 
 
 def _settings_help() -> str:
@@ -59,6 +70,7 @@ def pretrain(arguments: Namespace) -> None:
     from slic.evaluation.cluster_quality import LabelObserver
     from slic.pretraining import StopRequested
     from slic.pretraining import pretrain as run
+    from slic.pretraining.trackers import require_trackers
     from slic.recipe import load_recipe
 
     recipe = load_recipe(_recipe_source(arguments), arguments.settings)
@@ -67,6 +79,7 @@ def pretrain(arguments: Namespace) -> None:
         return
     if arguments.videos is None:
         raise UsageError("the following arguments are required: videos")
+    require_trackers(arguments.log_with or ())
     catalog, labels = _catalog_and_labels(arguments)
     if is_main_process():
         print_refused(catalog.refused)
@@ -77,7 +90,12 @@ def pretrain(arguments: Namespace) -> None:
     keep_freed_memory()
     try:
         result = run(
-            catalog, out=arguments.out, recipe=recipe, resume=arguments.resume, observer=observer
+            catalog,
+            out=arguments.out,
+            recipe=recipe,
+            resume=arguments.resume,
+            log_with=arguments.log_with,
+            observer=observer,
         )
     except VideoError as error:
         if not (arguments.out / "checkpoints" / "last.pt").exists():
@@ -100,6 +118,8 @@ def _recipe_source(arguments: Namespace) -> str | Path:
     Settings are changes of it, also of a resumed run, which then refuses those that differ. A
     folder that does not fit is refused here, before the videos are scanned.
     """
+    from slic.recipe import default_recipe
+
     out: Path = arguments.out
     exists = (out / "recipe.yaml").exists()
     if exists and not arguments.resume:
@@ -108,7 +128,9 @@ def _recipe_source(arguments: Namespace) -> str | Path:
         )
     if arguments.resume and not exists:
         raise CheckpointError(f"{out}: there is no run to resume; leave --resume out.")
-    return arguments.recipe or (out / "recipe.yaml" if exists else "best")
+    return arguments.recipe or (
+        out / "recipe.yaml" if exists else default_recipe(arguments.settings)
+    )
 
 
 def _resume_command(arguments: Namespace) -> str:
@@ -117,6 +139,8 @@ def _resume_command(arguments: Namespace) -> str:
     for option in ("labels", "annotations", "split"):
         if value := getattr(arguments, option):
             words += [f"--{option}", value]
+    if (names := arguments.log_with) is not None:
+        words += ["--log_with", ",".join(names) or "none"]
     return format_command(*words)
 
 

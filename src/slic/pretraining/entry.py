@@ -1,6 +1,5 @@
 """Start a run: check the videos and the folder, then hand over to the loop."""
 
-import importlib.util
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from slic.pretraining.loop import Run, train
 from slic.pretraining.observer import Observer
 from slic.pretraining.run_log import RunLog
 from slic.pretraining.state import videos_digest
+from slic.pretraining.trackers import Tracker, build_trackers, default_trackers
 from slic.recipe import Part, Recipe, load_recipe, save_recipe
 from slic.runs import stop_at_ctrl_c
 from slic.videos.catalog import Catalog
@@ -49,6 +49,7 @@ def pretrain(
     out: str | Path,
     recipe: Recipe | str = "best",
     resume: bool = False,
+    log_with: Sequence[str] | None = None,
     observer: Observer | None = None,
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
@@ -62,6 +63,8 @@ def pretrain(
         resume: Continue from the checkpoint in ``out``. On a CPU the weights are bit for bit those
             of a run without interruption, with the same number of processes on the same kind of
             machine. On a GPU that depends on its kernels.
+        log_with: Experiment trackers, see `slic.pretraining.trackers.TRACKERS`. None takes
+            TensorBoard if it is installed.
         observer: Sees the pseudo-labels of each round, and cannot change them.
         callbacks: Called between the steps, after those of the recipe.
         progress: Whether to show progress bars on stderr.
@@ -69,7 +72,8 @@ def pretrain(
     Raises:
         CatalogError: There are too few videos, or too many that cannot be read.
         CheckpointError: ``out`` holds another run, or the processes of the run disagree.
-        RecipeError: A setting has an impossible value.
+        RecipeError: A setting has an impossible value, or there is no such tracker.
+        SlicError: A tracker is not installed.
         StopRequested: Ctrl-C or SIGTERM; the run is saved.
         TrainingError: The losses are not finite for many steps.
         WriteError: ``out`` cannot be written.
@@ -80,11 +84,12 @@ def pretrain(
     """
     started = time.monotonic()
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    trackers = build_trackers(default_trackers() if log_with is None else log_with, Path(out))
     if not isinstance(catalog, Catalog):
         catalog = Catalog.from_folder(catalog, progress=progress)
     catalog.require_usable()
     catalog = COMPAT[recipe.compat].select_videos(catalog, recipe.clip)
-    processes = Processes(_accelerator(out))
+    processes = Processes(_accelerator(out, trackers))
     _require_enough_videos(catalog, recipe, processes)
     recipe = resolve_precision(recipe, processes.device)
     ids = [video.id for video in catalog]
@@ -106,7 +111,13 @@ def pretrain(
         advice = advice_for(recipe, catalog, run)
         with (
             RunLog(
-                folder, processes, ids=ids, observer=observer, advice=advice, progress=progress
+                folder,
+                processes,
+                ids=ids,
+                settings=recipe.to_dict(),
+                observer=observer,
+                advice=advice,
+                progress=progress,
             ) as log,
             stop_at_ctrl_c() as stop_requested,
         ):
@@ -138,12 +149,9 @@ def _train_and_save_before_errors(run: Run, checkpointer: Checkpointer) -> None:
         raise
 
 
-def _accelerator(out: str | Path) -> Accelerator:
-    return Accelerator(
-        cpu=not torch.cuda.is_available(),
-        log_with=["tensorboard"] if importlib.util.find_spec("tensorboard") else None,
-        project_dir=str(out),
-    )
+def _accelerator(out: str | Path, trackers: Sequence[Tracker]) -> Accelerator:
+    cpu = not torch.cuda.is_available()
+    return Accelerator(cpu=cpu, log_with=list(trackers), project_dir=str(out))
 
 
 def _require_enough_videos(catalog: Catalog, recipe: Recipe, processes: Processes) -> None:

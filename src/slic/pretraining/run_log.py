@@ -1,12 +1,12 @@
-"""The log of a run: ``log.jsonl``, a progress bar on stderr, TensorBoard, and warnings."""
+"""The log of a run: ``log.jsonl``, a progress bar on stderr, trackers, and warnings."""
 
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import NamedTuple
+from types import MappingProxyType, TracebackType
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from slic.pretraining.folder import RunFolder
 from slic.pretraining.loop import Run, StepResult
 from slic.pretraining.objective import LossTerms
 from slic.pretraining.observer import Observer
+from slic.pretraining.trackers import PROJECT, flat_settings
 
 MAX_SKIPPED_STEPS = 20
 """Skipped steps in a row after which a run gives up."""
@@ -69,6 +70,7 @@ class RunLog(Callback):
         folder: The run folder.
         processes: The processes of the run.
         ids: The training videos.
+        settings: Of the run, for the trackers.
         observer: Sees each round; what it returns is logged beside it.
         advice: Warnings to give at the start of a new run.
         progress: Whether to show a progress bar.
@@ -80,6 +82,7 @@ class RunLog(Callback):
         processes: Processes,
         *,
         ids: Sequence[str],
+        settings: Mapping[str, Any] = MappingProxyType({}),
         observer: Observer | None = None,
         advice: Sequence[str] = (),
         progress: bool = True,
@@ -87,6 +90,7 @@ class RunLog(Callback):
         self.folder = folder
         self.processes = processes
         self.ids = ids
+        self.settings = settings
         self.observer = observer
         self.advice = advice
         self.progress = progress
@@ -112,7 +116,8 @@ class RunLog(Callback):
 
     def on_start(self, run: Run) -> None:
         """Open the bar and the trackers, and give advice on a new run."""
-        self.processes.accelerator.init_trackers("tensorboard")
+        config = flat_settings(self.settings)
+        self.processes.accelerator.init_trackers(PROJECT, config=config)
         self._bar = tqdm(
             total=run.total_steps,
             initial=run.state.step,
