@@ -114,6 +114,7 @@ def curve(out: Path) -> list[float]:
     return [event.value for event in events.Scalars("loss")]
 
 
+@pytest.mark.filterwarnings("ignore")  # those of the library and its database
 def test_mlflow_logs_to_a_database_in_the_run_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
