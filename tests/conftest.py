@@ -19,6 +19,7 @@ import pytest
 from av.video.stream import VideoStream
 
 if TYPE_CHECKING:
+    from slic.models.encoder import VideoEncoder
     from slic.search import Index
 
 hypothesis.settings.register_profile("no deadline", deadline=None)  # no test is about time
@@ -317,3 +318,65 @@ def fill(tmp_path: Path, add: Add) -> Fill:
         return index
 
     return make
+
+
+_COLOUR_BACKBONE = """
+import torch
+from torch import nn
+
+
+class ColourBackbone(nn.Module):
+    \"\"\"The change from frame to frame, and the mean colour, which texts name.\"\"\"
+
+    version, feature_size, modalities = 1, 6, ("rgb",)
+    vectors = {"motion": 3, "text": 3}
+
+    def __init__(self, clip):
+        super().__init__()
+        self.clip = clip
+        self.gain = nn.Parameter(torch.ones(()))
+
+    def forward(self, clips):
+        motion = clips.diff(dim=2).abs().mean(dim=(1, 3, 4)) + 1e-3
+        return self.gain * torch.cat([motion, clips.mean(dim=(2, 3, 4))], dim=1)
+
+    def encode_text(self, texts):
+        colours = ("red", "green", "blue")
+        return torch.tensor([[2.0 * (name in text) - 1.0 for name in colours] for text in texts])
+"""
+
+
+@pytest.fixture(scope="session")
+def colour_encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator["VideoEncoder"]:
+    """Return an encoder with the parts motion and text, where texts name colours."""
+    from slic.models.backbones import ClipSpec
+    from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
+
+    folder = tmp_path_factory.mktemp("backbone")
+    (folder / "colour_backbone.py").write_text(_COLOUR_BACKBONE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        config = EncoderConfig(
+            backbone="colour_backbone:ColourBackbone",
+            head=HeadSpec(hidden=0, embedding=0),
+            clip=ClipSpec(frames=4, stride=2, size=32),
+        )
+        yield VideoEncoder(config).eval()
+
+
+@pytest.fixture(scope="session")
+def colour_videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of a red, a green and a blue video, of which the green one flickers."""
+    folder = tmp_path_factory.mktemp("colours")
+    colours = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}
+    for name, colour in colours.items():
+        picture = np.full((48, 64, 3), colour, np.uint8)
+        with av.open(str(folder / f"{name}.mp4"), "w") as container:
+            stream = container.add_stream("libx264", rate=25)
+            assert isinstance(stream, VideoStream)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            for number in range(50):
+                shown = picture // 2 if name == "green" and number % 4 < 2 else picture
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(shown, format="rgb24")))
+            container.mux(stream.encode())
+    return folder

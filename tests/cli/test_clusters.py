@@ -4,6 +4,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import pytest
+
 from slic.search import Index, cluster_members, cluster_of, list_clusters, set_label
 
 Lines = Callable[..., tuple[int, list[str], list[str]]]
@@ -78,3 +81,18 @@ def test_what_cannot_be_done_is_one_line(make_index: MakeIndex, lines: Lines) ->
         code, _, err = lines("cluster", index, *words)
         assert (code, len(err)) == (1, 1)
         assert message in err[0]
+
+
+def test_clusters_remember_the_weights_of_the_parts(
+    fill: Callable[..., Index], lines: Lines
+) -> None:
+    e = np.eye(4, dtype=np.float32)
+    rows = np.stack([e[i] + e[2 + j] for i in range(2) for j in range(2) for _ in range(4)])
+    index = fill({"a": rows}, parts={"appearance": 2, "motion": 2})
+    by_motion = ("cluster", index.path, "--again", "--weights", "motion=1,appearance=0")
+    assert lines(*by_motion)[0] == 0
+    assert [c.coherence for c in list_clusters(index)] == [pytest.approx(1.0)] * 2
+    moves = {tuple(rows[m - 1, 2:]) for m in cluster_members(index, 0, level=0)}
+    assert len(moves) == 1
+    code, _, err = lines("cluster", index.path, "--weights", "motion=1")
+    assert (code, "--weights is for --again and --duplicates" in err[-1]) == (2, True)

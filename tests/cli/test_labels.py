@@ -1,13 +1,23 @@
 """``slic labels``: what it prints, what it offers next, and what it refuses."""
 
 import csv
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from slic.search import Index, cluster_index, labels_of_moments, set_label
+from slic.models.encoder import VideoEncoder
+from slic.search import (
+    Index,
+    cluster_index,
+    create_index,
+    labels_of_moments,
+    set_label,
+    update_index,
+)
+from slic.videos.catalog import Catalog
 
 Lines = Callable[..., tuple[int, list[str], list[str]]]
 MakeIndex = Callable[..., Index]
@@ -128,3 +138,24 @@ def test_a_file_that_cannot_be_imported_is_one_line(
         code, out, err = lines("labels", "import", index.path, tmp_path / file)
         assert (code, out, len(err)) == (1, [], 1)
     assert labels_by_id(index) == {}
+
+
+def test_videos_are_classified_by_class_names(
+    tmp_path: Path, colour_encoder: VideoEncoder, colour_videos: Path, lines: Lines
+) -> None:
+    catalog = Catalog.from_folder(colour_videos, workers=1, cache=False, progress=False)
+    index = create_index(tmp_path / "index", colour_encoder, window_seconds=1.0)
+    update_index(index, catalog, workers=0, progress=False)
+    (tmp_path / "classes.txt").write_text("red\ngreen\nblue\n")
+    words = ("classify", index.path, "--classes", tmp_path / "classes.txt")
+    for videos in ((), (colour_videos,)):
+        code, out, err = lines(*words[:2], *videos, *words[2:], "--workers", 0)
+        assert code == 0
+        found = {line.split()[-1]: line.split()[0] for line in out}
+        assert found == {"blue.mp4": "blue", "green.mp4": "green", "red.mp4": "red"}
+        assert "zero-shot" in err[-1]
+        assert "'a video of a person {}'" in err[-1]
+    _, out, _ = lines(*words, "--template", "much {}", "--json")
+    assert json.loads("".join(out))["template"] == "much {}"
+    assert lines(*words, "--weights", "text=1")[0] == 2
+    assert lines("classify", index.path)[0] == 2

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from slic.cli.search import find_moment_of, seconds
+from slic.cli.search import find_moment_of, parse_weights, seconds
+from slic.models.encoder import VideoEncoder
 from slic.search import Index, set_label
 
 Lines = Callable[..., tuple[int, list[str], list[str]]]
@@ -62,3 +63,45 @@ def test_a_page_of_an_index_whose_folder_is_not_unicode(
     index = make_index({"a": 4}, name=os.fsdecode(b"caf\xe9"))
     lines("search", index.path, "a@1", "--html", tmp_path / "page.html")
     assert "caf?" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_weights_are_read_and_other_words_refused() -> None:
+    assert parse_weights("motion=0.7, appearance=.3") == {"motion": 0.7, "appearance": 0.3}
+    for word in ("motion", "motion=", "motion=fast", "", "motion=1,"):
+        with pytest.raises(ArgumentTypeError, match=r"is not like motion=0\.7"):
+            parse_weights(word)
+
+
+def test_an_index_is_searched_by_text_likes_filters_and_weights(
+    tmp_path: Path, colour_encoder: VideoEncoder, colour_videos: Path, lines: Lines
+) -> None:
+    colour_encoder.save_pretrained(tmp_path / "encoder")
+    words = ("index", colour_videos, "--out", tmp_path / "index", "--workers", 0, "--window", 1)
+    code, _, _ = lines(*words, "--encoder", tmp_path / "encoder")
+    assert code == 0
+    code, _, err = lines(*words)  # the encoder that the index has
+    assert (code, [line for line in err if "built-in" in line]) == (0, [])
+    code, out, _ = lines("search", tmp_path / "index", "--text", "red")
+    assert (code, out[0], out[1].split()[-1]) == (0, "red:", "red.mp4")
+    likes = ("--text", "blue", "--like", "green.mp4@1")
+    _, out, _ = lines("search", tmp_path / "index", *likes, "--weights", "text=1")
+    assert (out[0], out[1].split()[-1]) == ("blue, like green.mp4@1:", "blue.mp4")
+    _, out, _ = lines("search", tmp_path / "index", *likes, "--where", "path='red.mp4'")
+    assert [line.split()[-1] for line in out[1:]] == ["red.mp4"]
+    code, _, err = lines("search", tmp_path / "index", "--text", "red", "--weights", "motion=1")
+    assert (code, err) == (
+        1,
+        ["slic: weights motion=1: the query has only text; give one of these a weight above 0."],
+    )
+
+
+def test_an_index_without_text_says_what_to_do(make_index: MakeIndex, lines: Lines) -> None:
+    index = make_index({"a.mp4": 2})
+    code, _, err = lines("search", index.path, "--text", "red")
+    assert (code, err) == (
+        1,
+        [
+            f"slic: {index.path}: no text search, because its encoder has no text tower; index the "
+            "videos with one that has, such as X-CLIP, into another folder."
+        ],
+    )

@@ -95,3 +95,11 @@ def index_of_videos(tmp_path: Path, encoder: VideoEncoder, videos: Path) -> Inde
     made = create_index(tmp_path / "index", encoder, window_seconds=1.0)
     run_update(made, videos)
     return made
+
+
+@pytest.fixture
+def colour_index(tmp_path: Path, colour_encoder: VideoEncoder, colour_videos: Path) -> Index:
+    """Return an index of the parts motion and text."""
+    made = create_index(tmp_path / "colours", colour_encoder, window_seconds=1.0)
+    run_update(made, colour_videos)
+    return made

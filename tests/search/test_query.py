@@ -14,7 +14,9 @@ from slic.search import (
     create_index,
     query_from_clip,
     query_from_moments,
+    query_from_text,
     refine,
+    search,
     update_index,
 )
 from slic.search import query as query_module
@@ -112,3 +114,31 @@ def test_a_part_that_cannot_be_searched_is_one_line(
     monkeypatch.setattr(query_module, "MAX_QUERY_WINDOWS", 3)
     with pytest.raises(SearchError, match=r"4 s are too long for a query; .* at most 2 s"):
         query_from_clip(index, clip)
+
+
+def test_a_text_finds_what_it_names_in_the_order_of_the_cosines(colour_index: Index) -> None:
+    texts = colour_index.encoder.encode_text(["something red"]).numpy()
+    ids, x = colour_index.all_vectors()
+    cosines = x[:, 3:] @ texts[0] / np.linalg.norm(texts[0])
+    best: dict[str, float] = {}
+    for moment, cosine in zip(colour_index.moments(ids), cosines.tolist(), strict=True):
+        best[moment.path] = max(cosine, best.get(moment.path, -1.0))
+    hits = search(colour_index, query_from_text(colour_index, "something red"), k=len(ids))
+    assert [hit.path for hit in hits] == sorted(best, key=lambda path: -best[path])
+    assert hits[0].path == "red.mp4"
+    assert [hit.score for hit in hits] == pytest.approx(sorted(best.values(), reverse=True))
+
+
+def test_a_text_and_a_like_are_combined_and_filtered(colour_index: Index) -> None:
+    flickers = query_from_moments(colour_index, [colour_index.moment_at("green.mp4", 1.0)])
+    query = refine([query_from_text(colour_index, "blue"), flickers], [])
+    by_text = search(colour_index, query, weights={"text": 1.0})
+    assert by_text[0].path == "blue.mp4"
+    assert [h.path for h in search(colour_index, query, where="path = 'red.mp4'")] == ["red.mp4"]
+
+
+def test_texts_that_cannot_be_searched_are_one_line(colour_index: Index, index: Index) -> None:
+    with pytest.raises(SearchError, match="The text is empty"):
+        query_from_text(colour_index, " ")
+    with pytest.raises(SearchError, match=r"no text search.*such as X-CLIP, into another folder"):
+        query_from_text(index, "a person falls")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from slic.cli.common import UsageError, open_index
 from slic.cli.output import format_command, printable
 from slic.cli.parser import Verbs, add_verb, at_least
-from slic.cli.search import require_moment
+from slic.cli.search import add_weights, require_moment
 
 if TYPE_CHECKING:
     from slic.search import Index, Moment
@@ -29,6 +29,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--to", type=at_least(0), metavar="CLUSTER", help="target of --move")
     verb.add_count("--outliers", "list the moments least similar to their cluster")
     verb.add_count("--duplicates", "list pairs of nearly equal moments in different files")
+    add_weights(verb, "; for --again and --duplicates")
     verb.add_switch("--json", "print JSON")
 
 
@@ -39,8 +40,11 @@ def cluster(arguments: Namespace) -> None:
     if (arguments.move is None) != (arguments.to is None):
         raise UsageError("--move and --to belong together; give both.")
     index = open_index(arguments.index)
-    if arguments.again or not search.clusters_per_level(index):
-        search.cluster_index(index)
+    again = arguments.again or not search.clusters_per_level(index)
+    if arguments.weights and not (again or arguments.duplicates):
+        raise UsageError("--weights is for --again and --duplicates; give one of these.")
+    if again:
+        search.cluster_index(index, weights=arguments.weights)
     if arguments.level is not None:
         search.set_level(index, arguments.level)
     if arguments.merge:
@@ -81,7 +85,8 @@ def _print_outliers_and_duplicates(index: "Index", arguments: Namespace) -> None
     from slic.search import near_duplicates, outliers
 
     single = outliers(index, limit=arguments.outliers) if arguments.outliers else []
-    pairs = near_duplicates(index, most=arguments.duplicates) if arguments.duplicates else []
+    most, weights = arguments.duplicates, arguments.weights
+    pairs = near_duplicates(index, most=most, weights=weights) if most else []
     ids = [i for i, _ in single] + [i for pair in pairs for i in (pair.first, pair.second)]
     word = {moment.id: _moment_word(moment) for moment in index.moments(ids)}
     if arguments.json:

@@ -5,15 +5,15 @@ import sys
 from argparse import ArgumentTypeError, Namespace
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slic.cli.common import UsageError, open_catalog, open_index
 from slic.cli.output import format_command, print_refused, printable
 from slic.cli.parser import Verbs, add_verb
-from slic.cli.search import require_moment
+from slic.cli.search import add_weights, require_moment
 
 if TYPE_CHECKING:
-    from slic.search import MomentClassifier
+    from slic.search import Index, MomentClassifier, TextClassifier, VideoPrediction
     from slic.videos.catalog import Catalog
 
 TARGET_HELP = "number of a cluster of the current level, or PATH@SECONDS for a moment"
@@ -25,7 +25,13 @@ def add_verbs(verbs: Verbs) -> None:
     _add_label_verbs(labels.add_subparsers(required=True, metavar="VERB"))
     verb = add_verb(verbs, "classify", classify, "classify videos by the labels of an index")
     verb.add_index()
-    verb.add_videos()
+    text = "a video, a folder or a list; with --classes, the default is the videos of the index"
+    verb.add_argument("videos", type=Path, nargs="?", help=text)
+    text = "classify by the class names of this file, one on a line, without labelled examples"
+    verb.add_path("--classes", text)
+    text = "with --classes, the text of a class (default: 'a video of a person {}')"
+    verb.add_argument("--template", metavar="TEXT", help=text)
+    add_weights(verb, "; without --classes")
     verb.add_workers()
     verb.add_switch("--json", "print JSON, with times")
 
@@ -56,6 +62,7 @@ def _add_label_verbs(verbs: Verbs) -> None:
         ".csv: one label per video, for --labels of other commands; .json: all labelled "
         "segments, for `slic labels import`; else a folder for FiftyOne"
     )
+    add_weights(parsers["spread"])
     parsers["export"].add_argument("path", type=Path, help=text)
     parsers["export"].add_switch("--segments", "in a .csv, write one row per labelled segment")
     text = "file that `slic labels export` wrote, or a .csv with the columns path,label"
@@ -101,7 +108,8 @@ def spread(arguments: Namespace) -> None:
     from slic.search import spread_labels
 
     index = open_index(arguments.index)
-    count = spread_labels(index, min_confidence=arguments.confidence)
+    confidence, weights = arguments.confidence, arguments.weights
+    count = spread_labels(index, min_confidence=confidence, weights=weights)
     _print_change(arguments, f"{count} moments labelled.")
 
 
@@ -133,12 +141,53 @@ def import_file(arguments: Namespace) -> None:
 
 
 def classify(arguments: Namespace) -> None:
-    """Classify videos by the labels of an index."""
-    from slic.search import MomentClassifier, classify_videos
+    """Classify videos by the labels of an index, or by class names."""
+    from slic.search import MomentClassifier
+
+    _check_classify_usage(arguments)
+    index = open_index(arguments.index)
+    classifier = (
+        _text_classifier(index, arguments)
+        if arguments.classes
+        else MomentClassifier.from_index(index, weights=arguments.weights)
+    )
+    predictions = _predict(index, classifier, arguments)
+    if arguments.json:
+        document = _about(classifier) | {"videos": list(map(asdict, predictions))}
+        print(json.dumps(document, indent=1))
+        return
+    for p in predictions:
+        print(f"{p.label or 'unknown':24} {p.confidence:5.2f}  {printable(p.path)}")
+    print(_describe_quality(classifier), file=sys.stderr)
+
+
+def _check_classify_usage(arguments: Namespace) -> None:
+    if arguments.classes is None and arguments.videos is None:
+        raise UsageError("give the videos to classify, or --classes.")
+    if arguments.classes is None and arguments.template is not None:
+        raise UsageError("--template is for --classes.")
+    if arguments.classes is not None and arguments.weights:
+        raise UsageError("--weights is for classifying by labels; --classes compares texts only.")
+
+
+def _text_classifier(index: "Index", arguments: Namespace) -> "TextClassifier":
+    from slic.search import TextClassifier, read_class_names
+    from slic.search.zero_shot import DEFAULT_TEMPLATE
+
+    names = read_class_names(arguments.classes)
+    template = arguments.template or DEFAULT_TEMPLATE
+    return TextClassifier.from_index(index, names, template=template)
+
+
+def _predict(
+    index: "Index", classifier: "MomentClassifier | TextClassifier", arguments: Namespace
+) -> "list[VideoPrediction]":
+    """Classify the given videos, or else those of the index; print which are refused."""
+    from slic.search import classify_index, classify_videos
     from slic.videos.video import Refused
 
-    index = open_index(arguments.index)
-    classifier = MomentClassifier.from_index(index)
+    if arguments.videos is None:
+        return list(classify_index(index, classifier))
     catalog = _open_videos(arguments.videos, arguments.workers or None)
     print_refused(catalog.refused)
     predictions = []
@@ -147,17 +196,15 @@ def classify(arguments: Namespace) -> None:
             print_refused([result])
         else:
             predictions.append(result)
-    if arguments.json:
-        document = {
-            "threshold": classifier.threshold,
-            "leave_one_out": asdict(classifier.scores),
-            "videos": list(map(asdict, predictions)),
-        }
-        print(json.dumps(document, indent=1))
-        return
-    for p in predictions:
-        print(f"{p.label or 'unknown':24} {p.confidence:5.2f}  {printable(p.path)}")
-    print(_describe_scores(classifier), file=sys.stderr)
+    return predictions
+
+
+def _about(classifier: "MomentClassifier | TextClassifier") -> dict[str, Any]:
+    from slic.search import MomentClassifier
+
+    if isinstance(classifier, MomentClassifier):
+        return {"threshold": classifier.threshold, "leave_one_out": asdict(classifier.scores)}
+    return {"protocol": classifier.protocol, "template": classifier.template}
 
 
 def _print_change(arguments: Namespace, message: str) -> None:
@@ -183,6 +230,14 @@ def _confidence(word: str) -> float:
     if not 0 <= value <= 1:
         raise ArgumentTypeError(f"{word!r} is not a confidence from 0 to 1")
     return value
+
+
+def _describe_quality(classifier: "MomentClassifier | TextClassifier") -> str:
+    from slic.search import MomentClassifier
+
+    if isinstance(classifier, MomentClassifier):
+        return _describe_scores(classifier)
+    return classifier.protocol
 
 
 def _describe_scores(classifier: "MomentClassifier") -> str:

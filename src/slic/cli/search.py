@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slic.cli.common import UsageError, open_catalog, open_index
+from slic.cli.common import UsageError, load_encoder, open_catalog, open_index
 from slic.cli.output import (
     exit_with_error,
     format_command,
@@ -21,10 +21,16 @@ from slic.cli.parser import CommandParser, Verbs, add_verb
 from slic.errors import SearchError
 
 if TYPE_CHECKING:
+    from slic.models.encoder import VideoEncoder
     from slic.report.contact_sheet import ContactSheetSearch
     from slic.search import Index, Query
     from slic.search.reconcile import CollectionChanges
 
+DEFAULT_ENCODER_NOTE = (
+    "using the built-in encoder, which compares appearance and motion and is not trained on your "
+    "videos. For better results give --encoder NAME (`slic backbones` lists names), or train one "
+    "with `slic pretrain`."
+)
 _MOMENT_WORD = re.compile(r"(?P<path>.+)@(?P<seconds>\d+(\.\d+)?)", re.DOTALL)
 
 
@@ -33,8 +39,11 @@ def add_verbs(verbs: Verbs) -> None:
     verb = add_verb(verbs, "index", index, "make an index of a collection, or update it")
     verb.add_videos()
     verb.add_argument("--out", type=Path, required=True, metavar="INDEX", help="folder to write")
-    text = "folder of a trained encoder (default: the one that the index has)"
-    verb.add_path("--encoder", text, metavar="DIR")
+    text = (
+        "folder of an encoder or run, or a name that `slic backbones` lists (default: the one that "
+        "the index has; for a new index the built-in one, which needs no download)"
+    )
+    verb.add_argument("--encoder", metavar="ENCODER", help=text)
     text = "length of a moment (default: 2, or the length of the encoder's clip if longer)"
     _add_seconds(verb, "--window", text, dest="window_seconds")
     text = "time from one moment to the next (default: half a window)"
@@ -60,11 +69,39 @@ def _add_search(verb: CommandParser) -> None:
     verb.add_argument(
         "--unlike", action="append", default=[], metavar="CLIP", help="and for nothing like these"
     )
+    text = "search for what this text says, if the encoder of the index has a text tower"
+    verb.add_argument("--text", action="append", default=[], metavar="TEXT", help=text)
+    add_weights(verb)
     verb.add_count("--k", "hits", default=10)
     text = "such as \"path like 'a/%%' and duration > 3\""
     verb.add_argument("--where", metavar="FILTER", help=text)
     verb.add_switch("--json", "print JSON")
     verb.add_path("--html", "write a page of moving thumbnails")
+
+
+def add_weights(verb: CommandParser, use: str = "") -> None:
+    """Add ``--weights``, the weights of the parts of a vector.
+
+    Args:
+        verb: The verb.
+        use: Text to append to the help.
+    """
+    text = f"weights of the parts, such as motion=0.7,appearance=0.3 (default: equal){use}"
+    verb.add_argument("--weights", type=parse_weights, metavar="PART=WEIGHT,...", help=text)
+
+
+def parse_weights(word: str) -> dict[str, float]:
+    """Return the weights of a word such as ``motion=0.7,appearance=0.3``."""
+    weights = {}
+    for item in word.split(","):
+        name, equals, number = item.partition("=")
+        try:
+            weights[name.strip()] = float(number)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise ArgumentTypeError(f"{word!r} is not like motion=0.7,appearance=0.3")
+    return weights
 
 
 def _add_seconds(verb: CommandParser, flag: str, meaning: str, *, dest: str) -> None:
@@ -85,12 +122,11 @@ def seconds(word: str) -> float:
 
 def index(arguments: Namespace) -> None:
     """Make or update an index."""
-    from slic.models.encoder import VideoEncoder
     from slic.runs import StopRequested
     from slic.search import create_index, index_settings, update_index
 
-    out, folder = arguments.out, arguments.encoder
-    encoder = open_index(out).encoder if folder is None else VideoEncoder.from_pretrained(folder)
+    out = arguments.out
+    encoder = choose_encoder(out, arguments.encoder)
     names = ("window_seconds", "stride_seconds", "store")
     settings = {name: getattr(arguments, name) for name in names}
     index_settings(out, encoder, **settings)  # fails before the scan, which may take long
@@ -109,6 +145,18 @@ def index(arguments: Namespace) -> None:
     print_next_command("search", out, "CLIP")
 
 
+def choose_encoder(index_folder: Path, source: str | None) -> "VideoEncoder":
+    """Return the encoder that was named, or that the index has, or else the built-in one."""
+    from slic.search.repository import DATABASE_FILE
+
+    if source is not None:
+        return load_encoder(source)
+    if (index_folder / DATABASE_FILE).exists():
+        return open_index(index_folder).encoder
+    print(f"slic: {DEFAULT_ENCODER_NOTE}", file=sys.stderr)
+    return load_encoder("default")
+
+
 def search(arguments: Namespace) -> None:
     """Find moments that are similar to a clip."""
     from slic.report.contact_sheet import ContactSheetSearch, write_contact_sheet
@@ -118,7 +166,8 @@ def search(arguments: Namespace) -> None:
     opened = open_index(arguments.index)
     searches = []
     for title, query, example in _queries(opened, arguments):
-        hits = find(opened, query, k=arguments.k, where=arguments.where)
+        wanted = {"k": arguments.k, "where": arguments.where, "weights": arguments.weights}
+        hits = find(opened, query, **wanted)
         searches.append(ContactSheetSearch(title=title, hits=hits, **example))
     if arguments.json:
         rows = [{"query": s.title, "hits": list(map(asdict, s.hits))} for s in searches]
@@ -164,21 +213,25 @@ def _check_usage(arguments: Namespace) -> None:
     words = arguments.queries
     if (arguments.start, arguments.end) != (None, None) and len(words) != 1:
         raise UsageError("--from and --to are for a single clip; give exactly one.")
-    if bool(words) == bool(arguments.like or arguments.unlike):
-        raise UsageError("give either clips, one search for each, or --like and --unlike.")
+    if bool(words) == bool(arguments.like or arguments.unlike or arguments.text):
+        raise UsageError("give either clips, one search for each, or --like, --unlike and --text.")
 
 
 def _queries(index: "Index", arguments: Namespace) -> "Iterator[tuple[str, Query, dict[str, Any]]]":
     """Give title, query, and the example that the page shows, for each search."""
-    from slic.search import refine
+    from slic.search import query_from_text, refine
 
     for word in arguments.queries:
         yield word, *_query(index, word, arguments.start, arguments.end)
     if not arguments.queries:
-        like, unlike = arguments.like, arguments.unlike
-        title = f"like {', '.join(like)}" + (f", unlike {', '.join(unlike)}" if unlike else "")
-        likes, unlikes = ([_query(index, word)[0] for word in words] for words in (like, unlike))
-        yield title, refine(likes, unlikes), {}
+        words = {"": arguments.text, "like ": arguments.like, "unlike ": arguments.unlike}
+        title = ", ".join(f"{kind}{', '.join(given)}" for kind, given in words.items() if given)
+        texts = [query_from_text(index, text) for text in arguments.text]
+        likes, unlikes = (
+            [_query(index, word)[0] for word in given]
+            for given in (arguments.like, arguments.unlike)
+        )
+        yield title, refine([*texts, *likes], unlikes), {}
 
 
 def _query(
