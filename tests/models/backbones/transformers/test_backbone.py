@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from slic.errors import CheckpointError, RecipeError
 from slic.models.backbones import ClipSpec
 from slic.models.backbones.transformers import FAMILIES, TransformersBackbone
+from slic.models.sources import open_encoder
 
 transformers = pytest.importorskip("transformers")
 
@@ -278,3 +279,23 @@ def test_a_model_without_texts_says_so(saved: Saved, tmp_path: Path) -> None:
     backbone.load_files(tmp_path)
     with pytest.raises(CheckpointError, match="saved without a tokenizer"):
         backbone.encode_text(["a"])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_encoder_comes_back_without_the_model_and_the_hub(
+    family: str, saved: Saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = shutil.copytree(saved(family), tmp_path / "model")
+    encoder = open_encoder(f"transformers/{model}")
+    encoder.save_pretrained(tmp_path / "encoder")
+    shutil.rmtree(model)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    again = open_encoder(tmp_path / "encoder")
+    assert again.fingerprint() == encoder.fingerprint()
+    clips = draw(encoder.clip).clamp(-1, 1)
+    with torch.no_grad():
+        assert torch.equal(again(clips), encoder(clips))
+    assert again.vectors == encoder.vectors
+    assert again.has_text == (family in TOWERS)
+    if again.has_text:
+        assert torch.equal(again.encode_text(TEXTS), encoder.encode_text(TEXTS))

@@ -110,6 +110,11 @@ class TransformersBackbone(nn.Module):
         return {"embedding" if self._family.padding is None else "text": self.feature_size}
 
     @property
+    def text_needs_clip(self) -> bool:
+        """Whether `text_similarities` is more than the cosine of features and `encode_text`."""
+        return self._family.similarities is not None
+
+    @property
     def blocks(self) -> list[nn.Module]:
         """The embedding of patches, then each layer; the last has the layers that follow it."""
         return list_blocks(self.network, self._family)

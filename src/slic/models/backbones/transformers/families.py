@@ -108,7 +108,7 @@ def _of_video_tower(
     network: Any, clips: Float[Tensor, "b t 3 h w"], _: Pool | None
 ) -> Float[Tensor, "b f"]:
     embeddings: Tensor = network.get_video_features(clips).pooler_output
-    return embeddings.reshape(len(clips), -1)
+    return embeddings.flatten(1)  # a `len` would fix the batch size of an exported graph
 
 
 def _of_image_tower(
