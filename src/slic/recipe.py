@@ -287,6 +287,19 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
     return Recipe(**built)
 
 
+def default_recipe(overrides: Sequence[str] = ()) -> str:
+    """Return the recipe for a run that names none: ``adapt`` where it starts from given weights.
+
+    Args:
+        overrides: Settings of the run, as for `load_recipe`.
+    """
+    values = {
+        _SHORTHANDS.get(key, key).removesuffix(".name"): v for key, v in _split_words(overrides)
+    }
+    elsewhere = not values.get("backbone", "slic/").startswith("slic/")
+    return "adapt" if elsewhere or "init.weights" in values else "best"
+
+
 def save_recipe(recipe: Recipe, path: Path) -> None:
     """Write every setting of a recipe as YAML, which `load_recipe` reads back.
 

@@ -64,8 +64,11 @@ class CommandParser(ArgumentParser):
 
     def add_encoder(self) -> None:
         """Add ``--encoder`` and ``--workers``."""
-        text = "folder of a trained encoder"
-        self.add_argument("--encoder", type=Path, required=True, metavar="DIR", help=text)
+        text = (
+            "folder of an encoder or a run, or the name of a published encoder, such as "
+            "torchvision/r3d_18 (see `slic backbones`)"
+        )
+        self.add_argument("--encoder", required=True, help=text)
         self.add_workers()
 
     def add_workers(self) -> None:
