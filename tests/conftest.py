@@ -1,7 +1,9 @@
 """Fixtures: videos whose frames show their number, programs in a new process, the command."""
 
+import fnmatch
 import multiprocessing
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import av
@@ -380,3 +383,60 @@ def colour_videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(shown, format="rgb24")))
             container.mux(stream.encode())
     return folder
+
+
+class FakeHub:
+    """The Hugging Face Hub as folders of repositories on this machine, one for each revision.
+
+    Attributes:
+        uploads: What was written: repository, branch, message, and whether it is private.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.uploads: list[tuple[str, str | None, str, bool | None]] = []
+        self._private: bool | None = None
+
+    def path(self, repo_id: str, revision: str | None = None) -> Path:
+        """Return the folder of a revision."""
+        return self.folder / repo_id.replace("/", "--") / (revision or "main")
+
+    def create_repo(self, repo_id: str, *, private: bool | None, exist_ok: bool) -> SimpleNamespace:
+        assert exist_ok
+        self._private = private
+        return SimpleNamespace(repo_id=repo_id)
+
+    def create_branch(self, repo_id: str, *, branch: str, exist_ok: bool) -> None:
+        assert exist_ok
+        self.path(repo_id, branch).mkdir(parents=True, exist_ok=True)
+
+    def upload_folder(
+        self, *, repo_id: str, folder_path: Path, revision: str | None, commit_message: str
+    ) -> SimpleNamespace:
+        shutil.copytree(folder_path, self.path(repo_id, revision), dirs_exist_ok=True)
+        self.uploads.append((repo_id, revision, commit_message, self._private))
+        return SimpleNamespace(commit_url=f"https://hub/{repo_id}/commit/1")
+
+    def snapshot_download(
+        self, repo_id: str, *, revision: str | None, token: str | None, allow_patterns: list[str]
+    ) -> str:
+        assert token is None
+        source = self.path(repo_id, revision)
+        if not source.is_dir():
+            raise OSError(f"404 Not Found: {repo_id}\nmore lines")
+        snapshot = self.folder / f"snapshot-{repo_id.replace('/', '--')}-{revision}"
+        names = [str(p.relative_to(source)) for p in source.rglob("*") if p.is_file()]
+        for name in names:
+            if any(fnmatch.fnmatch(name, pattern) for pattern in allow_patterns):
+                (snapshot / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source / name, snapshot / name)
+        return str(snapshot)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
+    """Return a hub on this machine, which the library `huggingface_hub` now uses."""
+    made = FakeHub(tmp_path / "hub")
+    monkeypatch.setattr("huggingface_hub.HfApi", lambda token: made)  # noqa: ARG005
+    monkeypatch.setattr("huggingface_hub.snapshot_download", made.snapshot_download)
+    return made

@@ -22,6 +22,7 @@ from slic.cli import (
     pretraining,
     reproduction,
     search,
+    share,
     studio,
     videos,
 )
@@ -41,7 +42,7 @@ DESCRIPTION = """Learn from unlabelled videos of human actions, then search, gro
 
 _VERB_MODULES = (
     videos, data, prepare, backbones, pretraining, encoders, evaluation, reproduction, search,
-    clusters, labels, export, studio,
+    clusters, labels, export, share, studio,
 )  # fmt: skip
 _DEAD_WORKER = (
     "a loading process died, probably because memory ran out. Use fewer (--workers, for "

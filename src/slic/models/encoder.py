@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from slic.errors import CheckpointError, EmbeddingsError, FormatError, RecipeErr
 from slic.files import reason_of, write_atomically
 from slic.models.backbones import Backbone, ClipSpec, find_backbone
 from slic.models.backbones.base import current_arguments, vectors_of
+from slic.models.hub import download_encoder, is_hub_id, upload_folder
 from slic.models.weights import load_exactly
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
@@ -98,7 +100,8 @@ class VideoEncoder(nn.Module):
     def config(self) -> EncoderConfig:
         """The configuration that rebuilds the encoder as it is now."""
         arguments = current_arguments(self.backbone, self._config.arguments)
-        return replace(self._config, arguments=arguments)
+        name = getattr(self.backbone, "portable_name", self._config.backbone)
+        return replace(self._config, backbone=name, arguments=arguments)
 
     @property
     def clip(self) -> ClipSpec:
@@ -165,6 +168,19 @@ class VideoEncoder(nn.Module):
         embeddings: Tensor = self.backbone.encode_text(texts)  # type: ignore[attr-defined]
         return embeddings
 
+    @property
+    def text_needs_clip(self) -> bool:
+        """Whether the similarity of a clip and a text is more than the cosine of embeddings."""
+        return self.has_text and bool(getattr(self.backbone, "text_needs_clip", False))
+
+    def text_similarities(
+        self, clips: Float[Tensor, "b 3 t h w"], texts: Sequence[str]
+    ) -> Float[Tensor, "b n"]:
+        """Return the similarity of each clip in [-1, 1] and each text, as the model computes it."""
+        backbone: Any = self.backbone
+        similarities: Tensor = backbone.text_similarities(self._normalised(clips), texts)
+        return similarities
+
     def forward(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b d"]:
         """Return the embeddings of clips: the output of the head, not normalised.
 
@@ -218,19 +234,75 @@ class VideoEncoder(nn.Module):
         config = _config_json(self.config, self.backbone.version)
         write_atomically(Path(folder) / CONFIG_FILE, config)
 
-    @classmethod
-    def from_pretrained(cls, folder: str | Path) -> "VideoEncoder":
-        """Return an encoder that `save_pretrained` wrote, on the CPU and in evaluation mode.
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        card: str = "",
+        revision: str | None = None,
+        private: bool | None = None,
+        token: str | None = None,
+    ) -> str:
+        """Save the encoder in a repository of the Hugging Face Hub.
 
         Args:
-            folder: The folder.
+            repo_id: ``org/name``; it is created if it does not exist.
+            card: The model card, see `slic.models.card.write_card`. An empty one is left out.
+            revision: Branch to write to; None is ``main``.
+            private: Whether a new repository is private; None leaves that to the organisation.
+            token: Access token; None takes the one of ``hf auth login``.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            WriteError: The Hub cannot be reached or refuses.
+        """
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            if card:
+                write_atomically(Path(folder) / "README.md", card.encode())
+            message = f"Encoder {self.fingerprint()}"
+            return upload_folder(
+                Path(folder), repo_id, revision=revision, private=private, token=token,
+                message=message,
+            )  # fmt: skip
+
+    @classmethod
+    def from_pretrained(
+        cls, source: str | Path, *, revision: str | None = None, token: str | None = None
+    ) -> "VideoEncoder":
+        """Return an encoder that `save_pretrained` wrote, on the CPU and in evaluation mode.
+
+        Nothing in its files is executed.
+
+        Args:
+            source: The folder; or ``org/name``, a repository of the Hugging Face Hub.
+            revision: Branch, tag or commit of the repository; None is the latest of ``main``.
+            token: Access token for the Hub; None takes the one of ``hf auth login``.
 
         Raises:
             CheckpointError: A file is missing or damaged, or the weights do not fit the
-                configuration.
+                configuration; a folder is given with a revision; the Hub has no such encoder, or
+                one whose backbone is a class of another package.
             FormatError: The files have another format version.
         """
-        path = Path(folder) / CONFIG_FILE
+        if not is_hub_id(source):
+            if revision is not None:
+                raise CheckpointError(f"{source}: is a folder, which has no revision {revision!r}.")
+            return cls._from_folder(Path(source))
+        folder = download_encoder(str(source), revision=revision, token=token)
+        config, _ = _read_config(folder / CONFIG_FILE)
+        if "/" not in config.backbone:  # an import path
+            raise CheckpointError(
+                f"{source}: its backbone is the class {config.backbone!r}, which is not of this "
+                f"package. If you trust it and have it, open the folder {folder}."
+            )
+        return cls._from_folder(folder)
+
+    @classmethod
+    def _from_folder(cls, folder: Path) -> "VideoEncoder":
+        path = folder / CONFIG_FILE
         config, backbone_version = _read_config(path)
         try:
             encoder = cls(config)
@@ -241,14 +313,14 @@ class VideoEncoder(nn.Module):
                 f"{path}: backbone {config.backbone!r} has version {backbone_version}, but this "
                 f"package computes version {encoder.backbone.version}. Train the encoder again."
             )
-        path = Path(folder) / WEIGHTS_FILE
+        path = folder / WEIGHTS_FILE
         try:
             state = load_file(path)
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path}: weights cannot be read ({error}).") from error
         load_exactly(encoder, state, source=path)
         if hasattr(encoder.backbone, "load_files"):
-            encoder.backbone.load_files(Path(folder))
+            encoder.backbone.load_files(folder)
         return encoder.eval()
 
 

@@ -18,6 +18,7 @@ from torch.nn.functional import normalize
 
 from slic.files import atomic_path
 from slic.lookup import require_extra
+from slic.models.backbones import ClipSpec
 from slic.models.encoder import VideoEncoder, to_input
 
 EXPORT_FORMAT: Final = 1
@@ -145,11 +146,6 @@ def check_onnx(encoder: VideoEncoder, path: str | Path, *, seed: int = 0) -> flo
 def describe(encoder: VideoEncoder) -> dict[str, Any]:
     """Return what a user of an exported file must know, as plain values for JSON."""
     clip = encoder.clip
-    resize = (
-        f"to {round(clip.size * 4 / 3)} x {clip.size} pixels, whatever the aspect ratio"
-        if clip.resize is None
-        else f"the shorter side to {clip.resize} pixels; the aspect ratio is kept"
-    )
     return {
         "format": EXPORT_FORMAT,
         "backbone": encoder.config.backbone,
@@ -157,7 +153,7 @@ def describe(encoder: VideoEncoder) -> dict[str, Any]:
         "clip": clip.to_dict(),
         "before": {
             "frames": f"{clip.frames}, {clip.spacing}; a short video repeats its last frame",
-            "resize": f"{resize}, linear, halved by areas while twice as large",
+            "resize": f"{_resize_words(clip)}, linear, halved by areas while twice as large",
             "crop": f"the centre, {clip.size} x {clip.size} pixels",
         },
         "input": {
@@ -175,6 +171,13 @@ def describe(encoder: VideoEncoder) -> dict[str, Any]:
             "meaning": "compare each of the vectors by cosine similarity",
         },
     }
+
+
+def _resize_words(clip: ClipSpec) -> str:
+    if isinstance(clip.resize, int):
+        return f"the shorter side to {clip.resize} pixels; the aspect ratio is kept"
+    width, height = clip.resize or (round(clip.size * 4 / 3), clip.size)
+    return f"to {width} x {height} pixels, whatever the aspect ratio"
 
 
 def _solve(

@@ -1,5 +1,6 @@
 """Open an encoder by what the user calls it: a folder, or the name of a published model."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from slic.errors import CheckpointError
 from slic.models.adaptation import InitOptions, start_from
 from slic.models.backbones import find_backbone
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder, find_encoder_folder
+from slic.models.hub import is_hub_id
 
 _PUBLISHED = re.compile(r"(slic|torchvision|transformers)/.+|[A-Za-z_][\w.]*:[A-Za-z_]\w*(@.+)?")
 
@@ -20,7 +22,8 @@ def open_encoder(source: str | Path) -> VideoEncoder:
             * the folder of an encoder, or of a run;
             * ``source/name``, see `find_backbone`: the published weights, on the clips that they
               were trained on, without a head;
-            * ``source/name@weights`` for other weights: a published name, or a file.
+            * ``source/name@weights`` for other weights: a published name, or a file;
+            * ``org/name`` or ``org/name@revision``, an encoder on the Hugging Face Hub.
 
     Raises:
         CheckpointError: There is no such encoder, or its weights cannot be read.
@@ -31,17 +34,18 @@ def open_encoder(source: str | Path) -> VideoEncoder:
         16
     """
     name = str(source)
+    if _is_of_transformers(Path(name)):
+        raise CheckpointError(
+            f"{source}: a model of the transformers library; name it transformers/{source}"
+        )
     if folder := find_encoder_folder(source):
         return VideoEncoder.from_pretrained(folder)
     if _PUBLISHED.fullmatch(name) and not Path(name).is_dir():
         backbone, _, weights = name.partition("@")
         return build_published(backbone, weights or "pretrained")
-    if (Path(name) / "config.json").is_file():
-        text = (Path(name) / "config.json").read_text(encoding="utf-8", errors="replace")
-        if '"model_type"' in text:
-            raise CheckpointError(
-                f"{source}: a model of the transformers library; name it transformers/{source}"
-            )
+    repository, _, revision = name.partition("@")
+    if is_hub_id(repository):
+        return VideoEncoder.from_pretrained(repository, revision=revision or None)
     return VideoEncoder.from_pretrained(source)
 
 
@@ -57,3 +61,12 @@ def build_published(backbone: str, weights: str = "pretrained") -> VideoEncoder:
     encoder = VideoEncoder(EncoderConfig(backbone=backbone, head=head, clip=clip))
     start_from(encoder, InitOptions(weights=weights))
     return encoder.eval()
+
+
+def _is_of_transformers(folder: Path) -> bool:
+    """Return whether the library saved a folder; an encoder has the model type further inside."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and "model_type" in config
