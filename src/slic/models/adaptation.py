@@ -156,6 +156,8 @@ def _take_over(encoder: VideoEncoder, source: VideoEncoder, path: Path, *, head:
             "Leave the backbone out, so that it is taken from there."
         )
     load_exactly(encoder.backbone, source.backbone.state_dict(), source=path)  # type: ignore[arg-type,attr-defined]
+    if hasattr(encoder.backbone, "load_files"):
+        encoder.backbone.load_files(path)
     if head == "kept":
         if not source.has_head:
             raise CheckpointError(f"{path}: the encoder has no head to keep.")

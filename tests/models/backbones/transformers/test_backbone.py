@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from slic.errors import CheckpointError, RecipeError
 from slic.models.backbones import ClipSpec
 from slic.models.backbones.transformers import FAMILIES, TransformersBackbone
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 from slic.models.sources import open_encoder
 
 transformers = pytest.importorskip("transformers")
@@ -299,3 +300,32 @@ def test_an_encoder_comes_back_without_the_model_and_the_hub(
     assert again.has_text == (family in TOWERS)
     if again.has_text:
         assert torch.equal(again.encode_text(TEXTS), encoder.encode_text(TEXTS))
+
+
+def test_a_fingerprint_does_not_depend_on_where_the_folder_is(saved: Saved, tmp_path: Path) -> None:
+    first = open_encoder(f"transformers/{shutil.copytree(saved('clip'), tmp_path / 'a' / 'net')}")
+    other = open_encoder(f"transformers/{shutil.copytree(saved('clip'), tmp_path / 'b' / 'net')}")
+    assert first.config.backbone == "transformers/net"
+    assert first.fingerprint() == other.fingerprint()
+    with torch.no_grad():
+        next(other.parameters()).add_(1e-3)
+    assert first.fingerprint() != other.fingerprint()
+
+
+def test_pooling_and_clips_are_part_of_the_fingerprint(saved: Saved) -> None:
+    name = f"transformers/{saved('timesformer')}"
+    clip = TransformersBackbone.native_clip(model=str(saved("timesformer")))
+    head = HeadSpec(hidden=0, embedding=0)
+    prints = set()
+    for pool, stride in [("cls", 32), ("mean", 32), ("cls", 8)]:
+        torch.manual_seed(0)
+        config = EncoderConfig(
+            backbone=name, arguments={"pool": pool}, head=head, clip=replace(clip, stride=stride)
+        )
+        prints.add(VideoEncoder(config).fingerprint())
+    assert len(prints) == 3
+
+
+def test_the_folder_of_a_model_is_asked_for_by_its_source(saved: Saved) -> None:
+    with pytest.raises(CheckpointError, match="name it transformers/"):
+        open_encoder(saved("clip"))

@@ -68,6 +68,7 @@ class TransformersBackbone(nn.Module):
         library = files.load_library(model)
         given = files.read_config(model) if config is None else config
         self.clip, self.model = clip, model
+        self._is_folder = Path(model).is_dir()
         self._family = find_family(given, model=model)
         self._settings = files.architecture_of(given)
         self._native = build_config(library, self._family, self._settings, model=model)
@@ -98,6 +99,11 @@ class TransformersBackbone(nn.Module):
         family = find_family(settings, model=model)
         config = build_config(library, family, files.architecture_of(settings), model=model)
         return native_clip_of(family, config, files.read_processor(model), model=model)
+
+    @property
+    def portable_name(self) -> str:
+        """The name in saved encoders. It has no local path, so fingerprints do not depend on it."""
+        return f"transformers/{Path(self.model).name if self._is_folder else self.model}"
 
     @property
     def arguments(self) -> dict[str, Any]:
