@@ -34,6 +34,6 @@ def load_exactly(module: nn.Module, state: Mapping[str, Tensor], *, source: Path
     module.load_state_dict(dict(state))
 
 
-def _shortened(names: list[str], most: int = 10) -> str:
+def _shortened(names: list[str], most: int = 3) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -156,7 +156,7 @@ class TorchvisionBackbone(nn.Module):
                 state = published.get_state_dict(progress=True, check_hash=True, weights_only=True)
         except Exception as error:  # torch lets any kind of error out of a damaged file
             there = file.exists()
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
             advice = (
                 "Delete the file to download it again."
                 if there
