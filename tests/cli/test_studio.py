@@ -15,7 +15,8 @@ from slic.studio import server
     [
         (["nowhere"], "no index here", 1),
         (["nowhere", "--runs", "none"], "--runs none: there is no such folder", 1),
-        ([], "give the folder of an index, or --sample", 2),
+        ([], "give the folder of an index or of videos, or --sample", 2),
+        (["nowhere", "--encoder", "x"], "--encoder is for a folder or list of videos", 2),
         (["nowhere", "--port", "65536"], "'65536' is not a port", 2),
     ],
 )
@@ -47,4 +48,5 @@ def test_arguments_reach_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     words = ["--host", "0.0.0.0", "--port", "80", "--runs", str(tmp_path), "--no-browser"]
     main(["studio", "index", *words])
     more = {"host": "0.0.0.0", "port": 80, "runs": tmp_path, "browser": False}
+    more |= {"weights": None, "indexing": None}
     assert calls == [(Path("index"), more)]

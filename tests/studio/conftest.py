@@ -62,7 +62,8 @@ def shared_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_moving_square(folder / "videos" / name, seed)
     torch.manual_seed(0)
     config = EncoderConfig(
-        backbone="slic/r3d10", arguments={"width": 0.125},
+        backbone="slic/r3d10",
+        arguments={"width": 0.125},
         head=HeadSpec(hidden=16, embedding=8),
         clip=ClipSpec(frames=4, stride=2, size=32),
     )

@@ -1,12 +1,18 @@
 """The verb `slic studio`."""
 
+import sys
 from argparse import ArgumentTypeError, Namespace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from slic.cli.common import UsageError
 from slic.cli.parser import Verbs, add_verb
+from slic.cli.search import add_weights, choose_encoder
 from slic.errors import SearchError
+
+if TYPE_CHECKING:
+    from slic.studio.indexing import BackgroundIndexing
 
 STUDIO_MODULES = ("cachetools", "faiss", "fastapi", "jinja2", "uvicorn")
 DEFAULT_PORT = 7542
@@ -14,9 +20,14 @@ DEFAULT_PORT = 7542
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``studio``."""
-    summary = "search, browse and label the moments of an index on a web page"
+    summary = "search, browse and label the moments of an index, or of videos, on a web page"
     verb = add_verb(verbs, "studio", studio, summary)
-    verb.add_argument("index", type=Path, nargs="?", help="folder that `slic index` wrote")
+    text = "folder that `slic index` wrote; or videos (a folder or list), which are indexed first"
+    verb.add_argument("index", type=Path, nargs="?", metavar="INDEX_OR_VIDEOS", help=text)
+    text = "for videos: the encoder, as of `slic index` (default: the one that the index has)"
+    verb.add_argument("--encoder", metavar="ENCODER", help=text)
+    verb.add_count("--workers", "for videos: processes that decode", minimum=0, default=2)
+    add_weights(verb, "; for the map, and as the page begins")
     verb.add_switch("--sample", "first make a small sample index, in INDEX or slic-sample")
     verb.add_path("--runs", "folder of pretraining runs to show", metavar="DIR")
     text = "address to listen on (default: this machine only; others need the printed token)"
@@ -39,11 +50,42 @@ def studio(arguments: Namespace) -> None:
         sample = make_sample_index(folder or Path("slic-sample"))
         folder, runs = sample.index_folder, runs or sample.runs
     if folder is None:
-        raise UsageError("give the folder of an index, or --sample to try the studio without one.")
+        raise UsageError(
+            "give the folder of an index or of videos, or --sample to try the studio without one."
+        )
     if runs is not None and not runs.is_dir():
         raise SearchError(f"--runs {runs}: there is no such folder.")
-    host, port, browser = arguments.host, arguments.port, not arguments.no_browser
-    serve_studio(folder, host=host, port=port, runs=runs, browser=browser)
+    indexing = _prepare_indexing(folder, arguments)
+    serve_studio(
+        indexing.index_folder if indexing else folder,
+        host=arguments.host,
+        port=arguments.port,
+        runs=runs,
+        browser=not arguments.no_browser,
+        weights=arguments.weights,
+        indexing=indexing,
+    )
+    if indexing and indexing.progress.phase == "stopped":
+        print("What is indexed is kept; the same command continues.", file=sys.stderr)
+
+
+def _prepare_indexing(videos: Path, arguments: Namespace) -> "BackgroundIndexing | None":
+    """Create the index of videos, still empty, and return what fills it; None for an index."""
+    from slic.search import create_index
+    from slic.search.repository import DATABASE_FILE
+    from slic.studio.indexing import BackgroundIndexing, index_folder_of
+    from slic.videos.scanning import find_videos
+
+    if (videos / DATABASE_FILE).exists() or not videos.exists():
+        if arguments.encoder is not None:
+            raise UsageError("--encoder is for a folder or list of videos.")
+        return None
+    if videos.is_dir() and not find_videos(videos)[0]:
+        raise SearchError(f"{videos}: neither an index nor a folder with videos.")
+    folder = index_folder_of(videos)
+    create_index(folder, choose_encoder(folder, arguments.encoder)).close()
+    print(f"{videos}: the index is kept in {folder}; Ctrl-C keeps what is indexed.")
+    return BackgroundIndexing(folder, videos, workers=arguments.workers)
 
 
 def _port(word: str) -> int:

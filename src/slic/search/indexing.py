@@ -5,7 +5,7 @@ or killed continues where it was.
 """
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -115,7 +115,12 @@ def index_settings(
 
 
 def update_index(
-    index: Index, catalog: Catalog, *, workers: int = 2, progress: bool = True
+    index: Index,
+    catalog: Catalog,
+    *,
+    workers: int = 2,
+    progress: bool = True,
+    on_batch: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> IndexReport:
     """Bring an index up to date with a collection. If it is stopped, the next call continues.
 
@@ -124,6 +129,8 @@ def update_index(
         catalog: The collection.
         workers: Processes that decode; 0 decodes in this process.
         progress: Show progress bars.
+        on_batch: Called before the first batch and after each with the number of moments that were
+            embedded, and of all that are to be.
 
     Raises:
         SearchError: The vector store cannot be used.
@@ -136,10 +143,12 @@ def update_index(
         changes = reconcile(index.database, catalog, progress=progress)
         _copy_moments_to_duplicates(index)
         jobs = _embedding_jobs(index, catalog)
-        embedded = 0
+        embedded, total = 0, sum(len(job.numbers) for job in jobs)
+        on_batch(embedded, total)
         for batch in embed_jobs(index.encoder, jobs, workers=workers, progress=progress):
             _commit(index, jobs, batch, changes)
             embedded += len(batch.moments)
+            on_batch(embedded, total)
             if stop_requested():
                 raise StopRequested
         _copy_moments_to_duplicates(index)

@@ -1,4 +1,4 @@
-"""Embedding of uploaded query videos; runs in the worker process, which keeps the encoder."""
+"""Embedding of uploaded query videos and of texts, in the worker process that keeps the encoder."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -8,6 +8,7 @@ from jaxtyping import Float32
 
 from slic.errors import SearchError, VideoError
 from slic.search import Index, query_from_video
+from slic.search.query import embed_texts
 from slic.videos.video import Video
 
 
@@ -52,3 +53,16 @@ def embed_upload(
         message = str(error).replace(f"{video.path}: ", "The uploaded video: ")
         raise type(error)(message) from None
     return query.vectors
+
+
+def embed_text(folder: Path, text: str) -> Float32[np.ndarray, " e"]:
+    """Return the unit embedding of a text.
+
+    Args:
+        folder: The index, whose encoder is used.
+        text: The text.
+
+    Raises:
+        SearchError: The encoder has no text tower.
+    """
+    return np.asarray(embed_texts(_open_index(folder), [text])[0])

@@ -17,11 +17,12 @@ from slic.errors import WriteError
 from slic.files import atomic_path
 from slic.report.projection import MAX_TSNE_POINTS, project_to_plane
 from slic.search import Index
+from slic.search.parts import Weights, format_weights, vector_factors
 
 MAX_COORDINATE = 65535  # positions are whole numbers from 0 to this
 LASSO_SIDE_PIXELS = 4096
 MAP_FILE = "map.npz"
-MAP_FORMAT = 2
+MAP_FORMAT = 3
 MomentIds = Int64[np.ndarray, " n"]
 
 
@@ -52,41 +53,52 @@ class MomentMap(NamedTuple):
         return chosen
 
 
-def load_map(folder: Path, generation: int) -> MomentMap | None:
+def load_map(folder: Path, generation: int, *, weights: Weights | None = None) -> MomentMap | None:
     """Return the cached map of an index, or None if it has to be computed.
 
     Args:
         folder: Folder of the index.
-        generation: State of the index. A map of another state, of another format, or a damaged
-            file counts as none.
+        generation: State of the index. A map of another state or format, with other weights, or a
+            damaged file counts as none.
+        weights: Weights of the parts of a vector; None weights them equally.
     """
     try:
         with (folder / MAP_FILE).open("rb") as file, np.load(file) as stored:
             cached = MomentMap(int(stored["generation"]), stored["ids"], stored["positions"])
             current = int(stored["format"]) == MAP_FORMAT
+            current = current and str(stored["weights"]) == format_weights(weights or {})
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
     return cached if current and cached.generation == generation else None
 
 
-def make_map(folder: Path, *, sample: int = MAX_TSNE_POINTS, seed: int = 0) -> MomentMap:
+def make_map(
+    folder: Path,
+    *,
+    weights: Weights | None = None,
+    sample: int = MAX_TSNE_POINTS,
+    seed: int = 0,
+) -> MomentMap:
     """Compute the map of an index, and cache it if the folder is writable.
 
     Args:
         folder: Folder of the index.
+        weights: Weights of the parts of a vector; None weights them equally.
         sample: Largest number of moments that t-SNE places; see `project_to_plane`.
         seed: Seed of the projection.
 
     Raises:
-        SearchError: There is no index in the folder.
+        SearchError: There is no index in the folder, or a weight is invalid.
     """
     index = Index.open(folder)
     generation = index.generation
     ids, vectors = index.all_vectors()
+    vectors *= vector_factors(index.parts, weights)
     index.close()
     unit_square = project_to_plane(vectors, sample=sample, seed=seed)
     positions = (unit_square * MAX_COORDINATE).round().clip(0, MAX_COORDINATE).astype(np.uint16)
     made = MomentMap(generation, ids, positions)
     with suppress(WriteError), atomic_path(folder / MAP_FILE) as path, path.open("wb") as file:
-        np.savez(file, format=MAP_FORMAT, **made._asdict())
+        used = format_weights(weights or {})
+        np.savez(file, format=MAP_FORMAT, weights=used, **made._asdict())
     return made

@@ -3,7 +3,7 @@
 import math
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MAX_LABELLED_MOMENTS = 100_000  # given by id in one request; a scope has no limit
 RowId = Annotated[int, Field(ge=0, lt=2**63)]  # what SQLite can store
@@ -47,12 +47,25 @@ class QueryExample(RequestModel):
 
 
 class SearchRequest(RequestModel):
-    """A search by positive and negative examples."""
+    """A search by a text, and by positive and negative examples; one of them is needed.
 
-    like: list[QueryExample] = Field(min_length=1, max_length=500)
+    Attributes:
+        text: What to find, in words; empty for none.
+        weights: Weights of the parts of a vector; empty weights them equally.
+    """
+
+    text: str = Field(default="", max_length=500)
+    like: list[QueryExample] = Field(default=[], max_length=500)
     unlike: list[QueryExample] = Field(default=[], max_length=500)
+    weights: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field(default={}, max_length=50)
     scope: MomentScope = MomentScope()
     k: int = Field(default=48, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _check_example(self) -> "SearchRequest":
+        if not self.text.strip() and not self.like:
+            raise ValueError("a search needs a text, or a clip or moment that is liked")
+        return self
 
 
 class BrowseRequest(RequestModel):

@@ -6,8 +6,10 @@ import numpy as np
 
 from slic.errors import SearchError
 from slic.search import Hit, Query, cluster_members, query_from_moments, refine, search
+from slic.search.parts import Weights
+from slic.search.query import no_text_message, text_query
 from slic.search.results import make_hit
-from slic.studio.embedding import embed_upload
+from slic.studio.embedding import embed_text, embed_upload
 from slic.studio.projection import MomentIds
 from slic.studio.requests import MomentScope, QueryExample, SearchRequest
 from slic.studio.state import Studio
@@ -38,7 +40,7 @@ def select_moments(studio: Studio, scope: MomentScope) -> MomentIds:
 
 
 def search_moments(studio: Studio, request: SearchRequest) -> list[Hit]:
-    """Return the moments nearest to the positive and away from the negative examples, best first.
+    """Return the moments nearest to the text and likes, and away from the unlikes, best first.
 
     Without a lasso or cluster, the vector store answers. In a lasso or cluster, the query is
     compared with each of its moments.
@@ -47,14 +49,27 @@ def search_moments(studio: Studio, request: SearchRequest) -> list[Hit]:
         SearchError: An example or the scope does not exist, or the query is empty.
         VideoError: An uploaded video cannot be decoded.
     """
+    text = request.text.strip()
     query = refine(
-        [_example_query(studio, example) for example in request.like],
+        [
+            *([_text_query(studio, text)] if text else []),
+            *(_example_query(studio, example) for example in request.like),
+        ],
         [_example_query(studio, example) for example in request.unlike],
     )
-    scope = request.scope
+    scope, weights = request.scope, request.weights or None
     if not scope.lasso and scope.cluster is None:
-        return search(studio.index, query, k=request.k, where=scope.where.strip() or None)
-    return _search_exactly(studio, query, select_moments(studio, scope), k=request.k)
+        where = scope.where.strip() or None
+        return search(studio.index, query, k=request.k, where=where, weights=weights)
+    ids = select_moments(studio, scope)
+    return _search_exactly(studio, query, ids, k=request.k, weights=weights)
+
+
+def _text_query(studio: Studio, text: str) -> Query:
+    if not studio.index.has_text:
+        raise SearchError(no_text_message(studio.index))
+    embed = partial(studio.worker.call, embed_text, studio.index.path, text)
+    return text_query(studio.index.parts, studio.cached(("text", text), embed))
 
 
 def _example_query(studio: Studio, example: QueryExample) -> Query:
@@ -65,17 +80,21 @@ def _example_query(studio: Studio, example: QueryExample) -> Query:
     video = studio.uploads.get(example.upload).video
     end = min(example.end, video.end_seconds)
     embed = partial(studio.worker.call, embed_upload, studio.index.path, video, example.start, end)
-    return Query(studio.cached(("upload", example.upload, example.start, end), embed))
+    vectors = studio.cached(("upload", example.upload, example.start, end), embed)
+    return Query(vectors, parts=studio.index.parts)
 
 
-def _search_exactly(studio: Studio, query: Query, ids: MomentIds, *, k: int) -> list[Hit]:
+def _search_exactly(
+    studio: Studio, query: Query, ids: MomentIds, *, k: int, weights: Weights | None
+) -> list[Hit]:
     if len(ids) > MAX_EXACT_SEARCH_MOMENTS:
         raise SearchError(
             f"The lasso or cluster has {len(ids)} moments; "
             f"at most {MAX_EXACT_SEARCH_MOMENTS} can be searched. Choose fewer."
         )
     ids = ids[~np.isin(ids, query.moments)]
-    similarity = studio.index.vectors(ids) @ query.direction
+    (scaled,) = Query(query.direction[None], parts=query.parts).scaled(weights)
+    similarity = studio.index.vectors(ids) @ scaled
     best = np.argsort(-similarity, kind="stable")[:k]
     moments = studio.index.moments(ids[best].tolist())
     scores = similarity[best].tolist()

@@ -10,8 +10,10 @@ import uvicorn
 
 from slic.errors import SearchError
 from slic.search import Index
+from slic.search.parts import Weights
 from slic.studio.access import AccessPolicy
 from slic.studio.app import create_app
+from slic.studio.indexing import BackgroundIndexing
 from slic.studio.state import Studio
 
 
@@ -22,6 +24,8 @@ def serve_studio(
     port: int = 7542,
     runs: Path | None = None,
     browser: bool = True,
+    weights: Weights | None = None,
+    indexing: BackgroundIndexing | None = None,
 ) -> None:
     """Serve the studio of an index until Ctrl-C, and print its address.
 
@@ -31,13 +35,17 @@ def serve_studio(
         port: Port to listen on; if it is in use, any free one.
         runs: Folder of pretraining runs to show.
         browser: Whether to open the page in a browser.
+        weights: Weights of the parts of a vector; see `Studio`.
+        indexing: What fills the index while the page is open.
 
     Raises:
-        SearchError: There is no index in the folder, or the server cannot listen on the host.
+        SearchError: There is no index in the folder, a weight is invalid, or the server cannot
+            listen on the host.
     """
     # Error messages of the index contain this path, and the app replaces it in them.
     # An absolute path cannot be part of another word, as "." could be.
     index = Index.open(folder.absolute())
+    studio = Studio(index, runs=runs, weights=weights, indexing=indexing)
     policy = AccessPolicy.for_host(host)
     listener = _bind_socket(host, port)
     url = _studio_url(policy, listener.getsockname()[1])
@@ -48,7 +56,7 @@ def serve_studio(
         opening.daemon = True
         opening.start()
     config = uvicorn.Config(
-        create_app(Studio(index, runs=runs), policy),
+        create_app(studio, policy),
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -11,8 +11,10 @@ from cachetools import LRUCache
 from slic.errors import SlicError
 from slic.files import as_text
 from slic.search import Index
+from slic.search.parts import Weights, check_weights
 from slic.search.repository import DATABASE_FILE
 from slic.studio.embedding import preload_encoder
+from slic.studio.indexing import BackgroundIndexing
 from slic.studio.previews import PreviewCache
 from slic.studio.projection import MomentIds, MomentMap, load_map, make_map
 from slic.studio.uploads import UploadStore
@@ -31,11 +33,26 @@ class Studio:
     Args:
         index: The open index. :meth:`close` closes it.
         runs: Folder of pretraining runs to show, or None.
+        weights: Weights of the parts of a vector, for the map and as the page begins; None weights
+            them equally.
+        indexing: What fills the index meanwhile, or None. The studio starts and closes it.
+
+    Raises:
+        SearchError: A weight is invalid.
     """
 
-    def __init__(self, index: Index, *, runs: Path | None = None) -> None:
+    def __init__(
+        self,
+        index: Index,
+        *,
+        runs: Path | None = None,
+        weights: Weights | None = None,
+        indexing: BackgroundIndexing | None = None,
+    ) -> None:
         self.index = index
         self.runs = runs
+        self.weights = None if weights is None else check_weights(index.parts, weights)
+        self.indexing = indexing
         self.uploads = UploadStore()
         self.previews = PreviewCache()
         self.worker = Worker()
@@ -51,20 +68,30 @@ class Studio:
 
     @property
     def title(self) -> str:
-        """Name of the index's folder."""
-        return as_text(self.index.path.resolve().name)
+        """Name of the index's folder, or of the collection that is indexed."""
+        folder = self.indexing.videos if self.indexing else self.index.path
+        return as_text(folder.resolve().name)
+
+    @property
+    def is_indexing(self) -> bool:
+        """Whether moments are being added by this studio."""
+        return self.indexing is not None and self.indexing.progress.running
 
     def start(self) -> None:
         """Load vectors, encoder and map in the background.
 
         Errors are ignored here. The first request raises them again, and the page shows them.
         """
+        if self.indexing:
+            self.indexing.start()
         threading.Thread(target=self._warm_up, daemon=True).start()
 
     def close(self) -> None:
         """End the worker processes, delete the uploads and close the index."""
         for worker in (self.worker, self._map_worker):
             worker.close()
+        if self.indexing:
+            self.indexing.close()
         self.uploads.close()
         self.index.close()
 
@@ -94,12 +121,16 @@ class Studio:
         )
 
     def current_map(self) -> MomentMap | None:
-        """Return the map of the current moments, or None while it is computed."""
+        """Return the map of the current moments, or None while it is computed.
+
+        It is not computed while moments are added.
+        """
         generation = self.index.generation
         with self._lock:
             if self._map is None or self._map.generation != generation:
-                self._map = load_map(self.index.path, generation)
-            if self._map is None and self._map_thread is None and self._map_error is None:
+                self._map = load_map(self.index.path, generation, weights=self.weights)
+            idle = self._map_thread is None and not self.is_indexing
+            if self._map is None and idle and self._map_error is None:
                 self._map_thread = threading.Thread(target=self._make_map, daemon=True)
                 self._map_thread.start()
             return self._map
@@ -111,7 +142,7 @@ class Studio:
 
     def _make_map(self) -> None:
         try:
-            self._map = self._map_worker.call(make_map, self.index.path)
+            self._map = self._map_worker.call(make_map, self.index.path, weights=self.weights)
         except SlicError as error:
             self._map_error = str(error)
         finally:

@@ -22,6 +22,10 @@ def test_the_summary_counts_the_index(client: TestClient, studio: Studio) -> Non
         "labels": [],
         "max_upload_bytes": 500 << 20,
         "runs": False,
+        "parts": ["embedding"],
+        "weights": None,
+        "text": False,
+        "indexing": None,
     }
 
 

@@ -22,7 +22,9 @@ def get_summary(studio: CurrentStudio) -> dict[str, Any]:
     Returns:
         ``levels``: numbers of clusters, the finest level first. ``level``: the level that the index
         shows. ``labels``: all labels with their numbers of moments, the most frequent first.
-        ``runs``: whether there is a folder of runs.
+        ``runs``: whether there is a folder of runs. ``parts``: names of the parts of a vector.
+        ``weights``: their weights, or None for equal ones. ``text``: whether the index can be
+        searched by text. ``indexing``: see `get_indexing`.
     """
     index = studio.index
     levels = clusters_per_level(index)
@@ -35,7 +37,31 @@ def get_summary(studio: CurrentStudio) -> dict[str, Any]:
         "labels": count_labels(studio),
         "max_upload_bytes": studio.uploads.max_bytes,
         "runs": studio.runs is not None,
+        "parts": list(index.parts),
+        "weights": studio.weights,
+        "text": index.has_text,
+        "indexing": _describe_indexing(studio),
     }
+
+
+@router.get("/indexing")
+def get_indexing(studio: CurrentStudio) -> dict[str, Any]:
+    """Return how far indexing is, and the numbers of videos and moments so far.
+
+    Returns:
+        ``indexing``: the fields of `IndexingProgress`, and ``running``; None if this studio does
+        not index.
+    """
+    index = studio.index
+    videos = studio.cached("videos", lambda: len(index.videos()))
+    return {"videos": videos, "moments": index.count, "indexing": _describe_indexing(studio)}
+
+
+def _describe_indexing(studio: Studio) -> dict[str, Any] | None:
+    if studio.indexing is None:
+        return None
+    progress = studio.indexing.progress
+    return asdict(progress) | {"running": progress.running}
 
 
 @router.get("/clusters")

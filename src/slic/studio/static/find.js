@@ -4,7 +4,8 @@ import { $, count, el, icon, toast } from "./dom.js";
 import { postJson, thumbnailUrl } from "./api.js";
 import { fileName, Grid } from "./grid.js";
 import { stopLoading } from "./player.js";
-import { changed, on, searchRequest, state, toggleExamples } from "./store.js";
+import { changed, isSearching, on, searchRequest, state, toggleExamples } from "./store.js";
+import { setText } from "./parts.js";
 import { removeUpload } from "./upload.js";
 
 const PAGE = 48;
@@ -23,7 +24,7 @@ async function load(append) {
   running?.abort();
   running = new AbortController();
   const search = searchRequest();
-  const searching = search.like.length > 0;
+  const searching = isSearching();
   const before = append ? grid.tiles : [];
   const k = Math.min(before.length + PAGE, MAX_RESULTS);
   const body = searching ? { ...search, k } : { scope: search.scope, offset: before.length, limit: PAGE };
@@ -41,7 +42,7 @@ async function load(append) {
       : `${response.total.toLocaleString("en")} in ${count(state.summary.videos, "video")}`;
     $("more").hidden = searching ? response.moments.length < k || k === MAX_RESULTS : shown >= response.total;
     $("grid").setAttribute("aria-busy", "false");
-    if (!shown) $("grid").replaceChildren(emptyHint());
+    if (!shown) $("grid").replaceChildren(emptyHint(search));
   } catch (error) {
     if (error.name === "AbortError") return;
     grid.show([]);
@@ -51,7 +52,12 @@ async function load(append) {
   }
 }
 
-function emptyHint() {
+/** Whether the first page has space for moments that are indexed meanwhile, and shows no search. */
+export const hasSpace = () => !isSearching() && grid.tiles.length < PAGE;
+
+function emptyHint({ scope }) {
+  const filtered = scope.where || scope.lasso.length || scope.cluster;
+  if (state.summary.indexing?.running && !filtered) return el("li", { class: "empty" }, el("b", { text: "No moment is indexed yet." }), "The first ones appear here by themselves.");
   return el("li", { class: "empty" }, el("b", { text: "No moment matches." }), "Shorten the filter, or clear the lasso.");
 }
 
@@ -62,7 +68,7 @@ function drawExamples() {
       el("div", {}, el("h2", { text: title }), el("div", { class: "chips" }, ...state[kind].map((tile) => exampleChip(tile, kind)))),
     ),
   );
-  $("clear").hidden = !(state.upload || state.like.length || state.unlike.length);
+  $("clear").hidden = !(isSearching() || state.unlike.length);
 }
 
 function exampleChip(tile, kind) {
@@ -90,6 +96,7 @@ $("more").addEventListener("click", () => load(true));
 $("clear").addEventListener("click", () => {
   state.like = [];
   state.unlike = [];
+  setText("");
   removeUpload();
 });
 on("query", refresh);

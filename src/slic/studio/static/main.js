@@ -6,8 +6,10 @@ import { showClusters } from "./clusters.js";
 import "./filter.js";
 import { refresh } from "./find.js";
 import { current, focusFirst, pickItem, toggleItem } from "./grid.js";
+import { followIndexing } from "./indexing.js";
 import { openLabelling, undo } from "./labelling.js";
 import { showMap } from "./map.js";
+import { readAddress } from "./parts.js";
 import { showRuns } from "./runs.js";
 import { changed, clearSelection, on, select, state, toggleExamples } from "./store.js";
 import { openViewer } from "./viewer.js";
@@ -57,6 +59,7 @@ function changeTheme() {
 
 const keys = {
   "/": () => $("filter-text").focus(),
+  t: () => state.summary.text && ((location.hash = "find"), $("text").focus()),
   "?": () => $("help").showModal(),
   l: (here) => toggleSelectedOr(here, "like"),
   u: (here) => toggleSelectedOr(here, "unlike"),
@@ -91,11 +94,13 @@ function pressed(event) {
 async function start() {
   state.summary = await getJson("/api/summary");
   document.querySelector('.tabs [data-view="runs"]').hidden = !state.summary.runs;
+  readAddress();
   changed("summary");
   addEventListener("hashchange", showView);
   addEventListener("keydown", pressed);
   showView();
   await refresh();
+  followIndexing();
   document.body.dataset.ready = "1"; // for tests and screenshots
 }
 

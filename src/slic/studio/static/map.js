@@ -37,7 +37,9 @@ async function loadPoints() {
   $("map-status").textContent = "";
   const response = await getBinary("/api/map");
   if (!response) {
-    $("map-status").textContent = "Computing the map. It is saved for the next time…";
+    $("map-status").textContent = state.summary.indexing?.running
+      ? "The map is computed when all videos are indexed."
+      : "Computing the map. It is saved for the next time…";
     retry = setTimeout(() => $("view-map").hidden || showMap().catch((e) => toast(e.message, { bad: true })), 1200);
     return false;
   }

@@ -5,6 +5,8 @@ export const state = {
   like: [], // tiles: moments as the studio describes them
   unlike: [],
   upload: null, // { key, start, end }
+  text: "", // what to find, in words
+  weights: null, // part of a vector -> weight; null weights all parts equally
   scope: { where: "", lasso: [], cluster: null },
   clusterTitle: "",
   selected: new Map(), // moment -> tile
@@ -52,9 +54,13 @@ export function clearSelection() {
   changed("selected");
 }
 
-/** The body of a search request; without examples there is nothing to search for. */
+/** Whether there is something to search for. */
+export const isSearching = () => Boolean(state.text || state.upload || state.like.length);
+
+/** The body of a search request. */
 export function searchRequest() {
   const like = state.like.map(({ moment }) => ({ moment }));
   if (state.upload) like.unshift({ upload: state.upload.key, start: state.upload.start, end: state.upload.end });
-  return { like, unlike: state.unlike.map(({ moment }) => ({ moment })), scope: state.scope };
+  const unlike = state.unlike.map(({ moment }) => ({ moment }));
+  return { text: state.text, like, unlike, weights: state.weights ?? {}, scope: state.scope };
 }

@@ -1,0 +1,62 @@
+// What is indexed so far, while the studio indexes a collection.
+
+import { $, count, el, toast } from "./dom.js";
+import { getJson } from "./api.js";
+import { hasSpace, refresh } from "./find.js";
+import { changed, state } from "./store.js";
+
+const POLL_MILLISECONDS = 1000;
+const PHASES = { scanning: "Looking for videos", embedding: "Indexing", clustering: "Grouping the moments into clusters", stopped: "Indexing was stopped", failed: "Indexing failed" };
+let shown = 0; // moments when the grid was loaded
+
+/** Follow the indexing until it ends. */
+export function followIndexing() {
+  shown = state.summary.moments;
+  draw();
+  if (state.summary.indexing?.running) setTimeout(poll, POLL_MILLISECONDS);
+}
+
+async function poll() {
+  try {
+    const { videos, moments, indexing } = await getJson("/api/indexing");
+    Object.assign(state.summary, { videos, moments, indexing });
+    if (!indexing.running) return await finish();
+    draw();
+    if (moments > shown && hasSpace()) await reload();
+  } catch {
+    // The studio may be busy, or have ended, which the next click tells.
+  }
+  setTimeout(poll, POLL_MILLISECONDS);
+}
+
+async function reload() {
+  shown = state.summary.moments;
+  await refresh();
+  draw();
+}
+
+async function finish() {
+  state.summary = await getJson("/api/summary");
+  changed("summary");
+  if (hasSpace()) await reload();
+  else draw(); // what the user looks at stays
+  if (state.summary.indexing.phase === "finished") toast(`All videos are indexed: ${count(state.summary.moments, "moment")}.`);
+}
+
+function draw() {
+  const indexing = state.summary.indexing;
+  const fresh = state.summary.moments - shown;
+  $("indexing").hidden = !indexing || (indexing.phase === "finished" && !indexing.refused && !fresh);
+  if ($("indexing").hidden) return;
+  const { phase, done, total, refused, message } = indexing;
+  const bar = el("progress", { class: "progress", "aria-label": "Indexing" });
+  if (total) Object.assign(bar, { max: total, value: done });
+  const words = [phase === "finished" ? "Indexed" : PHASES[phase]];
+  if (phase === "embedding") words.push(`${done.toLocaleString("en")} of ${count(total, "moment")}`);
+  if (refused) words.push(`${count(refused, "file")} cannot be used`);
+  $("indexing").replaceChildren(
+    el("span", { text: message ? `${words[0]}: ${message}` : words.join(" · "), role: "status" }),
+    ...(indexing.running ? [bar] : []),
+    ...(fresh > 0 && !hasSpace() ? [el("button", { type: "button", text: `Show ${count(fresh, "new moment")}`, onclick: reload })] : []),
+  );
+}
