@@ -192,7 +192,7 @@ class TransformersBackbone(nn.Module):
         """Return the similarity of each clip and text as the model computes it, in [-1, 1].
 
         For X-CLIP that is more than the cosine of features and `encode_text`: its text embedding
-        also depends on the clip (prompts, section 3.3 of arXiv 2208.02816). An index cannot hold
+        also depends on the clip (prompts, Ni et al., arXiv 2208.02816). An index cannot hold
         that, so it ranks by the cosine, and this ranks the best hits again.
 
         Args:

@@ -114,7 +114,7 @@ def _of_video_tower(
 def _of_image_tower(
     network: Any, clips: Float[Tensor, "b t 3 h w"], _: Pool | None
 ) -> Float[Tensor, "b f"]:
-    """Return the mean direction of the frames (Luo et al., arXiv 2104.08860, section 3.3)."""
+    """Return the mean direction of the frames (Luo et al., arXiv 2104.08860)."""
     frames = network.get_image_features(clips.flatten(0, 1)).pooler_output
     return F.normalize(frames, dim=1).view(*clips.shape[:2], -1).mean(dim=1)
 
@@ -132,22 +132,22 @@ _SPREAD = {"seconds": 4.0}
 """Where training spreads the frames evenly over a video of any length; short, to find moments."""
 
 FAMILIES: dict[str, Family] = {
-    "vjepa2": Family(  # 4 frames per second: section 2.1 of arXiv 2506.09985
+    "vjepa2": Family(  # 4 frames per second: arXiv 2506.09985
         network="VJEPA2Model", features=_of_vjepa2, rate={"fps": 4.0}, pools=("mean",),
         blocks=("encoder.embeddings", "encoder.layer", "encoder.layernorm"), removed=("predictor",),
     ),
-    "videomae": Family(  # stride 4 on Kinetics: section 4 of arXiv 2203.12602
+    "videomae": Family(  # stride 4 on Kinetics: arXiv 2203.12602
         network="VideoMAEForVideoClassification", features=_of_videomae, rate={"stride": 4},
         pools=("mean",), settings={"num_labels": 0}, may_be_new=("fc_norm.",),
         fixed_positions={"videomae.embeddings.position_embeddings": "space-time"},
         blocks=("videomae.embeddings", "videomae.encoder.layer", "videomae.layernorm", "fc_norm"),
     ),
-    "timesformer": Family(  # 8 frames, stride 32: section 4 of arXiv 2102.05095
+    "timesformer": Family(  # 8 frames, stride 32: arXiv 2102.05095
         network="TimesformerModel", features=_of_patches_after_class_token, rate={"stride": 32},
         pools=("cls", "mean"), blocks=("embeddings", "encoder.layer", "layernorm"),
         positions={"embeddings.position_embeddings": "space", "embeddings.time_embeddings": "time"},
     ),
-    "vivit": Family(  # 32 frames, stride 2: section 4.1 of arXiv 2103.15691
+    "vivit": Family(  # 32 frames, stride 2: arXiv 2103.15691
         network="VivitModel", features=_of_patches_after_class_token, rate={"stride": 2},
         pools=("cls", "mean"), blocks=("embeddings", "layers", "layernorm"),
         positions={"embeddings.position_embeddings": "space-time"},

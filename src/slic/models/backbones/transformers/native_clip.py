@@ -111,8 +111,8 @@ def _normalisation(processor: Mapping[str, Any], model: str) -> tuple[Rgb, Rgb]:
             raise CheckpointError(f"{model}: its processor file has no image_mean and image_std.")
     factor = processor.get("rescale_factor", 1 / 255) if processor.get("do_rescale", True) else 1.0
     kind = processor.get("video_processor_type") or processor.get("image_processor_type") or ""
-    # the video processor of ViViT always subtracts 1, its image processor says so
-    offset = float(processor.get("offset", kind.startswith("VivitVideo")))
+    # both processors of ViViT subtract 1; that of videos does not say so
+    offset = float(processor.get("offset", kind.startswith("Vivit")))
     scale = 255 * factor
     r, g, b = ((offset + m) / scale for m in mean)
     sr, sg, sb = (s / scale for s in std)
