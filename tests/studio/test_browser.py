@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 import uvicorn
 
-from slic.search import Index, set_label, undo_label_change
+from slic.models.encoder import VideoEncoder
+from slic.search import Index, create_index, set_label, undo_label_change, update_index
 from slic.search.repository.videos import delete_video
 from slic.studio.access import AccessPolicy
 from slic.studio.app import create_app
+from slic.studio.indexing import INDEX_NAME, BackgroundIndexing
 from slic.studio.projection import make_map
 from slic.studio.state import Studio
+from slic.videos.catalog import Catalog
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -42,8 +45,8 @@ expect.set_options(timeout=TIMEOUT)
 class Served:
     """A studio that a thread serves."""
 
-    def __init__(self, folder: Path, *, runs: Path | None = None) -> None:
-        self.studio = Studio(Index.open(folder), runs=runs)
+    def __init__(self, folder: Path, **more: Any) -> None:
+        self.studio = Studio(Index.open(folder), **more)
         config = uvicorn.Config(create_app(self.studio, AccessPolicy()), log_level="warning")
         self.server = uvicorn.Server(config)
         self.listener = socket.socket()
@@ -100,7 +103,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
         page.on("request", lambda request: problems.append(request.url) if foreign(request) else 0)
 
         def foreign(request: Any) -> bool:
-            return not request.url.startswith((address.split("#")[0], "blob:"))
+            return not request.url.startswith((re.split("[?#]", address)[0], "blob:"))
 
         page.goto(address)
         page.wait_for_selector("body[data-ready]")
@@ -429,3 +432,88 @@ def test_no_view_is_wider_than_the_screen(
         ).map(e => e.outerHTML)"""
     )
     assert without_name == []
+
+
+@pytest.fixture
+def of_parts(tmp_path: Path, colour_encoder: VideoEncoder, colour_videos: Path) -> Iterator[Served]:
+    """Serve an index of the parts motion and text."""
+    made = create_index(tmp_path / "parts", colour_encoder, window_seconds=1.0)
+    catalog = Catalog.from_folder(colour_videos, workers=1, cache=False, progress=False)
+    update_index(made, catalog, workers=0, progress=False)
+    made.close()
+    served = Served(tmp_path / "parts")
+    yield served
+    served.stop()
+
+
+def test_text_and_sliders_search_and_are_kept_in_the_address(
+    open_page: Callable[..., Any], of_parts: Served
+) -> None:
+    page = open_page(of_parts.address)
+    expect(page.locator("#weights input")).to_have_count(2)
+    expect(page.locator("#weights output").first).to_have_text("50 %")
+    page.get_by_label("Describe what to find").fill("something blue")
+    expect(page.locator("#find-title")).to_have_text("Most similar")
+    expect(page.locator("#grid .caption b").first).to_have_text("blue.mp4")
+
+    page.locator("#grid .tile", has_text="green.mp4").first.focus()
+    with page.expect_response("**/api/search") as answered:
+        page.keyboard.press("l")
+    assert answered.value.request.post_data_json["text"] == "something blue"
+    with page.expect_response("**/api/search") as answered:
+        page.get_by_label("Weight of motion").fill("0")
+    assert answered.value.request.post_data_json["weights"] == {"motion": 0, "text": 0.5}
+    expect(page.locator("#weights output")).to_have_text(["0 %", "100 %"])
+    address = page.evaluate("location.href")
+    assert address.endswith("?text=something+blue&weights=motion:0,text:0.5#find")
+
+    again = open_page(address)
+    expect(again.locator("#grid .caption b").first).to_have_text("blue.mp4")
+    expect(again.get_by_label("Weight of motion")).to_have_value("0")
+    expect(again.get_by_label("Describe what to find")).to_have_value("something blue")
+    with again.expect_response("**/api/search") as answered:
+        again.get_by_role("button", name="Equal").click()
+    assert answered.value.request.post_data_json["weights"] == {}
+    again.get_by_role("button", name="Start over").click()
+    expect(again.locator("#find-title")).to_have_text("Moments")
+    assert again.evaluate("location.search") == ""
+
+
+def test_the_last_slider_stays_above_zero(open_page: Callable[..., Any], of_parts: Served) -> None:
+    page = open_page(of_parts.address + "?weights=motion:0,text:1")
+    page.get_by_label("Weight of text").fill("0")
+    expect(page.get_by_label("Weight of text")).to_have_value("0.05")
+    expect(page.locator("#weights output")).to_have_text(["0 %", "100 %"])
+
+
+def test_an_index_without_text_says_what_to_do(
+    open_page: Callable[..., Any], served: Served
+) -> None:
+    page = open_page(served.address + "?text=red&weights=motion:1")
+    expect(page.locator("#find-title")).to_have_text("Moments")
+    expect(page.get_by_label("Describe what to find")).to_be_disabled()
+    expect(page.locator("#no-text")).to_contain_text("index the videos with one that has")
+    expect(page.locator("#weights")).to_be_hidden()
+
+
+def test_a_folder_is_shown_while_it_is_indexed(
+    open_page: Callable[..., Any], tmp_path: Path, colour_encoder: VideoEncoder, colour_videos: Path
+) -> None:
+    videos = Path(shutil.copytree(colour_videos, tmp_path / "videos"))
+    (videos / "broken.mp4").write_bytes(b"no video")
+    create_index(videos / INDEX_NAME, colour_encoder, window_seconds=1.0).close()
+    indexing = BackgroundIndexing(videos / INDEX_NAME, videos, workers=0)
+    served = Served(videos / INDEX_NAME, indexing=indexing)
+    page = open_page(served.address)
+    expect(page.locator("#indexing")).to_contain_text("Looking for videos")
+    expect(page.locator("#grid")).to_contain_text("No moment is indexed yet")
+    expect(page.locator(".toast")).to_contain_text("All videos are indexed: 9 moments.")
+    expect(page.locator("#grid .tile")).to_have_count(9)
+    expect(page.locator("#indexing")).to_have_text("Indexed · 1 file cannot be used")
+    expect(page).to_have_title("videos · slic studio")
+    page.keyboard.press("3")
+    expect(page.locator("#wall .cluster").first).to_be_visible()
+    page.keyboard.press("2")
+    expect(page.locator("#map-status")).to_have_text("9 moments")
+    served.stop()
+    assert Index.open(videos / INDEX_NAME).count == 9

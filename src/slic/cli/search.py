@@ -26,11 +26,6 @@ if TYPE_CHECKING:
     from slic.search import Index, Query
     from slic.search.reconcile import CollectionChanges
 
-DEFAULT_ENCODER_NOTE = (
-    "using the built-in encoder, which compares appearance and motion and is not trained on your "
-    "videos. For better results give --encoder NAME (`slic backbones` lists names), or train one "
-    "with `slic pretrain`."
-)
 _MOMENT_WORD = re.compile(r"(?P<path>.+)@(?P<seconds>\d+(\.\d+)?)", re.DOTALL)
 
 
@@ -147,6 +142,7 @@ def index(arguments: Namespace) -> None:
 
 def choose_encoder(index_folder: Path, source: str | None) -> "VideoEncoder":
     """Return the encoder that was named, or that the index has, or else the built-in one."""
+    from slic.models.default import DEFAULT_ENCODER, DEFAULT_ENCODER_NOTE
     from slic.search.repository import DATABASE_FILE
 
     if source is not None:
@@ -154,7 +150,7 @@ def choose_encoder(index_folder: Path, source: str | None) -> "VideoEncoder":
     if (index_folder / DATABASE_FILE).exists():
         return open_index(index_folder).encoder
     print(f"slic: {DEFAULT_ENCODER_NOTE}", file=sys.stderr)
-    return load_encoder("default")
+    return load_encoder(DEFAULT_ENCODER)
 
 
 def search(arguments: Namespace) -> None:
