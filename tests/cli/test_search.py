@@ -88,6 +88,9 @@ def test_an_index_is_searched_by_text_likes_filters_and_weights(
     assert (out[0], out[1].split()[-1]) == ("blue, like green.mp4@1:", "blue.mp4")
     _, out, _ = lines("search", tmp_path / "index", *likes, "--where", "path='red.mp4'")
     assert [line.split()[-1] for line in out[1:]] == ["red.mp4"]
+    _, out, _ = lines("search", tmp_path / "index", "--text", "red", "--rerank", 2, "--k", 1)
+    assert [line.split()[-1] for line in out[1:]] == ["red.mp4"]
+    assert lines("search", tmp_path / "index", *likes, "--rerank", 2)[0] == 2
     code, _, err = lines("search", tmp_path / "index", "--text", "red", "--weights", "motion=1")
     assert (code, err) == (
         1,

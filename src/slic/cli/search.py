@@ -66,6 +66,8 @@ def _add_search(verb: CommandParser) -> None:
     )
     text = "search for what this text says, if the encoder of the index has a text tower"
     verb.add_argument("--text", action="append", default=[], metavar="TEXT", help=text)
+    text = "with one --text alone, let the model rank the best N hits by their clips: slow, X-CLIP"
+    verb.add_count("--rerank", text)
     add_weights(verb)
     verb.add_count("--k", "hits", default=10)
     text = "such as \"path like 'a/%%' and duration > 3\""
@@ -156,14 +158,18 @@ def choose_encoder(index_folder: Path, source: str | None) -> "VideoEncoder":
 def search(arguments: Namespace) -> None:
     """Find moments that are similar to a clip."""
     from slic.report.contact_sheet import ContactSheetSearch, write_contact_sheet
+    from slic.search import rank_by_text
     from slic.search import search as find
 
     _check_usage(arguments)
     opened = open_index(arguments.index)
     searches = []
     for title, query, example in _queries(opened, arguments):
-        wanted = {"k": arguments.k, "where": arguments.where, "weights": arguments.weights}
-        hits = find(opened, query, **wanted)
+        most = max(arguments.k, arguments.rerank or 0)
+        hits = find(opened, query, k=most, where=arguments.where, weights=arguments.weights)
+        if first := arguments.rerank:
+            hits = rank_by_text(opened, hits[:first], arguments.text[0]) + hits[first:]
+            hits = hits[: arguments.k]
         searches.append(ContactSheetSearch(title=title, hits=hits, **example))
     if arguments.json:
         rows = [{"query": s.title, "hits": list(map(asdict, s.hits))} for s in searches]
@@ -211,6 +217,8 @@ def _check_usage(arguments: Namespace) -> None:
         raise UsageError("--from and --to are for a single clip; give exactly one.")
     if bool(words) == bool(arguments.like or arguments.unlike or arguments.text):
         raise UsageError("give either clips, one search for each, or --like, --unlike and --text.")
+    if arguments.rerank and (len(arguments.text) != 1 or arguments.like or arguments.unlike):
+        raise UsageError("--rerank is for a single --text without --like and --unlike.")
 
 
 def _queries(index: "Index", arguments: Namespace) -> "Iterator[tuple[str, Query, dict[str, Any]]]":

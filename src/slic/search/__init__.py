@@ -48,6 +48,7 @@ from slic.search.repository.labels import Label
 from slic.search.repository.moments import Moment
 from slic.search.repository.videos import IndexedVideo
 from slic.search.results import Hit, search
+from slic.search.text_ranking import rank_by_text
 from slic.search.zero_shot import TextClassifier, read_class_names
 
 __all__ = [
@@ -89,6 +90,7 @@ __all__ = [
     "query_from_moments",
     "query_from_text",
     "query_from_video",
+    "rank_by_text",
     "read_class_names",
     "refine",
     "search",

@@ -21,8 +21,8 @@ from slic.search.streaming import EmbeddingJob, read_moments
 def rank_by_text(index: Index, hits: Sequence[Hit], text: str) -> list[Hit]:
     """Return hits in the order of the model's own similarities to a text, which become the scores.
 
-    Each hit costs one forward pass for every clip of its best moment. For models other than X-CLIP
-    the similarities are nearly those that the hits have: `VideoEncoder.text_needs_clip` is False.
+    Each hit costs one forward pass for every clip of its best moment. Hits of other models than
+    X-CLIP have that order already, and stay as they are (`VideoEncoder.text_needs_clip`).
 
     Args:
         index: The index.
@@ -39,6 +39,8 @@ def rank_by_text(index: Index, hits: Sequence[Hit], text: str) -> list[Hit]:
     """
     if not index.has_text:
         raise SearchError(no_text_message(index))
+    if not index.encoder.text_needs_clip:
+        return list(hits)
     scored = [replace(hit, score=_similarity(index, hit, text)) for hit in hits]
     return sorted(scored, key=lambda hit: (-hit.score, hit.moment_id))
 
