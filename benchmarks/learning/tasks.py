@@ -4,10 +4,13 @@
 `confounded`        easy; a training background belongs to one action in 90 % of its videos, in the
                     test part backgrounds say nothing: the scene is a shortcut that does not hold
 `scene-friendly`    easy; the kind of scene goes with the action in both parts
+`static`, `panning`, `parallax`
+                    ten kinds of scene without an action (scenes.py)
 `foreign`           other figures, other actions, another renderer (foreign.py)
 `arid6`             real clips in the dark, ``../shared/data/arid6``; queries val, gallery train
 
-A drawn task has two draws: ``test``, and ``validation`` for choosing settings.
+A drawn task has three draws: ``test``, ``validation`` for choosing settings, and ``fitting`` for
+the layers of the built-in encoder.
 """
 
 from collections import Counter
@@ -19,6 +22,7 @@ from typing import Literal
 
 from learning.foreign import write_foreign
 from learning.frames import StoredFrames, StoredReader, stored_frames
+from learning.scenes import write_scenes
 from slic.clips.frame_size import fixed_frame_size
 from slic.datasets import Labels, read_labels
 from slic.errors import CatalogError
@@ -29,8 +33,8 @@ from slic.recipe import Recipe
 from slic.sample import write_sample
 from slic.videos.catalog import Catalog
 
-Draw = Literal["test", "validation"]
-SEEDS: dict[Draw, int] = {"test": 0, "validation": 1}
+Draw = Literal["test", "validation", "fitting"]
+SEEDS: dict[Draw, int] = {"test": 0, "validation": 1, "fitting": 2}
 TRAIN, TEST = 400, 120  # videos of a set
 MANY = 1600  # training videos of the set for curves against the number of videos
 
@@ -40,6 +44,9 @@ DRAWN: dict[str, Callable[..., None]] = {
     "hard": partial(write_sample, level="hard"),
     "confounded": partial(write_sample, scenes="confounded"),
     "scene-friendly": partial(write_sample, scenes="typical"),
+    "static": partial(write_scenes, camera="static"),
+    "panning": partial(write_scenes, camera="panning"),
+    "parallax": partial(write_scenes, camera="parallax"),
     "foreign": write_foreign,
 }
 NAMES = (*DRAWN, "arid6")
@@ -84,8 +91,8 @@ def why_missing(name: str, draw: Draw) -> str | None:
     """Return why a task cannot be done here, if so."""
     if name != "arid6":
         return None
-    if draw == "validation":
-        return "arid6 has no second draw; settings are chosen on the drawn tasks."
+    if draw != "test":
+        return "arid6 has no other draw; settings are chosen on the drawn tasks."
     return None if ARID6.is_dir() else f"arid6 is not here ({ARID6})."
 
 
@@ -102,7 +109,7 @@ def open_task(
 
     Args:
         name: One of ``NAMES``.
-        draw: ``"test"`` or ``"validation"``.
+        draw: ``"test"``, ``"validation"`` or ``"fitting"``.
         data: Folder of the sets and of their decoded frames.
         videos: Learn from so many of the training videos, the fewer always among the more. The
             gallery stays the same, so that scores can be compared; None: all of the set.

@@ -7,6 +7,7 @@ from pathlib import Path
 from slic.errors import CheckpointError
 from slic.models.adaptation import InitOptions, start_from
 from slic.models.backbones import find_backbone
+from slic.models.default import DEFAULT_ENCODER, default_encoder
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder, find_encoder_folder
 from slic.models.hub import is_hub_id
 
@@ -19,6 +20,7 @@ def open_encoder(source: str | Path) -> VideoEncoder:
     Args:
         source: One of
 
+            * ``"default"``, the encoder that is built in;
             * the folder of an encoder, or of a run;
             * ``source/name``, see `find_backbone`: the published weights, on the clips that they
               were trained on, without a head;
@@ -34,6 +36,8 @@ def open_encoder(source: str | Path) -> VideoEncoder:
         16
     """
     name = str(source)
+    if name == DEFAULT_ENCODER:
+        return default_encoder()
     if _is_of_transformers(Path(name)):
         raise CheckpointError(
             f"{source}: a model of the transformers library; name it transformers/{source}"

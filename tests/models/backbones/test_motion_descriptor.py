@@ -12,7 +12,9 @@ from torch.nn.functional import cosine_similarity
 from slic.models.backbones import motion_descriptor as module
 from slic.models.backbones.lucas_kanade import clip_flow
 from slic.models.backbones.motion_descriptor import (
+    covariance_roots,
     descriptor_size,
+    motion_and_energy,
     motion_descriptor,
     motion_features,
     moving_box,
@@ -70,6 +72,16 @@ def test_many_clips_are_seen_as_each_alone() -> None:
     together, alone = motion_features(clips), [motion_features(clip[None]) for clip in clips]
     for whole, parts in zip(together, zip(*alone, strict=True), strict=True):
         torch.testing.assert_close(whole, torch.cat(parts), atol=1e-3, rtol=1e-3)
+
+
+def test_the_energy_is_what_the_descriptor_was_scaled_by(moving_patch: MovingPatch) -> None:
+    clip = moving_patch((0.6, 0.3))
+    still = clip[:, :, :1].expand(-1, -1, FRAMES, -1, -1)
+    descriptor, energy = motion_and_energy(torch.cat([clip, still]))
+    roots = covariance_roots(*clip_flow(clip))
+    torch.testing.assert_close(descriptor[:1], motion_features(clip).descriptor)
+    torch.testing.assert_close(descriptor[:1] * (8 * energy[0]).sqrt(), roots)  # 2 fields, 4 orders
+    assert energy[1].item() == 0.0
 
 
 def test_autocast_does_not_make_it_coarse(moving_patch: MovingPatch) -> None:

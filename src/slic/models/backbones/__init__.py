@@ -15,6 +15,7 @@ from slic.models.backbones.motion import MotionR3D
 from slic.models.backbones.r3d import R3D
 from slic.models.backbones.torchvision import PUBLISHED, TorchvisionBackbone
 from slic.models.backbones.transformers import TransformersBackbone
+from slic.models.backbones.two_stream import TwoStreams
 
 FILLED_IN = frozenset({"clip", "input_channels"})
 """Constructor arguments of a backbone that are not settings."""
@@ -56,6 +57,7 @@ BACKBONES: dict[str, BackboneEntry] = {
     "slic/r3d34": BackboneEntry(R3D, {"depth": 34}),
     "slic/r3d50": BackboneEntry(R3D, {"depth": 50}),
     "slic/motion": BackboneEntry(MotionR3D),
+    "slic/two-stream": BackboneEntry(TwoStreams),
     **{
         f"torchvision/{model}": BackboneEntry(TorchvisionBackbone, {"model": model})
         for model in PUBLISHED
@@ -70,6 +72,7 @@ __all__ = [
     "ClipSpec",
     "MotionR3D",
     "TransformersBackbone",
+    "TwoStreams",
     "find_backbone",
 ]
 

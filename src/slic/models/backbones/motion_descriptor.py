@@ -6,7 +6,7 @@ describes a clip by the covariance of the pooled channels over time.
 """
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, NamedTuple
 
 import torch
@@ -42,6 +42,19 @@ class MotionFeatures(NamedTuple):
     descriptor: Float[Tensor, "b d"]
 
 
+class DescribedMotion(NamedTuple):
+    """The motion descriptor of clips, and how much moves in them.
+
+    Attributes:
+        descriptor: The motion descriptor, see `motion_descriptor`.
+        energy: Mean absolute covariance that each descriptor was scaled by, in squared pixels of
+            the grid. It is below 1e-5 where only noise moves.
+    """
+
+    descriptor: Float[Tensor, "b d"]
+    energy: Float[Tensor, " b"]
+
+
 def motion_features(clips: Float[Tensor, "b 3 t h w"]) -> MotionFeatures:
     """Return the flow channels and the motion descriptor of clips.
 
@@ -64,6 +77,36 @@ def motion_features(clips: Float[Tensor, "b 3 t h w"]) -> MotionFeatures:
         channels = [flow_channels(u, v, size=size) for (u, v), size in flows]
         descriptors = [motion_descriptor(u, v) for (u, v), _ in flows]
         return MotionFeatures(torch.cat(channels), torch.cat(descriptors))
+
+
+def motion_and_energy(
+    clips: Float[Tensor, "b 3 t h w"],
+) -> DescribedMotion:
+    """Return the motion descriptor of clips, and how much moves in them.
+
+    They are computed in float32, also under autocast, and without a gradient.
+
+    Args:
+        clips: Clips in [-1, 1] of at least ``MIN_MOTION_FRAMES`` frames.
+
+    """
+    with full_precision(clips.device.type), torch.no_grad():
+        roots = [covariance_roots(*clip_flow(chunk)) for chunk in _chunks(clips)]
+        x = torch.cat(roots)
+        times_and_orders = 4 * (clips.shape[2] // 2)  # summed over these, see covariance_roots
+        energy = x.square().mean(dim=1) / times_and_orders
+        return DescribedMotion(unit_power(x), energy)
+
+
+def full_precision(device_type: str) -> AbstractContextManager[None]:
+    """Return a context without autocast."""
+    # autocast does not exist on "meta", where operations are counted
+    exists = torch.amp.is_autocast_available(device_type)
+    return torch.autocast(device_type, enabled=False) if exists else nullcontext()
+
+
+def _chunks(clips: Float[Tensor, "b 3 t h w"]) -> tuple[Tensor, ...]:
+    return torch.split(clips, _CLIPS_PER_CHUNK) if clips.device.type == "cpu" else (clips,)
 
 
 def flow_channels(
@@ -109,6 +152,11 @@ def motion_descriptor(u: FrameBatch, v: FrameBatch) -> Float[Tensor, "b d"]:
     Returns:
         Vectors of `descriptor_size` numbers: 64 * 65 / 2 for each time lag.
     """
+    return unit_power(covariance_roots(u, v))
+
+
+def covariance_roots(u: FrameBatch, v: FrameBatch) -> Float[Tensor, "b d"]:
+    """Return the motion descriptor before it is scaled: its length tells how much moves."""
     u, v = u.clamp(-_MAX_FLOW, _MAX_FLOW), v.clamp(-_MAX_FLOW, _MAX_FLOW)
     courses = _courses(*_inside_box(u, v))
     courses = courses - courses.mean(dim=1, keepdim=True)
@@ -121,7 +169,11 @@ def motion_descriptor(u: FrameBatch, v: FrameBatch) -> Float[Tensor, "b d"]:
         pairs = pairs + pairs.mT
         covariances.append(pairs[:, first, second] + pairs[:, mirror_of[first], mirror_of[second]])
     x = torch.cat(covariances, dim=1)
-    x = x.sign() * x.abs().sqrt()
+    return x.sign() * x.abs().sqrt()
+
+
+def unit_power(x: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+    """Scale vectors to a mean square of 1."""
     return x * x.square().mean(dim=1, keepdim=True).clamp(min=1e-12).rsqrt()
 
 
