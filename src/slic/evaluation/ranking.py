@@ -64,8 +64,9 @@ def video_vectors(
             f"retrieval needs at least one video on each side, got {embeddings.shape}."
         )
     clips = embeddings.reshape(len(embeddings), -1, embeddings.shape[-1])
-    mean = clips.mean(axis=1, dtype=np.float32)
-    return unit_rows(centred(mean) if centre else mean)
+    vectors: Float32[np.ndarray, "n d"] = clips.mean(axis=1, dtype=np.float32)
+    vectors = centred(vectors) if centre else vectors
+    return unit_rows(vectors, out=vectors)
 
 
 def first_match_rank(row: Float32[np.ndarray, " n"], matches: Int[np.ndarray, " m"]) -> int:

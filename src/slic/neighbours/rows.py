@@ -26,8 +26,14 @@ def normalise(x: Float[np.ndarray, "*n d"]) -> Float64[np.ndarray, "*n d"]:
     return unit
 
 
-def unit_rows(x: Float[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:
+def unit_rows(
+    x: Float[np.ndarray, "n d"], *, out: Float32[np.ndarray, "n d"] | None = None
+) -> Float32[np.ndarray, "n d"]:
     """Return the rows at length 1; a zero row stays zero.
+
+    Args:
+        x: The rows.
+        out: Where to write the result, to save memory; may be ``x`` itself.
 
     Raises:
         EmbeddingsError: Values that are not finite. The message names the first rows.
@@ -36,7 +42,7 @@ def unit_rows(x: Float[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:
         >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]]))
         array([[0.6, 0.8], [0. , 0. ]], dtype=float32)
     """
-    unit = np.empty(x.shape, dtype=np.float32)
+    unit = np.empty(x.shape, dtype=np.float32) if out is None else out
     bad: list[int] = []
     for block in _blocks(len(x)):
         bad += (block.start + np.flatnonzero(~np.isfinite(x[block]).all(axis=1))).tolist()
