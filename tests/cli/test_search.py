@@ -79,8 +79,7 @@ def test_an_index_is_searched_by_text_likes_filters_and_weights(
     words = ("index", colour_videos, "--out", tmp_path / "index", "--workers", 0, "--window", 1)
     code, _, _ = lines(*words, "--encoder", tmp_path / "encoder")
     assert code == 0
-    code, _, err = lines(*words)  # the encoder that the index has
-    assert (code, [line for line in err if "built-in" in line]) == (0, [])
+    assert lines(*words)[0] == 0  # with the encoder that the index has
     code, out, _ = lines("search", tmp_path / "index", "--text", "red")
     assert (code, out[0], out[1].split()[-1]) == (0, "red:", "red.mp4")
     likes = ("--text", "blue", "--like", "green.mp4@1")
@@ -108,3 +107,18 @@ def test_an_index_without_text_says_what_to_do(make_index: MakeIndex, lines: Lin
             "videos with one that has, such as X-CLIP, into another folder."
         ],
     )
+
+
+def test_without_an_encoder_the_built_in_one_is_used_and_named(
+    tmp_path: Path, colour_videos: Path, lines: Lines
+) -> None:
+    words = ("index", colour_videos, "--out", tmp_path / "index", "--workers", 0)
+    code, _, err = lines(*words)
+    assert code == 0
+    (note,) = [line for line in err if "built in" in line]
+    assert "slic pretrain" in note
+    assert list(Index.open(tmp_path / "index").parts) == ["appearance", "motion"]
+    _, _, err = lines(*words)
+    assert [line for line in err if "built in" in line] == []
+    _, out, _ = lines("search", tmp_path / "index", colour_videos / "red.mp4", "--k", 1)
+    assert out[1].split()[-1] == "red.mp4"

@@ -6,7 +6,7 @@ takes additions and removals in place, and has a recall of .99 or more.
 
 The lists have to suit queries of any weights of the parts of a vector. So the parts are divided one
 by one, and a list is a combination of one cell of each (Babenko & Lempitsky, CVPR 2012). With lists
-of the joined vectors, a query by one part misses up to a fifth of its neighbours.
+of the joined vectors, a query by one part misses up to a third of its neighbours.
 """
 
 import os
