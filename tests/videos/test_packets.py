@@ -9,6 +9,7 @@ import pytest
 
 from slic.errors import VideoError
 from slic.videos import packets
+from slic.videos.container import VideoPacket
 from slic.videos.packets import _filled, _offsets, _reordered, read_timeline
 from slic.videos.timeline import NO_TIME
 
@@ -64,3 +65,22 @@ def test_counting_begins_at_keys_that_split_the_times() -> None:
     assert [packets._splits(stamps, key) for key in range(6)] == [
         False, False, True, False, False, True,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("codec", "counted"), [("libx264", True), ("mpeg4", False)])
+def test_frames_are_counted_where_a_reordered_packet_has_no_time(
+    codec: str,
+    counted: bool,
+    tmp_path: Path,
+    make_video: MakeVideo,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = make_video(tmp_path / "a.mkv", frames=12, codec=codec, options={"bf": "2"})
+    whole, places = packets.stamps_of, iter(range(1000))
+
+    def without_one(packet: VideoPacket) -> tuple[int, int]:
+        pts, dts = whole(packet)
+        return (NO_TIME if next(places) == 4 else pts), dts
+
+    monkeypatch.setattr(packets, "stamps_of", without_one)
+    assert read_timeline(path).timeline.counted == counted
