@@ -28,6 +28,7 @@ DESCRIPTION_KEY: Final = "slic"
 DESCRIPTION_FILE: Final = "slic.json"
 """Name of the description among the extra files of a PyTorch program."""
 
+_OUTPUT_NAME = "embedding"
 _EXAMPLE_CLIPS = 2  # one clip would make the batch a constant of the graph
 
 
@@ -93,10 +94,11 @@ def export_onnx(encoder: VideoEncoder, path: str | Path) -> None:
         dynamo=True,
         dynamic_shapes={"clips": {0: "batch"}},
         input_names=["clips"],
-        output_names=["embedding"],
+        output_names=[_OUTPUT_NAME],
         verbose=False,
     )
     assert model is not None
+    _reserve(_OUTPUT_NAME, model.model.graph)
     model.model.metadata_props[DESCRIPTION_KEY] = json.dumps(describe(encoder))
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,6 +107,14 @@ def export_onnx(encoder: VideoEncoder, path: str | Path) -> None:
         for file in sorted(Path(folder).iterdir(), reverse=True):  # weights before the model
             with atomic_path(path.with_name(file.name)) as temporary:
                 file.replace(temporary)
+
+
+def _reserve(output: str, graph: Any) -> None:
+    """Rename inner values with the name of the output, such as that of a `torch.nn.Embedding`."""
+    inner = [*graph.initializers.values(), *(value for node in graph for value in node.outputs)]
+    for value in inner:
+        if value.name == output and not value.is_graph_output():
+            value.name = f"inner_{output}"
 
 
 def export_program(encoder: VideoEncoder) -> ExportedProgram:

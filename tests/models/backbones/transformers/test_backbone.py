@@ -158,6 +158,7 @@ def test_the_arguments_rebuild_it_without_its_folder(
     backbone.save_files(tmp_path / "encoder")
     shutil.rmtree(tmp_path / "model")
     rebuilt = TransformersBackbone(backbone.clip, model=backbone.model, **backbone.arguments)
+    assert all(weight.isnan().all() for weight in rebuilt.parameters())
     rebuilt.load_state_dict(backbone.state_dict())
     rebuilt.load_files(tmp_path / "encoder")
     clips = draw(backbone.clip)

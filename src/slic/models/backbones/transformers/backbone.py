@@ -37,7 +37,8 @@ class TransformersBackbone(nn.Module):
     Args:
         clip: The clips that it takes.
         model: Hub id, or a folder that transformers saved.
-        config: Configuration of the model. None reads it from ``model``.
+        config: Configuration of the model; weights of a saved encoder have to follow, until then
+            they are NaN. None reads it from ``model`` and draws random weights.
         pool: How tokens become one vector: ``"mean"`` of all patches, or the class token
             ``"cls"``. None takes what the family is used with, the first of `Family.pools`.
 
@@ -75,7 +76,7 @@ class TransformersBackbone(nn.Module):
         self._pool = _checked_pool(self._family, pool, model=model)
         self.network = build_network(
             library, self._family, self._native, clip=clip, model=model,
-            grids=(self._native_grid, self._grid),
+            grids=(self._native_grid, self._grid), draw=config is None,
         )  # fmt: skip
         size = getattr(self._native, "projection_dim", None)
         vision = getattr(self._native, "vision_config", self._native)
@@ -135,7 +136,7 @@ class TransformersBackbone(nn.Module):
         if hasattr(network, "activation_checkpointing_enable"):
             verb = "enable" if enabled else "disable"
             getattr(network, f"activation_checkpointing_{verb}")()
-        elif enabled:  # the name before transformers 5.20
+        elif enabled:  # the name in earlier versions
             network.gradient_checkpointing_enable({"use_reentrant": False})
         else:
             network.gradient_checkpointing_disable()
@@ -270,8 +271,8 @@ class TransformersBackbone(nn.Module):
         return self._tokenizer
 
     def _has_tokenizer(self) -> bool:
-        where = self._tokenizer_source
-        return where is not None and files.find_file(where, "tokenizer_config.json") is not None
+        where, names = self._tokenizer_source, ("tokenizer_config.json", "tokenizer.json")
+        return where is not None and any(files.find_file(where, name) for name in names)
 
 
 def _checked_pool(family: Family, pool: Pool | None, *, model: str) -> Pool | None:

@@ -1,6 +1,9 @@
 """Build a network of the transformers library for given clips, or load one with its weights."""
 
+import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,7 @@ def build_network(
     clip: ClipSpec,
     grids: tuple[TokenGrid, TokenGrid],
     model: str,
+    draw: bool = True,
 ) -> nn.Module:
     """Return the network for clips of other frames or another size than the configuration's.
 
@@ -62,17 +66,22 @@ def build_network(
         clip: The clips that it takes.
         grids: Tokens of a clip of the weights, and of such a clip.
         model: Hub id or folder, for messages.
+        draw: Draw random weights, which takes half a minute for 300 million. Otherwise weights are
+            NaN until others are loaded.
 
     Raises:
         CheckpointError: The configuration contradicts itself.
     """
     fitted = with_clip(config, frames=clip.frames, size=clip.size)
     try:
-        with quiet(library):
+        with quiet(library), nullcontext() if draw else _no_weights_drawn():
             network: nn.Module = getattr(library, family.network)(fitted, **family.arguments)
     except Exception as error:
         reason = one_line(error)[:200]
         raise CheckpointError(f"{model}: {family.network} cannot be built ({reason}).") from error
+    if not draw:
+        for weight in network.parameters():
+            nn.init.constant_(weight, math.nan)
     for name in family.removed:
         delattr(network, name)
     for name in family.frozen:
@@ -133,6 +142,13 @@ def load_network(
 def _some(names: list[str], most: int = 5) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def _no_weights_drawn() -> AbstractContextManager[None]:
+    without: AbstractContextManager[None] = import_module(
+        "transformers.initialization"
+    ).no_init_weights()
+    return without
 
 
 def _fit_fixed_positions(
