@@ -63,17 +63,8 @@ def motion_features(clips: Float[Tensor, "b 3 t h w"]) -> MotionFeatures:
     Args:
         clips: Clips in [-1, 1] of at least ``MIN_MOTION_FRAMES`` frames.
     """
-    device_type = clips.device.type
-    # autocast does not exist on "meta", where operations are counted
-    autocasts = torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(
-        device_type
-    )
-    full_precision = torch.autocast(device_type, enabled=False) if autocasts else nullcontext()
-    # an exported program takes any number of clips, so the number of chunks cannot be known then
-    chunked = device_type == "cpu" and not torch.compiler.is_compiling()
-    chunks = torch.split(clips, _CLIPS_PER_CHUNK) if chunked else (clips,)
-    with full_precision, torch.no_grad():
-        flows = [(clip_flow(chunk), chunk.shape[-2:]) for chunk in chunks]
+    with full_precision(clips.device.type), torch.no_grad():
+        flows = [(clip_flow(chunk), chunk.shape[-2:]) for chunk in _chunks(clips)]
         channels = [flow_channels(u, v, size=size) for (u, v), size in flows]
         descriptors = [motion_descriptor(u, v) for (u, v), _ in flows]
         return MotionFeatures(torch.cat(channels), torch.cat(descriptors))
@@ -101,12 +92,19 @@ def motion_and_energy(
 def full_precision(device_type: str) -> AbstractContextManager[None]:
     """Return a context without autocast."""
     # autocast does not exist on "meta", where operations are counted
-    exists = torch.amp.is_autocast_available(device_type)
-    return torch.autocast(device_type, enabled=False) if exists else nullcontext()
+    autocasts = torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(
+        device_type
+    )
+    return torch.autocast(device_type, enabled=False) if autocasts else nullcontext()
 
 
 def _chunks(clips: Float[Tensor, "b 3 t h w"]) -> tuple[Tensor, ...]:
-    return torch.split(clips, _CLIPS_PER_CHUNK) if clips.device.type == "cpu" else (clips,)
+    """Split clips so that each part fits into the caches of a CPU.
+
+    An exported program takes any number of clips, so the number of parts is unknown there.
+    """
+    chunked = clips.device.type == "cpu" and not torch.compiler.is_compiling()
+    return torch.split(clips, _CLIPS_PER_CHUNK) if chunked else (clips,)
 
 
 def flow_channels(
