@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -27,6 +27,7 @@ from slic.sample.backgrounds import CANVAS_HEIGHT, CANVAS_WIDTH, paint_backgroun
 from slic.videos.encoding import draw_encoding, write_video
 
 Camera = Literal["static", "panning", "parallax"]
+CAMERAS: tuple[Camera, ...] = get_args(Camera)
 Frame = UInt8[np.ndarray, "h w 3"]
 SCENES = ("room", "park", "street", "hall", "studio")  # the order of `paint_background`
 LABELS = tuple(f"{scene} {light}" for light in ("evening", "night") for scene in SCENES)

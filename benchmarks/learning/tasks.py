@@ -22,7 +22,7 @@ from typing import Literal
 
 from learning.foreign import write_foreign
 from learning.frames import StoredFrames, StoredReader, stored_frames
-from learning.scenes import write_scenes
+from learning.scenes import CAMERAS, write_scenes
 from slic.clips.frame_size import fixed_frame_size
 from slic.datasets import Labels, read_labels
 from slic.errors import CatalogError
@@ -44,9 +44,7 @@ DRAWN: dict[str, Callable[..., None]] = {
     "hard": partial(write_sample, level="hard"),
     "confounded": partial(write_sample, scenes="confounded"),
     "scene-friendly": partial(write_sample, scenes="typical"),
-    "static": partial(write_scenes, camera="static"),
-    "panning": partial(write_scenes, camera="panning"),
-    "parallax": partial(write_scenes, camera="parallax"),
+    **{camera: partial(write_scenes, camera=camera) for camera in CAMERAS},
     "foreign": write_foreign,
 }
 NAMES = (*DRAWN, "arid6")
