@@ -124,19 +124,24 @@ def load_network(
     except Exception as error:  # the library lets any kind of error out of a damaged file
         reason = one_line(error) or type(error).__name__
         raise CheckpointError(f"{where}: weights cannot be read ({reason[:300]}).") from error
+    if faults := _faults(report, family):
+        raise CheckpointError(
+            f"{where}: the weights do not fit {family.network} as its config.json describes it; "
+            f"{'; '.join(faults)}."
+        )
+    return network  # type: ignore[no-any-return]
+
+
+def _faults(report: Mapping[str, Any], family: Family) -> list[str]:
+    """Return what the library reports as missing or misshapen, but for what may be."""
     may_lack = (*family.may_be_new, *(f"{name}." for name in family.removed))
     missing = [n for n in sorted(report["missing_keys"]) if not n.startswith(may_lack)]
     wrong = [
         f"{name} {tuple(theirs)} instead of {tuple(ours)}"
         for name, theirs, ours in sorted(report["mismatched_keys"])
     ]
-    faults = [("missing", missing), ("of another shape", wrong)]
-    if listed := [f"{kind}: {_some(names)}" for kind, names in faults if names]:
-        raise CheckpointError(
-            f"{where}: the weights do not fit {family.network} as its config.json describes it; "
-            f"{'; '.join(listed)}."
-        )
-    return network  # type: ignore[no-any-return]
+    kinds = {"missing": missing, "of another shape": wrong}
+    return [f"{kind}: {_some(names)}" for kind, names in kinds.items() if names]
 
 
 def _some(names: list[str], most: int = 5) -> str:
