@@ -3,16 +3,20 @@
 import importlib
 import importlib.util
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 import slic
+from slic.cli import build_parser, main
 from slic.embeddings import Layer
+from slic.models.encoder import to_input
 from slic.pretraining.build import build_encoder
 
 ROOT = Path(__file__).parents[1]
@@ -101,3 +105,42 @@ def test_python_md_runs_and_its_clip_is_the_one_that_embed_takes(
         wanted = slic.embed(ours, names["catalog"], clips=1, layer=layer, progress=False)
         np.testing.assert_allclose(vector.numpy(), wanted.mean[:1], rtol=1e-4, atol=1e-5)
     assert names["embeddings"].clips.shape[:2] == (2, 10)
+
+
+def test_the_commands_of_sharing_md_are_understood() -> None:
+    page = (ROOT / "docs" / "sharing.md").read_text("utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL)
+    commands = [line.partition("  #")[0] for block in blocks for line in block.splitlines()]
+    assert len(commands) == 9
+    for command in commands:
+        program, *words = shlex.split(command)
+        assert program == "slic"
+        build_parser().parse_args(words)
+
+
+@pytest.mark.slow
+def test_the_python_of_sharing_md_runs(
+    tmp_path: Path, hub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra 'export' is not installed")
+    monkeypatch.chdir(tmp_path)
+    small = ["--clip.frames=4", "--clip.size=32", "--backbone.width=0.0625", "--head.hidden=8"]
+    recipe = slic.load_recipe("paper-small", [*small, "--head.embedding=4"])
+    encoder = build_encoder(recipe).eval()
+    encoder.push_to_hub("org/name")
+    encoder.save_pretrained("run")
+    for kind, suffix in (("onnx", "onnx"), ("torch", "pt2")):
+        main(["export", kind, "run", "--out", f"encoder.{suffix}"])
+    clips = np.random.default_rng(0).integers(0, 256, (3, 4, 32, 32, 3), dtype=np.uint8)
+    names: dict[str, Any] = {"clips": clips}
+    page = (ROOT / "docs" / "sharing.md").read_text("utf-8")
+    *blocks, _ = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)  # the last needs mteb
+    found: list[Any] = []
+    for block in blocks:
+        exec(block, names)
+        found.append(names.get("embeddings"))
+    expected = encoder(to_input(torch.from_numpy(clips))).detach()
+    np.testing.assert_allclose(found[1], expected, atol=1e-4)
+    np.testing.assert_allclose(found[2].detach(), expected, atol=1e-5)
+    assert names["about"]["fingerprint"] == encoder.fingerprint()
+    assert "# copy" in (hub.path("org/copy") / "README.md").read_text()
