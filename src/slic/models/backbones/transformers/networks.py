@@ -1,6 +1,7 @@
 """Build a network of the transformers library for given clips, or load one with its weights."""
 
 import math
+import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
@@ -113,6 +114,8 @@ def load_network(
         CheckpointError: Weights are missing, damaged, or of another shape.
     """
     library, where = load_library(model), source or model
+    # otherwise loading pickled weights asks the hub, in a thread, to convert the repository
+    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "true")
     weights = {"pretrained_model_name_or_path": model if state is None else None}
     try:
         with quiet(library):
