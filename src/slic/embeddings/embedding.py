@@ -21,7 +21,8 @@ from slic.devices import PendingCopy, completed_copies, copy_to_host
 from slic.embeddings.cache import VideoFeatures, cached_features
 from slic.embeddings.stored import Embeddings, Layer
 from slic.errors import CatalogError, EmbeddingsError
-from slic.models.encoder import VideoEncoder, to_input
+from slic.models.encoder import VideoEncoder
+from slic.models.passes import clips_per_pass, in_passes
 from slic.videos.catalog import Catalog, Video
 
 Precision = Literal["fp32", "bf16"]
@@ -129,19 +130,22 @@ def _embed_videos(
 ) -> Iterator[tuple[int, VideoFeatures]]:
     """Yield the position in ``videos`` and the embeddings of each of these videos."""
     part = replace(catalog, videos=tuple(videos))
+    most = clips_per_pass(
+        frames=reader.frames, size=reader.size
+    )  # large clips are also loaded in small batches
     if clips == "windows":
         windows = window_loader(
             part,
             partial(sliding_spans, frames=reader.frames, stride=reader.stride),
             size=reader.frame_size,
-            windows_per_batch=WINDOWS_PER_BATCH,
+            windows_per_batch=min(WINDOWS_PER_BATCH, most),
             transform=partial(reader.centred, modality=modality),
             fps=reader.fps,
             workers=workers,
         )
         return _embed_windows(embed_batch, windows)
     dataset = ClipDataset(part, reader, clips=clips, modality=modality)
-    loader = clip_loader(dataset, batch_size=batch_size, workers=workers)
+    loader = clip_loader(dataset, batch_size=min(batch_size, most), workers=workers)
     return _embed_clips(embed_batch, loader)
 
 
@@ -174,10 +178,10 @@ def _embed_batch(
     encoder: VideoEncoder, clips: UInt8[Tensor, "b t s s 3"], *, layer: Layer, precision: Precision
 ) -> PendingCopy:
     device = next(encoder.parameters()).device
-    x = to_input(clips.to(device, non_blocking=True))
     autocast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
     with autocast:
-        z: Tensor = encoder.features(x) if layer == "backbone" else encoder(x)
+        network = encoder.features if layer == "backbone" else encoder
+        z = in_passes(network, clips.to(device, non_blocking=True))
     return copy_to_host(z.float())
 
 

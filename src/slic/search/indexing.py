@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from slic.errors import SearchError
 from slic.models.encoder import VideoEncoder
+from slic.models.passes import clips_per_pass
 from slic.runs import StopRequested, lock_folder, stop_at_ctrl_c
 from slic.search.index import Index
 from slic.search.moment_embedder import MomentEmbedder
@@ -173,7 +174,7 @@ class EmbeddedBatch(NamedTuple):
 def embed_jobs(
     encoder: VideoEncoder, jobs: Sequence[EmbeddingJob], *, workers: int, progress: bool
 ) -> Iterator[EmbeddedBatch]:
-    """Give embedded moments in batches of about `CLIPS_PER_BATCH` clips.
+    """Give embedded moments in batches of about `CLIPS_PER_BATCH` clips; fewer large ones.
 
     Args:
         encoder: The encoder.
@@ -189,10 +190,12 @@ def embed_jobs(
         total=total, desc="embedding", unit="moment", disable=hidden, file=sys.stderr, leave=False
     )
     embed, batch = MomentEmbedder(encoder), list[MomentClips]()
+    clip = encoder.clip
+    most = min(CLIPS_PER_BATCH, clips_per_pass(frames=clip.frames, size=clip.size))
     with bar:
-        for moment in moment_loader(jobs, encoder.clip, workers=min(workers, len(jobs))):
+        for moment in moment_loader(jobs, clip, workers=min(workers, len(jobs))):
             batch.append(moment)
-            if moment.problem or sum(len(item.clips) for item in batch) >= CLIPS_PER_BATCH:
+            if moment.problem or sum(len(item.clips) for item in batch) >= most:
                 yield _embed_batch(embed, batch)
                 bar.update(len(batch))
                 batch = []

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
-from slic.models.encoder import VideoEncoder, to_input
+from slic.models.encoder import VideoEncoder
+from slic.models.passes import in_passes
 from slic.search.moments import mean_direction
 from slic.search.streaming import MomentClips
 
@@ -49,6 +50,6 @@ class MomentEmbedder:
             return np.empty((0, self.encoder.embedding_size), np.float32)
         device = next(self.encoder.parameters()).device
         z: Float32[np.ndarray, "c d"] = (
-            self.encoder(to_input(torch.cat(clips).to(device))).float().cpu().numpy()
+            in_passes(self.encoder, torch.cat(clips).to(device)).float().cpu().numpy()
         )
         return z

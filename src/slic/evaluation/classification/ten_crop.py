@@ -22,7 +22,7 @@ from slic.embeddings import Precision
 from slic.evaluation.classification.classifier import VideoClassifier
 from slic.evaluation.classification.run_folder import ClassificationFolder
 from slic.models.backbones.base import Resize
-from slic.models.encoder import to_input
+from slic.models.passes import in_passes
 from slic.runs import StopRequested, stop_at_ctrl_c
 from slic.videos.catalog import Catalog
 from slic.videos.video import Video
@@ -95,9 +95,9 @@ def crop_probabilities(
     """Return the class probabilities of every crop of every window."""
     crops = ten_crops(windows, size=classifier.encoder.clip.size)
     with torch.autocast(windows.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        scores = classifier(to_input(crops.flatten(0, 1)))
-    probabilities: Tensor = scores.double().softmax(dim=1).cpu().unflatten(0, crops.shape[:2])
-    return probabilities
+        scores = in_passes(classifier, crops.flatten(0, 1))
+    probabilities = scores.double().softmax(dim=1).cpu()
+    return probabilities.view(*crops.shape[:2], -1)
 
 
 def ten_crop_frame_size(video: Video, *, size: int, resize: Resize) -> tuple[int, int]:
