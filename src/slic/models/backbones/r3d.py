@@ -154,11 +154,11 @@ class Bottleneck(nn.Module):
 class Conv3d(nn.Conv3d):
     """`nn.Conv3d` that avoids a fault of oneDNN on the CPU; the numbers are the same.
 
-    Where a kernel spans all frames, oneDNN 3.12 (PyTorch 2.13, 2.14) computes wrong weight gradients and
-    reads, or even writes, memory outside the tensor. It happens in bf16 with 3x3x3 kernels on two
-    frames and 7x7x7 on two to six, and in fp32 with 7x7x7 of stride 2 on five to seven frames. A
-    stride of 2 on a single row or column does the same in bf16 (docs/performance.md). Padding the
-    input beforehand, instead of inside the kernel, avoids it.
+    Where a kernel spans all frames, oneDNN 3.12 (PyTorch 2.13 and 2.14) computes wrong weight
+    gradients and reads, or even writes, memory outside the tensor. It happens in bf16 with 3x3x3
+    kernels on two frames and 7x7x7 on two to six, and in fp32 with 7x7x7 of stride 2 on five to
+    seven frames. A stride of 2 on a single row or column does the same in bf16
+    (docs/performance.md). Padding the input beforehand, instead of inside the kernel, avoids it.
     """
 
     padding: tuple[int, int, int]  # nn.Conv3d also allows a string
