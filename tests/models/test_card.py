@@ -54,7 +54,7 @@ def test_a_run_tells_videos_steps_and_parts(tmp_path: Path) -> None:
     assert (facts.videos, facts.steps) == (7, 1200)
     text = "\n".join(facts.lines())
     assert "Videos: 7, without labels" in text
-    assert "Steps: 1,200 (3 epochs of batches of 32, seed 1)" in text
+    assert "Steps: 1,200 (epochs: 3, batch size: 32, seed: 1)" in text
     assert "loss `info_nce`, clustering `finch`" in text
     assert read_run(tmp_path) is None
 
@@ -72,10 +72,20 @@ def test_scores_of_several_seeds_have_mean_and_deviation(tmp_path: Path) -> None
         write_scores(tmp_path / f"{name}.json", name, recall={"1": r}, mean_average_precision=None)
         for r, name in recalls
     ]
-    top = write_scores(tmp_path / "top.json", "ours", protocol="fine-tuned", top_1=0.5)
+    top = write_scores(tmp_path / "top.json", "ours", protocol="tuned", top_1=0.5, chance=0.1)
     recall, accuracy = read_scores([*paths, top], fingerprint="ours")
     assert recall.lines() == ["| ucf101:1, queries test | paper: 10 clips | R@1 | 72.0 ± 2.0 | 3 |"]
-    assert accuracy.lines() == ["| ucf101:1, queries test | fine-tuned | top-1 | 50.0 | 1 |"]
+    assert accuracy.lines() == [
+        "| ucf101:1, queries test | tuned | top-1 | 50.0 | 1 |",
+        "| ucf101:1, queries test | tuned | top-1 of chance | 10.0 | 1 |",
+    ]
+
+
+def test_baselines_stand_beside_recall(tmp_path: Path) -> None:
+    values = {"recall": {"1": 0.7}, "baselines_recall_at_1": {"chance": 0.1, "mean frame": 0.2}}
+    (row,) = read_scores([write_scores(tmp_path / "s.json", "ours", **values)], fingerprint="ours")
+    found = {"R@1": [70.0], "R@1 of chance": [10.0], "R@1 of mean frame": [20.0]}
+    assert row.percents == found
 
 
 def test_scores_of_another_encoder_or_file_are_refused(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ _RATES: Final = {
     "top_5": "top-5",
     "mean_class_accuracy": "class mean",
     "accuracy": "accuracy",
+    "chance": "top-1 of chance",
+    "majority": "top-1 of the most frequent class",
 }
 """Keys of files of scores whose values are shares, and their names."""
 
@@ -53,10 +55,10 @@ class TrainingFacts:
         )
         weights = recipe.get("init", {}).get("weights", "random")
         train = recipe.get("train", {})
-        epochs = f"{train.get('epochs')} epochs of batches of {train.get('batch_size')}"
+        epochs = f"epochs: {train.get('epochs')}, batch size: {train.get('batch_size')}"
         return [
             f"- Videos: {'unknown' if self.videos is None else f'{self.videos:,}'}, without labels",
-            f"- Steps: {self.steps:,} ({epochs}, seed {train.get('seed', 0)})",
+            f"- Steps: {self.steps:,} ({epochs}, seed: {train.get('seed', 0)})",
             f"- Weights at the start: `{weights}`",
             f"- Parts: {parts}",
             "- Settings: all of them are in `recipe.yaml`",
@@ -184,13 +186,13 @@ def write_card(
 
 def _encoder_lines(encoder: VideoEncoder) -> list[str]:
     clip = encoder.clip
-    parts = " + ".join(f"{length} ({part})" for part, length in encoder.vectors.items())
+    parts = [f"{length} numbers ({part})" for part, length in encoder.vectors.items()]
     return [
         "| | |",
         "|---|---|",
         f"| backbone | `{encoder.config.backbone}` |",
         f"| clips | {clip.frames} x {clip.size} x {clip.size} pixels, {clip.spacing} |",
-        f"| embedding | {parts} numbers, compared by cosine |",
+        f"| vectors | {', '.join(parts)}, each compared by cosine |",
         f"| parameters | {sum(p.numel() for p in encoder.parameters()) / 1e6:.1f} M |",
         f"| fingerprint | `{encoder.fingerprint()}` |",
     ]
@@ -258,5 +260,7 @@ def _read_scores_file(path: Path) -> dict[str, Any]:
 def _percents(scores: Mapping[str, Any]) -> dict[str, float]:
     """Return the shares in a file of scores, in percent, by the name of the metric."""
     recall = {f"R@{k}": value for k, value in scores.get("recall", {}).items()}
+    baselines = scores.get("baselines_recall_at_1", {})
     rates = {name: scores.get(key) for key, name in _RATES.items()}
+    rates |= {f"R@1 of {name}": value for name, value in baselines.items()}
     return {name: 100.0 * x for name, x in (recall | rates).items() if x is not None}
