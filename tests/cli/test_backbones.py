@@ -24,6 +24,8 @@ def test_every_name_has_a_row_with_its_clips(lines: Lines) -> None:
     assert re.search(r" 33\.2 M +KINETICS400_V1$", rows["torchvision/r3d_18"])
     assert "Kinetics-400; extra torchvision: installed" in rows["torchvision/"]
     assert rows["slic/"] == "slic/  Apache-2.0; no extra needed"
+    assert rows["slic/r3d18"].endswith("  those that you train")
+    assert rows["slic/two-stream"].endswith("  built in")
     assert out[-1].startswith("next: slic index VIDEOS --encoder torchvision/")
 
 

@@ -39,6 +39,7 @@ def list_backbones(arguments: Namespace) -> None:  # noqa: ARG001 (every verb ta
     print(_terms("transformers", TransformersBackbone))
     print("transformers/HUB_ID_OR_FOLDER: clips, size and weights as the files of the model say;")
     print(f"  model types {', '.join(FAMILIES)}")
+    print("default: the built-in encoder, slic/two-stream; it needs no weights of yours")
     print("package.module:Class: a class of yours")
     print_next_command("index", "VIDEOS", "--encoder", "torchvision/r2plus1d_18", "--out", "index")
 
@@ -54,8 +55,13 @@ def _columns(name: str, entry: "BackboneEntry") -> tuple[str, ...]:
         f"{clip.frames} x {clip.size} x {clip.size}",
         clip.spacing,
         f"{parameters / 1e6:.1f} M",
-        ", ".join(facts.names) if facts else "those that you train",
+        ", ".join(facts.names) if facts else _own_weights(entry),
     )
+
+
+def _own_weights(entry: "BackboneEntry") -> str:
+    """Say where the weights of a backbone of this package come from."""
+    return "built in" if hasattr(entry.build, "load_pretrained") else "those that you train"
 
 
 def _count_parameters(entry: "BackboneEntry") -> int:
