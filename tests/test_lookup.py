@@ -1,11 +1,14 @@
 """A part is found by its name or its import path, and a mistyped name is explained."""
 
+import json
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from slic.errors import ProtocolError, SlicError
-from slic.lookup import look_up
+from slic.lookup import look_up, require_extra
 
 TABLE = {"triplet": int, "info_nce": float}
 
@@ -36,3 +39,18 @@ def test_anything_else_is_one_clear_line(name: str, message: str) -> None:
 def test_the_caller_chooses_the_error() -> None:
     with pytest.raises(ProtocolError):
         look_up("nothing", TABLE, kind="protocol", error=ProtocolError)
+
+
+def test_an_extra_is_imported_or_named_with_the_command_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert require_extra("json", "files", purpose="x") is json
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "made_for_another_torch.py").write_text("raise RuntimeError('no operator nms')")
+    for module, reason in (
+        ("not_there", "No module named 'not_there'"),
+        ("made_for_another_torch", "no operator nms"),
+    ):
+        expected = f"x needs the extra 'files' ({reason}): pip install 'slic-video[files]'"
+        with pytest.raises(SlicError, match=f"^{re.escape(expected)}$"):
+            require_extra(module, "files", purpose="x")

@@ -56,11 +56,12 @@ def require_extra(module: str, extra: str, *, purpose: str) -> Any:
         purpose: What needs it; begins the message.
 
     Raises:
-        SlicError: The module is not installed; the message has the command that installs it.
+        SlicError: The module is not installed, or not for this version of PyTorch; the message has
+            the command that installs it.
     """
     try:
         return importlib.import_module(module)
-    except ImportError as reason:
+    except (ImportError, RuntimeError) as reason:  # torchvision beside another PyTorch: the latter
         raise SlicError(
             f"{purpose} needs the extra {extra!r} ({reason}): pip install 'slic-video[{extra}]'"
         ) from reason
