@@ -492,7 +492,7 @@ def test_an_index_without_text_says_what_to_do(
     page = open_page(served.address + "?text=red&weights=motion:1")
     expect(page.locator("#find-title")).to_have_text("Moments")
     expect(page.get_by_label("Describe what to find")).to_be_disabled()
-    expect(page.locator("#no-text")).to_contain_text("index the videos with one that has")
+    expect(page.locator("#no-text")).to_contain_text("an encoder with text, such as X-CLIP")
     expect(page.locator("#weights")).to_be_hidden()
 
 

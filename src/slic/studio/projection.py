@@ -15,7 +15,6 @@ from jaxtyping import Int64, UInt16
 
 from slic.errors import WriteError
 from slic.files import atomic_path
-from slic.report.projection import MAX_TSNE_POINTS, project_to_plane
 from slic.search import Index
 from slic.search.parts import Weights, format_weights, vector_factors
 
@@ -76,7 +75,6 @@ def make_map(
     folder: Path,
     *,
     weights: Weights | None = None,
-    sample: int = MAX_TSNE_POINTS,
     seed: int = 0,
 ) -> MomentMap:
     """Compute the map of an index, and cache it if the folder is writable.
@@ -84,18 +82,20 @@ def make_map(
     Args:
         folder: Folder of the index.
         weights: Weights of the parts of a vector; None weights them equally.
-        sample: Largest number of moments that t-SNE places; see `project_to_plane`.
         seed: Seed of the projection.
 
     Raises:
         SearchError: There is no index in the folder, or a weight is invalid.
     """
+    # Loads scikit-learn, which takes seconds; only the map's process needs it.
+    from slic.report.projection import project_to_plane
+
     index = Index.open(folder)
     generation = index.generation
     ids, vectors = index.all_vectors()
     vectors *= vector_factors(index.parts, weights)
     index.close()
-    unit_square = project_to_plane(vectors, sample=sample, seed=seed)
+    unit_square = project_to_plane(vectors, seed=seed)
     positions = (unit_square * MAX_COORDINATE).round().clip(0, MAX_COORDINATE).astype(np.uint16)
     made = MomentMap(generation, ids, positions)
     with suppress(WriteError), atomic_path(folder / MAP_FILE) as path, path.open("wb") as file:

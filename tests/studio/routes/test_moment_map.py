@@ -57,7 +57,7 @@ def test_colours_by_label_number_the_labels_by_frequency(
 def test_a_map_that_failed_is_an_error_once(
     client: TestClient, studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise SearchError("no memory left")
 
     def wait_for_answer() -> Any:
@@ -67,5 +67,7 @@ def test_a_map_that_failed_is_an_error_once(
 
     monkeypatch.setattr(studio._map_worker, "call", fail)
     assert wait_for_answer().json() == {"error": "no memory left"}
-    monkeypatch.setattr(studio._map_worker, "call", lambda made, *given: made(*given))
+    monkeypatch.setattr(
+        studio._map_worker, "call", lambda made, *given, **more: made(*given, **more)
+    )
     assert wait_for_answer().status_code == 200
