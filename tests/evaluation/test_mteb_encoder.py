@@ -1,5 +1,7 @@
 """``mteb`` evaluates an encoder on tasks of videos that this test writes."""
 
+import importlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,14 +11,19 @@ import pytest
 import torch
 
 import slic
-from slic.errors import ProtocolError
+from slic.errors import ProtocolError, SlicError
 from slic.models.backbones import ClipSpec
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 from slic.videos.catalog import Catalog
 
-mteb: Any = pytest.importorskip("mteb", reason="the extra 'mteb' is not installed")
-pytest.importorskip("torchcodec", reason="torchcodec, which opens the videos, is not installed")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # those of other packages
+
+
+@pytest.fixture
+def mteb() -> Any:
+    """Return the package, with which torchcodec opens the videos."""
+    pytest.importorskip("torchcodec", reason="torchcodec is not installed")
+    return pytest.importorskip("mteb", reason="the extra 'mteb' is not installed")
 
 
 @pytest.fixture
@@ -88,7 +95,9 @@ def build_model(encoder_path: Path, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["VideoClassification", "VideoClustering"])
-def test_mteb_scores_an_encoder_on_videos(kind: str, videos: Path, encoder_path: Path) -> None:
+def test_mteb_scores_an_encoder_on_videos(
+    kind: str, videos: Path, encoder_path: Path, mteb: Any
+) -> None:
     model = build_model(encoder_path)
     assert isinstance(model, mteb.models.EncoderProtocol)
     result = mteb.evaluate(model, build_task(kind, videos), cache=None)
@@ -97,6 +106,28 @@ def test_mteb_scores_an_encoder_on_videos(kind: str, videos: Path, encoder_path:
     assert result.model_revision == model.model.fingerprint()
 
 
+def test_mteb_scores_its_own_small_tasks(encoder_path: Path, mteb: Any) -> None:
+    from mteb.mocks import MOCK_MVEB_TASK_GRID
+
+    model = build_model(encoder_path)
+    model.takes_text = True
+    model.mteb_model_meta = model.mteb_model_meta.model_copy(
+        update={"modalities": ["video", "text"]}
+    )
+    model.model.encode_text = lambda texts: torch.ones(len(texts), 8)  # stands for a text tower
+    for task in MOCK_MVEB_TASK_GRID:
+        (scores,) = mteb.evaluate(model, task, cache=None).task_results
+        assert 0.0 <= scores.get_score() <= 1.0
+
+
+def test_a_missing_package_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mteb", None)
+    monkeypatch.delitem(sys.modules, "slic.evaluation.mteb_encoder", raising=False)
+    with pytest.raises(SlicError, match=r"mteb needs .* pip install 'slic-video\[mteb\]'"):
+        importlib.import_module("slic.evaluation.mteb_encoder")
+
+
+@pytest.mark.usefixtures("mteb")
 @pytest.mark.parametrize("layer", ["head", "backbone"])
 def test_the_embeddings_are_those_of_slic_embed(
     videos: Path, encoder_path: Path, layer: Any
@@ -116,6 +147,7 @@ def test_the_embeddings_are_those_of_slic_embed(
     assert found.shape[1] == model.mteb_model_meta.embed_dim
 
 
+@pytest.mark.usefixtures("mteb")
 def test_tasks_of_text_are_refused_in_one_line(encoder_path: Path) -> None:
     from torch.utils.data import DataLoader
 
@@ -126,6 +158,7 @@ def test_tasks_of_text_are_refused_in_one_line(encoder_path: Path) -> None:
         build_model(encoder_path).encode(texts)
 
 
+@pytest.mark.usefixtures("mteb")
 def test_named_parts_are_scaled_to_length_one_and_joined(encoder_path: Path) -> None:
     model = build_model(encoder_path)
     model.parts = {"appearance": 3, "motion": 5}
