@@ -64,8 +64,9 @@ def import_official(arguments: Namespace) -> None:
     encoder.save_pretrained(arguments.out)
     clip, backbone = encoder.clip, encoder.config.arguments
     weights = len(encoder.state_dict())
+    depth = encoder.config.backbone.removeprefix("slic/r3d")
     print(
-        f"{arguments.out}: R3D-{encoder.config.backbone.removeprefix('slic/r3d')}, width {backbone['width']:g}, clips of "
+        f"{arguments.out}: R3D-{depth}, width {backbone['width']:g}, clips of "
         f"{clip.frames} x {clip.size} x {clip.size} pixels; all {weights} weights of the "
         "file are in it" + (f" but the classifier ({', '.join(left_out)})." if left_out else ".")
     )
