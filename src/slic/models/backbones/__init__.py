@@ -45,9 +45,8 @@ class BackboneEntry:
 
     def native_clip(self) -> ClipSpec:
         """Return the clips that the published weights take; the paper's if there are none."""
-        clip: ClipSpec = (
-            self.build.native_clip(**self.fixed) if self.has_native_clip else ClipSpec()
-        )
+        build: Any = self.build
+        clip: ClipSpec = build.native_clip(**self.fixed) if self.has_native_clip else ClipSpec()
         return clip
 
 

@@ -88,10 +88,8 @@ class R3D(nn.Module):
     def blocks(self) -> list[nn.Module]:
         """The stem and the residual blocks, from input to output."""
         layers = [self.get_submodule(f"layer{number}") for number in range(1, 5)]
-        return [
-            nn.ModuleList([self.conv1, self.bn1]),
-            *(block for layer in layers for block in layer),
-        ]
+        stem = nn.ModuleList([self.conv1, self.bn1])
+        return [stem, *(block for layer in layers for block in layer.children())]
 
     def gradient_checkpointing(self, enabled: bool) -> None:
         """Compute the activations of each block again in the backward pass, or keep them."""

@@ -8,7 +8,16 @@ import pytest
 import yaml
 
 from slic.errors import RecipeError
-from slic.recipe import Part, Recipe, load_recipe, recipe_names, save_recipe
+from slic.models.backbones import ClipSpec
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
+from slic.recipe import (
+    Part,
+    Recipe,
+    default_recipe,
+    load_recipe,
+    recipe_names,
+    save_recipe,
+)
 
 
 def refused(source: str | Path, *words: str) -> str:
@@ -29,7 +38,7 @@ def written(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_shipped_recipe_loads_and_says_what_its_file_says(name: str, written: Path) -> None:
     recipe = load_recipe(name)
-    file = Path(__file__).parents[1] / "src" / "slic" / "recipes" / f"{name}.yaml"
+    file = Path(__file__).parents[2] / "src" / "slic" / "recipes" / f"{name}.yaml"
     loaded = recipe.to_dict()
     for section, values in yaml.safe_load(file.read_text()).items():
         if isinstance(values, dict):
@@ -158,66 +167,6 @@ def test_a_value_of_the_wrong_kind_is_one_line_that_names_it(word: str, said: st
     assert said in refused("best", word)
 
 
-@pytest.mark.parametrize(
-    "word",
-    [
-        "--clip.frames=1",
-        "--clip.stride=0",
-        "--clip.size=-1",
-        "--clip.size=15",
-        "--train.epochs=0",
-        "--train.batch_size=1",
-        "--optimizer.learning_rate=0",
-        "--optimizer.learning_rate=.nan",
-        "--optimizer.learning_rate=.inf",
-        "--train.seed=-1",
-        "--train.seed=9223372036854775808",
-        "--train.snapshot_every_epochs=-1",
-        "--train.workers=-1",
-        "--optimizer.weight_decay=-1",
-        "--temporal.margin=.inf",
-        "--temporal.weight=-1",
-        "--loss.temperature=0",
-        "--clustering.partition=-1",
-        "--rounds.every_epochs=0",
-        "--sampling.flow_probability=1.5",
-        "--sampling.same_video_probability=-0.1",
-        "--augmentation.flip=2",
-    ],
-)
-def test_an_impossible_value_is_named_with_its_value(word: str) -> None:
-    key, value = word[2:].split("=")
-    message = refused("best", word)
-    assert message.startswith(f"{key} is ")
-    assert value.strip("[]").split(",")[0].strip("0.") in message
-
-
-def test_a_folder_of_flow_is_for_recipes_that_use_flow() -> None:
-    assert "does not use optical flow" in refused("best", "--flow.folder=flow")
-    assert load_recipe("paper-ucf101", ["--flow.folder=flow"]).flow.folder == "flow"
-    message = refused("paper-ucf101", "--flow.folder=flow", "--clip.fps=25")
-    assert "clip.fps is 25: stored flow is that from frame to frame" in message
-
-
-@pytest.mark.parametrize(
-    "word",
-    [
-        "--sampling.flow_probability=0.1",
-        "--rounds.inputs=[rgb,flow]",
-        "--rounds.first_inputs=[flow]",
-    ],
-)
-def test_a_backbone_that_takes_rgb_only_is_given_no_flow(word: str) -> None:
-    assert "takes RGB clips only" in refused("best", word)
-    assert load_recipe("paper-small", [word]).uses_flow
-
-
-def test_clustering_by_motion_needs_four_frames() -> None:
-    assert "clip.frames is 3" in refused(
-        "paper-small", "--clip.frames=3", "--rounds.inputs=[motion]"
-    )
-
-
 def test_another_name_of_a_part_starts_from_its_own_defaults() -> None:
     recipe = load_recipe("paper-small", ["--loss.name=info_nce", "--loss.temperature=0.5"])
     assert recipe.loss == Part("info_nce", {"temperature": 0.5})
@@ -262,3 +211,44 @@ def test_a_part_outside_the_package_is_named_by_its_import_path(
 def test_a_file_that_is_no_text_is_refused(written: Path) -> None:
     written.write_bytes(b"\xff\xfe\x00\x81")
     assert "cannot be read as a recipe" in refused(written)
+
+
+def test_another_backbone_brings_its_own_clips_unless_they_are_said() -> None:
+    name = "torchvision/r3d_18"
+    native = load_recipe("adapt", [f"--backbone={name}"]).clip
+    assert (native.frames, native.size, native.resize, native.fps) == (16, 112, (171, 128), 15.0)
+    words = ["--clip.size=56", "--clip.stride=2", f"--backbone={name}"]
+    changed = load_recipe("best", words).clip
+    assert (changed.size, changed.resize, changed.fps, changed.stride) == (56, (86, 64), None, 2)
+    assert load_recipe("best", ["--backbone=slic/r3d10"]).clip == ClipSpec()
+
+
+def test_weights_to_start_from_bring_their_backbone_and_clips(tmp_path: Path) -> None:
+    config = EncoderConfig(
+        backbone="slic/r3d10",
+        arguments={"width": 0.0625},
+        head=HeadSpec(hidden=4, embedding=3),
+        clip=ClipSpec(frames=4, size=32),
+    )
+    VideoEncoder(config).save_pretrained(tmp_path / "run" / "encoder")
+    recipe = load_recipe("adapt", [f"--init={tmp_path / 'run'}", "--init.head=kept"])
+    assert (recipe.backbone.name, recipe.backbone.arguments["width"]) == ("slic/r3d10", 0.0625)
+    assert (recipe.clip, recipe.head) == (config.clip, config.head)
+    smaller = load_recipe("adapt", [f"--init={tmp_path / 'run'}", "--clip.frames=2"])
+    assert (smaller.clip.frames, smaller.clip.size, smaller.head.hidden) == (2, 32, 512)
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ([], "best"),
+        (["--train.epochs=3"], "best"),
+        (["--backbone=slic/r3d10"], "best"),
+        (["--backbone", "torchvision/r3d_18"], "adapt"),
+        (["--backbone.name=my_module:Mine"], "adapt"),
+        (["--init", "run"], "adapt"),
+        (["--init.weights=run"], "adapt"),
+    ],
+)
+def test_the_recipe_of_a_run_that_names_none(words: list[str], name: str) -> None:
+    assert default_recipe(words) == name

@@ -1,0 +1,99 @@
+"""Settings of a run that are not those of a part: sampling, rounds, length and numerics."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from slic.arguments import require
+
+RoundInput = Literal["rgb", "flow", "motion"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingOptions:
+    """How positives are drawn.
+
+    Attributes:
+        same_video_probability: Probability that the positive is another clip of the same video.
+            The paper uses 0.2 on UCF101 and 0.5 on Kinetics-400.
+        flow_probability: Probability that the positive, and independently the second view, is
+            replaced by its optical flow. The paper uses 0.25.
+        reciprocal_positives: Whether two videos of a batch are each other's positive, so that each
+            is decoded once for both.
+    """
+
+    same_video_probability: float = 0.2
+    flow_probability: float = 0.25
+    reciprocal_positives: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("same_video_probability", "flow_probability"):
+            value = getattr(self, name)
+            require(0 <= value <= 1, name, value, "a probability in [0, 1]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundOptions:
+    """When videos are clustered, and from which embeddings.
+
+    Attributes:
+        every_epochs: Epochs between two rounds of clustering; the paper uses 5.
+        inputs: What is clustered: embeddings of ``"rgb"`` or ``"flow"`` clips, or the ``"motion"``
+            descriptor, which needs no learning. Several are concatenated.
+        first_inputs: What is clustered in the first round. None means ``inputs``.
+        clips: Number of clips of a video whose embeddings are averaged; the paper uses 1.
+        layer: ``"head"`` (the paper) or ``"backbone"``: which output is clustered.
+        centre: Whether the mean embedding is subtracted first.
+    """
+
+    every_epochs: int = 5
+    inputs: tuple[RoundInput, ...] = ("rgb",)
+    first_inputs: tuple[RoundInput, ...] | None = None
+    clips: int = 1
+    layer: Literal["head", "backbone"] = "head"
+    centre: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.every_epochs >= 1, "every_epochs", self.every_epochs, "at least 1")
+        require(self.clips >= 1, "clips", self.clips, "at least 1")
+        for name in ("inputs", "first_inputs"):
+            value = getattr(self, name)
+            distinct = value is None or 0 < len(value) == len(set(value))
+            require(distinct, name, value, "one or more different inputs")
+
+    @property
+    def all_inputs(self) -> set[str]:
+        """What any round clusters."""
+        return {*self.inputs, *(self.first_inputs or ())}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """Length and numerics of a run.
+
+    Attributes:
+        epochs: Number of passes over the videos.
+        batch_size: Videos per step, over all processes together.
+        accumulate: Parts in which each batch is embedded, to save memory. Each video still sees the
+            negatives of the whole batch. Embedding takes twice as long for 2 or more.
+        precision: ``"fp32"``, ``"bf16"``, or ``"auto"``: the faster one on the device.
+        seed: Seed of the weights and of every draw.
+        workers: Number of processes that decode videos; 0 decodes in the main process.
+        snapshot_every_epochs: Keep the encoder every so many epochs; 0 keeps only the last.
+    """
+
+    epochs: int = 600
+    batch_size: int = 32
+    accumulate: int = 1
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"
+    seed: int = 0
+    workers: int = 2
+    snapshot_every_epochs: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
+        rule = "at least 2: a positive pair and its negatives need two videos"
+        require(self.batch_size >= 2, "batch_size", self.batch_size, rule)
+        require(self.accumulate >= 1, "accumulate", self.accumulate, "at least 1")
+        require(0 <= self.seed < 2**63, "seed", self.seed, "at least 0 and below 2^63")
+        for name in ("workers", "snapshot_every_epochs"):
+            require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")

@@ -1,0 +1,51 @@
+"""Values out of their range are refused with their name."""
+
+from pathlib import Path
+
+import pytest
+
+from slic.errors import RecipeError
+from slic.recipe import load_recipe
+
+
+def refused(source: str | Path, *words: str) -> str:
+    """Return the message of a recipe that is refused; it is one line."""
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(source, words)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "--clip.frames=1",
+        "--clip.stride=0",
+        "--clip.size=-1",
+        "--clip.size=15",
+        "--train.epochs=0",
+        "--train.batch_size=1",
+        "--optimizer.learning_rate=0",
+        "--optimizer.learning_rate=.nan",
+        "--optimizer.learning_rate=.inf",
+        "--train.seed=-1",
+        "--train.seed=9223372036854775808",
+        "--train.snapshot_every_epochs=-1",
+        "--train.workers=-1",
+        "--optimizer.weight_decay=-1",
+        "--temporal.margin=.inf",
+        "--temporal.weight=-1",
+        "--loss.temperature=0",
+        "--clustering.partition=-1",
+        "--rounds.every_epochs=0",
+        "--sampling.flow_probability=1.5",
+        "--sampling.same_video_probability=-0.1",
+        "--augmentation.flip=2",
+    ],
+)
+def test_an_impossible_value_is_named_with_its_value(word: str) -> None:
+    key, value = word[2:].split("=")
+    message = refused("best", word)
+    assert message.startswith(f"{key} is ")
+    assert value.strip("[]").split(",")[0].strip("0.") in message
