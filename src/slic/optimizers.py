@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import nn
 from torch.optim import Optimizer
 
 from slic.arguments import require
 
-Parameters = Iterable[nn.Parameter] | Iterable[dict[str, Any]]  # weights, or groups of them
+Parameters = Iterable[Any]  # weights, or groups of them as dictionaries
 
 
 def sgd(

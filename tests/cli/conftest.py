@@ -60,7 +60,8 @@ def labelled_videos(
 def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a tiny encoder with random weights."""
     config = EncoderConfig(
-        backbone="slic/r3d10", arguments={"width": 0.125},
+        backbone="slic/r3d10",
+        arguments={"width": 0.125},
         head=HeadSpec(hidden=8, embedding=4),
         clip=ClipSpec(frames=4, stride=1, size=32),
     )

@@ -31,7 +31,8 @@ def catalog(tmp_path: Path, make_video: Callable[..., Path]) -> Catalog:
 def new_encoder(seed: int = 0) -> VideoEncoder:
     torch.manual_seed(seed)
     config = EncoderConfig(
-        backbone="slic/r3d10", arguments={"width": 0.125},
+        backbone="slic/r3d10",
+        arguments={"width": 0.125},
         head=HeadSpec(hidden=8, embedding=4),
         clip=ClipSpec(frames=4, stride=1, size=32),
     )

@@ -52,7 +52,8 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a tiny encoder."""
     folder = tmp_path_factory.mktemp("encoder") / "encoder"
     config = EncoderConfig(
-        backbone="slic/r3d10", arguments={"width": 0.125},
+        backbone="slic/r3d10",
+        arguments={"width": 0.125},
         head=HeadSpec(hidden=16, embedding=8),
         clip=ClipSpec(frames=4, stride=2, size=32),
     )

@@ -36,7 +36,8 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a tiny encoder with random weights."""
     torch.manual_seed(0)
     config = EncoderConfig(
-        backbone="slic/r3d10", arguments={"width": 0.125},
+        backbone="slic/r3d10",
+        arguments={"width": 0.125},
         head=HeadSpec(hidden=8, embedding=4),
         clip=ClipSpec(frames=4, stride=1, size=32),
     )

@@ -29,7 +29,8 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("encoder")
     config = EncoderConfig(
-        backbone="slic/r3d10", arguments={"width": 0.125},
+        backbone="slic/r3d10",
+        arguments={"width": 0.125},
         head=HeadSpec(hidden=16, embedding=8),
         clip=ClipSpec(frames=4, stride=2, size=32),
     )

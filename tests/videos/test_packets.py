@@ -11,7 +11,7 @@ from slic.errors import VideoError
 from slic.videos import packets
 from slic.videos.container import VideoPacket
 from slic.videos.packets import _filled, _offsets, _reordered, read_timeline
-from slic.videos.timeline import NO_TIME
+from slic.videos.timeline import NO_TIME, stamps_of
 
 MakeVideo = Callable[..., Path]
 
@@ -72,10 +72,10 @@ def test_frames_are_counted_where_a_reordered_packet_has_no_time(
     missing: int | None, tmp_path: Path, make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_video(tmp_path / "a.mkv", frames=12, options={"bf": "2"})
-    whole, places = packets.stamps_of, iter(range(1000))
+    places = iter(range(1000))
 
     def without_one(packet: VideoPacket) -> tuple[int, int]:
-        pts, dts = whole(packet)
+        pts, dts = stamps_of(packet)
         return (NO_TIME if next(places) == missing else pts), dts
 
     monkeypatch.setattr(packets, "stamps_of", without_one)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from slic.arguments import require
 from slic.errors import CheckpointError, RecipeError
-from slic.models.encoder import VideoEncoder, find_encoder_folder
+from slic.models.config import find_encoder_folder
+from slic.models.encoder import VideoEncoder
 from slic.models.official import load_official
 from slic.models.weights import load_exactly
 

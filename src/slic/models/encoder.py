@@ -1,68 +1,35 @@
 """VideoEncoder: a backbone and a projection head, saved in the Hugging Face layout."""
 
 import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
-from jsonargparse import ArgumentError, ArgumentParser
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from slic.arguments import one_line, parse_arguments, require
-from slic.errors import CheckpointError, EmbeddingsError, FormatError, RecipeError, SlicError
-from slic.files import reason_of, write_atomically
+from slic.arguments import parse_arguments
+from slic.errors import CheckpointError, EmbeddingsError, FormatError, SlicError
+from slic.files import write_atomically
 from slic.models.backbones import Backbone, ClipSpec, find_backbone
 from slic.models.backbones.base import current_arguments, vectors_of
+from slic.models.config import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    EncoderConfig,
+    HeadSpec,
+    config_to_json,
+    read_config_file,
+)
 from slic.models.hub import download_encoder, is_hub_id, upload_folder
 from slic.models.weights import load_exactly
 
-CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
-ENCODER_FORMAT = 2
-"""Version of ``config.json``. Raise it when the meaning of a field changes (docs/formats.md)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeadSpec:
-    """The projection head: linear, batch norm, ReLU, linear, as in the paper.
-
-    Attributes:
-        hidden: Width of the hidden layer.
-        embedding: Length of an embedding. 0 means no head: embeddings are backbone features.
-    """
-
-    hidden: int = 2048
-    embedding: int = 128
-
-    def __post_init__(self) -> None:
-        require(self.embedding >= 0, "embedding", self.embedding, "at least 0")
-        least = 1 if self.embedding else 0
-        require(self.hidden >= least, "hidden", self.hidden, f"at least {least}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class EncoderConfig:
-    """What it takes to build an encoder.
-
-    Attributes:
-        backbone: Its name, see `find_backbone`.
-        arguments: Keyword arguments of the backbone.
-        head: The projection head.
-        clip: The clips that the encoder takes.
-        modalities: What the clips showed in training: ``"rgb"``, ``"flow"`` or both.
-    """
-
-    backbone: str = "slic/r3d18"
-    arguments: dict[str, Any] = field(default_factory=dict)
-    head: HeadSpec = field(default_factory=HeadSpec)
-    clip: ClipSpec = field(default_factory=ClipSpec)
-    modalities: tuple[str, ...] = ("rgb",)
+__all__ = ["EncoderConfig", "HeadSpec", "ProjectionHead", "VideoEncoder", "to_input"]
 
 
 class VideoEncoder(nn.Module):
@@ -208,7 +175,7 @@ class VideoEncoder(nn.Module):
         They change with any weight, any setting and the version of the backbone. Embeddings with
         different fingerprints must not be compared.
         """
-        digest = hashlib.sha256(_config_json(self.config, self.backbone.version))
+        digest = hashlib.sha256(config_to_json(self.config, self.backbone.version))
         for name, tensor in sorted(self.state_dict().items()):
             value = tensor.detach().cpu().contiguous()
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
@@ -231,7 +198,7 @@ class VideoEncoder(nn.Module):
         write_atomically(Path(folder) / WEIGHTS_FILE, weights)
         if hasattr(self.backbone, "save_files"):
             self.backbone.save_files(Path(folder))
-        config = _config_json(self.config, self.backbone.version)
+        config = config_to_json(self.config, self.backbone.version)
         write_atomically(Path(folder) / CONFIG_FILE, config)
 
     def push_to_hub(
@@ -292,7 +259,7 @@ class VideoEncoder(nn.Module):
                 raise CheckpointError(f"{source}: is a folder, which has no revision {revision!r}.")
             return cls._from_folder(Path(source))
         folder = download_encoder(str(source), revision=revision, token=token)
-        config, _ = _read_config(folder / CONFIG_FILE)
+        config, _ = read_config_file(folder / CONFIG_FILE)
         if "/" not in config.backbone:  # an import path
             raise CheckpointError(
                 f"{source}: its backbone is the class {config.backbone!r}, which is not of this "
@@ -303,7 +270,7 @@ class VideoEncoder(nn.Module):
     @classmethod
     def _from_folder(cls, folder: Path) -> "VideoEncoder":
         path = folder / CONFIG_FILE
-        config, backbone_version = _read_config(path)
+        config, backbone_version = read_config_file(path)
         try:
             encoder = cls(config)
         except (SlicError, ValueError, RuntimeError, TypeError) as error:
@@ -322,23 +289,6 @@ class VideoEncoder(nn.Module):
         if hasattr(encoder.backbone, "load_files"):
             encoder.backbone.load_files(folder)
         return encoder.eval()
-
-
-def find_encoder_folder(path: str | Path) -> Path | None:
-    """Return the folder of the encoder in a run folder, or the folder itself; None if neither."""
-    folders = (Path(path) / "encoder", Path(path))
-    return next((folder for folder in folders if (folder / WEIGHTS_FILE).exists()), None)
-
-
-def read_encoder_config(path: str | Path) -> EncoderConfig | None:
-    """Return the configuration of an encoder or run folder; None if it is neither.
-
-    Raises:
-        CheckpointError: The configuration is missing or damaged.
-        FormatError: It has another format version.
-    """
-    folder = find_encoder_folder(path)
-    return _read_config(folder / CONFIG_FILE)[0] if folder else None
 
 
 class ProjectionHead(nn.Sequential):
@@ -366,36 +316,3 @@ class ProjectionHead(nn.Sequential):
 def to_input(clips: UInt8[Tensor, "b t h w 3"]) -> Float[Tensor, "b 3 t h w"]:
     """Turn pixels in 0..255 into the input of an encoder, in [-1, 1]."""
     return clips.permute(0, 4, 1, 2, 3).float().div_(127.5).sub_(1.0)
-
-
-def _config_json(config: EncoderConfig, backbone_version: int) -> bytes:
-    values = {"format": ENCODER_FORMAT, "backbone_version": backbone_version} | asdict(config)
-    values["clip"] = config.clip.to_dict()
-    return (json.dumps(values, indent=2) + "\n").encode()
-
-
-def _read_config(path: Path) -> tuple[EncoderConfig, int]:
-    """Read ``config.json``: the configuration, and the version of its backbone."""
-    try:
-        values: Any = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CheckpointError(f"{path}: there is no encoder ({reason_of(error)}).") from error
-    except ValueError as error:
-        raise CheckpointError(f"{path}: not the configuration of an encoder ({error}).") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path}: not the configuration of an encoder (not an object).")
-    version = values.pop("format", None)
-    if version != ENCODER_FORMAT:
-        raise FormatError(
-            f"{path}: format version {version}, but this package reads version {ENCODER_FORMAT}. "
-            "Train the encoder again, or import it again from its checkpoint."
-        )
-    backbone_version = values.pop("backbone_version", None)
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(EncoderConfig, "encoder")
-    try:
-        config: EncoderConfig = parser.instantiate(parser.parse_object({"encoder": values})).encoder
-        return config, backbone_version
-    except (ArgumentError, RecipeError) as error:
-        reason = one_line(error).replace("encoder.", "")
-        raise CheckpointError(f"{path}: not the configuration of an encoder ({reason})") from error

@@ -7,8 +7,9 @@ from pathlib import Path
 from slic.errors import CheckpointError
 from slic.models.adaptation import InitOptions, start_from
 from slic.models.backbones import find_backbone
+from slic.models.config import EncoderConfig, HeadSpec, find_encoder_folder
 from slic.models.default import DEFAULT_ENCODER, default_encoder
-from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder, find_encoder_folder
+from slic.models.encoder import VideoEncoder
 from slic.models.hub import is_hub_id
 
 _PUBLISHED = re.compile(r"(slic|torchvision|transformers)/.+|[A-Za-z_][\w.]*:[A-Za-z_]\w*(@.+)?")

@@ -14,7 +14,7 @@ from slic.arguments import argument_names, one_line, parse_arguments, require, u
 from slic.errors import RecipeError
 from slic.files import atomic_path
 from slic.models.backbones import find_backbone
-from slic.models.encoder import read_encoder_config
+from slic.models.config import read_encoder_config
 from slic.recipe.parts import PARTS, Part, find_part, section_named
 from slic.recipe.recipe import CompatName, Recipe
 

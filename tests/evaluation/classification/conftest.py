@@ -88,7 +88,8 @@ def quick() -> LinearTraining:
 def tiny_encoder_of(*, stride: int = 1, embedding: int = 8, **arguments: object) -> VideoEncoder:
     """Return a tiny encoder whose running statistics are not those of a new one."""
     config = EncoderConfig(
-        backbone="slic/r3d10", arguments={"width": 0.125, **arguments},
+        backbone="slic/r3d10",
+        arguments={"width": 0.125, **arguments},
         head=HeadSpec(hidden=16, embedding=embedding),
         clip=ClipSpec(frames=8, stride=stride, size=32),
     )

@@ -147,8 +147,8 @@ def whole_way(few_videos: Path, tmp_path: Path) -> Callable[[str, Sequence[str]]
         )
         straight = pretrain(few_videos, out=tmp_path / "a", recipe=recipe, progress=False)
         assert straight.steps == 20
+        killed = [StopBefore(5)]
         with pytest.raises(ConnectionAbortedError):
-            killed = [StopBefore(5)]
             pretrain(
                 few_videos, out=tmp_path / "b", recipe=recipe, callbacks=killed, progress=False
             )

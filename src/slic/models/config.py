@@ -1,0 +1,105 @@
+"""The configuration of an encoder, and its file ``config.json``."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentError, ArgumentParser
+
+from slic.arguments import one_line, require
+from slic.errors import CheckpointError, FormatError, RecipeError
+from slic.files import reason_of
+from slic.models.backbones import ClipSpec
+
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
+ENCODER_FORMAT = 2
+"""Version of ``config.json``. Raise it when the meaning of a field changes (docs/formats.md)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadSpec:
+    """The projection head: linear, batch norm, ReLU, linear, as in the paper.
+
+    Attributes:
+        hidden: Width of the hidden layer.
+        embedding: Length of an embedding. 0 means no head: embeddings are backbone features.
+    """
+
+    hidden: int = 2048
+    embedding: int = 128
+
+    def __post_init__(self) -> None:
+        require(self.embedding >= 0, "embedding", self.embedding, "at least 0")
+        least = 1 if self.embedding else 0
+        require(self.hidden >= least, "hidden", self.hidden, f"at least {least}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """What it takes to build an encoder.
+
+    Attributes:
+        backbone: Its name, see `find_backbone`.
+        arguments: Keyword arguments of the backbone.
+        head: The projection head.
+        clip: The clips that the encoder takes.
+        modalities: What the clips showed in training: ``"rgb"``, ``"flow"`` or both.
+    """
+
+    backbone: str = "slic/r3d18"
+    arguments: dict[str, Any] = field(default_factory=dict)
+    head: HeadSpec = field(default_factory=HeadSpec)
+    clip: ClipSpec = field(default_factory=ClipSpec)
+    modalities: tuple[str, ...] = ("rgb",)
+
+
+def find_encoder_folder(path: str | Path) -> Path | None:
+    """Return the folder of the encoder in a run folder, or the folder itself; None if neither."""
+    folders = (Path(path) / "encoder", Path(path))
+    return next((folder for folder in folders if (folder / WEIGHTS_FILE).exists()), None)
+
+
+def read_encoder_config(path: str | Path) -> EncoderConfig | None:
+    """Return the configuration of an encoder or run folder; None if it is neither.
+
+    Raises:
+        CheckpointError: The configuration is missing or damaged.
+        FormatError: It has another format version.
+    """
+    folder = find_encoder_folder(path)
+    return read_config_file(folder / CONFIG_FILE)[0] if folder else None
+
+
+def config_to_json(config: EncoderConfig, backbone_version: int) -> bytes:
+    """Return the content of ``config.json``."""
+    values = {"format": ENCODER_FORMAT, "backbone_version": backbone_version} | asdict(config)
+    values["clip"] = config.clip.to_dict()
+    return (json.dumps(values, indent=2) + "\n").encode()
+
+
+def read_config_file(path: Path) -> tuple[EncoderConfig, int]:
+    """Read ``config.json``: the configuration, and the version of its backbone."""
+    try:
+        values: Any = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"{path}: there is no encoder ({reason_of(error)}).") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not the configuration of an encoder ({error}).") from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path}: not the configuration of an encoder (not an object).")
+    version = values.pop("format", None)
+    if version != ENCODER_FORMAT:
+        raise FormatError(
+            f"{path}: format version {version}, but this package reads version {ENCODER_FORMAT}. "
+            "Train the encoder again, or import it again from its checkpoint."
+        )
+    backbone_version = values.pop("backbone_version", None)
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(EncoderConfig, "encoder")
+    try:
+        config: EncoderConfig = parser.instantiate(parser.parse_object({"encoder": values})).encoder
+        return config, backbone_version
+    except (ArgumentError, RecipeError) as error:
+        reason = one_line(error).replace("encoder.", "")
+        raise CheckpointError(f"{path}: not the configuration of an encoder ({reason})") from error
