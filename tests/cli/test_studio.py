@@ -1,12 +1,17 @@
 """`slic studio`: its arguments, and what it says when something is missing."""
 
 import importlib.util
+import shutil
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from slic.cli import main
+from slic.errors import SlicError
+from slic.search import Index
 from slic.studio import server
 
 
@@ -50,3 +55,67 @@ def test_arguments_reach_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     more = {"host": "0.0.0.0", "port": 80, "runs": tmp_path, "browser": False}
     more |= {"weights": None, "indexing": None}
     assert calls == [(Path("index"), more)]
+
+
+def test_a_folder_of_videos_gets_an_index_that_the_server_fills(
+    tmp_path: Path,
+    colour_videos: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    calls: list[tuple[Path, dict[str, Any]]] = []
+    monkeypatch.setattr(server, "serve_studio", lambda folder, **more: calls.append((folder, more)))
+    videos = Path(shutil.copytree(colour_videos, tmp_path / "videos"))
+    main(["studio", str(videos), "--weights", "motion=1"])
+    ((folder, more),) = calls
+    assert folder == videos / ".slic-index"
+    assert (more["indexing"].videos, more["weights"]) == (videos, {"motion": 1.0})
+    assert Index.open(folder).count == 0
+    assert f"the index is kept in {folder}" in capsys.readouterr().out
+    main(["studio", str(videos)])  # with the encoder that the index has
+    assert "built in" not in capsys.readouterr().err
+    main(["studio", str(folder)])  # an index like any other
+    assert calls[-1][1]["indexing"] is None
+
+
+def test_a_folder_without_videos_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["studio", str(tmp_path)])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"slic: {tmp_path}: neither an index nor a folder with videos."
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_is_indexed_and_a_second_start_continues(
+    tmp_path: Path,
+    colour_videos: Path,
+    slic: Callable[..., Any],
+    wait_until: Callable[..., None],
+) -> None:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for number in range(60):
+        data = (colour_videos / "green.mp4").read_bytes()
+        (videos / f"{number}.mp4").write_bytes(data + bytes([number]))  # other content
+    words = ("studio", videos, "--no-browser", "--port", "0", "--workers", "0")
+
+    def count() -> int:
+        try:
+            return Index.open(videos / ".slic-index").count
+        except SlicError:  # it is not made yet
+            return 0
+
+    running = slic(*words)
+    wait_until(lambda: count() > 0, running)
+    running.signal_group(signal.SIGINT)
+    ended = running.wait()
+    assert ended.code == 130
+    assert "what is indexed is kept; the same command continues" in ended.err
+    kept = count()
+    assert 0 < kept < 60
+    running = slic(*words)
+    wait_until(lambda: count() == 60, running)
+    running.signal_group(signal.SIGINT)
+    assert running.wait().code == 130

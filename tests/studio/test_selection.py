@@ -1,15 +1,27 @@
 """Which moments a scope selects, and how they are searched."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from slic.errors import SearchError
-from slic.search import cluster_members, list_clusters, query_from_moments, search
+from slic.models.encoder import VideoEncoder
+from slic.search import (
+    cluster_index,
+    cluster_members,
+    create_index,
+    list_clusters,
+    query_from_moments,
+    search,
+    update_index,
+)
 from slic.studio import selection
 from slic.studio.projection import make_map
 from slic.studio.requests import ClusterId, MomentScope, QueryExample, SearchRequest
 from slic.studio.selection import search_moments, select_moments
 from slic.studio.state import Studio
+from slic.videos.catalog import Catalog
 
 Corners = list[tuple[float, float]]
 
@@ -82,3 +94,32 @@ def test_conditions_are_combined(studio: Studio) -> None:
     expected = set(members.tolist()) & set(left.tolist())
     assert set(selected.tolist()) == expected & set(studio.index.matching(where).tolist())
     assert selected.tolist() == [i for i in members.tolist() if i in set(selected.tolist())]
+
+
+def test_a_text_and_weights_choose_the_moments(
+    tmp_path: Path, colour_encoder: VideoEncoder, colour_videos: Path
+) -> None:
+    made = create_index(tmp_path / "index", colour_encoder, window_seconds=1.0)
+    catalog = Catalog.from_folder(colour_videos, workers=1, cache=False, progress=False)
+    update_index(made, catalog, workers=0, progress=False)
+    cluster_index(made)
+    studio = Studio(made, weights={"motion": 1.0})
+    whole = MomentScope()
+    one = MomentScope(cluster=ClusterId(level=made.level, id=list_clusters(made)[0].id))
+    for scope in (whole, one):
+        ids = select_moments(studio, scope)
+        request = SearchRequest(text="blue", scope=scope, weights={"motion": 5.0, "text": 1.0})
+        hits = search_moments(studio, request)
+        texts = made.encoder.encode_text(["blue"]).numpy()[0] / 3**0.5
+        cosines = (made.vectors(ids)[:, 3:] @ texts).tolist()
+        assert hits[0].score == pytest.approx(max(cosines), abs=1e-5)
+    with pytest.raises(SearchError, match="the query has only text"):
+        search_moments(studio, SearchRequest(text="blue", weights={"motion": 1.0}))
+    studio.close()
+
+
+def test_an_index_without_text_refuses_one(studio: Studio) -> None:
+    with pytest.raises(SearchError, match="no text search"):
+        search_moments(studio, SearchRequest(text="blue"))
+    with pytest.raises(SearchError, match="no such part"):
+        Studio(studio.index, weights={"motion": 1.0})

@@ -56,17 +56,19 @@ def studio(arguments: Namespace) -> None:
     if runs is not None and not runs.is_dir():
         raise SearchError(f"--runs {runs}: there is no such folder.")
     indexing = _prepare_indexing(folder, arguments)
-    serve_studio(
-        indexing.index_folder if indexing else folder,
-        host=arguments.host,
-        port=arguments.port,
-        runs=runs,
-        browser=not arguments.no_browser,
-        weights=arguments.weights,
-        indexing=indexing,
-    )
-    if indexing and indexing.progress.phase == "stopped":
-        print("What is indexed is kept; the same command continues.", file=sys.stderr)
+    try:
+        serve_studio(
+            indexing.index_folder if indexing else folder,
+            host=arguments.host,
+            port=arguments.port,
+            runs=runs,
+            browser=not arguments.no_browser,
+            weights=arguments.weights,
+            indexing=indexing,
+        )
+    finally:
+        if indexing and indexing.progress.phase == "stopped":
+            print("slic: what is indexed is kept; the same command continues.", file=sys.stderr)
 
 
 def _prepare_indexing(videos: Path, arguments: Namespace) -> "BackgroundIndexing | None":
