@@ -34,7 +34,7 @@ def test_a_damaged_configuration_is_one_line(
 ) -> None:
     VideoEncoder(SMALL).save_pretrained(tmp_path)
     (tmp_path / "config.json").write_text(content)
-    with pytest.raises(error, match="config.json") as caught:
+    with pytest.raises(error, match=r"config\.json") as caught:
         read_encoder_config(tmp_path)
     assert "\n" not in str(caught.value)
 
