@@ -103,7 +103,7 @@ def test_the_task_of_real_clips_is_left_out_with_a_reason(monkeypatch: pytest.Mo
     monkeypatch.setattr(tasks, "ARID6", Path("nowhere"))
     assert why_missing("easy", "validation") is None
     assert "nowhere" in str(why_missing("arid6", "test"))
-    assert "no second draw" in str(why_missing("arid6", "validation"))
+    assert "no other draw" in str(why_missing("arid6", "validation"))
 
 
 def test_real_clips_are_asked_val_among_train(shared: Path, tmp_path: Path) -> None:

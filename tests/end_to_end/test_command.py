@@ -222,7 +222,7 @@ def test_weights_of_another_architecture(
 ) -> None:
     other = shutil.copytree(encoder, tmp_path / "other")
     config = json.loads((other / "config.json").read_text())
-    config["backbone"], config["head"]["hidden"] = "slic/r3d18", 24
+    config["arguments"]["depth"], config["head"]["hidden"] = 18, 24
     (other / "config.json").write_text(json.dumps(config))
     out = tmp_path / "embeddings.npz"
     error = one_line(slic("embed", videos, "--encoder", other, "--out", out).wait())

@@ -34,7 +34,7 @@ def test_scores_are_the_linear_layer_on_plain_features(
 
 
 def test_features_of_motion_are_classified_too(encoder: VideoEncoder) -> None:
-    seeing = random_encoder(replace(encoder.config, backbone="motion"), seed=1).eval()
+    seeing = random_encoder(replace(encoder.config, backbone="slic/motion"), seed=1).eval()
     model, clips = classifier(seeing, frozen=True), torch.rand(2, 3, 8, 32, 32)
     assert torch.equal(model.encoder.features(clips), seeing.features(clips))
     assert model(clips).shape == (2, 3)
