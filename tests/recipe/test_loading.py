@@ -1,6 +1,7 @@
 """Every recipe that is shipped loads, every mistake in one is a line that says what to write."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,15 +19,6 @@ from slic.recipe import (
     recipe_names,
     save_recipe,
 )
-
-
-def refused(source: str | Path, *words: str) -> str:
-    """Return the message of a recipe that is refused; it is one line."""
-    with pytest.raises(RecipeError) as caught:
-        load_recipe(source, words)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 @pytest.fixture
@@ -108,7 +100,7 @@ def test_an_empty_file_is_the_defaults(written: Path) -> None:
     assert load_recipe(written) == Recipe()
 
 
-def test_an_unknown_name_offers_the_nearest() -> None:
+def test_an_unknown_name_offers_the_nearest(refused: Callable[..., str]) -> None:
     assert "Did you mean best?" in refused("bets")
     assert "Known names: " in refused("nothing-like-it")
 
@@ -128,7 +120,7 @@ def test_an_unknown_name_offers_the_nearest() -> None:
     ],
 )
 def test_a_mistake_in_a_file_names_the_file_and_the_nearest(
-    written: Path, text: str, nearest: str
+    refused: Callable[..., str], written: Path, text: str, nearest: str
 ) -> None:
     written.write_text(text)
     message = refused(written)
@@ -146,7 +138,9 @@ def test_a_mistake_in_a_file_names_the_file_and_the_nearest(
         ("--loss.margn=1", "'loss.margin'"),
     ],
 )
-def test_a_mistake_on_the_command_line_names_the_nearest(word: str, nearest: str) -> None:
+def test_a_mistake_on_the_command_line_names_the_nearest(
+    refused: Callable[..., str], word: str, nearest: str
+) -> None:
     key = word[2:].split("=")[0]
     message = refused("paper-small", word)
     assert message == f"unknown setting {key!r}. The nearest known is {nearest}."
@@ -163,7 +157,9 @@ def test_a_mistake_on_the_command_line_names_the_nearest(word: str, nearest: str
         ("stray", "stray"),
     ],
 )
-def test_a_value_of_the_wrong_kind_is_one_line_that_names_it(word: str, said: str) -> None:
+def test_a_value_of_the_wrong_kind_is_one_line_that_names_it(
+    refused: Callable[..., str], word: str, said: str
+) -> None:
     assert said in refused("best", word)
 
 
@@ -179,7 +175,7 @@ def test_another_name_of_a_part_starts_from_its_own_defaults() -> None:
     assert same == load_recipe("paper-small")
 
 
-def test_callbacks_are_a_list_of_parts() -> None:
+def test_callbacks_are_a_list_of_parts(refused: Callable[..., str]) -> None:
     fade = load_recipe("best", ["--callbacks=[{name: mean_frame_fade, end: 0.9}]"])
     assert fade.callbacks == (Part("mean_frame_fade", {"start": 0.2, "end": 0.9}),)
     assert load_recipe("best", ["--callbacks=[]"]).callbacks == ()
@@ -197,6 +193,7 @@ class Cubic:
 
 
 def test_a_part_outside_the_package_is_named_by_its_import_path(
+    refused: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "my_schedules", sys.modules[__name__])
@@ -208,7 +205,7 @@ def test_a_part_outside_the_package_is_named_by_its_import_path(
     )
 
 
-def test_a_file_that_is_no_text_is_refused(written: Path) -> None:
+def test_a_file_that_is_no_text_is_refused(refused: Callable[..., str], written: Path) -> None:
     written.write_bytes(b"\xff\xfe\x00\x81")
     assert "cannot be read as a recipe" in refused(written)
 

@@ -1,20 +1,8 @@
 """Values out of their range are refused with their name."""
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-
-from slic.errors import RecipeError
-from slic.recipe import load_recipe
-
-
-def refused(source: str | Path, *words: str) -> str:
-    """Return the message of a recipe that is refused; it is one line."""
-    with pytest.raises(RecipeError) as caught:
-        load_recipe(source, words)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 @pytest.mark.parametrize(
@@ -44,7 +32,9 @@ def refused(source: str | Path, *words: str) -> str:
         "--augmentation.flip=2",
     ],
 )
-def test_an_impossible_value_is_named_with_its_value(word: str) -> None:
+def test_an_impossible_value_is_named_with_its_value(
+    refused: Callable[..., str], word: str
+) -> None:
     key, value = word[2:].split("=")
     message = refused("best", word)
     assert message.startswith(f"{key} is ")

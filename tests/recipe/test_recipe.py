@@ -1,23 +1,13 @@
 """Sections that contradict each other are refused."""
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from slic.errors import RecipeError
 from slic.recipe import load_recipe
 
 
-def refused(source: str | Path, *words: str) -> str:
-    """Return the message of a recipe that is refused; it is one line."""
-    with pytest.raises(RecipeError) as caught:
-        load_recipe(source, words)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
-
-
-def test_a_folder_of_flow_is_for_recipes_that_use_flow() -> None:
+def test_a_folder_of_flow_is_for_recipes_that_use_flow(refused: Callable[..., str]) -> None:
     assert "does not use optical flow" in refused("best", "--flow.folder=flow")
     assert load_recipe("paper-ucf101", ["--flow.folder=flow"]).flow.folder == "flow"
     message = refused("paper-ucf101", "--flow.folder=flow", "--clip.fps=25")
@@ -32,12 +22,14 @@ def test_a_folder_of_flow_is_for_recipes_that_use_flow() -> None:
         "--rounds.first_inputs=[flow]",
     ],
 )
-def test_a_backbone_that_takes_rgb_only_is_given_no_flow(word: str) -> None:
+def test_a_backbone_that_takes_rgb_only_is_given_no_flow(
+    refused: Callable[..., str], word: str
+) -> None:
     assert "takes RGB clips only" in refused("best", word)
     assert load_recipe("paper-small", [word]).uses_flow
 
 
-def test_clustering_by_motion_needs_four_frames() -> None:
+def test_clustering_by_motion_needs_four_frames(refused: Callable[..., str]) -> None:
     assert "clip.frames is 3" in refused(
         "paper-small", "--clip.frames=3", "--rounds.inputs=[motion]"
     )

@@ -147,6 +147,14 @@ def subtract_mean_frame(
     return clips - (1.0 - weight) * clips.mean(dim=2, keepdim=True)
 
 
+def unit_range(clips: Float[Tensor, "b 3 t h w"], clip: ClipSpec) -> Float[Tensor, "b 3 t h w"]:
+    """Undo the normalisation of clips: return them in [-1, 1]."""
+    if clip.mean == clip.std == (0.5, 0.5, 0.5):
+        return clips
+    mean, std = (clips.new_tensor(x).view(3, 1, 1, 1) for x in (clip.mean, clip.std))
+    return 2.0 * (clips * std + mean) - 1.0
+
+
 def current_arguments(backbone: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return the constructor arguments that rebuild a backbone as it is now."""
     if isinstance(backbone, HidesMeanFrame):

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from slic.arguments import require
-from slic.models.backbones.base import ClipSpec, subtract_mean_frame
+from slic.models.backbones.base import ClipSpec, subtract_mean_frame, unit_range
 from slic.models.backbones.motion_descriptor import (
     MIN_MOTION_FRAMES,
     descriptor_size,
@@ -80,18 +80,10 @@ class MotionR3D(nn.Module):
 
     def forward(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b f"]:
         """Return one feature vector per clip: R3D features, then the projected descriptor."""
-        motion = motion_features(self._unit_range(clips))
+        motion = motion_features(unit_range(clips, self.clip))
         rgb = subtract_mean_frame(clips[:, :, :-1:2], weight=self.mean_frame_weight)
         features = self.r3d(_stack_channels(rgb, motion.channels))
         return torch.cat([features, self.motion_projection(motion.descriptor)], dim=1)
-
-    def _unit_range(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b 3 t h w"]:
-        """Undo the normalisation: return clips in [-1, 1]."""
-        mean, std = self.clip.mean, self.clip.std
-        if mean == std == (0.5, 0.5, 0.5):
-            return clips
-        m, s = (clips.new_tensor(x).view(3, 1, 1, 1) for x in (mean, std))
-        return 2.0 * (clips * s + m) - 1.0
 
 
 def _stack_channels(

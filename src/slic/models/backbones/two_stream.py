@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 from slic.arguments import require
 from slic.errors import CheckpointError
 from slic.models.backbones.appearance_descriptor import APPEARANCE_SIZE, appearance_descriptor
-from slic.models.backbones.base import ClipSpec
+from slic.models.backbones.base import ClipSpec, unit_range
 from slic.models.backbones.motion_descriptor import (
     MIN_MOTION_FRAMES,
     descriptor_size,
@@ -82,7 +82,7 @@ class TwoStreams(nn.Module):
     def forward(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b f"]:
         """Return the appearance vector and the motion vector of each clip, each of unit length."""
         with full_precision(clips.device.type):
-            clips = self._unit_range(clips.float())
+            clips = unit_range(clips.float(), self.clip)
             appearance = self.appearance(appearance_descriptor(clips))
             descriptor, energy = motion_and_energy(clips)
             moving = normalize(torch.stack([energy, torch.full_like(energy, _STILL)], 1), dim=1)
@@ -105,14 +105,6 @@ class TwoStreams(nn.Module):
             )
         with as_file(files(__package__) / WEIGHTS_FILE) as path:
             load_exactly(self, _read(path), source=path)
-
-    def _unit_range(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b 3 t h w"]:
-        """Undo the normalisation: return clips in [-1, 1]."""
-        mean, std = self.clip.mean, self.clip.std
-        if mean == std == (0.5, 0.5, 0.5):
-            return clips
-        m, s = (clips.new_tensor(x).view(3, 1, 1, 1) for x in (mean, std))
-        return 2.0 * (clips * s + m) - 1.0
 
 
 def _read(path: Path) -> dict[str, Tensor]:
