@@ -22,8 +22,8 @@ def settings_help() -> str:
         f"recipes: {', '.join(recipe_names())}",
         "",
         "Settings and their values where a recipe says nothing, as --section.key=value. Without "
-        "--recipe, the recipe is best, or adapt with --init or a published backbone. --print_config "
-        "shows all settings of a recipe.",
+        "--recipe, the recipe is best, or adapt with --init or a published backbone. "
+        "--print_config shows all settings of a recipe.",
     ]
     for section in (field.name for field in fields(Recipe)):
         if section == "compat":
