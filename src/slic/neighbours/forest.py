@@ -22,6 +22,7 @@ MAX_BRANCHES = 1024  # cells of one division
 TRAINING_POINTS_PER_CELL = 32
 KMEANS_STEPS = 2  # more steps make the trees alike, so that more trees are needed
 RECALL_SAMPLE_POINTS = 1000
+RECALL_SAMPLE_PARTS = 8  # searched one after the other: 32 MiB of similarities at once
 MIN_SAMPLE_RECALL = 0.99  # then the recall of all points is above .98 with near certainty
 
 _log = logging.getLogger("slic")
@@ -44,7 +45,10 @@ def search_forest(
     """
     n = len(unit)
     sampled = np.random.default_rng(seed).permutation(n)[:RECALL_SAMPLE_POINTS]
-    true = nearest_rows(unit[sampled], unit, 1, excluded=sampled).indices[:, 0]
+    parts = np.array_split(sampled, RECALL_SAMPLE_PARTS)
+    true = np.concatenate(
+        [nearest_rows(unit[part], unit, 1, excluded=part).indices[:, 0] for part in parts]
+    )
     shortest = paired_distances(unit, sampled, true)
     best = torch.full((n,), -torch.inf)
     index = (torch.arange(n) + 1) % n  # never itself, not even for a point alone in its cells
