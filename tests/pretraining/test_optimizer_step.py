@@ -81,6 +81,7 @@ def test_what_waits_is_caught(wait: Callable[[Tensor], object]) -> None:
         wait(torch.ones(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "loss",
     [["--loss.name=info_nce"], ["--loss.name=triplet", "--loss.negatives=violating"],
