@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slic.errors import RecipeError
+from slic.errors import CheckpointError, RecipeError
 from slic.models.backbones import ClipSpec
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 from slic.recipe import (
@@ -233,6 +233,53 @@ def test_weights_to_start_from_bring_their_backbone_and_clips(tmp_path: Path) ->
     assert (recipe.clip, recipe.head) == (config.clip, config.head)
     smaller = load_recipe("adapt", [f"--init={tmp_path / 'run'}", "--clip.frames=2"])
     assert (smaller.clip.frames, smaller.clip.size, smaller.head.hidden) == (2, 32, 512)
+
+
+def test_clips_of_an_encoder_change_as_those_of_published_weights_do(tmp_path: Path) -> None:
+    config = EncoderConfig(
+        backbone="slic/r3d10",
+        arguments={"width": 0.0625},
+        clip=ClipSpec(frames=4, fps=5.0, size=32, resize=40),
+    )
+    VideoEncoder(config).save_pretrained(tmp_path)
+    clip = load_recipe("adapt", [f"--init={tmp_path}", "--clip.stride=2", "--clip.size=16"]).clip
+    assert clip == ClipSpec(frames=4, stride=2, size=16, resize=20)
+
+
+def test_an_encoder_in_the_working_directory_is_not_taken_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = EncoderConfig(backbone="slic/r3d10", arguments={"width": 0.0625})
+    VideoEncoder(config).save_pretrained(tmp_path / "encoder")
+    expected = load_recipe("best")
+    monkeypatch.chdir(tmp_path)
+    assert load_recipe("best") == expected
+
+
+class Remembered:
+    """A backbone whose clips are known as long as its folder is there."""
+
+    gone = False
+
+    def __init__(self, clip: ClipSpec) -> None:
+        self.clip = clip
+
+    @classmethod
+    def native_clip(cls) -> ClipSpec:
+        if cls.gone:
+            raise CheckpointError("the folder is gone")
+        return ClipSpec(frames=5, size=40)
+
+
+def test_a_saved_recipe_needs_no_folder_of_a_model(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "their_models", sys.modules[__name__])
+    recipe = load_recipe("adapt", ["--backbone=their_models:Remembered"])
+    assert (recipe.clip.frames, recipe.clip.size) == (5, 40)
+    save_recipe(recipe, written)
+    monkeypatch.setattr(Remembered, "gone", True)
+    assert load_recipe(written) == recipe
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import yaml
 from slic.arguments import argument_names, one_line, parse_arguments, require, unknown_key
 from slic.errors import RecipeError
 from slic.files import atomic_path
-from slic.models.backbones import find_backbone
+from slic.models.backbones import ClipSpec, find_backbone
 from slic.models.config import read_encoder_config
 from slic.recipe.parts import PARTS, Part, find_part, section_named
 from slic.recipe.recipe import CompatName, Recipe
@@ -228,30 +228,36 @@ def _all_keys() -> list[str]:
 
 def _follow_init(sections: dict[str, Any]) -> None:
     """Take backbone and clips of the encoder to start from, where nothing else is said."""
-    weights = sections.get("init", {}).get("weights", "")
-    config = read_encoder_config(weights)
+    init = sections.get("init", {})
+    weights = init.get("weights", "random")
+    config = read_encoder_config(weights) if weights != "random" else None
     if config is None:
         return
     given = sections.get("backbone", {})
     if given.get("name", config.backbone) == config.backbone:
         sections["backbone"] = {"name": config.backbone} | config.arguments | given
-    sections["clip"] = config.clip.to_dict() | sections.get("clip", {})
-    if sections["init"].get("head") == "kept":
+    sections["clip"] = _clip_like(config.clip, sections.get("clip", {}))
+    if init.get("head") == "kept":
         sections["head"] = asdict(config.head)
 
 
 def _complete_clip(sections: dict[str, Any]) -> None:
     """Take the clips that the backbone's published weights take, where nothing else is said."""
-    name = sections.get("backbone", {}).get("name")
-    entry = find_backbone(name) if name else None
-    if entry is None or not entry.has_native_clip:
-        return
-    given, native = sections.get("clip", {}), entry.native_clip()
-    values = native.to_dict()
+    name, given = sections.get("backbone", {}).get("name"), sections.get("clip", {})
+    if not name or {field.name for field in fields(ClipSpec)} <= given.keys():
+        return  # a saved recipe says all, and the folder of a model may be gone
+    entry = find_backbone(name)
+    if entry.has_native_clip:
+        sections["clip"] = _clip_like(entry.native_clip(), given)
+
+
+def _clip_like(clip: ClipSpec, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a clip, changed by those that are given."""
+    values = asdict(clip)
     if "fps" in given:
         values["stride"] = 1
     if "stride" in given:
-        values.pop("fps", None)
-    if native.resize and "size" in given:  # the same share of the frame
-        values["resize"] = native.scaled_resize(int(given["size"]))
-    sections["clip"] = values | given
+        values["fps"] = None
+    if "size" in given:  # the same share of the frame
+        values["resize"] = clip.scaled_resize(int(given["size"]))
+    return values | dict(given)
