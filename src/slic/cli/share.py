@@ -51,7 +51,7 @@ def share(arguments: Namespace) -> None:
     encoder = open_encoder(arguments.encoder)
     fingerprint = encoder.fingerprint()
     with _folder(out) as folder:
-        _write(arguments, encoder, folder)
+        _write(arguments, encoder, folder, fingerprint)
         if out:
             print(f"{folder}: encoder {fingerprint} with its card")
         if repository:
@@ -66,7 +66,7 @@ def share(arguments: Namespace) -> None:
     print_next_command("index", "VIDEOS", "--encoder", repository or out, "--out", "index")
 
 
-def _write(arguments: Namespace, encoder: "VideoEncoder", folder: Path) -> None:
+def _write(arguments: Namespace, encoder: "VideoEncoder", folder: Path, fingerprint: str) -> None:
     """Write the encoder, its card and the recipe of its run."""
     from slic.files import write_atomically
     from slic.models.card import CARD_FILE, read_run, read_scores, write_card
@@ -78,7 +78,7 @@ def _write(arguments: Namespace, encoder: "VideoEncoder", folder: Path) -> None:
         licence=arguments.licence,
         data=arguments.data,
         training=read_run(run),
-        scores=read_scores(arguments.scores, fingerprint=encoder.fingerprint()),
+        scores=read_scores(arguments.scores, fingerprint=fingerprint),
     )
     encoder.save_pretrained(folder)
     if (recipe := run / "recipe.yaml").exists():

@@ -162,8 +162,7 @@ def labels_of(run: Run, videos: Tensor) -> Tensor:
 
 def step_generator(run: Run) -> Generator:
     """Return the random numbers of this step; they depend on the seed and the step only."""
-    seed = (run.seed * 1_000_003 + run.state.step) % 2**63
-    return Generator(run.processes.device).manual_seed(seed)
+    return Generator(run.processes.device).manual_seed(_step_seed(run))
 
 
 @contextmanager
@@ -171,8 +170,12 @@ def seeded_dropout(run: Run) -> Iterator[None]:
     """Let dropout and stochastic depth depend on seed, step and process only."""
     device = run.processes.device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(step_generator(run).initial_seed() + run.processes.rank)
+        torch.manual_seed(_step_seed(run) + run.processes.rank)
         yield
+
+
+def _step_seed(run: Run) -> int:
+    return (run.seed * 1_000_003 + run.state.step) % 2**63
 
 
 def _labels(run: Run) -> PseudoLabels:
