@@ -2,8 +2,8 @@
 
 The files are made by the ``ffmpeg`` command from drawn pictures: many codecs and containers, cut,
 with flipped bytes, with zeroed blocks, with wrong suffixes, and with pictures of 16,000 x 16,000.
-The script ends with an error if a command crashes, hangs or prints a traceback, if a file is read
-otherwise than ``ffmpeg`` reads it without being named, or if the memory is above the limit.
+The script ends with an error if a command crashes, hangs or prints a traceback, or if the memory is
+above the limit. A file that is read otherwise than ``ffmpeg`` reads it has to be named.
 
     python benchmarks/broken_files.py [--out NUMBERS.md] [--files FOLDER]
 """

@@ -18,15 +18,15 @@ from statistics import mean, stdev
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from learning.features import UNTRAINED
-from learning.scoring import named, scores
+from learning.scoring import compared, named, scores
 from learning.tasks import Task, open_task
 from learning.training import train
 from slic.embeddings import embed
-from slic.evaluation.retrieval import evaluate
 from slic.models.encoder import VideoEncoder
 from slic.models.sources import open_encoder
 from slic.pretraining.build import build_encoder
 from slic.recipe import load_recipe
+from slic.search.parts import slices_of
 
 SIZE = ["--clip.size=64"]  # less than half the pixels of `best`, so that it takes minutes
 Scores = dict[str, float]
@@ -72,20 +72,16 @@ def ways(task: Task, seed: int, steps: int, work: Path) -> dict[str, Callable[[]
 
 
 def default_scores(task: Task) -> dict[str, Scores]:
-    """Score each vector of the built-in default encoder, and both with equal weights."""
+    """Score each vector of the built-in encoder."""
     encoder = open_encoder("default")
     sides = [
         embed(encoder, side, clips=10, workers=0, progress=False).clips
         for side in (task.split.test, task.split.train)
     ]
-    rows, start = dict[str, Scores](), 0
-    for part, length in encoder.vectors.items():
-        chosen = [side[..., start : start + length] for side in sides]
-        start += length
-        found = evaluate(
-            chosen[0], task.split.test_labels, chosen[1], task.split.train_labels, ks=(1,)
-        )
-        rows[f"built-in default, {part}"] = named("backbone", found)
+    rows = {}
+    for part, columns in slices_of(encoder.vectors).items():
+        queries, gallery = (side[..., columns] for side in sides)
+        rows[f"built-in encoder, {part}"] = named("backbone", compared(queries, gallery, task))
     return rows
 
 
