@@ -130,9 +130,8 @@ def _embed_videos(
 ) -> Iterator[tuple[int, VideoFeatures]]:
     """Yield the position in ``videos`` and the embeddings of each of these videos."""
     part = replace(catalog, videos=tuple(videos))
-    most = clips_per_pass(
-        frames=reader.frames, size=reader.size
-    )  # large clips are also loaded in small batches
+    # Large clips are loaded in small batches, too.
+    most = clips_per_pass(frames=reader.frames, size=reader.size)
     if clips == "windows":
         windows = window_loader(
             part,
