@@ -21,17 +21,17 @@ def recompute(module: nn.Module, *inputs: Any) -> Any:
     """
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), _statistics_kept(module)
+        return nullcontext(), statistics_kept(module)
 
     return checkpoint(module, *inputs, use_reentrant=False, context_fn=contexts)
 
 
 @contextmanager
-def _statistics_kept(module: nn.Module) -> Iterator[None]:
+def statistics_kept(module: nn.Module) -> Iterator[None]:
     """Leave the running statistics of a module in training as they are.
 
-    Batch norm must save the same tensors as before for the backward pass, so it still updates its
-    statistics: with momentum 0.
+    Batch norm still normalises with the statistics of its batch. It must save the same tensors for
+    the backward pass as without this, so it updates its running statistics: with momentum 0.
     """
     norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]

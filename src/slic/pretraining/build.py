@@ -19,6 +19,7 @@ from slic.models.adaptation import adapt_only, layer_groups, start_from
 from slic.models.encoder import EncoderConfig, VideoEncoder
 from slic.pretraining.compat import COMPAT
 from slic.pretraining.distributed import Processes
+from slic.pretraining.grouping import GroupedObjective, groups_of_process
 from slic.pretraining.loop import Run
 from slic.pretraining.objective import Objective
 from slic.pretraining.optimizer_step import SafeOptimizer
@@ -111,7 +112,9 @@ def build_run(
         RecipeError: A setting is out of its range.
     """
     compat, train = COMPAT[recipe.compat], recipe.train
-    encoder = processes.place(build_encoder(recipe, load=not resumed))
+    groups = groups_of_process(train.groups, processes.count)
+    encoder = build_encoder(recipe, load=not resumed)
+    encoder = processes.place(encoder, share_batch_norm=train.groups == 1)
     weights = layer_groups(encoder, recipe.adaptation.layer_decay)
     optimizer = recipe.build("optimizer", parameters=weights)
     reader = build_reader(recipe, catalog, warn=processes.is_main)
@@ -126,7 +129,7 @@ def build_run(
     )
     sampler = PositiveSampler(
         len(catalog),
-        batch_size=train.batch_size,
+        batch_size=_batch_size(recipe, catalog, processes),
         same_video_probability=recipe.sampling.same_video_probability,
         seed=train.seed,
         reciprocal_positives=recipe.sampling.reciprocal_positives,
@@ -153,7 +156,7 @@ def build_run(
             learning_rate=optimizer.defaults["lr"],
             schedule=recipe.build("schedule"),
         ),
-        objective=Objective(recipe.build("loss"), recipe.temporal),
+        objective=build_objective(recipe),
         rounds=rounds,
         sampler=sampler,
         loader=batch_loader(dataset, sampler, workers=train.workers),
@@ -162,7 +165,21 @@ def build_run(
         precision=precision,
         seed=train.seed,
         accumulate=train.accumulate,
+        groups=groups,
     )
+
+
+def build_objective(recipe: Recipe) -> Objective | GroupedObjective:
+    """Return the training loss, of the whole batch or averaged over its groups."""
+    objective = Objective(recipe.build("loss"), recipe.temporal)
+    groups = recipe.train.groups
+    return GroupedObjective(objective, groups) if groups > 1 else objective
+
+
+def _batch_size(recipe: Recipe, catalog: Catalog, processes: Processes) -> int:
+    """Return the number of videos of a batch, a multiple of the processes and the groups."""
+    multiple = max(recipe.train.groups, processes.count)
+    return min(recipe.train.batch_size, len(catalog)) // multiple * multiple
 
 
 def advice_for(recipe: Recipe, catalog: Catalog, run: Run) -> list[str]:
@@ -175,9 +192,11 @@ def advice_for(recipe: Recipe, catalog: Catalog, run: Run) -> list[str]:
             "clips repeat the last frame. Lower clip.frames or clip.stride, or leave them out."
         )
     if run.sampler.batch_size < min(recipe.train.batch_size, len(catalog)):
+        count, groups = run.processes.count, recipe.train.groups
+        of = f"{groups} groups" if groups > count else f"{count} processes"
         messages.append(
             f"a batch has {run.sampler.batch_size} videos instead of {recipe.train.batch_size}, a "
-            f"multiple of the {run.processes.count} processes."
+            f"multiple of the {of}."
         )
     warmup = recipe.schedule.arguments.get("warmup_steps", 0)
     if run.total_steps <= warmup:

@@ -40,10 +40,16 @@ class Processes:
         self.rank: int = accelerator.process_index
         self.is_main: bool = accelerator.is_main_process
 
-    def place(self, encoder: VideoEncoder) -> VideoEncoder:
-        """Move an encoder to the device, with batch norm over all GPUs of the run."""
+    def place(self, encoder: VideoEncoder, *, share_batch_norm: bool = True) -> VideoEncoder:
+        """Move an encoder to the device.
+
+        Args:
+            encoder: The encoder.
+            share_batch_norm: Whether batch norm is over all GPUs of the run, and not over each.
+        """
         encoder = encoder.to(self.device)
-        if self.count > 1 and self.device.type == "cuda":  # SyncBatchNorm refuses CPU modules
+        on_gpus = self.count > 1 and self.device.type == "cuda"  # SyncBatchNorm refuses CPU modules
+        if on_gpus and share_batch_norm:
             convert = nn.SyncBatchNorm.convert_sync_batchnorm
             encoder = convert(encoder)  # type: ignore[no-untyped-call]
         return encoder

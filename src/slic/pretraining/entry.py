@@ -162,6 +162,11 @@ def _require_enough_videos(catalog: Catalog, recipe: Recipe, processes: Processe
             f"{catalog.root}: {len(catalog)} videos in batches of {recipe.train.batch_size} are "
             f"too few for {processes.count} processes."
         )
+    if len(catalog) < 2 * recipe.train.groups:
+        raise CatalogError(
+            f"{catalog.root}: {len(catalog)} videos are too few for {recipe.train.groups} groups "
+            "of at least 2. Lower train.groups."
+        )
 
 
 @contextmanager

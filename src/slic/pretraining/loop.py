@@ -17,6 +17,7 @@ from slic.embeddings import Precision
 from slic.models.encoder import VideoEncoder, to_input
 from slic.pretraining.accumulation import EmbedInParts
 from slic.pretraining.distributed import Processes
+from slic.pretraining.grouping import EmbedInGroups, GroupedObjective
 from slic.pretraining.objective import LossTerms, Objective
 from slic.pretraining.optimizer_step import SafeOptimizer
 from slic.pretraining.rounds import ClusteringRounds
@@ -58,11 +59,12 @@ class Run:
         precision: Precision of the forward passes.
         seed: Seed of the run.
         accumulate: Number of parts in which a batch is embedded.
+        groups: Number of groups of this process, each embedded on its own; see `EmbedInGroups`.
     """
 
     encoder: VideoEncoder
     optimizer: SafeOptimizer
-    objective: Objective
+    objective: Objective | GroupedObjective
     rounds: ClusteringRounds
     sampler: PositiveSampler
     loader: WorkerLoader[TrainingSample]
@@ -71,6 +73,7 @@ class Run:
     precision: Precision
     seed: int
     accumulate: int = 1
+    groups: int = 1
     callbacks: CallbackList = field(default_factory=CallbackList)
     model: nn.Module = field(init=False)
 
@@ -97,7 +100,8 @@ def train(run: Run) -> None:
         VideoError: A video can no longer be read.
     """
     parts = run.accumulate
-    run.model = run.processes.wrap(EmbedInParts(run.encoder, parts) if parts > 1 else run.encoder)
+    model = EmbedInParts(run.encoder, parts) if parts > 1 else run.encoder
+    run.model = run.processes.wrap(EmbedInGroups(model, run.groups) if run.groups > 1 else model)
     run.encoder.train()
     try:
         _train_epochs(run)

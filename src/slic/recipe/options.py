@@ -75,6 +75,9 @@ class TrainOptions:
         batch_size: Videos per step, over all processes together.
         accumulate: Parts in which each batch is embedded, to save memory. Each video still sees the
             negatives of the whole batch. Embedding takes twice as long for 2 or more.
+        groups: Groups of a batch. Losses and batch norm are those of each group alone, and the
+            losses are averaged. The authors' code has one group per GPU: 2 on UCF101, 8 on
+            Kinetics-400. With several processes, 1 or a multiple of their number.
         precision: ``"fp32"``, ``"bf16"``, or ``"auto"``: the faster one on the device.
         seed: Seed of the weights and of every draw.
         workers: Number of processes that decode videos; 0 decodes in the main process.
@@ -84,6 +87,7 @@ class TrainOptions:
     epochs: int = 600
     batch_size: int = 32
     accumulate: int = 1
+    groups: int = 1
     precision: Literal["fp32", "bf16", "auto"] = "fp32"
     seed: int = 0
     workers: int = 2
@@ -94,6 +98,8 @@ class TrainOptions:
         rule = "at least 2: a positive pair and its negatives need two videos"
         require(self.batch_size >= 2, "batch_size", self.batch_size, rule)
         require(self.accumulate >= 1, "accumulate", self.accumulate, "at least 1")
+        rule = f"1 to {self.batch_size // 2}: a group of the batch needs two videos"
+        require(1 <= self.groups <= self.batch_size // 2, "groups", self.groups, rule)
         require(0 <= self.seed < 2**63, "seed", self.seed, "at least 0 and below 2^63")
         for name in ("workers", "snapshot_every_epochs"):
             require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
