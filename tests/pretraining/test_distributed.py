@@ -93,7 +93,7 @@ labels = rounds.ClusteringRounds(
     catalog=Catalog.from_folder({videos!r}),
     reader=ClipReader(frames=4, stride=1, size=32),
     processes=processes, seed=0, workers=0, precision="fp32", progress=False,
-).cluster(VideoEncoder.from_pretrained({encoder!r}), first=True)
+).cluster(VideoEncoder.from_pretrained({encoder!r}), epoch=0)
 with open({results!r} + f"/{{processes.rank}}.json", "w") as file:
     json.dump([embedded, labels.labels.tolist()], file)
 """
@@ -234,7 +234,7 @@ def test_a_round_embeds_every_video_once_and_all_get_the_same_clusters(
         workers=0,
         precision="fp32",
         progress=False,
-    ).cluster(VideoEncoder.from_pretrained(encoder), first=True)
+    ).cluster(VideoEncoder.from_pretrained(encoder), epoch=0)
     assert labels == other_labels == alone.labels.tolist()
 
 

@@ -44,6 +44,22 @@ def test_rounds_come_every_so_many_epochs(round_of: ClusteringRounds) -> None:
     assert [epoch for epoch in range(7) if round_of.due(epoch)] == [0, 2, 4, 6]
 
 
+def test_a_late_first_round_leaves_every_video_alone_until_then(
+    round_of: ClusteringRounds, recipe: Recipe, catalog: Catalog
+) -> None:
+    noting: Any = Noting()
+    options = RoundOptions(first_epoch=3, every_epochs=2, inputs=("rgb",), first_inputs=("motion",))
+    part = replace(round_of, clusterer=noting, options=options)
+    assert [epoch for epoch in range(9) if part.due(epoch)] == [0, 3, 5, 7]
+    encoder = build_encoder(recipe)
+    assert part.cluster(encoder, epoch=0).clusters == len(catalog)
+    assert not hasattr(noting, "x")
+    part.cluster(encoder, epoch=3)
+    assert noting.x.shape[1] != encoder.embedding_size  # the inputs of the first round
+    part.cluster(encoder, epoch=5)
+    assert noting.x.shape[1] == encoder.embedding_size
+
+
 def test_descriptors_are_means_over_the_clips_of_a_video(recipe: Recipe, catalog: Catalog) -> None:
     reader = build_reader(recipe, catalog)
     device = torch.device("cpu")
@@ -61,9 +77,9 @@ def test_the_first_round_may_cluster_something_else(
     options = RoundOptions(inputs=("rgb",), first_inputs=("motion", "rgb"))
     part = replace(round_of, clusterer=noting, options=options)
     encoder = build_encoder(recipe)
-    part.cluster(encoder, first=True)
+    part.cluster(encoder, epoch=0)
     first = noting.x
-    part.cluster(encoder, first=False)
+    part.cluster(encoder, epoch=2)
     assert noting.x.shape == (len(catalog), encoder.embedding_size)
     np.testing.assert_allclose(first[:, -encoder.embedding_size :], noting.x, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(first, axis=1), 2**0.5, rtol=1e-5)  # two unit parts
@@ -79,5 +95,5 @@ def test_a_clustering_without_embeddings_embeds_nothing(
     part = replace(
         round_of, clusterer=load_recipe("best", ["--clustering=none"]).build("clustering")
     )
-    labels = part.cluster(build_encoder(recipe), first=True)
+    labels = part.cluster(build_encoder(recipe), epoch=0)
     assert labels.labels.tolist() == list(range(len(catalog)))

@@ -72,7 +72,8 @@ def pretraining_stage(recipe: Recipe, videos: int) -> ExperimentStage:
     """
     train, options = recipe.train, recipe.rounds
     views = 3 if recipe.temporal.weight > 0 else 2
-    rounds = -(-train.epochs // options.every_epochs) if recipe.clusters_embeddings else 0
+    epochs = max(0, train.epochs - options.first_epoch)
+    rounds = -(-epochs // options.every_epochs) if recipe.clusters_embeddings else 0
     inputs = sum(name != "motion" for name in options.inputs)  # "motion" needs no forward pass
     return ExperimentStage(
         f"pretraining, {train.epochs} epochs of {videos:,} videos",

@@ -117,7 +117,7 @@ def _train_epochs(run: Run) -> None:
         if state.batch == 0 and run.rounds.due(epoch):
             callbacks.on_round_begin(run)
             previous = state.pseudo_labels
-            state.pseudo_labels = run.rounds.cluster(run.encoder, first=previous is None)
+            state.pseudo_labels = run.rounds.cluster(run.encoder, epoch=epoch)
             callbacks.on_clustered(run, previous)
         callbacks.on_epoch_begin(run)
         for batch in epoch_batches(run):

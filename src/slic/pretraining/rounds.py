@@ -9,6 +9,7 @@ from jaxtyping import Float32
 from slic.clips.clip_dataset import ClipDataset, clip_loader
 from slic.clips.reader import ClipReader
 from slic.clustering.base import Clusterer, PseudoLabels
+from slic.clustering.one_per_video import OneClusterPerVideo
 from slic.embeddings import Precision, embed
 from slic.models.backbones.motion_descriptor import motion_features
 from slic.models.encoder import VideoEncoder, to_input
@@ -45,10 +46,11 @@ class ClusteringRounds:
     progress: bool
 
     def due(self, epoch: int) -> bool:
-        """Return whether a round comes before an epoch."""
-        return epoch % self.options.every_epochs == 0
+        """Return whether a round comes before an epoch; one always comes before epoch 0."""
+        since_first = epoch - self.options.first_epoch
+        return epoch == 0 or (since_first >= 0 and since_first % self.options.every_epochs == 0)
 
-    def cluster(self, encoder: VideoEncoder, *, first: bool) -> PseudoLabels:
+    def cluster(self, encoder: VideoEncoder, *, epoch: int) -> PseudoLabels:
         """Return the pseudo-labels of all training videos.
 
         All processes get those of the main process: on another processor the last bit of a sum may
@@ -56,12 +58,18 @@ class ClusteringRounds:
 
         Args:
             encoder: The encoder; it is used in evaluation mode.
-            first: Whether this is the first round, which may use other inputs.
+            epoch: The epoch that comes next. The first round may use other inputs, and before it
+                every video is its own cluster.
         """
+        first_epoch = self.options.first_epoch
+        if epoch < first_epoch:
+            return OneClusterPerVideo()(np.zeros((len(self.catalog), 1), np.float32))
         if not getattr(self.clusterer, "needs_embeddings", True):
             return self.clusterer(np.zeros((len(self.catalog), 1), np.float32), seed=self.seed)
         self.processes.share_statistics(encoder)
-        inputs = (self.options.first_inputs if first else None) or self.options.inputs
+        inputs = (
+            self.options.first_inputs if epoch == first_epoch else None
+        ) or self.options.inputs
         share = self.processes.share_of(self.catalog)
         rows = [self._rows(encoder, share, name) for name in inputs]
         gathered = [self.processes.gather_rows(share, part, self.catalog) for part in rows]

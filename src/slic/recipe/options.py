@@ -37,6 +37,8 @@ class RoundOptions:
 
     Attributes:
         every_epochs: Epochs between two rounds of clustering; the paper uses 5.
+        first_epoch: Epoch before which the first clustering comes. Until then every video is its
+            own cluster; 0 (the paper) clusters from the start.
         inputs: What is clustered: embeddings of ``"rgb"`` or ``"flow"`` clips, or the ``"motion"``
             descriptor, which needs no learning. Several are concatenated.
         first_inputs: What is clustered in the first round. None means ``inputs``.
@@ -46,6 +48,7 @@ class RoundOptions:
     """
 
     every_epochs: int = 5
+    first_epoch: int = 0
     inputs: tuple[RoundInput, ...] = ("rgb",)
     first_inputs: tuple[RoundInput, ...] | None = None
     clips: int = 1
@@ -54,6 +57,7 @@ class RoundOptions:
 
     def __post_init__(self) -> None:
         require(self.every_epochs >= 1, "every_epochs", self.every_epochs, "at least 1")
+        require(self.first_epoch >= 0, "first_epoch", self.first_epoch, "at least 0")
         require(self.clips >= 1, "clips", self.clips, "at least 1")
         for name in ("inputs", "first_inputs"):
             value = getattr(self, name)
