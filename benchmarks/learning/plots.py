@@ -4,6 +4,7 @@ import html
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 360, 46, 250, 34, 38
 # Okabe and Ito's colours, which colour-blind readers tell apart; the second round is dashed
@@ -20,21 +21,47 @@ class Line:
     spread: Sequence[float]
 
 
-def plot(title: str, lines: Sequence[Line], *, axis: str, logarithmic: bool = False) -> str:
-    """Return the picture; the upright axis goes from 0 to 100 percent."""
+def plot(
+    title: str,
+    lines: Sequence[Line],
+    *,
+    axis: str,
+    logarithmic: bool = False,
+    highest: int = 100,
+) -> str:
+    """Return the picture; the upright axis goes from 0 to ``highest`` percent."""
     places = sorted({x for line in lines for x in line.x})
     across = _scale(places[0], places[-1], logarithmic=logarithmic)
+    up = partial(_up, highest=highest)
     parts = [
         f'<text x="{LEFT}" y="20" font-weight="bold">{html.escape(title)}</text>',
-        *(_row(percent) for percent in range(0, 101, 20)),
+        *(_row(percent, up(percent)) for percent in range(0, highest + 1, highest // 5)),
         *(_mark(across(x), f"{x:g}") for x in _few(places)),
         f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 4}" text-anchor="end">{html.escape(axis)}</text>',
-        *(_drawn(line, number, across) for number, line in enumerate(lines)),
+        *(_drawn(line, number, across, up) for number, line in enumerate(lines)),
     ]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
         'font-family="sans-serif" font-size="12">'
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>{"".join(parts)}</svg>\n'
+    )
+
+
+def grid(pictures: Sequence[str], *, columns: int = 2) -> str:
+    """Return one picture of several pictures of `plot`, row by row."""
+    placed = (
+        picture.replace(
+            "<svg ",
+            f'<svg x="{WIDTH * (number % columns)}" y="{HEIGHT * (number // columns)}" '
+            f'width="{WIDTH}" height="{HEIGHT}" ',
+            1,
+        )
+        for number, picture in enumerate(pictures)
+    )
+    rows = -(-len(pictures) // columns)
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" '
+        f'viewBox="0 0 {WIDTH * columns} {HEIGHT * rows}">\n{"".join(placed)}</svg>\n'
     )
 
 
@@ -44,16 +71,15 @@ def _scale(low: float, high: float, *, logarithmic: bool) -> Callable[[float], f
     return lambda x: LEFT + (WIDTH - LEFT - RIGHT) * (bend(x) - start) / length
 
 
-def _up(percent: float) -> float:
-    return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * min(max(percent, 0.0), 100.0) / 100
+def _up(percent: float, *, highest: float) -> float:
+    return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * min(max(percent / highest, 0.0), 1.0)
 
 
 def _few(places: Sequence[float], most: int = 9) -> Sequence[float]:
     return places[:: -(-len(places) // most)]
 
 
-def _row(percent: int) -> str:
-    y = _up(percent)
+def _row(percent: int, y: float) -> str:
     return (
         f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>'
         f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{percent}</text>'
@@ -64,14 +90,16 @@ def _mark(x: float, word: str) -> str:
     return f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{word}</text>'
 
 
-def _drawn(line: Line, number: int, across: Callable[[float], float]) -> str:
+def _drawn(
+    line: Line, number: int, across: Callable[[float], float], up: Callable[[float], float]
+) -> str:
     """Return a line with its band, and its name beside the plot."""
     colour = COLOURS[number % len(COLOURS)]
     dash = ' stroke-dasharray="5 3"' if number // len(COLOURS) % 2 else ""
     x = [across(place) for place in line.x]
-    upper = [(a, _up(y + s)) for a, y, s in zip(x, line.y, line.spread, strict=True)]
-    lower = [(a, _up(y - s)) for a, y, s in zip(x, line.y, line.spread, strict=True)]
-    middle = [(a, _up(y)) for a, y in zip(x, line.y, strict=True)]
+    upper = [(a, up(y + s)) for a, y, s in zip(x, line.y, line.spread, strict=True)]
+    lower = [(a, up(y - s)) for a, y, s in zip(x, line.y, line.spread, strict=True)]
+    middle = [(a, up(y)) for a, y in zip(x, line.y, strict=True)]
     key = TOP + 8 + 17 * number
     return (
         f'<path d="{_path([*upper, *reversed(lower)])}Z" fill="{colour}" opacity=".13"/>'

@@ -21,7 +21,8 @@ from slic.evaluation.cost import PASSES_PER_TRAINING_CLIP, gflop_per_clip
 from slic.pretraining.build import build_encoder, resolve_precision
 from slic.recipe import Recipe, load_recipe
 
-_ALONE = ("--clustering.name=none", "--sampling.same_video_probability=1")
+_OWN_VIDEO = "--sampling.same_video_probability=1"
+_ALONE = ("--clustering.name=none", _OWN_VIDEO)
 _PICTURES = "--sampling.flow_probability=0"
 
 
@@ -36,6 +37,7 @@ METHODS = {
     "slic": Method(),
     "official": Method(["--compat=official"], "paper-small"),
     "instance": Method(_ALONE),
+    "instance-finch": Method([_OWN_VIDEO]),
     "simclr": Method([*_ALONE, _PICTURES]),
     "supervised": Method(["--clustering.name=none"]),
 }
@@ -158,7 +160,13 @@ def _train(row: Row, task: Task, out: Path, start: bool) -> Mapping[str, Any]:
     folder = out / "runs" / f"{task.name}-{row.method}-{identity(row, task)}"
     shutil.rmtree(folder, ignore_errors=True)
     started, worked = time.monotonic(), time.process_time()
-    trained = train(row.recipe, task, folder, supervised=row.method == "supervised")
+    trained = train(
+        row.recipe,
+        task,
+        folder,
+        supervised=row.method == "supervised",
+        instance=row.method == "instance-finch",
+    )
     seconds, cpu_seconds = time.monotonic() - started, time.process_time() - worked
     untrained = build_encoder(row.recipe)
     curve = curve_of(

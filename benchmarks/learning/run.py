@@ -6,7 +6,8 @@ Every row is one of
 
 - a recipe, by name or file: ``best``, ``paper-small``, ``mine.yaml``;
 - a method, on the recipe ``best`` unless another is named (``simclr:mine.yaml``):
-  ``instance`` (every video is its own cluster), ``simclr`` (the same without flow),
+  ``instance`` (every video is its own cluster), ``instance-finch`` (the same; the record also has
+  the clusters that the recipe finds, which are not used), ``simclr`` (``instance`` without flow),
   ``supervised`` (the true labels are the pseudo-labels), ``official`` (``compat: official``, with
   ``paper-small``);
 - features without learning: ``chance``, ``mean-frame``, ``random``, ``frame-differences``,

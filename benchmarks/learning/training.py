@@ -61,11 +61,33 @@ class TrueLabelsCallback(Callback):
         run.state.pseudo_labels = PseudoLabels(np.unique(labels, return_inverse=True)[1])
 
 
-def train(recipe: Recipe, task: Task, folder: Path, *, supervised: bool = False) -> Trained:
-    """Train on a task. The folder gets ``encoder/`` and, if the recipe asks, ``snapshots/``."""
+class OneClusterPerVideoCallback(Callback):
+    """Let the clusters of every round be logged, and learn with every video as its own cluster.
+
+    So the clusters of instance discrimination can be compared with those of SLIC.
+    """
+
+    def on_clustered(self, run: Run, previous: PseudoLabels | None) -> None:  # noqa: ARG002
+        run.state.pseudo_labels = PseudoLabels(np.arange(len(run.rounds.catalog)))
+
+
+def train(
+    recipe: Recipe, task: Task, folder: Path, *, supervised: bool = False, instance: bool = False
+) -> Trained:
+    """Train on a task. The folder gets ``encoder/`` and, if the recipe asks, ``snapshots/``.
+
+    Args:
+        recipe: The recipe.
+        task: The task.
+        folder: The run folder.
+        supervised: Learn with the true labels as pseudo-labels.
+        instance: Log the clusters of the rounds, but learn with every video as its own cluster.
+    """
     callbacks: list[Callback] = [StoredFramesCallback(task)]
     if supervised:
         callbacks.append(TrueLabelsCallback(task))
+    if instance:
+        callbacks.append(OneClusterPerVideoCallback())
     result = pretrain(
         task.training,
         out=folder,
