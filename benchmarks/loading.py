@@ -5,7 +5,8 @@ frames. These are three clips of 16 x 128 x 128, each with its own augmentation.
 
 * ours: decode from the 320x240 file, resize to 171x128, augment;
 * reciprocal: ours, with two videos as each other's positive, each decoded once;
-* proxies: the same from the proxies of `slic prepare --proxies`;
+* native: decode, crop the 320x240 frames, augment, as the authors do;
+* proxies: ours, from the proxies of `slic prepare --proxies`;
 * flow .25: ours, with positive and second view as DIS flow in a quarter of the cases each;
 * prepared: the same with the flow of `slic prepare --flow`;
 * the authors' way: frames were extracted as 320x240 JPEGs beforehand (not timed); load and augment
@@ -124,16 +125,16 @@ def draw_plan(
 
 
 def ours(
-    reader: ClipReader, videos: list[Video], plans: list[Plan]
+    reader: ClipReader, videos: list[Video], plans: list[Plan], *, native: bool = False
 ) -> list[UInt8[np.ndarray, "t s s 3"]]:
     """Load samples together, as training does."""
     return reader.render(
         [
-            ClipRequest(videos[i], span, parameters, "flow" if as_flow else "rgb")
+            ClipRequest(videos[i], span, parameters, "flow" if as_flow else "rgb", native)
             for plan in plans
             for (i, span), parameters, as_flow in zip(
                 (plan.anchor, plan.positive, plan.anchor),
-                plan.views[RESIZED],
+                plan.views[RAW if native else RESIZED],
                 plan.as_flow,
                 strict=True,
             )
@@ -201,6 +202,7 @@ def ways_of_loading(sources: list[Source], folder: Path) -> dict[str, Kind]:
     return {
         "authors": Kind(partial(authors_way, sources)),
         "ours": Kind(partial(ours, reader, videos)),
+        "native": Kind(partial(ours, reader, videos, native=True)),
         "reciprocal": Kind(partial(ours, reader, videos), reciprocal=True),
         "proxies": Kind(partial(ours, reader, proxies)),
         "flow": Kind(partial(ours, reader, videos), 0.25),

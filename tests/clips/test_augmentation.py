@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from slic.clips.augmentation import Augmentation, draw_parameters
+from slic.clips.augmentation import Augmentation, AugmentationParameters, draw_parameters
 from slic.errors import RecipeError
 
 
@@ -76,6 +76,35 @@ def test_parameters_depend_on_the_generator_alone() -> None:
     assert first == second
 
 
+@given(st.data())
+def test_the_same_part_of_frames_of_another_size_is_cropped(data: st.DataObject) -> None:
+    old, new = (
+        data.draw(st.tuples(st.integers(1, 200), st.integers(1, 200))) for _ in ("old", "new")
+    )
+    edges = [sorted(data.draw(st.sets(st.integers(0, n), min_size=2, max_size=2))) for n in old]
+    (left, right), (top, bottom) = edges
+    drawn = AugmentationParameters(left=left, top=top, width=right - left, height=bottom - top)
+    moved = drawn.for_frames(new, drawn_for=old)
+    for start, length, before, size in (
+        (moved.left, moved.width, (left, right), 0),
+        (moved.top, moved.height, (top, bottom), 1),
+    ):
+        assert 0 <= start < start + length <= new[size]
+        wanted = [edge * new[size] / old[size] for edge in before]
+        assert abs(start - wanted[0]) <= 1
+        assert abs(start + length - wanted[1]) <= 1
+    assert drawn.for_frames(old, drawn_for=old) == drawn
+
+
+def test_a_fixed_sigma_and_kernel_are_those_of_every_blurred_view() -> None:
+    rng, fixed = np.random.default_rng(0), Augmentation(blur_sigma=(2.0, 2.0), blur_kernel=15)
+    views = [draw_parameters(fixed, width=171, height=128, rng=rng) for _ in range(400)]
+    assert {(view.blur_sigma, view.blur_kernel) for view in views} == {(0.0, None), (2.0, 15)}
+    rng = np.random.default_rng(0)  # the other draws do not depend on them
+    others = [draw_parameters(Augmentation(), width=171, height=128, rng=rng) for _ in range(400)]
+    assert [view.hue for view in views] == [view.hue for view in others]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -86,6 +115,8 @@ def test_parameters_depend_on_the_generator_alone() -> None:
         ("ratio", (0.0, 1.0)),
         ("jitter", (0.5, 0.5, 0.5, 0.7)),
         ("jitter", (-0.5, 0.5, 0.5, 0.5)),
+        ("blur_kernel", 14),
+        ("blur_kernel", -1),
     ],
 )
 def test_an_impossible_setting_is_named(name: str, value: Any) -> None:

@@ -62,9 +62,9 @@ def plain_colour(frames: Clip, parameters: AugmentationParameters) -> Floats:
     return x
 
 
-def plain_blur(frames: Floats, sigma: float) -> Floats:
+def plain_blur(frames: Floats, sigma: float, side: int | None = None) -> Floats:
     """Convolve each frame with a Gaussian cut at three sigma; borders are mirrored."""
-    radius = math.ceil(3 * sigma)
+    radius = math.ceil(3 * sigma) if side is None else side // 2
     offsets = range(-radius, radius + 1)
     weights = np.array([math.exp(-(d**2) / (2 * sigma**2)) for d in offsets])
     weights /= weights.sum()
@@ -138,6 +138,15 @@ def test_blur_is_a_gaussian(sigma: float) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.uint8)
     rendered = render_rgb(frames, replace(WHOLE, blur_sigma=sigma), size=SIZE)
     assert_allclose(rendered, plain_blur(frames.astype(np.float64), sigma), atol=1.6)
+
+
+@pytest.mark.parametrize("side", [3, 15, 21])
+def test_the_kernel_of_the_blur_is_cut_where_the_setting_says(side: int) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.uint8)
+    rendered = render_rgb(frames, replace(WHOLE, blur_sigma=2.0, blur_kernel=side), size=SIZE)
+    assert_allclose(rendered, plain_blur(frames.astype(np.float64), 2.0, side), atol=1.6)
+    authors = np.stack([cv2.GaussianBlur(frame, (side, side), 2) for frame in frames])
+    assert np.abs(rendered.astype(int) - authors).max() <= 1
 
 
 @pytest.mark.parametrize("flip", [False, True])

@@ -5,12 +5,14 @@ would add motion of their own. :mod:`slic.clips.rendering` applies them, without
 """
 
 import math
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 import numpy as np
 
 from slic.arguments import require
+
+CropSource = Literal["resized", "native"]
 
 _MAX_CROP_TRIALS: Final = 10
 
@@ -20,6 +22,8 @@ class Augmentation:
     """Distribution of the augmentation parameters. The defaults are those of the paper.
 
     Args:
+        crop_from: ``"native"`` crops frames at the size of the video, as the authors do.
+            ``"resized"`` crops frames that were resized first, see `slic.clips.frame_size`.
         area: Smallest and largest area of the crop, as a share of the frame's area.
         ratio: Smallest and largest width / height of the crop, drawn log-uniformly.
         flip: Probability of a horizontal flip.
@@ -30,6 +34,8 @@ class Augmentation:
         grey: Probability of a conversion to grey.
         blur: Probability of a Gaussian blur.
         blur_sigma: Smallest and largest standard deviation of the blur, in pixels of the view.
+        blur_kernel: Side of the blur's kernel, in pixels of the view, odd. None takes three
+            standard deviations to each side.
 
     Raises:
         RecipeError: A value is outside its range.
@@ -39,6 +45,7 @@ class Augmentation:
         >>> view = render_rgb(frames, parameters, size=128)
     """
 
+    crop_from: CropSource = "resized"
     area: tuple[float, float] = (0.25, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
     flip: float = 0.5
@@ -47,6 +54,7 @@ class Augmentation:
     grey: float = 0.2
     blur: float = 0.2
     blur_sigma: tuple[float, float] = (0.1, 2.0)
+    blur_kernel: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("flip", "jitter_probability", "grey", "blur"):
@@ -57,6 +65,8 @@ class Augmentation:
         self._require(self.area[1] <= 1, "area", "at most 1, the whole frame")
         self._require(min(self.jitter) >= 0, "jitter", "at least 0")
         self._require(self.jitter[3] <= 0.5, "jitter", "at most 0.5 for hue, half a circle")
+        kernel = self.blur_kernel
+        self._require(kernel is None or (kernel > 0 and kernel % 2 == 1), "blur_kernel", "odd")
 
     def _require(self, holds: bool, name: str, rule: str) -> None:
         require(holds, name, getattr(self, name), rule)
@@ -78,6 +88,7 @@ class AugmentationParameters:
         hue: Rotation of the hue, in turns of the colour circle.
         grey: Whether the view is grey.
         blur_sigma: Standard deviation of the blur, in pixels of the view; 0 for none.
+        blur_kernel: Side of its kernel, see :class:`Augmentation`.
     """
 
     left: int
@@ -91,6 +102,22 @@ class AugmentationParameters:
     hue: float = 0.0
     grey: bool = False
     blur_sigma: float = 0.0
+    blur_kernel: int | None = None
+
+    def for_frames(
+        self, size: tuple[int, int], *, drawn_for: tuple[int, int]
+    ) -> "AugmentationParameters":
+        """Return the parameters that crop the same part of frames of another size.
+
+        The edges of the crop are rounded to whole pixels.
+
+        Args:
+            size: (width, height) of these frames.
+            drawn_for: (width, height) of the frames that the parameters were drawn for.
+        """
+        left, width = _rescale(self.left, self.width, size[0], drawn_for[0])
+        top, height = _rescale(self.top, self.height, size[1], drawn_for[1])
+        return replace(self, left=left, top=top, width=width, height=height)
 
 
 def draw_parameters(
@@ -130,6 +157,7 @@ def draw_parameters(
         hue=hue,
         grey=bool(grey),
         blur_sigma=sigma if blurred else 0.0,
+        blur_kernel=augmentation.blur_kernel if blurred else None,
     )
 
 
@@ -164,3 +192,10 @@ def _draw_crop(
             return int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1)), w, h
     w, h = min(width, round(height * high)), min(height, round(width / low))
     return (width - w) // 2, (height - h) // 2, w, h
+
+
+def _rescale(start: int, length: int, size: int, drawn_for: int) -> tuple[int, int]:
+    """Return start and length of a crop along one axis of frames of another size; at least 1."""
+    first, end = (round(edge * size / drawn_for) for edge in (start, start + length))
+    first = min(first, size - 1)
+    return first, max(1, end - first)

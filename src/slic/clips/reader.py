@@ -3,13 +3,18 @@
 import logging
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
 
-from slic.clips.augmentation import AugmentationParameters, centre_crop
+from slic.clips.augmentation import (
+    Augmentation,
+    AugmentationParameters,
+    centre_crop,
+    draw_parameters,
+)
 from slic.clips.fixed_rate import frame_count, to_video_frames
 from slic.clips.flow import (
     ClipFlow,
@@ -21,6 +26,7 @@ from slic.clips.flow import (
 )
 from slic.clips.flow_store import FlowStore
 from slic.clips.frame_size import frame_size
+from slic.clips.native_crops import Cut, fill_clips
 from slic.clips.rendering import crop_with_margin, render_flow, render_rgb
 from slic.clips.spans import Span
 from slic.errors import VideoError, is_file_system_error
@@ -42,14 +48,17 @@ class ClipRequest(NamedTuple):
     Attributes:
         video: The video.
         span: Indices of the frames that clips are cut from, see `ClipReader.frame_count`.
-        parameters: Augmentation parameters, drawn for frames of the reader's `frame_size`.
+        parameters: Augmentation parameters, drawn for frames of the reader's `frame_size`, or of
+            the video's own size.
         modality: ``"rgb"`` or ``"flow"``.
+        native: Whether the parameters were drawn for frames of the video's own size.
     """
 
     video: Video
     span: Span
     parameters: AugmentationParameters
     modality: Modality = "rgb"
+    native: bool = False
 
 
 @dataclass(eq=False, kw_only=True)
@@ -127,6 +136,21 @@ class ClipReader:
         """Return the (width, height) that frames of a video are resized to before augmentation."""
         return frame_size(video, size=self.size, resize=self.resize)
 
+    def draw_view(
+        self,
+        video: Video,
+        span: Span,
+        augmentation: Augmentation,
+        *,
+        modality: Modality = "rgb",
+        rng: np.random.Generator,
+    ) -> ClipRequest:
+        """Draw the augmentation parameters of a view of a clip."""
+        native = augmentation.crop_from == "native"
+        width, height = (video.width, video.height) if native else self.frame_size(video)
+        parameters = draw_parameters(augmentation, width=width, height=height, rng=rng)
+        return ClipRequest(video, span, parameters, modality, native)
+
     def read(self, video: Video, spans: Sequence[Span]) -> list[ClipFrames]:
         """Read several clips of a video in one pass over it.
 
@@ -142,28 +166,28 @@ class ClipReader:
         try:
             frames = read_frames(video, indices, size=(width, height))
         except VideoError as error:
-            if self.unreadable == "raise" or is_file_system_error(error):
-                raise
-            _log.warning("%s; a grey clip stands in", error)
+            self._allow_grey(error)
             frames = np.full((len(indices), height, width, 3), 128, np.uint8)
         return np.split(frames, len(spans))
 
     def render(self, requests: Sequence[ClipRequest]) -> list[RenderedClip]:
         """Return the requested views, as the encoder sees them.
 
-        Each video is opened once, and each span of it is decoded once. A flow view whose flow is
-        stored is not decoded at all.
+        Each video is opened once, and each span of it is decoded once; once more if some views
+        are cropped from frames of the video's own size and others are not. A flow view whose flow
+        is stored is not decoded at all. Flow is that of frames of `frame_size`, whatever frames
+        the parameters were drawn for: a crop then takes the same part of them.
 
         Raises:
             VideoError: A frame cannot be decoded, or stored flow cannot be read.
         """
         flows = [self._read_stored_flow(request) for request in requests]
         paired = list(zip(requests, flows, strict=True))
-        frames = self._read_spans([request for request, flow in paired if flow is None])
+        sources = iter(self._read_sources([request for request, flow in paired if flow is None]))
         return [
-            self._render_frames(frames[_span_key(request)], request.parameters, request.modality)
+            self._render_frames(*next(sources), request.modality)
             if flow is None
-            else self._render_flow(flow, request.parameters)
+            else self._render_flow(flow, self._flow_parameters(request))
             for request, flow in paired
         ]
 
@@ -182,6 +206,50 @@ class ClipReader:
             return None
         return self.store.read(request.video, request.span)
 
+    def _read_sources(
+        self, requests: Sequence[ClipRequest]
+    ) -> list[tuple[ClipFrames, AugmentationParameters]]:
+        """Return what each view is rendered from: frames, and the parameters to render them by."""
+        frames = self._read_spans([request for request in requests if not request.native])
+        native = iter(self._cut_native([request for request in requests if request.native]))
+        return [
+            next(native) if request.native else (frames[_span_key(request)], request.parameters)
+            for request in requests
+        ]
+
+    def _cut_native(
+        self, requests: Sequence[ClipRequest]
+    ) -> list[tuple[ClipFrames, AugmentationParameters]]:
+        """Crop views from frames of the video's own size; flow views keep the whole frame."""
+        cuts = [self._cut_of(request) for request in requests]
+        clips = [cut.empty_clip() for cut in cuts]
+        for video in dict.fromkeys(request.video for request in requests):
+            mine = [k for k, request in enumerate(requests) if request.video == video]
+            try:
+                fill_clips(video, [cuts[k] for k in mine], [clips[k] for k in mine])
+            except VideoError as error:
+                self._allow_grey(error)
+        return [
+            (clip, _without_crop(request.parameters, size=self.size))
+            if request.modality == "rgb"
+            else (clip, self._flow_parameters(request))
+            for request, clip in zip(requests, clips, strict=True)
+        ]
+
+    def _cut_of(self, request: ClipRequest) -> Cut:
+        frames = to_video_frames(request.video, request.span, self.fps)
+        if request.modality == "rgb":
+            return Cut(frames, (self.size, self.size), request.parameters)
+        return Cut(frames, self.frame_size(request.video))
+
+    def _flow_parameters(self, request: ClipRequest) -> AugmentationParameters:
+        """Return the parameters of a request for the frames that flow is that of."""
+        if not request.native:
+            return request.parameters
+        video = request.video
+        own = (video.width, video.height)
+        return request.parameters.for_frames(self.frame_size(video), drawn_for=own)
+
     def _read_spans(self, requests: Sequence[ClipRequest]) -> dict[tuple[str, int], ClipFrames]:
         """Decode every span once, and every video in one pass."""
         spans: dict[Video, dict[tuple[str, int], Span]] = {}
@@ -192,6 +260,12 @@ class ClipReader:
             for video, of_video in spans.items()
             for key, frames in zip(of_video, self.read(video, [*of_video.values()]), strict=True)
         }
+
+    def _allow_grey(self, error: VideoError) -> None:
+        """Warn that a grey clip stands in for a video, or raise the error again."""
+        if self.unreadable == "raise" or is_file_system_error(error):
+            raise error
+        _log.warning("%s; a grey clip stands in", error)
 
     def _render_frames(
         self, frames: ClipFrames, parameters: AugmentationParameters, modality: Modality
@@ -211,6 +285,11 @@ class ClipReader:
         if self.flow.as_picture:
             return render_rgb(flow_image(flow, **drawing), parameters, size=self.size)
         return render_flow(flow, parameters, size=self.size, **drawing)
+
+
+def _without_crop(parameters: AugmentationParameters, *, size: int) -> AugmentationParameters:
+    """Return the parameters that remain for a clip that was cropped and flipped."""
+    return replace(parameters, left=0, top=0, width=size, height=size, flip=False)
 
 
 def _span_key(request: ClipRequest) -> tuple[str, int]:

@@ -39,8 +39,22 @@ def render_rgb(
     stacked = view.reshape(-1, size, 3)  # one tall image, so colour takes one call per clip
     _jitter_colours(stacked, parameters)
     if parameters.blur_sigma > 0:
-        _blur(view, parameters.blur_sigma)
+        _blur(view, parameters.blur_sigma, parameters.blur_kernel)
     return view
+
+
+def crop_frame(
+    frame: UInt8[np.ndarray, "h w 3"],
+    target: UInt8[np.ndarray, "s s 3"],
+    parameters: AugmentationParameters,
+) -> None:
+    """Crop one frame, resize the crop into ``target``, and flip it if the parameters say so.
+
+    Raises:
+        ValueError: The crop does not fit into the frame.
+    """
+    (cropped,) = _crop(frame[None], parameters)
+    _resize_and_flip(cropped, target, parameters)
 
 
 def render_flow(
@@ -152,8 +166,8 @@ def _jitter_colours(
         cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL, dst=stacked)
 
 
-def _blur(view: ClipFrames, sigma: float) -> None:
+def _blur(view: ClipFrames, sigma: float, side: int | None) -> None:
     """Blur every frame in place, in half the time of OpenCV's ``GaussianBlur`` on bytes."""
-    kernel = cv2.getGaussianKernel(2 * round(3 * sigma) + 1, sigma, cv2.CV_32F)
+    kernel = cv2.getGaussianKernel(side or 2 * round(3 * sigma) + 1, sigma, cv2.CV_32F)
     for frame in view:
         cv2.sepFilter2D(frame, -1, kernel, kernel, dst=frame, borderType=cv2.BORDER_REFLECT_101)

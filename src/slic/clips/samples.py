@@ -17,8 +17,8 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from slic.clips.augmentation import Augmentation, draw_parameters
-from slic.clips.reader import ClipReader, ClipRequest
+from slic.clips.augmentation import Augmentation
+from slic.clips.reader import ClipReader, ClipRequest, Modality
 from slic.clips.spans import PairPlacement, Span, random_placement
 from slic.errors import VideoError, is_file_system_error
 from slic.videos.catalog import Catalog
@@ -173,9 +173,8 @@ class SampleDataset(Dataset[TrainingSample]):
     ) -> ClipRequest:
         """Draw modality and augmentation parameters of one view."""
         as_flow = may_be_flow and rng.random() < self.flow_probability
-        width, height = self.reader.frame_size(video)
-        parameters = draw_parameters(self.augmentation, width=width, height=height, rng=rng)
-        return ClipRequest(video, span, parameters, "flow" if as_flow else "rgb")
+        modality: Modality = "flow" if as_flow else "rgb"
+        return self.reader.draw_view(video, span, self.augmentation, modality=modality, rng=rng)
 
     def _rng(self, index: SampleIndex, stream: RandomStream) -> np.random.Generator:
         return stream_rng(seed=self.seed, epoch=index.epoch, video=index.video, stream=stream)

@@ -13,8 +13,8 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from slic.clips.augmentation import Augmentation, draw_parameters
-from slic.clips.reader import ClipReader, ClipRequest
+from slic.clips.augmentation import Augmentation
+from slic.clips.reader import ClipReader
 from slic.clips.spans import random_span
 from slic.evaluation.classification.task import ClassificationTask
 
@@ -59,9 +59,7 @@ class LabelledClipDataset(Dataset[LabelledClips]):
         span = random_span(
             reader.frame_count(video), frames=reader.frames, stride=reader.stride, rng=rng
         )
-        width, height = reader.frame_size(video)
-        parameters = draw_parameters(self.augmentation, width=width, height=height, rng=rng)
-        (clip,) = reader.render([ClipRequest(video, span, parameters)])
+        (clip,) = reader.render([reader.draw_view(video, span, self.augmentation, rng=rng)])
         target = torch.tensor(self.task.train_targets[index.video])
         return LabelledClips(torch.from_numpy(clip), target)
 
