@@ -12,7 +12,13 @@ from torch import Generator, Tensor
 from slic.errors import RecipeError
 from slic.losses import TripletLoss
 from slic.losses.base import cosine_distances
-from slic.losses.triplet import NegativeRule, Triplets, mine_triplets, triplet_loss
+from slic.losses.triplet import (
+    NegativeRule,
+    Triplets,
+    list_position_fallback,
+    mine_triplets,
+    triplet_loss,
+)
 
 MARGIN = 0.2
 
@@ -21,16 +27,21 @@ def allowed_negatives(d: Tensor, label: Tensor, rule: str) -> dict[tuple[int, in
     """Map each ordered positive pair to its allowed negatives, the slow and obvious way."""
     everyone = range(len(label))
     pairs = [(a, p) for a, p in permutations(everyone, 2) if label[a] == label[p]]
-    return {
-        (a, p): {
-            n
-            for n in everyone
-            if label[n] != label[a]
-            and d[a, n] < d[a, p] + MARGIN
-            and (rule == "violating" or d[a, n] > d[a, p])
-        }
-        for a, p in pairs
-    }
+    allowed = {}
+    for a, p in pairs:
+        others = [n for n in everyone if label[n] != label[a]]
+        if rule == "hardest":
+            others = [others[int(d[a, others].argmin())]]
+        elif rule == "violating":
+            others = [n for n in others if violates(d, a, p, n)]
+        elif rule == "semi-hard":
+            others = [n for n in others if violates(d, a, p, n) and d[a, n] > d[a, p]]
+        allowed[a, p] = set(others)
+    return allowed
+
+
+def violates(d: Tensor, a: int, p: int, n: int) -> bool:
+    return bool(d[a, n] < d[a, p] + MARGIN)
 
 
 def as_list(mined: Triplets) -> list[tuple[int, int, int]]:
@@ -48,9 +59,10 @@ def test_mined_triplets_match_the_definition(rule: NegativeRule, seed: int) -> N
     mined = mine_triplets(distance, label, margin=MARGIN, rule=rule, generator=generator)
     allowed = allowed_negatives(distance, label, rule)
     triplets = as_list(mined)
-    with_negatives = [pair for pair, negatives in allowed.items() if negatives]
-    assert sorted((a, p) for a, p, _ in triplets) == sorted(with_negatives)  # each pair once
-    assert all(n in allowed[a, p] for a, p, n in triplets)
+    drawn = {pair: int(mined.negative[pair]) for pair, negatives in allowed.items() if negatives}
+    assert all(n in allowed[pair] for pair, n in drawn.items())
+    expected = [(a, p, n) for (a, p), n in drawn.items() if violates(distance, a, p, n)]
+    assert sorted(triplets) == sorted(expected)  # each pair once
     assert {(a, p) for a, p in mined.positive.nonzero().tolist()} == set(allowed)
 
 
@@ -65,7 +77,8 @@ def test_every_allowed_negative_is_drawn_equally_often(rule: NegativeRule) -> No
         mined = mine_triplets(distance, label, margin=MARGIN, rule=rule, generator=generator)
         for triplet in as_list(mined):
             drawn[triplet] = drawn.get(triplet, 0) + 1
-    assert set(drawn) == {(*pair, n) for pair, negatives in allowed.items() for n in negatives}
+    triplets = [(*pair, n) for pair, negatives in allowed.items() for n in negatives]
+    assert set(drawn) == {t for t in triplets if violates(distance, *t)}
     for (a, p, _), times in drawn.items():
         share = 1 / len(allowed[a, p])
         assert abs(times / draws - share) < 5 * (share * (1 - share) / draws) ** 0.5 + 1e-9
@@ -94,6 +107,48 @@ def test_without_a_allowed_negative_the_loss_is_zero_and_still_runs_backward() -
     assert not gradient.any()
 
 
+def test_the_fallback_is_any_position_of_the_list_of_negatives() -> None:
+    generator = Generator().manual_seed(0)
+    label = torch.tensor([0, 1, 0, 1, 0, 2, 2, 0])
+    z = torch.eye(3)[label] + 0.02 * torch.randn(8, 3, generator=generator)
+    z[7] = torch.tensor([0.5, 0.5, 0.1])  # its pairs have negatives that violate the margin
+    distance = cosine_distances(z)
+    seen: dict[tuple[int, int], set[int]] = {}
+    for _ in range(400):
+        mined = mine_triplets(distance, label, margin=MARGIN, rule="violating", generator=generator)
+        filled = list_position_fallback(mined, label, generator)
+        assert torch.equal(filled.active, mined.positive)
+        assert torch.equal(filled.negative[mined.active], mined.negative[mined.active])
+        for a, p in (mined.positive & ~mined.active).nonzero().tolist():
+            seen.setdefault((a, p), set()).add(int(filled.negative[a, p]))
+    assert seen
+    for (a, _), positions in seen.items():
+        negatives = [n for n in range(8) if label[n] != label[a]]
+        assert positions == set(range(len(negatives)))  # positions in the list, not its entries
+    assert any(a in positions for (a, _), positions in seen.items())
+
+
+def test_with_the_fallback_easy_batches_have_a_loss() -> None:
+    label = torch.arange(16) % 4
+    z = torch.eye(4)[label] + 0.001 * torch.randn(16, 4)
+    plain = TripletLoss()(z, label, Generator().manual_seed(0))
+    official = TripletLoss(fallback="list-position")
+    term = official(z, label, Generator().manual_seed(0))
+    assert plain.loss == 0
+    assert term.active == plain.active == 0
+
+    generator, distance = Generator().manual_seed(0), cosine_distances(z)
+    mined = mine_triplets(distance, label, margin=MARGIN, rule="violating", generator=generator)
+    filled = list_position_fallback(mined, label, generator)
+    pairs = [(a, p) for a, p in permutations(range(16), 2) if label[a] == label[p]]
+    terms = [
+        max(0.0, float(distance[a, p] - distance[a, filled.negative[a, p]]) + MARGIN)
+        for a, p in pairs
+    ]
+    assert term.loss.item() == pytest.approx(sum(terms) / len(pairs), rel=1e-5)
+    assert term.loss > MARGIN / 10  # one entry in four is of the cluster of the anchor
+
+
 @pytest.mark.parametrize("label", [[0, 0, 0], [0, 1, 2], [0]])
 def test_batches_of_one_cluster_or_of_strangers_have_no_triplets(label: list[int]) -> None:
     distance = cosine_distances(torch.randn(len(label), 4))
@@ -104,6 +159,8 @@ def test_batches_of_one_cluster_or_of_strangers_have_no_triplets(label: list[int
     pairs = len(label) ** 2 - len(label) if len(set(label)) == 1 else 0
     assert mined.positive.sum() == pairs
     assert triplet_loss(distance, mined, margin=MARGIN).item() == 0.0
+    filled = list_position_fallback(mined, torch.tensor(label), Generator())
+    assert not filled.active.any()  # there is no list of negatives, or no pair
 
 
 def test_triplets_and_distances_are_those_of_the_authors_code(shared: Path) -> None:
@@ -120,6 +177,11 @@ def test_triplets_and_distances_are_those_of_the_authors_code(shared: Path) -> N
     negatives[anchor, positive] = negative
     loss = triplet_loss(distance, Triplets(negatives, there, there), margin=margin)
     assert loss.item() == pytest.approx(float(truth["mean_loss"]), abs=1e-6)
+
+    nearest = mine_triplets(
+        distance, label, margin=margin, rule="hardest", generator=Generator().manual_seed(0)
+    )
+    assert torch.equal(nearest.negative[anchor, positive], negative)
 
     drawn: dict[tuple[int, int], set[int]] = {}
     for seed in range(200):  # so often that every negative is drawn

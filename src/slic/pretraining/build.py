@@ -171,7 +171,8 @@ def build_run(
 
 def build_objective(recipe: Recipe) -> Objective | GroupedObjective:
     """Return the training loss, of the whole batch or averaged over its groups."""
-    objective = Objective(recipe.build("loss"), recipe.temporal)
+    loss = COMPAT[recipe.compat].wrap_loss(recipe.build("loss"))
+    objective = Objective(loss, recipe.temporal)
     groups = recipe.train.groups
     return GroupedObjective(objective, groups) if groups > 1 else objective
 

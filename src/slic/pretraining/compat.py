@@ -14,6 +14,7 @@ from slic.clips.fixed_rate import frame_count
 from slic.clips.flow import FlowOptions
 from slic.clips.spans import PairPlacement, extent, official_placement, random_placement
 from slic.clustering.base import Clusterer, PseudoLabels
+from slic.losses import InstanceLoss, TripletLoss
 from slic.models.backbones import ClipSpec
 from slic.videos.catalog import Catalog
 
@@ -45,12 +46,14 @@ class Compat:
         place_pair: Chooses the frames of anchor and positive; given to `SampleDataset` by
             `slic.pretraining.build.build_run`.
         wrap_clusterer: Returns the clusterer of the rounds; applied by ``build_run`` too.
+        wrap_loss: Returns the instance loss; applied by `slic.pretraining.build.build_objective`.
         flow: Returns how optical flow is drawn; applied by `slic.pretraining.build.build_reader`.
     """
 
     select_videos: Callable[[Catalog, ClipSpec], Catalog]
     place_pair: PairPlacement
     wrap_clusterer: Callable[[Clusterer], Clusterer]
+    wrap_loss: Callable[[InstanceLoss], InstanceLoss]
     flow: Callable[[FlowOptions], FlowOptions]
 
 
@@ -63,17 +66,24 @@ def _videos_of_two_clips(catalog: Catalog, clip: ClipSpec) -> Catalog:
     return kept
 
 
+def _with_fallback_negative(loss: InstanceLoss) -> InstanceLoss:
+    """Let triplets without a violating negative take another entry; other losses stay."""
+    return replace(loss, fallback="list-position") if isinstance(loss, TripletLoss) else loss
+
+
 COMPAT: dict[str, Compat] = {
     "none": Compat(
         select_videos=lambda catalog, _: catalog,
         place_pair=random_placement,
         wrap_clusterer=lambda clusterer: clusterer,
+        wrap_loss=lambda loss: loss,
         flow=lambda options: options,
     ),
     "official": Compat(
         select_videos=_videos_of_two_clips,
         place_pair=official_placement,
         wrap_clusterer=ShiftedClusterer,
+        wrap_loss=_with_fallback_negative,
         flow=lambda options: replace(options, as_picture=True),
     ),
 }
