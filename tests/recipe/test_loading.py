@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from slic.clips.augmentation import Augmentation
 from slic.errors import CheckpointError, RecipeError
 from slic.models.backbones import ClipSpec
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
@@ -53,6 +54,10 @@ def test_the_papers_recipe_is_the_papers() -> None:
     )
     assert (recipe.flow.method, recipe.flow.components) == ("tv-l1", "horizontal")
     assert (recipe.train.batch_size, recipe.compat) == (32, "none")
+    assert recipe.augmentation == Augmentation(
+        crop_from="native", blur_sigma=(2.0, 2.0), blur_kernel=15
+    )
+    assert load_recipe("paper-small").augmentation == recipe.augmentation
 
 
 def test_the_papers_other_recipes_differ_from_it_where_the_paper_says() -> None:
