@@ -6,6 +6,8 @@
 `scene-friendly`    easy; the kind of scene goes with the action in both parts
 `static`, `panning`, `parallax`
                     ten kinds of scene without an action (scenes.py)
+`both`              five classes are kinds of scene, five are actions in any other scene (both.py)
+`fixed-camera`      one room and camera, pairs of actions that are time reversals (fixed_camera.py)
 `foreign`           other figures, other actions, another renderer (foreign.py)
 `arid6`             real clips in the dark, ``../shared/data/arid6``; queries val, gallery train
 
@@ -20,6 +22,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from learning.both import write_both
+from learning.fixed_camera import write_fixed_camera
 from learning.foreign import write_foreign
 from learning.frames import StoredFrames, StoredReader, stored_frames
 from learning.scenes import CAMERAS, write_scenes
@@ -45,6 +49,8 @@ DRAWN: dict[str, Callable[..., None]] = {
     "confounded": partial(write_sample, scenes="confounded"),
     "scene-friendly": partial(write_sample, scenes="typical"),
     **{camera: partial(write_scenes, camera=camera) for camera in CAMERAS},
+    "both": write_both,
+    "fixed-camera": write_fixed_camera,
     "foreign": write_foreign,
 }
 NAMES = (*DRAWN, "arid6")
