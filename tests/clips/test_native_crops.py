@@ -98,6 +98,24 @@ def test_flow_of_a_native_crop_is_that_of_the_same_part_of_resized_frames(
         assert np.abs(one.astype(int) - other).mean() < 1
 
 
+def test_rgb_and_flow_of_one_span_are_cut_in_one_pass(
+    wide: Video, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, rng = ClipReader(frames=4, stride=1, size=SIZE), np.random.default_rng(0)
+    rgb = reader.draw_view(wide, np.arange(4), NATIVE, rng=rng)
+    requests = [rgb, rgb._replace(modality="flow"), rgb._replace(span=np.arange(2, 6))]
+    alone = [reader.render([request])[0] for request in requests]
+    passes: list[Sequence[int]] = []
+
+    def noted(video: Video, places: Sequence[int], *, size: tuple[int, int]) -> Iterator[Any]:
+        passes.append(places)
+        return stream_frames(video, places, size=size)
+
+    monkeypatch.setattr("slic.clips.native_crops.stream_frames", noted)
+    assert_array_equal(reader.render(requests), alone)
+    assert passes == [[0, 1, 2, 3, 4, 5]]
+
+
 def test_a_sample_has_native_views(catalog: Catalog) -> None:
     reader = ClipReader(frames=4, stride=2, size=SIZE)
     dataset = SampleDataset(catalog, reader, NATIVE, flow_probability=0.0, second_view=True, seed=3)

@@ -373,6 +373,17 @@ def test_videos_shorter_than_a_clip_and_a_run_of_warm_up_are_said(
     assert warm_up.startswith("the whole run has 3 steps, and the learning rate rises for 3:")
 
 
+def test_native_crops_of_videos_as_small_as_proxies_are_said(
+    catalog: Catalog, recipe: Recipe, tmp_path: Path
+) -> None:
+    small = changed(changed(recipe, "clip", size=48), "train", epochs=1)
+    for name, wanted in (("resized", 0), ("native", 1)):
+        native = changed(small, "augmentation", crop_from=name)
+        pretrain(catalog, out=tmp_path / name, recipe=native, progress=False)
+        said = [w for w in warnings_of(tmp_path / name) if w.startswith("12 of 12 videos are no")]
+        assert len(said) == wanted
+
+
 def test_the_state_of_another_network_is_one_line(
     catalog: Catalog, recipe: Recipe, tmp_path: Path
 ) -> None:

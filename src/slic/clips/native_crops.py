@@ -10,11 +10,12 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from slic.clips.augmentation import AugmentationParameters
-from slic.clips.flow import ClipFrames
 from slic.clips.rendering import crop_frame
 from slic.videos.frames import stream_frames
 from slic.videos.sources import resize
 from slic.videos.video import Video
+
+CutClip = UInt8[np.ndarray, "t _ _ 3"]  # clips of different sizes are cut together
 
 
 class Cut(NamedTuple):
@@ -30,7 +31,7 @@ class Cut(NamedTuple):
     size: tuple[int, int]
     crop: AugmentationParameters | None = None
 
-    def empty_clip(self) -> ClipFrames:
+    def empty_clip(self) -> CutClip:
         """Return a clip to be filled, middle grey."""
         width, height = self.size
         return np.full((len(self.frames), height, width, 3), 128, np.uint8)
@@ -43,7 +44,7 @@ class Cut(NamedTuple):
             crop_frame(frame, target, self.crop)
 
 
-def fill_clips(video: Video, cuts: Sequence[Cut], clips: Sequence[ClipFrames]) -> None:
+def fill_clips(video: Video, cuts: Sequence[Cut], clips: Sequence[CutClip]) -> None:
     """Decode a video once, and fill the clips of several cuts.
 
     The last frame of the video replaces frames past its end.

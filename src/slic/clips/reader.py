@@ -26,7 +26,7 @@ from slic.clips.flow import (
 )
 from slic.clips.flow_store import FlowStore
 from slic.clips.frame_size import frame_size
-from slic.clips.native_crops import Cut, fill_clips
+from slic.clips.native_crops import Cut, CutClip, fill_clips
 from slic.clips.rendering import crop_with_margin, render_flow, render_rgb
 from slic.clips.spans import Span
 from slic.errors import VideoError, is_file_system_error
@@ -208,7 +208,7 @@ class ClipReader:
 
     def _read_sources(
         self, requests: Sequence[ClipRequest]
-    ) -> list[tuple[ClipFrames, AugmentationParameters]]:
+    ) -> list[tuple[CutClip, AugmentationParameters]]:
         """Return what each view is rendered from: frames, and the parameters to render them by."""
         frames = self._read_spans([request for request in requests if not request.native])
         native = iter(self._cut_native([request for request in requests if request.native]))
@@ -219,7 +219,7 @@ class ClipReader:
 
     def _cut_native(
         self, requests: Sequence[ClipRequest]
-    ) -> list[tuple[ClipFrames, AugmentationParameters]]:
+    ) -> list[tuple[CutClip, AugmentationParameters]]:
         """Crop views from frames of the video's own size; flow views keep the whole frame."""
         cuts = [self._cut_of(request) for request in requests]
         clips = [cut.empty_clip() for cut in cuts]

@@ -184,13 +184,20 @@ def _batch_size(recipe: Recipe, catalog: Catalog, processes: Processes) -> int:
 
 
 def advice_for(recipe: Recipe, catalog: Catalog, run: Run) -> list[str]:
-    """Return warnings about short videos, a rounded batch size, and a run that is all warm-up."""
+    """Return warnings about short or small videos, a rounded batch, and a run of warm-up only."""
     clip, messages = recipe.clip, []
     least = extent(clip.frames, clip.stride)
     if short := sum(frame_count(video, clip.fps) < least for video in catalog):
         messages.append(
             f"{short} of {len(catalog)} videos have fewer than the {least} frames of a clip; their "
             "clips repeat the last frame. Lower clip.frames or clip.stride, or leave them out."
+        )
+    small = sum(min(video.width, video.height) <= clip.size for video in catalog)
+    if small and recipe.augmentation.crop_from == "native":
+        messages.append(
+            f"{small} of {len(catalog)} videos are no larger than the clips ({clip.size} pixels), "
+            "as small proxies are: native crops of them are enlarged. Give the videos themselves, "
+            "or proxies of about twice the size."
         )
     if run.sampler.batch_size < min(recipe.train.batch_size, len(catalog)):
         count, groups = run.processes.count, recipe.train.groups
