@@ -91,9 +91,34 @@ def test_clusters_of_embeddings_become_a_table_json_and_charts(
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores["partitions"][0]["partition"] == "FINCH 0"
     assert (tmp_path / "page.html").read_text().count('class="chart"') == 3
-    code, printed, err = lines("evaluate", "clusters", out, "--labels", labels, "--kmeans=3")
+    code, printed, err = lines(
+        "evaluate",
+        "clusters",
+        out,
+        "--labels",
+        labels,
+        "--clustering.name=kmeans",
+        "--clustering.clusters=3",
+    )
     assert code == 0, err
     assert printed[2].startswith("k-means 3 ")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--clustering.name=kmeens"], 1, "unknown clustering 'kmeens'. Did you mean 'kmeans'?"),
+        (["--clustering.clusters=3"], 1, "unknown setting 'clustering.clusters'"),
+        (["--kmeans=3", "--loss.name=x"], 2, "unrecognized arguments: --kmeans=3 --loss.name=x"),
+    ],
+)
+def test_a_clustering_that_does_not_exist_is_refused(
+    lines: Lines, labelled_videos: Path, words: list[str], code: int, message: str
+) -> None:
+    labels = labelled_videos / "labels.csv"
+    found, _, err = lines("evaluate", "clusters", "x.npz", "--labels", labels, *words)
+    assert found == code
+    assert message in err[-1]
 
 
 def test_clusters_of_a_table(lines: Lines, labelled_videos: Path, tmp_path: Path) -> None:

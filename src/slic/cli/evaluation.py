@@ -3,11 +3,16 @@
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from slic.cli.common import UsageError
 from slic.cli.output import print_table, write_json
 from slic.cli.parser import CommandParser, Verbs, add_verb
 from slic.cli.protocols import protocol_summary, score_by_protocol
 from slic.cli.retrieval import score_by_retrieval
+
+if TYPE_CHECKING:
+    from slic.clustering.base import Clusterer
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -35,15 +40,14 @@ def evaluate_by_name(arguments: Namespace) -> None:
 
 def score_clusters(words: Sequence[str]) -> None:
     """Score every partition of a run, of an embeddings file or of a CSV file."""
-    from slic.clustering.kmeans import KMeans
     from slic.datasets import labels_from
     from slic.evaluation.partitions import read_partitions
     from slic.report.cluster_page import cluster_table, score_partition, write_cluster_page
 
-    arguments = _clusters_parser().parse_args(words)
+    arguments, settings = _clusters_parser().parse_known_args(words)
     path: Path = arguments.partition
     labeller = labels_from(arguments.labels, root=path.parent, annotations=arguments.annotations)
-    clusterer = KMeans(arguments.kmeans) if arguments.kmeans else None
+    clusterer = _clusterer(settings)
     partitions = read_partitions(
         path, clusterer=clusterer, centre=arguments.centre, seed=arguments.seed
     )
@@ -62,8 +66,25 @@ def score_clusters(words: Sequence[str]) -> None:
         print(f"{arguments.picture}: charts")
 
 
+def _clusterer(settings: Sequence[str]) -> "Clusterer | None":
+    """Return the clustering of words such as ``--clustering.name=dbscan``; None without words."""
+    from slic.recipe import default_recipe, load_recipe
+
+    if not settings:
+        return None
+    options = [word for word in settings if word.startswith("-")]
+    if unknown := [word for word in options if not word.startswith("--clustering.")]:
+        raise UsageError(f"unrecognized arguments: {' '.join(unknown)}")
+    clusterer: Clusterer = load_recipe(default_recipe(), settings).build("clustering")
+    return clusterer
+
+
 def _clusters_parser() -> CommandParser:
-    text = "Score clusters against labels: NMI, AMI, purity and cluster sizes."
+    text = (
+        "Score clusters against labels: NMI, AMI, purity and cluster sizes. Embeddings are "
+        "clustered by FINCH (all levels), or as --clustering.name=kmeans --clustering.clusters=20 "
+        "says; `slic pretrain --help` lists the clusterings."
+    )
     parser = CommandParser("slic evaluate clusters", description=text)
     text = (
         "folder of a run (every round of it), .npz file of slic embed (clustered here), or "
@@ -71,9 +92,8 @@ def _clusters_parser() -> CommandParser:
     )
     parser.add_argument("partition", type=Path, help=text)
     parser.add_labels(required=True)
-    parser.add_count("--kmeans", "cluster embeddings by k-means into so many (default: FINCH)")
     parser.add_switch("--centre", "subtract the mean from embeddings first")
-    parser.add_count("--seed", "seed of k-means", minimum=0, default=0)
+    parser.add_count("--seed", "seed of the clustering", minimum=0, default=0)
     parser.add_path("--json", "also write the scores here")
     parser.add_path("--picture", "also write a page of charts", metavar="FILE.html")
     return parser
