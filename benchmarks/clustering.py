@@ -1,5 +1,7 @@
 """FINCH by number of points: time, memory and recall, against exact search and finch-clust.
 
+K-means is compared with scikit-learn's, of ten restarts both.
+
 Every case is a new process with one thread. Three kinds of points in 128 dimensions:
 
 * ``smooth``: 400 actions in a space of 12 dimensions behind a random network, similar to
@@ -40,6 +42,8 @@ ALLOWED = {240_000: (1.0, 1.5), 1_000_000: (10.0, 4.0)}  # minutes on two cores,
 COMPARED = 100_000  # exact and approximate search
 PEER = 10_000  # beyond, finch-clust needs tens of GB or another package
 CHECKED = 10_000  # points whose neighbours are also searched exactly
+MEANS = {10_000: 200, 100_000: 1000}  # points: clusters of k-means
+KMEANS_BOUNDS = {"sum of cosine distances": 1.02, "CPU time": 1.0, "added memory": 1.0}
 
 
 def points(kind: str, n: int) -> np.ndarray:
@@ -132,6 +136,38 @@ def compare(kind: str, n: int) -> dict[str, object]:
     }
 
 
+def k_means(kind: str, n: int) -> dict[str, object]:
+    """Cluster once by k-means, the best of 10 restarts."""
+    from slic.clustering.kmeans import KMeans
+
+    x = points(kind, n)
+    clusterer = KMeans(MEANS[n])
+    begin = usage()
+    labels = clusterer(x, seed=0).labels
+    return spent(begin) | {"clusters": [MEANS[n]], "recall": None, "sum": sum_to_means(x, labels)}
+
+
+def k_means_of_peer(kind: str, n: int) -> dict[str, object]:
+    """Do the same with scikit-learn."""
+    from sklearn.cluster import KMeans
+
+    from slic.neighbours.rows import unit_rows
+
+    x = points(kind, n)
+    clusterer = KMeans(MEANS[n], n_init=10, random_state=0)
+    begin = usage()
+    labels = clusterer.fit(unit_rows(x)).labels_
+    return spent(begin) | {"clusters": [MEANS[n]], "recall": None, "sum": sum_to_means(x, labels)}
+
+
+def sum_to_means(x: np.ndarray, labels: np.ndarray) -> float:
+    """Return the sum of the cosine distances to the mean direction of the cluster."""
+    from slic.neighbours.rows import sums_by_label, unit_rows
+
+    sums = sums_by_label(unit_rows(x), labels, k=int(labels.max()) + 1)
+    return float(len(x) - np.linalg.norm(sums, axis=1).sum())
+
+
 def usage() -> tuple[float, float, float]:
     """Return wall and CPU seconds so far, and the peak memory in MiB."""
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -143,7 +179,13 @@ def spent(begin: tuple[float, float, float]) -> dict[str, object]:
     return {"wall": wall, "cpu": cpu, "added": peak, "peak": usage()[2]}
 
 
-CASES = {"slic": cluster, "exact": compare, "finch-clust": cluster_with_peer}
+CASES = {
+    "slic": cluster,
+    "exact": compare,
+    "finch-clust": cluster_with_peer,
+    "k-means": k_means,
+    "scikit-learn": k_means_of_peer,
+}
 
 
 def measure(who: str, kind: str, n: int) -> dict[str, Any]:
@@ -188,6 +230,28 @@ def against_peer() -> Target:
         bound=1.0,
         at_least=True,
     )
+
+
+def against_scikit_learn(n: int) -> list[Target]:
+    """Compare k-means with scikit-learn's; ratios, ours over theirs."""
+    ours, theirs = (measure(who, "smooth", n) for who in ("k-means", "scikit-learn"))
+    values = {
+        "sum of cosine distances": ours["sum"] / theirs["sum"],
+        "CPU time": ours["cpu"] / theirs["cpu"],
+    }
+    if n == max(MEANS):  # with few points, drawing them takes more than clustering them
+        values["added memory"] = ours["added"] / max(theirs["added"], 1.0)
+    return [
+        Target(
+            name=f"k-means {n:,} in {MEANS[n]:,} clusters: {what}, ours over scikit-learn's",
+            ours=f"{figures(ours)}, sum {ours['sum']:.1f}",
+            peer=f"{figures(theirs)}, sum {theirs['sum']:.1f}",
+            value=value,
+            bound=KMEANS_BOUNDS[what],
+            at_least=False,
+        )
+        for what, value in values.items()
+    ]
 
 
 def against_exact(kind: str, exact: dict[str, Any]) -> list[Target]:
@@ -284,6 +348,7 @@ def main() -> None:
     allowed = {n: results["smooth"].get(n) or measure("slic", "smooth", n) for n in ALLOWED}
     rows = [row for n, result in allowed.items() for row in within_limits(n, result)]
     rows += [growth(results["smooth"])]
+    rows += [row for n in MEANS for row in against_scikit_learn(n)]
     rows += [row for kind, result in exact.items() for row in against_exact(kind, result)]
     targets.append(rows, options.targets)
     if options.plot:
