@@ -20,3 +20,8 @@ def test_reproduce_prints_all_three_parts(
     assert printed.count("not run") == 2
     steps = (9537 + 3783) * (186 - 1)
     assert f"{steps * 0.2 / 3600:,.0f} hours of one core" in printed
+    main(["reproduce", "kinetics", "--seeds", "1", "--kinetics400", "k"])
+    printed = capsys.readouterr().out
+    assert "slic pretrain k --labels kinetics400 --split train" in printed
+    assert "340 epochs of 240,000 videos" in printed
+    assert printed.count("not quoted") == 4

@@ -51,11 +51,17 @@ def test_stages_of_the_paper_by_hand() -> None:
     assert stage.passes == 3 * stage.trained + stage.embedded
     no_clusters = load_recipe("paper-ucf101", ["--clustering.name=none"])
     assert pretraining_stage(no_clusters, 10).embedded == 0
+    warm_up = load_recipe("paper-ucf101", ["--rounds.first_epoch=11"])
+    assert pretraining_stage(warm_up, 10).embedded == len(range(11, 600, 5)) * 10
     no_temporal = load_recipe("paper-ucf101", ["--temporal.weight=0"])
     assert pretraining_stage(no_temporal, 10).trained == 600 * 10 * 2
     windows = len(range(0, 186 - 16 + 1, 8)) + 1  # and one for the two frames that are left
-    _, ucf101, _ = experiment_stages("classification", Recipe())
+    _, ucf101, _, linear, _ = experiment_stages("classification", Recipe())
     assert (ucf101.trained, ucf101.embedded) == (150 * 9537, 3783 * windows * 10)
+    assert (linear.trained, linear.embedded) == (0, 150 * 9537 + 3783 * windows * 10)
+    kinetics, *after = experiment_stages("kinetics", load_recipe("paper-kinetics400"))
+    assert kinetics.trained == 340 * 240_000 * 3
+    assert after == experiment_stages("classification", Recipe())[1:]
     assert [s.name.split()[0] for s in experiment_stages("retrieval", Recipe())] == [
         "pretraining,",
         "retrieval",

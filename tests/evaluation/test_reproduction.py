@@ -20,7 +20,7 @@ from slic.evaluation.reproduction import (
     reproduction_commands,
 )
 
-ROOTS = {"ucf101": "my videos/UCF101", "hmdb51": "HMDB51"}
+ROOTS = {"ucf101": "my videos/UCF101", "hmdb51": "HMDB51", "kinetics400": "K400"}
 
 
 @pytest.mark.parametrize("table", get_args(PaperTable))
@@ -75,6 +75,39 @@ def test_rows_have_the_published_and_our_numbers(tmp_path: Path) -> None:
     assert ucf101[1:4] == ("71.6", "72.0 ± 2.8", "2")
     assert hmdb51[1:4] == ("28.9", "not run", "0")
     assert reproduced_rows("classification", tmp_path)[1][1:4] == ("54.5", "50.0", "1")
+
+
+def test_rows_that_are_not_quoted_have_our_numbers_alone(tmp_path: Path) -> None:
+    for folder, share in (("seed0", 0.4), ("kinetics400-seed0", 0.6)):
+        (tmp_path / folder).mkdir()
+        scores = finetune_scores(protocol="linear: linear layer", top_1=share)
+        (tmp_path / folder / "linear-hmdb51.json").write_text(json.dumps(scores))
+    assert reproduced_rows("classification", tmp_path)[-1][1:4] == ("not quoted", "40.0", "1")
+    assert reproduced_rows("kinetics", tmp_path)[-1][1:4] == ("not quoted", "60.0", "1")
+
+
+def test_only_the_four_numbers_that_we_are_certain_of_are_quoted() -> None:
+    quoted = [
+        (row.dataset, row.kind, row.percent)
+        for rows in PAPER_TABLES.values()
+        for row in rows
+        if row.percent is not None
+    ]
+    assert quoted == [
+        ("ucf101", "retrieval", 71.6),
+        ("hmdb51", "retrieval", 28.9),
+        ("ucf101", "finetune", 83.2),
+        ("hmdb51", "finetune", 54.5),
+    ]
+
+
+def test_kinetics_runs_are_pretrained_on_kinetics_in_folders_of_their_own() -> None:
+    lines = reproduction_commands("kinetics", roots=ROOTS, runs="runs", seeds=[0])
+    assert lines[0] == "slic data check kinetics400 K400"
+    (pretrain,) = (line for line in lines if line.startswith("slic pretrain"))
+    assert "K400 --labels kinetics400 --split train --recipe paper-kinetics400" in pretrain
+    assert all("runs/kinetics400-seed0" in line for line in lines if "evaluate" in line)
+    assert sum("evaluate linear" in line for line in lines) == 2
 
 
 @pytest.mark.parametrize(

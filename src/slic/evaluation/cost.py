@@ -15,6 +15,7 @@ from slic.clips.frame_size import fixed_frame_size
 from slic.clips.spans import half_overlapping_spans
 from slic.evaluation.classification.ten_crop import CROPS
 from slic.evaluation.classification.training import PAPER_EPOCHS
+from slic.evaluation.reproduction import PAPER_TABLES, PRETRAINING_SETS, PaperRow, PaperTable
 from slic.models.encoder import VideoEncoder
 from slic.recipe import Recipe
 
@@ -37,9 +38,10 @@ class BenchmarkSize:
     frames: int
 
 
-BENCHMARK_SIZES = {
+BENCHMARK_SIZES: dict[str, BenchmarkSize] = {
     "ucf101": BenchmarkSize(9537, 3783, 186),
     "hmdb51": BenchmarkSize(3570, 1530, 95),
+    "kinetics400": BenchmarkSize(240_000, 19_906, 300),  # about; many videos are deleted
 }
 
 
@@ -82,24 +84,31 @@ def pretraining_stage(recipe: Recipe, videos: int) -> ExperimentStage:
     )
 
 
-def experiment_stages(table: str, recipe: Recipe) -> list[ExperimentStage]:
+def experiment_stages(table: PaperTable, recipe: Recipe) -> list[ExperimentStage]:
     """Return the stages of a table of the paper that need a network.
 
     Args:
-        table: ``"retrieval"``, with 10 clips of each video; or ``"classification"``: fine-tuning
-            for `PAPER_EPOCHS` and the ten-crop test of windows of 16 frames.
+        table: A key of `PAPER_TABLES`.
         recipe: The recipe of the pretraining.
     """
-    stages = [pretraining_stage(recipe, BENCHMARK_SIZES["ucf101"].train)]
-    for name, size in BENCHMARK_SIZES.items():
-        if table == "retrieval":
-            what, trained, embedded = f"retrieval on {name}", 0, 10 * (size.train + size.test)
-        else:
-            windows = len(half_overlapping_spans(size.frames, frames=16, stride=1))
-            what = f"fine-tuning on {name}, {PAPER_EPOCHS} epochs"
-            trained, embedded = PAPER_EPOCHS * size.train, size.test * windows * CROPS
-        stages.append(ExperimentStage(what, trained, embedded))
-    return stages
+    videos = BENCHMARK_SIZES[PRETRAINING_SETS[table].dataset].train
+    return [pretraining_stage(recipe, videos), *map(_evaluation_stage, PAPER_TABLES[table])]
+
+
+def _evaluation_stage(row: PaperRow) -> ExperimentStage:
+    """Return the clips of retrieval, 10 of each video, or of training for `PAPER_EPOCHS`.
+
+    Training ends with the ten-crop test of windows of 16 frames. A frozen backbone passes forward
+    only.
+    """
+    size, name = BENCHMARK_SIZES[row.dataset], row.dataset
+    if row.kind == "retrieval":
+        return ExperimentStage(f"retrieval on {name}", 0, 10 * (size.train + size.test))
+    windows = len(half_overlapping_spans(size.frames, frames=16, stride=1))
+    seen, tested = PAPER_EPOCHS * size.train, size.test * windows * CROPS
+    if row.kind == "linear":
+        return ExperimentStage(f"linear layer on {name}, {PAPER_EPOCHS} epochs", 0, seen + tested)
+    return ExperimentStage(f"fine-tuning on {name}, {PAPER_EPOCHS} epochs", seen, tested)
 
 
 @dataclass(frozen=True, kw_only=True)

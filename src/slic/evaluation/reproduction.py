@@ -1,7 +1,7 @@
 """The paper's published numbers: the commands that reproduce them, and our runs beside them.
 
 Khorasgani, Chen and Shkurti, *SLIC*, CVPR 2022 (arXiv 2206.12534). Only the four numbers whose
-protocol the paper names are quoted.
+protocol the paper names are quoted. The other rows have their commands, and our numbers alone.
 """
 
 import json
@@ -15,17 +15,45 @@ from typing import Any, Literal
 
 from slic.errors import ProtocolError, SlicError
 
-PaperTable = Literal["retrieval", "classification"]
+PaperTable = Literal["retrieval", "classification", "kinetics"]
+NOT_QUOTED = "not quoted"
 
 
 @dataclass(frozen=True)
-class PublishedNumber:
-    """One number of the paper, and where a run of ours leaves the same number.
+class PretrainingSet:
+    """What the runs of a table are pretrained on.
+
+    Attributes:
+        dataset: Name of the data set.
+        labels: Source of the labels that name its training split.
+        recipe: Name of the recipe.
+        runs: Folder of a run, without the number of its seed.
+    """
+
+    dataset: Literal["ucf101", "kinetics400"]
+    labels: str
+    recipe: str
+    runs: str
+
+
+_ON_UCF101 = PretrainingSet("ucf101", "ucf101:1", "paper-ucf101", "seed")
+PRETRAINING_SETS: dict[PaperTable, PretrainingSet] = {
+    "retrieval": _ON_UCF101,
+    "classification": _ON_UCF101,
+    "kinetics": PretrainingSet(
+        "kinetics400", "kinetics400", "paper-kinetics400", "kinetics400-seed"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class PaperRow:
+    """One number of a table of the paper, and where a run of ours leaves the same number.
 
     Attributes:
         dataset: Name of the data set of the test, as in a source of labels.
         name: What was measured.
-        percent: The published value, in percent.
+        percent: The published value, in percent; None if we do not quote it.
         kind: The name after ``slic evaluate``.
         protocol: The conditions in words.
         conditions: What a file of scores must contain to be comparable.
@@ -33,8 +61,8 @@ class PublishedNumber:
 
     dataset: Literal["ucf101", "hmdb51"]
     name: str
-    percent: float
-    kind: Literal["retrieval", "finetune"]
+    percent: float | None
+    kind: Literal["retrieval", "finetune", "linear"]
     protocol: str
     conditions: Mapping[str, object]
 
@@ -52,34 +80,48 @@ class PublishedNumber:
         n = len(percents)
         deviation = f" ± {statistics.stdev(percents):.1f}" if n > 1 else ""
         ours = f"{statistics.mean(percents):.1f}{deviation}" if n else "not run"
-        return (self.name, f"{self.percent:.1f}", ours, str(n), self.protocol)
+        published = NOT_QUOTED if self.percent is None else f"{self.percent:.1f}"
+        return (self.name, published, ours, str(n), self.protocol)
 
 
-_retrieval_number = partial(
-    PublishedNumber,
+_retrieval_row = partial(
+    PaperRow,
     kind="retrieval",
     protocol="protocol `paper`: head output, 10 clips, cosine, any match, test among train",
     conditions={"protocol": "paper", "splits": "queries test, gallery train"},
 )
-_finetune_number = partial(
-    PublishedNumber,
+_AFTER_TRAINING = {"from_scratch": False, "splits": "train train, test test", "epochs": 150}
+_finetune_row = partial(
+    PaperRow,
     kind="finetune",
     protocol="150 epochs, Adam, all weights; ten-crop over half-overlapping windows",
-    conditions={
-        "protocol": "finetune",
-        "from_scratch": False,
-        "splits": "train train, test test",
-        "epochs": 150,
-    },
+    conditions={"protocol": "finetune", **_AFTER_TRAINING},
 )
-PAPER_TABLES: dict[PaperTable, tuple[PublishedNumber, ...]] = {
+_linear_row = partial(
+    PaperRow,
+    percent=None,
+    kind="linear",
+    protocol="150 epochs, Adam, linear layer; ten-crop over half-overlapping windows",
+    conditions={"protocol": "linear", **_AFTER_TRAINING},
+)
+_LINEAR_ROWS = (
+    _linear_row("ucf101", "UCF101 split 1, linear top-1"),
+    _linear_row("hmdb51", "HMDB51 split 1, linear top-1"),
+)
+PAPER_TABLES: dict[PaperTable, tuple[PaperRow, ...]] = {
     "retrieval": (
-        _retrieval_number("ucf101", "UCF101 split 1, R@1", 71.6),
-        _retrieval_number("hmdb51", "HMDB51 split 1, R@1, without training on it", 28.9),
+        _retrieval_row("ucf101", "UCF101 split 1, R@1", 71.6),
+        _retrieval_row("hmdb51", "HMDB51 split 1, R@1, without training on it", 28.9),
     ),
     "classification": (
-        _finetune_number("ucf101", "UCF101 split 1, fine-tuned top-1", 83.2),
-        _finetune_number("hmdb51", "HMDB51 split 1, fine-tuned top-1", 54.5),
+        _finetune_row("ucf101", "UCF101 split 1, fine-tuned top-1", 83.2),
+        _finetune_row("hmdb51", "HMDB51 split 1, fine-tuned top-1", 54.5),
+        *_LINEAR_ROWS,
+    ),
+    "kinetics": (
+        _finetune_row("ucf101", "UCF101 split 1, fine-tuned top-1", None),
+        _finetune_row("hmdb51", "HMDB51 split 1, fine-tuned top-1", None),
+        *_LINEAR_ROWS,
     ),
 }
 
@@ -91,39 +133,42 @@ def reproduction_commands(
 
     Args:
         table: A key of `PAPER_TABLES`.
-        roots: Folder of each data set, ``ucf101`` and ``hmdb51``.
+        roots: Folder of each data set: ``ucf101``, ``hmdb51`` and ``kinetics400``.
         runs: Folder of the runs; `reproduced_rows` reads the numbers from there.
         seeds: Seeds of the runs.
     """
-    ucf101, rows = roots["ucf101"], PAPER_TABLES[table]
-    lines = [_command_line("data", "check", row.dataset, roots[row.dataset]) for row in rows]
-    lines += [_command_line("prepare", ucf101, "--flow", "--recipe", "paper-ucf101")]
+    on, rows = PRETRAINING_SETS[table], PAPER_TABLES[table]
+    videos, recipe = roots[on.dataset], ("--recipe", on.recipe)
+    datasets = dict.fromkeys((on.dataset, *(row.dataset for row in rows)))
+    lines = [_command_line("data", "check", name, roots[name]) for name in datasets]
+    lines += [_command_line("prepare", videos, "--flow", *recipe)]
     for seed in seeds:
-        run = f"{runs}/seed{seed}"
-        on_train = ("--labels", "ucf101:1", "--split", "train")
-        settings = ("--recipe", "paper-ucf101", f"--train.seed={seed}")
-        lines += [_command_line("pretrain", ucf101, *on_train, *settings, "--out", run)]
+        run = f"{runs}/{on.runs}{seed}"
+        words = ("--labels", on.labels, "--split", "train", *recipe, f"--train.seed={seed}")
+        lines += [_command_line("pretrain", videos, *words, "--out", run)]
         lines += [_evaluation_command(row, roots[row.dataset], run, seed) for row in rows]
     return lines
 
 
 def reproduced_rows(table: PaperTable, runs: Path) -> list[tuple[str, ...]]:
-    """Return the published numbers beside those of the runs ``seed0``, ``seed1`` and so on.
+    """Return the published numbers beside those of the runs.
 
     Args:
         table: A key of `PAPER_TABLES`.
-        runs: Folder of the runs.
+        runs: Folder of the runs ``seed0``, ``seed1`` and so on; of the table of Kinetics,
+            ``kinetics400-seed0`` and so on.
 
     Returns:
-        Rows of a table; see `PublishedNumber.table_row`.
+        Rows of a table; see `PaperRow.table_row`.
 
     Raises:
         ProtocolError: A file of scores comes from other conditions than the paper's.
         SlicError: A file of scores cannot be read.
     """
+    folders = f"{PRETRAINING_SETS[table].runs}*"
     return [
         row.table_row(
-            [_read_percent(f, row) for f in sorted(runs.glob(f"seed*/{row.scores_file}"))]
+            [_read_percent(f, row) for f in sorted(runs.glob(f"{folders}/{row.scores_file}"))]
         )
         for row in PAPER_TABLES[table]
     ]
@@ -139,10 +184,10 @@ def markdown_table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
     )
 
 
-def _evaluation_command(row: PublishedNumber, root: str, run: str, seed: int) -> str:
+def _evaluation_command(row: PaperRow, root: str, run: str, seed: int) -> str:
     words = ["evaluate", row.kind, root, "--labels", f"{row.dataset}:1"]
     words += ["--encoder", f"{run}/encoder", "--json", f"{run}/{row.scores_file}"]
-    if row.kind == "finetune":
+    if row.kind != "retrieval":
         words += ["--out", f"{run}/{row.kind}-{row.dataset}", "--seed", str(seed)]
     return _command_line(*words)
 
@@ -151,7 +196,7 @@ def _command_line(*words: str) -> str:
     return shlex.join(("slic", *words))
 
 
-def _read_percent(file: Path, row: PublishedNumber) -> float:
+def _read_percent(file: Path, row: PaperRow) -> float:
     try:
         scores: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         share = scores["recall"]["1"] if "recall" in scores else scores["top_1"]
