@@ -87,6 +87,19 @@ def test_the_table_of_best_and_the_paper_names_every_difference() -> None:
     assert written == {key: (paper.get(key, "absent"), best.get(key, "absent")) for key in keys}
 
 
+def test_the_settings_of_every_ablation_make_a_recipe() -> None:
+    page = (ROOT / "docs" / "reproduce.md").read_text("utf-8")
+    section = page.partition("## Ablations")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| .+ \| (`.+) \|$", section, re.MULTILINE)
+    settings = [code for row in rows for code in re.findall(r"`('?--[^`]+)`", row)]
+    assert len(settings) >= len(rows) >= 18
+    plain = slic.load_recipe("paper-ucf101")
+    for setting in settings:
+        command = ["pretrain", "UCF101", "--recipe", "paper-ucf101", *shlex.split(setting)]
+        arguments, rest = build_parser().parse_known_args(command)
+        assert slic.load_recipe(arguments.recipe, rest) != plain, setting
+
+
 def test_python_md_runs_and_its_clip_is_the_one_that_embed_takes(
     tmp_path: Path, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
