@@ -59,7 +59,7 @@ def finetune_scores(**other: object) -> dict[str, object]:
     scores |= {
         "labels": "hmdb51:1",
         "splits": "train train, test test",
-        "settings": {"epochs": 150},
+        "settings": {"epochs": 150, "test_aspect": "kept"},
     }
     return scores | other
 
@@ -118,6 +118,7 @@ def test_kinetics_runs_are_pretrained_on_kinetics_in_folders_of_their_own() -> N
         ("retrieval-ucf101", retrieval_scores(splits="queries test, gallery test"), "splits is"),
         ("finetune-hmdb51", finetune_scores(from_scratch=True), "from_scratch is True"),
         ("finetune-hmdb51", finetune_scores(settings={"epochs": 2}), "epochs is 2"),
+        ("finetune-hmdb51", finetune_scores(settings={"epochs": 150}), "test_aspect is None"),
         ("finetune-hmdb51", finetune_scores(protocol="linear: x"), "protocol is 'linear'"),
     ],
 )

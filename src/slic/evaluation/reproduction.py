@@ -90,7 +90,12 @@ _retrieval_row = partial(
     protocol="protocol `paper`: head output, 10 clips, cosine, any match, test among train",
     conditions={"protocol": "paper", "splits": "queries test, gallery train"},
 )
-_AFTER_TRAINING = {"from_scratch": False, "splits": "train train, test test", "epochs": 150}
+_AFTER_TRAINING = {
+    "from_scratch": False,
+    "splits": "train train, test test",
+    "epochs": 150,
+    "test_aspect": "kept",  # older runs had another augmentation, too
+}
 _finetune_row = partial(
     PaperRow,
     kind="finetune",

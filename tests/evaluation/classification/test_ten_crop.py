@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from slic.evaluation.classification import ClassificationTask
 from slic.evaluation.classification.classifier import VideoClassifier
 from slic.evaluation.classification.run_folder import ClassificationFolder
 from slic.evaluation.classification.ten_crop import (
+    FrameAspect,
     five_crop_corners,
     predict_videos,
     ten_crop_frame_size,
@@ -51,11 +52,26 @@ def test_ten_crops_are_plain_slices_and_their_mirrors(size: int, more: int, wide
             assert np.array_equal(crops[b, 5 + place], expected[:, :, ::-1])
 
 
-def test_frames_leave_a_border_of_a_seventh_and_keep_the_shape_of_training() -> None:
-    video = Video(id="a.mp4", path=Path("a.mp4"), frames=9, fps=25.0, width=360, height=640)
-    assert ten_crop_frame_size(video, size=224, resize=None) == (341, 256)
-    assert ten_crop_frame_size(video, size=128, resize=None) == (195, 146)
-    assert ten_crop_frame_size(video, size=224, resize=256) == (256, 455)
+@pytest.mark.parametrize(
+    ("video", "size", "kept", "squeezed"),
+    [
+        ((360, 640), 224, (256, 455), (341, 256)),
+        ((320, 240), 224, (341, 256), (341, 256)),  # UCF101
+        ((320, 240), 128, (194, 146), (195, 146)),
+        ((560, 240), 128, (340, 146), (195, 146)),  # HMDB51 has such
+    ],
+)
+def test_frames_leave_a_border_of_a_seventh_and_keep_the_shape_of_the_video(
+    video: tuple[int, int], size: int, kept: tuple[int, int], squeezed: tuple[int, int]
+) -> None:
+    width, height = video
+    film = Video(id="a.mp4", path=Path("a.mp4"), frames=9, fps=25.0, width=width, height=height)
+    assert ten_crop_frame_size(film, size=size, resize=None) == kept
+    assert ten_crop_frame_size(film, size=size, resize=None, aspect="4:3") == squeezed
+    assert ten_crop_frame_size(film, size=224, resize=(256, 256)) == (256, 256)
+
+
+def test_crops_lie_at_the_corners_and_in_the_middle() -> None:
     corners = five_crop_corners(width=195, height=146, size=128)
     assert corners == [(0, 0), (67, 0), (0, 18), (67, 18), (33, 9)]
 
@@ -85,11 +101,14 @@ def test_windows_match_plain_loops(total: int, frames: int, stride: int) -> None
     assert spans.tolist() == slow_windows(total, frames=frames, stride=stride)
 
 
-def slow_probabilities(model: VideoClassifier, video: Video) -> np.ndarray:
+def slow_probabilities(model: VideoClassifier, video: Video, *, aspect: str) -> np.ndarray:
     """Decode, cut, mirror and name clip by clip, as the protocol says it."""
     shape = model.encoder.clip
-    height = round(shape.size * 8 / 7)
-    width = round(height * 4 / 3)
+    side = round(shape.size * 8 / 7)
+    width, height = round(side * 4 / 3), side
+    if aspect == "kept":
+        shorter = min(video.width, video.height)
+        width, height = (side * edge // shorter for edge in (video.width, video.height))
     frames = read_frames(video, range(video.frames), size=(width, height))
     shares = []
     for window in slow_windows(video.frames, frames=shape.frames, stride=shape.stride):
@@ -122,9 +141,25 @@ def test_a_video_is_the_mean_softmax_of_all_its_windows_and_crops(
         found = predict_videos(
             model, videos, folder, device=CPU, precision="fp32", workers=workers, progress=False
         )
-    expected = [slow_probabilities(model, video) for video in videos]
+    expected = [slow_probabilities(model, video, aspect="kept") for video in videos]
     assert np.abs(found - expected).max() < 2e-6
     assert np.ptp(found, axis=0).max() > 1e-4  # the videos do differ
+
+
+@pytest.mark.parametrize("aspect", get_args(FrameAspect))
+def test_a_wide_video_is_cropped_from_its_own_shape_or_from_4_to_3(
+    encoder: VideoEncoder, make_video: Callable[..., Path], tmp_path: Path, aspect: FrameAspect
+) -> None:
+    model = VideoClassifier(encoder, 3, frozen=False, dropout=0.9, seed=0)
+    torch.nn.init.normal_(model.linear.weight, generator=torch.Generator().manual_seed(0))
+    make_video(tmp_path / "videos" / "wide.mp4", frames=10, size=(96, 40))
+    videos = Catalog.from_folder(tmp_path / "videos", progress=False)
+    with ClassificationFolder(tmp_path / aspect.replace(":", "-")) as folder:
+        (found,) = predict_videos(
+            model, videos, folder, device=CPU, precision="fp32", aspect=aspect, workers=0,
+            progress=False,
+        )  # fmt: skip
+    assert np.abs(found - slow_probabilities(model, videos[0], aspect=aspect)).max() < 2e-6
 
 
 def test_blocks_are_all_windows_of_each_video_in_order(task: ClassificationTask) -> None:

@@ -102,6 +102,23 @@ def test_a_folder_holds_one_run(
     assert (out / "checkpoints" / "last.pt").read_bytes() == before
 
 
+def test_a_run_of_before_there_were_these_settings_goes_on_as_it_began(
+    encoder: VideoEncoder, split: LabelledSplit, finetuning: FineTuning, tmp_path: Path
+) -> None:
+    earlier = replace(finetuning, epochs=1, test_aspect="4:3")
+    first = score(earlier, encoder, split, tmp_path)
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    del settings["test_aspect"], settings["augmentation"]["crop_from"]
+    del settings["augmentation"]["blur_kernel"]
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    (tmp_path / "predictions.jsonl").unlink()
+    resumed = FineTuning.resumed(tmp_path)
+    assert resumed == replace(earlier, out=tmp_path, resume=True)
+    assert score(resumed, encoder, split, tmp_path) == first
+    with pytest.raises(CheckpointError, match="has another test_aspect"):
+        score(FineTuning.resumed(tmp_path, test_aspect="kept"), encoder, split, tmp_path)
+
+
 def test_settings_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text(json.dumps({"format": 99, "protocol": "linear"}))
     with pytest.raises(FormatError, match=r"format 1 \(found 99\). Train again in another folder"):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
+from slic.clips.augmentation import Augmentation
 from slic.clips.reader import ClipReader
 from slic.errors import ProtocolError, TrainingError
 from slic.evaluation.base import LabelledSplit
@@ -26,7 +27,21 @@ def test_the_defaults_are_the_papers() -> None:
     paper = FineTuning()
     assert (paper.epochs, paper.learning_rate, paper.backbone_learning_rate) == (150, 1e-3, 1e-4)
     assert (paper.weight_decay, paper.dropout, paper.drop_epochs) == (1e-3, 0.9, (60, 100))
-    assert paper.augmentation.area == (0.25, 1.0)
+    assert (paper.batch_size, LinearTraining().dropout, paper.test_aspect) == (32, 0.0, "kept")
+    assert (
+        paper.augmentation
+        == LinearTraining().augmentation
+        == Augmentation(
+            crop_from="native",
+            area=(0.2, 1.0),
+            ratio=(3 / 4, 4 / 3),
+            flip=0.5,
+            jitter=(0.4, 0.4, 0.4, 0.1),
+            jitter_probability=0.3,
+            grey=0.0,
+            blur=0.0,
+        )
+    )
     by_hand = [1.0] * 60 + [0.1] * 40 + [0.01] * 50
     assert [paper.rate_factor(epoch) for epoch in range(150)] == pytest.approx(by_hand)
 

@@ -98,7 +98,7 @@ class ClassificationFolder:
                 f"{CLASSIFICATION_RUN_FORMAT} (found {version}). "
                 "Train again in another folder with `slic evaluate finetune` or `linear`."
             )
-        return dict(settings)
+        return _completed(settings)
 
     def log_epoch(self, epoch: int, **values: float) -> None:
         """Append the record of an epoch to ``log.jsonl``; it replaces those from there on."""
@@ -135,6 +135,15 @@ class ClassificationFolder:
         ]
         _write_records(self.predictions_file, kept)
         return {line["video"]: line["probabilities"] for line in kept}
+
+
+def _completed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a run, with those that had one value and were not stored before."""
+    augmentation = settings.get("augmentation")
+    if not isinstance(augmentation, dict):
+        return dict(settings)
+    augmentation = {"crop_from": "resized", "blur_kernel": None} | augmentation
+    return {"test_aspect": "4:3", **settings, "augmentation": augmentation}
 
 
 def _write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:

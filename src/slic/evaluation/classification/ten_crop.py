@@ -1,12 +1,13 @@
 """The ten-crop test: four corners and the centre, each also mirrored, of half-overlapping windows.
 
 The class probabilities of a video are the mean of the softmax over all its windows and crops. A
-crop is a square of the clip's size. Frames have the size that the encoder's clips say; otherwise a
-crop is 7/8 as high as they are. That is the ratio of 224 to 256 pixels in the usual ten-crop test,
-also in CoCLR's (Han et al., NeurIPS 2020).
+crop is a square of the clip's size. Frames have the size that the encoder's clips say; otherwise
+their shorter side is 8/7 of a crop's. That is the ratio of 256 to 224 pixels in the usual ten-crop
+test, also in CoCLR's (Han et al., NeurIPS 2020) and in that of the authors.
 """
 
 from functools import partial
+from typing import Literal
 
 import numpy as np
 import torch
@@ -30,6 +31,8 @@ from slic.videos.video import Video
 CROPS = 10
 WINDOWS_PER_PASS = 4  # 40 clips with their crops
 
+FrameAspect = Literal["kept", "4:3"]
+
 
 @torch.no_grad()
 def predict_videos(
@@ -39,6 +42,7 @@ def predict_videos(
     *,
     device: torch.device,
     precision: Precision,
+    aspect: FrameAspect = "kept",
     workers: int,
     progress: bool,
 ) -> Float64[np.ndarray, "m k"]:
@@ -52,6 +56,7 @@ def predict_videos(
         folder: Stores each prediction as it is made; stored ones are not made again.
         device: Device of the forward passes.
         precision: ``"bf16"`` runs the forward passes under autocast.
+        aspect: See `ten_crop_frame_size`.
         workers: Number of processes that decode; 0 decodes in this process.
         progress: Show a progress bar on stderr.
 
@@ -65,7 +70,7 @@ def predict_videos(
     blocks = window_loader(
         remaining,
         spans,
-        size=partial(ten_crop_frame_size, size=clip.size, resize=clip.resize),
+        size=partial(ten_crop_frame_size, size=clip.size, resize=clip.resize, aspect=aspect),
         windows_per_batch=WINDOWS_PER_PASS,
         fps=clip.fps,
         workers=workers,
@@ -100,12 +105,21 @@ def crop_probabilities(
     return probabilities.view(*crops.shape[:2], -1)
 
 
-def ten_crop_frame_size(video: Video, *, size: int, resize: Resize) -> tuple[int, int]:
-    """Return the (width, height) of the frames from which crops of ``size`` pixels are cut.
+def ten_crop_frame_size(
+    video: Video, *, size: int, resize: Resize, aspect: FrameAspect = "kept"
+) -> tuple[int, int]:
+    """Return the (width, height) of the frames from which crops are cut.
 
-    Without a size of their own, frames are 4:3.
+    Args:
+        video: The video.
+        size: Side of a crop, in pixels.
+        resize: Size of the frames, see `ClipSpec`. None: the shorter side is 8/7 of a crop's.
+        aspect: Aspect ratio of the frames where ``resize`` is None: that of the video, or 4:3.
     """
-    return frame_size(video, size=size if resize else round(size * 8 / 7), resize=resize)
+    side = round(size * 8 / 7)
+    if resize is None and aspect == "kept":
+        return frame_size(video, size=size, resize=side)
+    return frame_size(video, size=size if resize else side, resize=resize)
 
 
 def five_crop_corners(*, width: int, height: int, size: int) -> list[tuple[int, int]]:

@@ -16,7 +16,7 @@ from slic.evaluation.base import LabelledSplit
 from slic.evaluation.classification.classifier import VideoClassifier
 from slic.evaluation.classification.run_folder import ClassificationFolder
 from slic.evaluation.classification.task import ClassificationScores, ClassificationTask
-from slic.evaluation.classification.ten_crop import predict_videos
+from slic.evaluation.classification.ten_crop import FrameAspect, predict_videos
 from slic.evaluation.classification.training import TrainingSettings, train_classifier
 from slic.models.encoder import VideoEncoder
 
@@ -34,6 +34,8 @@ class TrainedProtocol(TrainingSettings):
         frozen: Whether the backbone stays as it is.
         out: Folder of the run.
         resume: Continue the run in ``out``.
+        test_aspect: Aspect ratio of the frames in the ten-crop test, if the encoder's clips say no
+            size: that of the video, or 4:3.
     """
 
     name: ClassVar[str]
@@ -41,6 +43,7 @@ class TrainedProtocol(TrainingSettings):
 
     out: Path
     resume: bool = False
+    test_aspect: FrameAspect = "kept"
 
     @classmethod
     def resumed(cls, out: Path, **overrides: Any) -> "TrainedProtocol":
@@ -111,6 +114,7 @@ class TrainedProtocol(TrainingSettings):
                 folder,
                 device=device,
                 precision=self.precision,
+                aspect=self.test_aspect,
                 workers=workers,
                 progress=progress,
             )
@@ -135,12 +139,13 @@ class TrainedProtocol(TrainingSettings):
         """Return training and test in words."""
         first, second = self.drop_epochs
         clip = encoder.clip
+        shape = {"kept": "", "4:3": ", frames resized to 4:3"}[self.test_aspect]
         return (
             f"{self.name}: {self._trained_part_and_rates()}, / 10 at epochs {first} and {second}, "
             f"weight decay {self.weight_decay:g}, dropout {self.dropout:g}, {self.precision}, "
             f"seed {self.seed}; test: ten crops (four corners and centre, each also mirrored) of "
             f"half-overlapping windows of {clip.frames} frames at {clip.spacing} over "
-            "the whole video, mean softmax"
+            f"the whole video{shape if clip.resize is None else ''}, mean softmax"
         )
 
     def _trained_part_and_rates(self) -> str:
@@ -152,16 +157,17 @@ class TrainedProtocol(TrainingSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class LinearTraining(TrainedProtocol):
-    """Train a linear layer on the frozen backbone, with the schedule of fine-tuning.
+    """Train a linear layer on the frozen backbone: the schedule of fine-tuning, no dropout.
 
     Example:
-        >>> LinearTraining(out=Path("linear"), dropout=0.0).score(encoder, split).top_1
+        >>> LinearTraining(out=Path("linear")).score(encoder, split).top_1
     """
 
     name: ClassVar[str] = "linear"
     frozen: ClassVar[bool] = True
 
     out: Path = Path("linear")
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

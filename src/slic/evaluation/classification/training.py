@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import dataclass, field
+from typing import Final
 
 import torch
 from torch import Generator, Tensor
@@ -25,6 +26,16 @@ from slic.runs import StopRequested, load_checkpoint, save_checkpoint, stop_at_c
 PAPER_EPOCHS, PAPER_DROP_EPOCHS = 150, (60, 100)
 CLASSIFIER_SAVE_SECONDS = 600.0  # an epoch of a large data set is long; a kill costs at most this
 
+CLASSIFIER_AUGMENTATION: Final = Augmentation(
+    crop_from="native",
+    area=(0.2, 1.0),
+    jitter=(0.4, 0.4, 0.4, 0.1),
+    jitter_probability=0.3,
+    grey=0.0,
+    blur=0.0,
+)
+"""The augmentation of the authors' code for classification: weaker than that of pretraining."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
@@ -33,7 +44,7 @@ class TrainingSettings:
     Attributes:
         epochs: Passes over the training videos, one random clip of each. Learning rates are divided
             by 10 at 60/150 and 100/150 of them.
-        batch_size: Clips per step; not among the published settings we know.
+        batch_size: Clips per step. The authors' code has 32 on each GPU.
         learning_rate: Learning rate of Adam for the linear layer.
         weight_decay: Weight decay of Adam (an L2 term in the gradient).
         dropout: Probability with which a feature of the backbone is set to 0.
@@ -52,7 +63,7 @@ class TrainingSettings:
     dropout: float = 0.9
     precision: Precision = "fp32"
     seed: int = 0
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    augmentation: Augmentation = CLASSIFIER_AUGMENTATION
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate"):
