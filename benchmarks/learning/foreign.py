@@ -6,22 +6,18 @@ places are unseen in training, and nothing but the motion, and the posture it ne
 action.
 """
 
-import csv
-import io
-import json
+from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from learning.foreign_actions import MOTIONS
 from learning.foreign_figures import draw_actor, render
 from learning.foreign_places import HEIGHT, WIDTH, paint_place
-from slic.errors import CatalogError
-from slic.files import atomic_path, write_atomically
-from slic.videos.encoding import Encoding, draw_encoding, write_video
+from learning.writing import Frame, Planned, write_set
+from slic.videos.encoding import draw_encoding
 
 ACTIONS = tuple(MOTIONS)
 POOL = 50  # actors, and places, of a part
@@ -31,25 +27,13 @@ _CAST, _TAKE, _ORDER = range(3)  # streams of random numbers of one video
 
 def write_foreign(folder: Path, *, train: int, test: int, seed: int) -> None:
     """Write the videos that are missing, and ``labels.csv`` as the sample has it."""
-    wanted = {"train": train, "test": test, "seed": seed, "drawing": 1}
-    mark = folder / "foreign.json"
-    if mark.exists() and json.loads(mark.read_text()) != wanted:
-        raise CatalogError(f"{folder}: holds another set than {wanted}. Give another folder.")
-    write_atomically(mark, json.dumps(wanted).encode())
     plan = [
         _planned(seed, part, index, label)
         for part, count in (("train", train), ("test", test))
         for index, label in enumerate(_labels(seed, part, count))
     ]
-    todo = [one for one in plan if not (folder / one.row["path"]).exists()]
-    for one in tqdm(todo, desc="drawing videos", unit="video", disable=not todo):
-        _write_one(folder / one.row["path"], seed, one)
-    rows = [one.row for one in plan]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomically(folder / "labels.csv", text.getvalue().encode())
+    settings = {"train": train, "test": test, "seed": seed, "drawing": 1}
+    write_set(folder, plan, mark="foreign.json", settings=settings, size=(WIDTH, HEIGHT))
 
 
 def _labels(seed: int, part: str, count: int) -> list[str]:
@@ -58,17 +42,7 @@ def _labels(seed: int, part: str, count: int) -> list[str]:
     return [ACTIONS[k] for k in rng.permutation(np.arange(count) % len(ACTIONS))]
 
 
-class _Planned(NamedTuple):
-    """One video to come: its line of the table, and what its file will be like."""
-
-    row: dict[str, str]
-    actor: int
-    place: int
-    encoding: Encoding
-    take: np.random.Generator
-
-
-def _planned(seed: int, part: str, index: int, label: str) -> _Planned:
+def _planned(seed: int, part: str, index: int, label: str) -> Planned:
     rng, first = _rng(seed, part, index, _CAST), 0 if part == "train" else POOL
     actor, place = (int(number) for number in rng.integers(first, first + POOL, size=2))
     encoding = draw_encoding(rng)
@@ -79,17 +53,17 @@ def _planned(seed: int, part: str, index: int, label: str) -> _Planned:
         "actor": f"a{actor:03d}",
         "background": f"b{place:03d}",
     }
-    return _Planned(row, actor, place, encoding, _rng(seed, part, index, _TAKE))
+    take = _rng(seed, part, index, _TAKE)
+    fps = RATES[take.integers(len(RATES))]
+    return Planned(row, encoding, fps, partial(_draw, seed, label, actor, place, fps, take))
 
 
-def _write_one(file: Path, seed: int, planned: _Planned) -> None:
-    actor = draw_actor(np.random.default_rng([seed, 5, planned.actor]))
-    place = paint_place(np.random.default_rng([seed, 6, planned.place]))
-    rng = planned.take
-    fps = RATES[rng.integers(len(RATES))]
-    frames = render(planned.row["label"], actor, place, fps=fps, rng=rng)
-    with atomic_path(file) as path:
-        write_video(path, frames, fps=fps, size=(WIDTH, HEIGHT), encoding=planned.encoding)
+def _draw(
+    seed: int, label: str, actor: int, place: int, fps: Fraction, rng: np.random.Generator
+) -> Iterator[Frame]:
+    who = draw_actor(np.random.default_rng([seed, 5, actor]))
+    where = paint_place(np.random.default_rng([seed, 6, place]))
+    return render(label, who, where, fps=fps, rng=rng)
 
 
 def _rng(seed: int, part: str, index: int, stream: int) -> np.random.Generator:

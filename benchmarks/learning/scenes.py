@@ -8,63 +8,48 @@ The label is the kind of scene, one of ten. Every video has a background of its 
 is never one of the gallery.
 """
 
-import csv
-import io
-import json
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
-from tqdm import tqdm
 
-from slic.errors import CatalogError
-from slic.files import atomic_path, write_atomically
+from learning.writing import PARTS, Frame, Planned, write_set
 from slic.sample.backgrounds import CANVAS_HEIGHT, CANVAS_WIDTH, paint_background
-from slic.videos.encoding import draw_encoding, write_video
+from slic.videos.encoding import draw_encoding
 
 Camera = Literal["static", "panning", "parallax"]
 CAMERAS: tuple[Camera, ...] = get_args(Camera)
-Frame = UInt8[np.ndarray, "h w 3"]
 SCENES = ("room", "park", "street", "hall", "studio")  # the order of `paint_background`
 LABELS = tuple(f"{scene} {light}" for light in ("evening", "night") for scene in SCENES)
 WIDTH, HEIGHT, FPS = 320, 240, Fraction(25)
-_PARTS = ("train", "test")
 _NEARER = 2.5  # speed of the things in front, relative to the scene behind
 
 
 def write_scenes(folder: Path, *, camera: Camera, train: int, test: int, seed: int) -> None:
     """Write the videos that are missing, and ``labels.csv`` as the sample has it."""
-    wanted = {"train": train, "test": test, "seed": seed, "camera": camera, "drawing": 1}
-    mark = folder / "scenes.json"
-    if mark.exists() and json.loads(mark.read_text()) != wanted:
-        raise CatalogError(f"{folder}: holds another set than {wanted}. Give another folder.")
-    write_atomically(mark, json.dumps(wanted).encode())
     plan = [
-        (part, i) for part, count in zip(_PARTS, (train, test), strict=True) for i in range(count)
+        _planned(camera, seed, part, index)
+        for part, count in enumerate((train, test))
+        for index in range(count)
     ]
-    rows = []
-    for part, index in tqdm(plan, desc="drawing videos", unit="video"):
-        rng = np.random.default_rng([seed, _PARTS.index(part), index])
-        encoding = draw_encoding(rng)
-        row = {
-            "path": f"{part}/{index:04d}{encoding.suffix}",
-            "label": LABELS[index % len(LABELS)],
-            "split": part,
-        }
-        rows.append(row)
-        if not (folder / row["path"]).exists():
-            frames = draw_scene(index % len(LABELS), camera, rng)
-            with atomic_path(folder / row["path"]) as path:
-                write_video(path, frames, fps=FPS, size=(WIDTH, HEIGHT), encoding=encoding)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomically(folder / "labels.csv", text.getvalue().encode())
+    settings = {"train": train, "test": test, "seed": seed, "camera": camera, "drawing": 1}
+    write_set(folder, plan, mark="scenes.json", settings=settings, size=(WIDTH, HEIGHT))
+
+
+def _planned(camera: Camera, seed: int, part: int, index: int) -> Planned:
+    rng = np.random.default_rng([seed, part, index])
+    encoding, scene = draw_encoding(rng), index % len(LABELS)
+    row = {
+        "path": f"{PARTS[part]}/{index:04d}{encoding.suffix}",
+        "label": LABELS[scene],
+        "split": PARTS[part],
+    }
+    return Planned(row, encoding, FPS, partial(draw_scene, scene, camera, rng))
 
 
 def draw_scene(scene: int, camera: Camera, rng: np.random.Generator) -> Iterator[Frame]:
