@@ -204,7 +204,8 @@ class ClipReader:
     def _read_stored_flow(self, request: ClipRequest) -> ClipFlow | None:
         if request.modality == "rgb" or self.store is None or self.fps is not None:
             return None
-        return self.store.read(request.video, request.span)
+        video, span = request.video, request.span.tolist()
+        return self.store.read(video.whole, np.array(video.in_whole(span), np.int64))
 
     def _read_sources(
         self, requests: Sequence[ClipRequest]

@@ -14,6 +14,7 @@ from slic.errors import CatalogError
 from slic.files import absolute, id_of, read_csv, reason_of
 from slic.videos import scan_cache
 from slic.videos.scanning import VIDEO_SUFFIXES, Found, Verdict, find_videos, look_at, scan
+from slic.videos.segments import cut
 from slic.videos.set_aside import reason_set_aside
 from slic.videos.video import Refused, Video
 
@@ -30,7 +31,7 @@ class Catalog(Sequence[Video]):
 
     Attributes:
         root: The folder that the ids are relative to.
-        videos: Sorted by id; no id twice.
+        videos: Sorted by id, no id twice; segments of a video are in the order of time.
         refused: Sorted by id, each with its reason.
     """
 
@@ -130,13 +131,44 @@ class Catalog(Sequence[Video]):
         kept = tuple(video for video in self.videos if video.id in wanted)
         return replace(self, videos=kept, refused=())
 
+    def segments(self, seconds: float, *, stride: float | None = None) -> "Catalog":
+        """Return a catalog of segments: stretches of long recordings, each a video of its own.
+
+        A segment has the frames of its video whose presentation times lie in ``[start, start +
+        seconds)``. The first one starts with the first frame. A rest at the end that is shorter
+        than half a segment joins the segment before it, so a video has at least one segment.
+        Stretches with fewer than two frames, such as gaps of a recording, have none.
+
+        Args:
+            seconds: Length of a segment, at least 0.1.
+            stride: Seconds between two starts, at least 0.1. None is ``seconds``. Segments overlap
+                if it is smaller; parts of the videos are left out if it is larger.
+
+        Returns:
+            The segments in the order of the videos and of time, and the refused files. Ids are
+            media fragments, such as ``door.mp4#t=8,12``.
+
+        Raises:
+            RecipeError: ``seconds`` or ``stride`` is out of its range.
+
+        Example:
+            >>> [video.id for video in Catalog.from_folder("doors").segments(4.0)][:2]
+            ['front.mp4#t=0,4', 'front.mp4#t=4,8']
+        """
+        pieces = (piece for video in self.videos for piece in cut(video, seconds, stride=stride))
+        return replace(self, videos=tuple(pieces))
+
+    def files(self) -> "Catalog":
+        """Return the catalog of whole videos that these segments are cut from, each once."""
+        return replace(self, videos=tuple({v.whole.id: v.whole for v in self.videos}.values()))
+
     def find_set_aside(self) -> dict[str, str]:
         """Return the reasons, by id, of the videos that failed to decode before.
 
         They stay in the catalog, so that a run can go on with the same videos, but reading one of
         them fails at once. A video that has changed since is tried again.
         """
-        reasons = ((video.id, reason_set_aside(video)) for video in self.videos)
+        reasons = ((video.id, reason_set_aside(video.whole)) for video in self.videos)
         return {name: reason for name, reason in reasons if reason}
 
     def with_refused(self, reasons: Mapping[str, str]) -> "Catalog":

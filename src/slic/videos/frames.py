@@ -96,6 +96,7 @@ def _blocks(
     video: Video, places: Sequence[int], size: tuple[int, int]
 ) -> Iterator[UInt8[np.ndarray, "n rows columns 3"]]:
     """Give the frames at ascending places; proxies are our own files and need no isolation."""
+    video, places = video.whole, video.in_whole(places)
     try:
         stored = None if is_picture_clip(video.path) else _of_proxy(video, places)
     except OSError as error:

@@ -1,6 +1,6 @@
 """The description of one video, and of one that was refused."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -77,6 +77,15 @@ class Video:
         """Return the frame on display at a time; outside the video the first or last one."""
         place = int(np.searchsorted(self.times, seconds + _ROUNDING_SECONDS, side="right")) - 1
         return min(max(place, 0), self.frames - 1)
+
+    @property
+    def whole(self) -> "Video":
+        """The video of the whole file: itself, unless it is a segment (`slic.videos.segments`)."""
+        return self
+
+    def in_whole(self, frames: Sequence[int]) -> Sequence[int]:
+        """Return the numbers that frames of this video have in `whole`."""
+        return frames
 
     def to_row(self) -> dict[str, Any]:
         """Return what caches and indexes keep of a video, by `ROW_COLUMNS`."""
