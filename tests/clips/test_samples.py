@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,15 +12,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from slic.clips.augmentation import Augmentation, draw_parameters
+from slic.clips.augmentation import Augmentation, centre_crop, draw_parameters
 from slic.clips.flow import optical_flow
-from slic.clips.reader import ClipReader
+from slic.clips.flow_cache import FlowCache
+from slic.clips.reader import ClipReader, ClipRequest
 from slic.clips.rendering import crop_with_margin, render_flow, render_rgb
-from slic.clips.samples import SampleDataset, SampleIndex
+from slic.clips.samples import MAX_REDRAWS, SampleDataset, SampleIndex
 from slic.clips.spans import SpanPair, official_placement
 from slic.errors import VideoError
 from slic.videos.catalog import Catalog
 from slic.videos.frames import read_frames
+from slic.videos.segments import file_id
 from slic.videos.video import Video
 
 RecordingReader = Callable[..., Any]
@@ -278,3 +282,42 @@ def test_the_last_error_is_raised_if_no_video_decodes(
         triplets(catalog, reader)[SampleIndex(0, 4, 4)]
     # the sample is drawn once more, then each video of the catalog, from the anchor's own on
     assert tried == [f"{number}.mp4" for number in (4, 4, 4, 5, 0, 1, 2, 3)]
+
+
+def test_the_stand_ins_of_segments_are_spread_over_the_recordings(
+    catalog: Catalog, reader: ClipReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segments = catalog.segments(0.1)
+    files = [file_id(video.id) for video in segments]
+    broken = files[0]
+    sound = triplets(segments, reader)
+    read = ClipReader.read
+
+    def crashing(self: ClipReader, video: Any, spans: Any) -> Any:
+        if file_id(video.id) == broken:
+            raise VideoError(f"{broken}: the decoder crashed")
+        return read(self, video, spans)
+
+    monkeypatch.setattr(ClipReader, "read", crashing)
+    spacing = len(segments) // MAX_REDRAWS
+    other = next(n for n in range(0, len(segments), spacing) if files[n] != broken)
+    found = triplets(segments, reader)[SampleIndex(0, 0, 1)]
+    assert same(found, sound[SampleIndex(0, other, other)])
+
+
+def test_stored_flow_of_a_segment_is_that_of_its_place_in_the_recording(
+    catalog: Catalog, reader: ClipReader, tmp_path: Path
+) -> None:
+    segment = catalog.segments(0.4)[1]
+    recording, (first,) = segment.whole, segment.in_whole([0])
+    size = reader.frame_size(recording)
+    store = FlowCache(tmp_path, method="dis", size=size, stride=reader.stride)
+    store.write(recording)
+    crop = centre_crop(*size, side=reader.size)
+    span = np.arange(4) * reader.stride
+    pair = [(segment, span), (recording, first + span)]
+    stored = replace(reader, store=store)
+    views = [stored.render([ClipRequest(*place, crop, "flow")])[0] for place in pair]
+    assert np.array_equal(*views)
+    elsewhere = stored.render([ClipRequest(recording, span, crop, "flow")])[0]
+    assert not np.array_equal(views[0], elsewhere)

@@ -22,6 +22,7 @@ from slic.clips.reader import ClipReader, ClipRequest, Modality
 from slic.clips.spans import PairPlacement, Span, random_placement
 from slic.errors import VideoError, is_file_system_error
 from slic.videos.catalog import Catalog
+from slic.videos.segments import Segment
 from slic.videos.video import Video
 
 MAX_REDRAWS = 10  # videos tried in place of one that does not decode
@@ -118,14 +119,17 @@ class SampleDataset(Dataset[TrainingSample]):
         """Return the first sample that can be decoded, by a rule that holds after a resume too.
 
         The rule: the sample itself, the anchor's video with itself as positive, then the next
-        videos of the catalog with themselves as positives.
+        videos of the catalog with themselves as positives. Of segments, the next ones are spread
+        over the catalog.
 
         Raises:
             VideoError: None of `MAX_REDRAWS` videos, the anchor's own included, can be decoded, or
                 the file system refused one: a retry may help, so the run stops.
         """
-        total = len(self.catalog)
-        others = [(index.video + step) % total for step in range(min(MAX_REDRAWS, total))]
+        total, tries = len(self.catalog), min(MAX_REDRAWS, len(self.catalog))
+        # the next segments may lie in the same damaged recording
+        spacing = total // tries if isinstance(self.catalog[index.video], Segment) else 1
+        others = [(index.video + step * spacing) % total for step in range(tries)]
         candidates = [index, *(SampleIndex(index.epoch, other, other) for other in others)]
         for candidate in candidates[:-1]:
             try:

@@ -87,9 +87,9 @@ def build_reader(recipe: Recipe, catalog: Catalog, *, warn: bool = False) -> Cli
     size, store = fixed_frame_size(clip.size, clip.resize), None
     # flow is stored from frame to frame, and at one size for all videos
     if recipe.uses_flow and clip.fps is None and size is not None:
-        store = open_flow_store(flow, catalog, size=size, stride=clip.stride)
+        store = open_flow_store(flow, catalog.files(), size=size, stride=clip.stride)
     if warn and store:
-        advice = missing_flow_advice(store, catalog, named=flow.folder is not None)
+        advice = missing_flow_advice(store, catalog.files(), named=flow.folder is not None)
         if advice:
             _log.warning(advice)
     return ClipReader.of_clip(clip, flow=flow, store=store)
