@@ -318,6 +318,6 @@ def test_stored_flow_of_a_segment_is_that_of_its_place_in_the_recording(
     pair = [(segment, span), (recording, first + span)]
     stored = replace(reader, store=store)
     views = [stored.render([ClipRequest(*place, crop, "flow")])[0] for place in pair]
-    assert np.array_equal(*views)
+    assert np.array_equal(views[0], views[1])
     elsewhere = stored.render([ClipRequest(recording, span, crop, "flow")])[0]
     assert not np.array_equal(views[0], elsewhere)
