@@ -38,7 +38,7 @@ def run_after_first_round(recipe: Recipe, catalog: Catalog, folder: Path) -> Run
     folder.mkdir(exist_ok=True)
     processes = Processes(Accelerator(cpu=True))
     run = build_run(recipe, catalog, processes, progress=False)
-    run.state.pseudo_labels = PseudoLabels(np.arange(len(catalog)) % CLUSTERS)
+    run.state.pseudo_labels = {"embedding": PseudoLabels(np.arange(len(catalog)) % CLUSTERS)}
     run.rounds = NoRounds(**vars(run.rounds))
     ids = [video.id for video in catalog]
     run.callbacks = CallbackList([RunLog(RunFolder(folder), processes, ids=ids, progress=False)])
@@ -62,5 +62,5 @@ def endless(run: Run, loader: Iterable[TrainingSample]) -> Iterator[TrainingSamp
     """Yield the batches of a loader, epoch after epoch."""
     assert run.state.pseudo_labels is not None
     for epoch in count():
-        run.sampler.start(epoch, run.state.pseudo_labels)
+        run.sampler.start(epoch, run.state.pseudo_labels["embedding"])
         yield from loader

@@ -35,7 +35,7 @@ from first_round import loader_of, run_after_first_round, train_on
 from slic.clips.samples import TrainingSample
 from slic.embeddings import embed
 from slic.models.encoder import to_input
-from slic.pretraining.loop import Run
+from slic.pretraining.loop import Run, labels_of
 from slic.recipe import Recipe, load_recipe
 from slic.videos.catalog import Catalog
 from targets import Target
@@ -145,7 +145,7 @@ def step_and_epoch(run: Run, recipe: Recipe) -> list[Target]:
     """Measure a step, and an epoch with two workers, of the recipe `best`."""
     loader, bare = loader_of(run, workers=2), Bare(run, recipe)
     assert run.state.pseudo_labels is not None
-    run.sampler.start(0, run.state.pseudo_labels)
+    run.sampler.start(0, run.state.pseudo_labels["embedding"])
     batch = next(iter(loader))
     x = ready(batch)
     optimizer = run.optimizer.optimizer
@@ -163,10 +163,10 @@ def paper_step(run: Run, recipe: Recipe) -> list[Target]:
     assert run.state.pseudo_labels is not None
     draw = np.random.default_rng(0).integers(0, 256, (104, 3, 4, 16, 16, 3), np.uint8)
     video = torch.arange(104) % len(run.rounds.catalog)
-    batch = TrainingSample(torch.from_numpy(draw), video, torch.zeros_like(video))
+    batch = TrainingSample(torch.from_numpy(draw), video, video, torch.zeros_like(video))
     bare, x = Bare(run, recipe), ready(batch)
     step = in_turns(lambda: train_on(run, [batch]), lambda: bare.step(x), each=2)
-    labels = torch.as_tensor(run.state.pseudo_labels.labels)[video]
+    labels = labels_of(run, batch)
     z = torch.randn(104, 3, 128, requires_grad=True)
 
     def loss() -> None:
@@ -205,13 +205,13 @@ def loading_seconds(run: Run, workers: int, start: Any = None) -> float:
     """Return the wall seconds to load four epochs, after the workers have started."""
     loader = loader_of(run, workers=workers)
     assert run.state.pseudo_labels is not None
-    run.sampler.start(0, run.state.pseudo_labels)
+    run.sampler.start(0, run.state.pseudo_labels["embedding"])
     list(loader)
     if start:
         start.wait()
     begun = time.monotonic()
     for epoch in range(1, 5):
-        run.sampler.start(epoch, run.state.pseudo_labels)
+        run.sampler.start(epoch, run.state.pseudo_labels["embedding"])
         for _ in loader:
             pass
     return time.monotonic() - begun

@@ -26,7 +26,7 @@ from slic.clips.clip_dataset import ClipDataset
 from slic.clips.reader import ClipReader
 from slic.files import write_atomically
 from slic.models.backbones.appearance_descriptor import APPEARANCE_SIZE, appearance_descriptor
-from slic.models.backbones.motion_descriptor import motion_and_energy
+from slic.models.backbones.motion_descriptor import describe_courses, motion_courses
 from slic.models.backbones.two_stream import MOTION_SIZE, WEIGHTS_FILE, TwoStreams
 from slic.models.encoder import to_input
 from slic.videos.catalog import Catalog
@@ -58,7 +58,9 @@ def descriptors(videos: Catalog) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n
     batches = map(
         to_input, map(ClipDataset(videos, reader, clips=CLIPS).__getitem__, range(len(videos)))
     )
-    pairs = [(appearance_descriptor(x), motion_and_energy(x).descriptor) for x in batches]
+    pairs = [
+        (appearance_descriptor(x), describe_courses(motion_courses(x)).descriptor) for x in batches
+    ]
     appearance, motion = (torch.cat(parts) for parts in zip(*pairs, strict=True))
     return appearance, motion
 

@@ -24,9 +24,9 @@ from learning.training import train
 from slic.embeddings import embed
 from slic.models.encoder import VideoEncoder
 from slic.models.sources import open_encoder
+from slic.neighbours.rows import slices_of
 from slic.pretraining.build import build_encoder
 from slic.recipe import load_recipe
-from slic.search.parts import slices_of
 
 SIZE = ["--clip.size=64"]  # less than half the pixels of `best`, so that it takes minutes
 Scores = dict[str, float]

@@ -10,7 +10,7 @@ import numpy as np
 from learning.frames import StoredReader
 from learning.tasks import Task
 from slic.callbacks import Callback
-from slic.clustering.base import PseudoLabels
+from slic.clustering.base import Partitions, PseudoLabels
 from slic.evaluation.cluster_quality import LabelObserver
 from slic.pretraining import pretrain
 from slic.pretraining.loop import Run
@@ -56,9 +56,10 @@ class TrueLabelsCallback(Callback):
 
     task: Task
 
-    def on_clustered(self, run: Run, previous: PseudoLabels | None) -> None:  # noqa: ARG002
+    def on_clustered(self, run: Run, previous: Partitions | None) -> None:  # noqa: ARG002
         labels = self.task.labels.labels_of(video.id for video in run.rounds.catalog)
-        run.state.pseudo_labels = PseudoLabels(np.unique(labels, return_inverse=True)[1])
+        given = PseudoLabels(np.unique(labels, return_inverse=True)[1])
+        run.state.pseudo_labels = dict.fromkeys(run.encoder.vectors, given)
 
 
 class OneClusterPerVideoCallback(Callback):
@@ -67,8 +68,9 @@ class OneClusterPerVideoCallback(Callback):
     So the clusters of instance discrimination can be compared with those of SLIC.
     """
 
-    def on_clustered(self, run: Run, previous: PseudoLabels | None) -> None:  # noqa: ARG002
-        run.state.pseudo_labels = PseudoLabels(np.arange(len(run.rounds.catalog)))
+    def on_clustered(self, run: Run, previous: Partitions | None) -> None:  # noqa: ARG002
+        alone = PseudoLabels(np.arange(len(run.rounds.catalog)))
+        run.state.pseudo_labels = dict.fromkeys(run.encoder.vectors, alone)
 
 
 def train(

@@ -19,7 +19,8 @@ class RunView(Protocol):
 
     Attributes:
         encoder: The encoder, which training changes in place.
-        state: Counters of the run: ``epoch``, ``step`` (steps done) and ``pseudo_labels``.
+        state: Counters of the run: ``epoch``, ``step`` (steps done) and ``pseudo_labels``, by
+            the name of the vector that was clustered.
         total_steps: Number of steps of the whole run.
         processes: The processes of the run. Write files only where ``processes.is_main`` is true.
     """

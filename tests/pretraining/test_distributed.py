@@ -95,7 +95,7 @@ labels = rounds.ClusteringRounds(
     processes=processes, seed=0, workers=0, precision="fp32", progress=False,
 ).cluster(VideoEncoder.from_pretrained({encoder!r}), epoch=0)
 with open({results!r} + f"/{{processes.rank}}.json", "w") as file:
-    json.dump([embedded, labels.labels.tolist()], file)
+    json.dump([embedded, labels["embedding"].labels.tolist()], file)
 """
 SUMS = """
 import torch
@@ -175,7 +175,7 @@ def test_loss_triplets_and_gradient_are_those_of_one_process(
 ) -> None:
     generator = Generator().manual_seed(1)
     x = torch.randn(BATCH, VIEWS, 6, generator=generator)
-    label = torch.randint(0, 3, (BATCH,), generator=generator)
+    label = torch.randint(0, 3, (BATCH, 1, 1), generator=generator).expand(BATCH, 2, 1)
     toy = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 5))
     given = tmp_path / "given.pt"
     torch.save({"toy": toy.state_dict(), "x": x, "label": label}, given)
@@ -235,7 +235,7 @@ def test_a_round_embeds_every_video_once_and_all_get_the_same_clusters(
         precision="fp32",
         progress=False,
     ).cluster(VideoEncoder.from_pretrained(encoder), epoch=0)
-    assert labels == other_labels == alone.labels.tolist()
+    assert labels == other_labels == alone["embedding"].labels.tolist()
 
 
 def test_all_processes_stop_after_the_same_step_when_one_is_asked_to(

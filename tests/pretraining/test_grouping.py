@@ -33,7 +33,10 @@ def gradients(model: nn.Module) -> list[torch.Tensor]:
 def test_groups_are_the_mean_of_separate_batches(
     groups: int, instance: TripletLoss | InfoNCELoss
 ) -> None:
-    clips, labels = torch.randn(12, 3, 3, 2, 2, 2), torch.arange(12) % 3
+    clips, labels = (
+        torch.randn(12, 3, 3, 2, 2, 2),
+        (torch.arange(12) % 3).view(12, 1, 1).expand(12, 2, 1),
+    )
     objective, size = Objective(instance, TemporalLoss()), 12 // groups
     together, apart = toy(), toy()
 

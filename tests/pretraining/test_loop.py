@@ -9,6 +9,7 @@ import torch
 from accelerate import Accelerator
 
 from slic.callbacks import Callback
+from slic.clips.samples import TrainingSample
 from slic.clustering.base import PseudoLabels
 from slic.pretraining.build import build_run
 from slic.pretraining.distributed import Processes
@@ -46,7 +47,7 @@ def test_rounds_epochs_and_steps_come_in_order(run: Run) -> None:
 def test_a_resumed_epoch_skips_its_round_and_its_finished_batches(run: Run) -> None:
     heard: list[str] = []
     run.callbacks.callbacks.append(noting(heard))
-    run.state.pseudo_labels = PseudoLabels(np.arange(12) % 4)
+    run.state.pseudo_labels = {"embedding": PseudoLabels(np.arange(12) % 4)}
     run.state.epoch, run.state.batch, run.state.step = 2, 1, 7
     train(run)
     assert heard.count("clustered") == 0
@@ -54,8 +55,17 @@ def test_a_resumed_epoch_skips_its_round_and_its_finished_batches(run: Run) -> N
 
 
 def test_labels_follow_the_videos_of_a_batch(run: Run) -> None:
-    run.state.pseudo_labels = PseudoLabels(np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]))
-    assert labels_of(run, torch.tensor([5, 0, 10])).tolist() == [2, 0, 1]
+    run.state.pseudo_labels = {
+        "appearance": PseudoLabels(np.arange(12) % 3),
+        "motion": PseudoLabels(np.arange(12) % 4),
+    }
+    videos, partners = torch.tensor([5, 0, 10]), torch.tensor([8, 0, 1])
+    batch = TrainingSample(torch.zeros(3, 2, 5), videos, partners, torch.zeros(3))
+    assert labels_of(run, batch).tolist() == [
+        [[2, 1], [2, 0]],  # 5 and 8: the remainders of 3, and of 4
+        [[0, 0], [0, 0]],
+        [[1, 2], [1, 1]],
+    ]
 
 
 def test_draws_of_a_step_depend_on_seed_and_step_only(run: Run) -> None:

@@ -104,7 +104,7 @@ def test_no_step_waits_for_the_device(
     parts = [f"--backbone.name={backbone}", *small, f"--optimizer.name={optimizer}", *loss]
     recipe = load_recipe(tiny, parts)
     run = build_run(recipe, catalog, Processes(Accelerator(cpu=True)), progress=False)
-    run.state.pseudo_labels = PseudoLabels(np.arange(len(catalog)) % 3)
+    run.state.pseudo_labels = {"embedding": PseudoLabels(np.arange(len(catalog)) % 3)}
     run.encoder.train()
     monkeypatch.setattr(run_log, "_lag_steps", lambda _: 100)  # the log is read afterwards
     with RunFolder(tmp_path) as folder:

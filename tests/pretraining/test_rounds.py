@@ -52,7 +52,7 @@ def test_a_late_first_round_leaves_every_video_alone_until_then(
     part = replace(round_of, clusterer=noting, options=options)
     assert [epoch for epoch in range(9) if part.due(epoch)] == [0, 3, 5, 7]
     encoder = build_encoder(recipe)
-    assert part.cluster(encoder, epoch=0).clusters == len(catalog)
+    assert part.cluster(encoder, epoch=0)["embedding"].clusters == len(catalog)
     assert not hasattr(noting, "x")
     part.cluster(encoder, epoch=3)
     assert noting.x.shape[1] != encoder.embedding_size  # the inputs of the first round
@@ -95,5 +95,5 @@ def test_a_clustering_without_embeddings_embeds_nothing(
     part = replace(
         round_of, clusterer=load_recipe("best", ["--clustering=none"]).build("clustering")
     )
-    labels = part.cluster(build_encoder(recipe), epoch=0)
+    labels = part.cluster(build_encoder(recipe), epoch=0)["embedding"]
     assert labels.labels.tolist() == list(range(len(catalog)))

@@ -21,7 +21,7 @@ def test_the_measured_recall_of_first_neighbours_is_logged(
     tmp_path: Path, recall: float | None
 ) -> None:
     labels = PseudoLabels(np.array([0, 1, 0]), neighbour_recall=recall)
-    state = TrainingState(epochs=9, epoch=2, step=6, pseudo_labels=labels)
+    state = TrainingState(epochs=9, epoch=2, step=6, pseudo_labels={"embedding": labels})
     run: Any = object.__new__(Run)  # a round needs nothing else of a run
     run.state = state
     with RunFolder(tmp_path) as folder:

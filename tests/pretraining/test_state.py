@@ -32,7 +32,7 @@ def make_encoder(seed: int) -> VideoEncoder:
 @pytest.fixture
 def state() -> TrainingState:
     """Return a run in its fourth epoch."""
-    labels = PseudoLabels(np.array([0, 1]))
+    labels = {"embedding": PseudoLabels(np.array([0, 1]))}
     return TrainingState(9, 3, 1, 10, labels, skipped_in_a_row=2, spread=0.25)
 
 
@@ -56,7 +56,7 @@ def test_a_checkpoint_comes_back_bit_for_bit(state: TrainingState, tmp_path: Pat
     assert other.fingerprint() == encoder.fingerprint()
     assert optimizer.param_groups[0]["lr"] == 0.3
     assert loaded.pseudo_labels is not None
-    assert loaded.pseudo_labels.labels.tolist() == [0, 1]
+    assert loaded.pseudo_labels["embedding"].labels.tolist() == [0, 1]
     for name in ("epochs", "epoch", "batch", "step", "skipped_in_a_row", "spread"):
         assert getattr(loaded, name) == getattr(state, name), name
 
@@ -87,7 +87,7 @@ def test_a_damaged_checkpoint_is_named(state: TrainingState, tmp_path: Path, dam
 def test_another_version_is_refused_by_name(state: TrainingState, tmp_path: Path) -> None:
     save(tmp_path / "last.pt", state)
     torch.save(torch.load(tmp_path / "last.pt") | {"format": 0}, tmp_path / "last.pt")
-    with pytest.raises(FormatError, match="checkpoint format 0, but this package reads 1"):
+    with pytest.raises(FormatError, match="checkpoint format 0, but this package reads 2"):
         load(tmp_path / "last.pt")
 
 

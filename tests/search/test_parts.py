@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 
 from slic.errors import SearchError
+from slic.neighbours.rows import slices_of
 from slic.search.parts import (
     check_weights,
     present_parts,
     query_factors,
-    slices_of,
     unit_parts,
     vector_factors,
 )

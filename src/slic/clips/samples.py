@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -61,13 +61,16 @@ class TrainingSample(NamedTuple):
     """One training sample, or a batch of samples with a leading axis.
 
     Attributes:
-        clips: Views of the sample: anchor, positive and, if requested, second view.
+        clips: Views of the sample: anchor, positive and, if requested, second view. They are
+            pixels, or the fixed features of stored views.
         video: Position of the anchor's video in the catalog.
+        partner: Position of the positive's video; it may be the anchor's.
         overlap: 1 if anchor and positive share frames because the video is too short, else 0.
     """
 
-    clips: UInt8[Tensor, "*b views t s s 3"]
+    clips: UInt8[Tensor, "*b views t s s 3"] | Float[Tensor, "*b views s"]
     video: Int[Tensor, "*b"]
+    partner: Int[Tensor, "*b"]
     overlap: Int[Tensor, "*b"]
 
 
@@ -147,6 +150,7 @@ class SampleDataset(Dataset[TrainingSample]):
             TrainingSample(
                 torch.from_numpy(np.stack([*islice(clips, len(views))])),
                 torch.tensor(index.video),
+                torch.tensor(index.partner),
                 torch.tensor(int(overlap)),
             )
             for index, views, overlap in zip(group, requests, overlaps, strict=True)

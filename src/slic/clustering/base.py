@@ -1,5 +1,6 @@
 """What a clustering is, and the pseudo-labels that it returns."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, runtime_checkable
@@ -118,6 +119,10 @@ class PseudoLabels:
     @cached_property
     def _by_cluster(self) -> Int[np.ndarray, " n"]:
         return np.argsort(self.labels, kind="stable")
+
+
+Partitions = Mapping[str, PseudoLabels]
+"""Pseudo-labels of the same videos by each vector of an encoder, such as appearance and motion."""
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ from slic.errors import CatalogError
 from slic.files import id_of, read_csv
 from slic.neighbours.rows import centred, unit_rows
 
-_ROUND_FILE = re.compile(r"epoch-(\d+)\.jsonl")
+_ROUND_FILE = re.compile(r"epoch-(\d+)(?:-(.+))?\.jsonl")  # epoch, and perhaps vector
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ def partitions_of_run(folder: Path) -> list[Partition]:
     """
     files = sorted((folder / "clusters").glob("*.jsonl"))
     matches = [(file, _ROUND_FILE.fullmatch(file.name)) for file in files]
-    rounds = [_read_round(file, int(match[1])) for file, match in matches if match]
+    rounds = [_read_round(file, int(match[1]), match[2]) for file, match in matches if match]
     if not rounds:
         raise CatalogError(
             f"{folder}: no clusters/epoch-*.jsonl here; give the folder of a training run, "
@@ -85,14 +85,15 @@ def partitions_of_run(folder: Path) -> list[Partition]:
     return rounds
 
 
-def _read_round(file: Path, epoch: int) -> Partition:
+def _read_round(file: Path, epoch: int, vector: str | None) -> Partition:
     try:
         records = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         ids = tuple(record["video"] for record in records)
         clusters = np.array([int(record["pseudo_label"]) for record in records])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CatalogError(f"{file}: not the clusters of a round ({error}).") from error
-    return Partition(f"epoch {epoch}", epoch, ids, clusters)
+    name = f"epoch {epoch}" + (f", {vector}" if vector else "")
+    return Partition(name, epoch, ids, clusters)
 
 
 def cluster_embeddings(

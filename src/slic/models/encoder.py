@@ -1,7 +1,8 @@
 """VideoEncoder: a backbone and a projection head, saved in the Hugging Face layout."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -61,7 +62,7 @@ class VideoEncoder(nn.Module):
         )
         self._config = replace(config, arguments=arguments)
         self.backbone: Backbone = entry.build(clip=config.clip, **entry.fixed, **arguments)
-        self.head = ProjectionHead(self.backbone.feature_size, config.head)
+        self.head = build_head(vectors_of(self.backbone), config.head)
 
     @property
     def config(self) -> EncoderConfig:
@@ -83,12 +84,12 @@ class VideoEncoder(nn.Module):
     @property
     def has_head(self) -> bool:
         """Whether there is a projection head. Without one, embeddings are features."""
-        return len(self.head) > 0
+        return self._config.head.embedding > 0
 
     @property
     def embedding_size(self) -> int:
         """Length of an embedding."""
-        return self._config.head.embedding if self.has_head else self.feature_size
+        return sum(self.vectors.values())
 
     def freeze(self, modules: Sequence[nn.Module]) -> None:
         """Keep modules as they are in training: their weights, and their running statistics."""
@@ -110,7 +111,8 @@ class VideoEncoder(nn.Module):
 
         Each part is compared on its own. A search can weight them.
         """
-        return {"embedding": self.embedding_size} if self.has_head else vectors_of(self.backbone)
+        vectors = vectors_of(self.backbone)
+        return dict.fromkeys(vectors, self._config.head.embedding) if self.has_head else vectors
 
     @property
     def has_text(self) -> bool:
@@ -148,18 +150,30 @@ class VideoEncoder(nn.Module):
         similarities: Tensor = backbone.text_similarities(self._normalised(clips), texts)
         return similarities
 
-    def forward(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b d"]:
+    def forward(
+        self, clips: Float[Tensor, "b 3 t h w"] | Float[Tensor, "b s"]
+    ) -> Float[Tensor, "b d"]:
         """Return the embeddings of clips: the output of the head, not normalised.
 
         Args:
-            clips: Clips in [-1, 1], see `to_input`.
+            clips: Clips in [-1, 1], see `to_input`; or their `fixed_features`.
         """
         embeddings: Tensor = self.head(self.features(clips))
         return embeddings
 
-    def features(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b f"]:
-        """Return the backbone features of clips in [-1, 1]."""
+    def features(
+        self, clips: Float[Tensor, "b 3 t h w"] | Float[Tensor, "b s"]
+    ) -> Float[Tensor, "b f"]:
+        """Return the backbone features of clips in [-1, 1], or of clips by their fixed features."""
+        if clips.ndim == 2:
+            features: Tensor = self.backbone.from_fixed(clips)  # type: ignore[attr-defined]
+            return features
         return self.backbone(self._normalised(clips))
+
+    def fixed_features(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b s"]:
+        """Return what the backbone computes of clips in [-1, 1] before its first trained layer."""
+        fixed: Tensor = self.backbone.fixed_features(self._normalised(clips))  # type: ignore[attr-defined]
+        return fixed
 
     def _normalised(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b 3 t h w"]:
         """Normalise clips in [-1, 1] with the mean and standard deviation of the backbone."""
@@ -168,6 +182,14 @@ class VideoEncoder(nn.Module):
             return clips
         m, s = (clips.new_tensor(x).view(3, 1, 1, 1) for x in (mean, std))
         return (0.5 * clips + 0.5 - m) / s
+
+    def without_head(self) -> "VideoEncoder":
+        """Return an encoder of the same backbone, whose embeddings are the features."""
+        bare = copy(self)
+        bare._modules = dict(self._modules)  # a copy shares the modules, and here loses the head
+        bare._config = replace(self._config, head=HeadSpec(hidden=0, embedding=0))
+        bare.head = build_head({}, bare._config.head)
+        return bare
 
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits that identify the weights and the configuration.
@@ -292,25 +314,47 @@ class VideoEncoder(nn.Module):
 
 
 class ProjectionHead(nn.Sequential):
-    """Linear, batch norm, ReLU, linear; nothing at all where the embedding size is 0.
+    """Linear, batch norm, ReLU, linear.
 
     Args:
-        features: Length of the backbone features.
+        features: Length of the features.
         spec: Sizes of the layers.
     """
 
     def __init__(self, features: int, spec: HeadSpec) -> None:
-        layers: list[nn.Module] = (
-            [
-                nn.Linear(features, spec.hidden),
-                nn.BatchNorm1d(spec.hidden),
-                nn.ReLU(),
-                nn.Linear(spec.hidden, spec.embedding),
-            ]
-            if spec.embedding
-            else []
+        super().__init__(
+            nn.Linear(features, spec.hidden),
+            nn.BatchNorm1d(spec.hidden),
+            nn.ReLU(),
+            nn.Linear(spec.hidden, spec.embedding),
         )
-        super().__init__(*layers)
+
+
+class HeadOfEachVector(nn.ModuleDict):
+    """A projection head for each of several vectors, by their names.
+
+    Args:
+        vectors: Names and lengths of the vectors.
+        spec: Sizes of the layers of each head.
+    """
+
+    def __init__(self, vectors: Mapping[str, int], spec: HeadSpec) -> None:
+        super().__init__({name: ProjectionHead(size, spec) for name, size in vectors.items()})
+        self.lengths = list(vectors.values())
+
+    def forward(self, features: Float[Tensor, "b f"]) -> Float[Tensor, "b d"]:
+        """Return the embeddings of all vectors, side by side."""
+        parts = zip(self.values(), torch.split(features, self.lengths, dim=1), strict=True)
+        return torch.cat([head(part) for head, part in parts], dim=1)
+
+
+def build_head(vectors: Mapping[str, int], spec: HeadSpec) -> nn.Module:
+    """Return the projection head of features with these vectors; nothing for an embedding of 0."""
+    if not spec.embedding:
+        return nn.Sequential()
+    if len(vectors) > 1:
+        return HeadOfEachVector(vectors, spec)
+    return ProjectionHead(sum(vectors.values()), spec)
 
 
 def to_input(clips: UInt8[Tensor, "b t h w 3"]) -> Float[Tensor, "b 3 t h w"]:

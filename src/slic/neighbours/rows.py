@@ -3,7 +3,7 @@
 An embedding is a row. The functions work in blocks, so that memory beside the result stays small.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int
@@ -56,6 +56,23 @@ def unit_rows(
             "fp32."
         )
     return unit
+
+
+def slices_of(parts: Mapping[str, int]) -> dict[str, slice]:
+    """Return where each part lies in a vector.
+
+    Args:
+        parts: Names and lengths of the parts, in order.
+
+    Example:
+        >>> slices_of({"appearance": 2, "motion": 3})
+        {'appearance': slice(0, 2, None), 'motion': slice(2, 5, None)}
+    """
+    ends = np.cumsum(list(parts.values())).tolist()
+    return {
+        name: slice(end - length, end)
+        for (name, length), end in zip(parts.items(), ends, strict=True)
+    }
 
 
 def centred(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:

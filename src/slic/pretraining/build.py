@@ -1,6 +1,7 @@
 """Build the parts of a run from its recipe."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -26,6 +27,7 @@ from slic.pretraining.optimizer_step import SafeOptimizer
 from slic.pretraining.rounds import ClusteringRounds
 from slic.pretraining.state import TrainingState
 from slic.recipe import Recipe
+from slic.recipe.length import RunLength, run_length
 from slic.videos.catalog import Catalog
 
 _log = logging.getLogger("slic")
@@ -40,6 +42,14 @@ def precision_of(recipe: Recipe, device: torch.device) -> Precision:
     """Return the precision of a recipe on a device."""
     named = recipe.train.precision
     return native_precision(device) if named == "auto" else named
+
+
+def resolve_length(recipe: Recipe, catalog: Catalog, processes: Processes) -> Recipe:
+    """Return the recipe with ``train.steps`` replaced where it is ``"auto"``."""
+    if recipe.train.steps != "auto":
+        return recipe
+    steps = _length(recipe, catalog, processes).steps
+    return replace(recipe, train=replace(recipe.train, steps=steps))
 
 
 def build_encoder(recipe: Recipe, *, load: bool = True) -> VideoEncoder:
@@ -136,10 +146,12 @@ def build_run(
         rank=processes.rank,
         world=processes.count,
     )
+    length = _length(recipe, catalog, processes)
+    sampler.max_steps = length.steps
     precision = precision_of(recipe, processes.device)
     rounds = ClusteringRounds(
         clusterer=compat.wrap_clusterer(recipe.build("clustering")),
-        options=recipe.rounds,
+        options=replace(recipe.rounds, every_epochs=length.round_epochs),
         catalog=catalog,
         reader=reader,
         processes=processes,
@@ -156,12 +168,12 @@ def build_run(
             learning_rate=optimizer.defaults["lr"],
             schedule=recipe.build("schedule"),
         ),
-        objective=build_objective(recipe),
+        objective=build_objective(recipe, tuple(encoder.vectors.values())),
         rounds=rounds,
         sampler=sampler,
         loader=batch_loader(dataset, sampler, workers=train.workers),
         processes=processes,
-        state=TrainingState(epochs=train.epochs),
+        state=TrainingState(epochs=length.epochs),
         precision=precision,
         seed=train.seed,
         accumulate=train.accumulate,
@@ -169,10 +181,17 @@ def build_run(
     )
 
 
-def build_objective(recipe: Recipe) -> Objective | GroupedObjective:
-    """Return the training loss, of the whole batch or averaged over its groups."""
+def build_objective(
+    recipe: Recipe, lengths: Sequence[int] | None = None
+) -> Objective | GroupedObjective:
+    """Return the training loss, of the whole batch or averaged over its groups.
+
+    Args:
+        recipe: The recipe.
+        lengths: Lengths of the vectors of an embedding, see `Objective`.
+    """
     loss = COMPAT[recipe.compat].wrap_loss(recipe.build("loss"))
-    objective = Objective(loss, recipe.temporal)
+    objective = Objective(loss, recipe.temporal, lengths)
     groups = recipe.train.groups
     return GroupedObjective(objective, groups) if groups > 1 else objective
 
@@ -181,6 +200,12 @@ def _batch_size(recipe: Recipe, catalog: Catalog, processes: Processes) -> int:
     """Return the number of videos of a batch, a multiple of the processes and the groups."""
     multiple = max(recipe.train.groups, processes.count)
     return min(recipe.train.batch_size, len(catalog)) // multiple * multiple
+
+
+def _length(recipe: Recipe, catalog: Catalog, processes: Processes) -> RunLength:
+    videos = len(catalog)
+    steps_per_epoch = videos // _batch_size(recipe, catalog, processes)
+    return run_length(recipe, videos=videos, steps_per_epoch=steps_per_epoch)
 
 
 def advice_for(recipe: Recipe, catalog: Catalog, run: Run) -> list[str]:
@@ -210,7 +235,7 @@ def advice_for(recipe: Recipe, catalog: Catalog, run: Run) -> list[str]:
     if run.total_steps <= warmup:
         messages.append(
             f"the whole run has {run.total_steps} steps, and the learning rate rises for {warmup}: "
-            f"that is hardly any training. Raise train.epochs (now {recipe.train.epochs}, of "
-            f"{run.sampler.steps} steps each)."
+            "that is hardly any training. Raise train.steps or train.epochs (an epoch has "
+            f"{run.sampler.steps} steps)."
         )
     return messages

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from slic.callbacks import Callback
+from slic.models.encoder import VideoEncoder
 from slic.pretraining.folder import RunFolder
 from slic.pretraining.loop import Run, StepResult
 from slic.pretraining.run_log import RunLog
@@ -57,7 +58,7 @@ class Checkpointer(Callback):
         """Keep a snapshot if one is due, then save."""
         every = self.snapshot_every_epochs
         if every and run.state.epoch % every == 0 and run.processes.is_main:
-            run.encoder.save_pretrained(self.folder.snapshot(run.state.step))
+            encoder_to_keep(run).save_pretrained(self.folder.snapshot(run.state.step))
         self.save(run)
 
     def save(self, run: Run) -> None:
@@ -77,6 +78,15 @@ class Checkpointer(Callback):
                 ids=self.ids,
                 processes=run.processes.count,
             )
+
+
+def encoder_to_keep(run: Run) -> VideoEncoder:
+    """Return the encoder that the run gives.
+
+    With several vectors the heads serve training only. The features find better, and keep the
+    meaning of each vector.
+    """
+    return run.encoder.without_head() if len(run.encoder.vectors) > 1 else run.encoder
 
 
 def restore(run: Run, folder: RunFolder, *, ids: Sequence[str]) -> None:

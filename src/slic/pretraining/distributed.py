@@ -72,6 +72,10 @@ class Processes:
             find_unused_parameters=True,
         )
 
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        self.accelerator.wait_for_everyone()
+
     def gather(self, tensor: Tensor) -> Tensor:
         """Return the rows of all processes, in the order of their ranks."""
         gathered: Tensor = self.accelerator.gather(tensor)

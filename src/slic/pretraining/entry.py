@@ -11,8 +11,8 @@ from accelerate import Accelerator
 
 from slic.callbacks import Callback, CallbackList
 from slic.errors import CatalogError, CheckpointError, VideoError
-from slic.pretraining.build import advice_for, build_run, resolve_precision
-from slic.pretraining.checkpointing import Checkpointer, restore
+from slic.pretraining.build import advice_for, build_run, resolve_length, resolve_precision
+from slic.pretraining.checkpointing import Checkpointer, encoder_to_keep, restore
 from slic.pretraining.compat import COMPAT
 from slic.pretraining.distributed import Processes
 from slic.pretraining.folder import RunFolder
@@ -21,6 +21,7 @@ from slic.pretraining.observer import Observer
 from slic.pretraining.run_log import RunLog
 from slic.pretraining.state import videos_digest
 from slic.pretraining.trackers import Tracker, build_trackers, default_trackers
+from slic.pretraining.view_storage import StoreViews
 from slic.recipe import Part, Recipe, load_recipe, save_recipe
 from slic.runs import stop_at_ctrl_c
 from slic.videos.catalog import Catalog
@@ -52,6 +53,7 @@ def pretrain(
     log_with: Sequence[str] | None = None,
     observer: Observer | None = None,
     callbacks: Sequence[Callback] = (),
+    stored_views: Path | None = None,
     progress: bool = True,
 ) -> PretrainResult:
     """Learn an encoder from unlabelled videos (Khorasgani et al., CVPR 2022).
@@ -67,6 +69,9 @@ def pretrain(
             TensorBoard if it is installed.
         observer: Sees the pseudo-labels of each round, and cannot change them.
         callbacks: Called between the steps, after those of the recipe.
+        stored_views: Folder for the views that ``sampling.stored_views`` asks for. Runs on the same
+            videos, for example with other seeds, can share it. None keeps them in ``out`` until
+            the run ends.
         progress: Whether to show progress bars on stderr.
 
     Raises:
@@ -91,7 +96,7 @@ def pretrain(
     catalog = COMPAT[recipe.compat].select_videos(catalog, recipe.clip)
     processes = Processes(_accelerator(out, trackers))
     _require_enough_videos(catalog, recipe, processes)
-    recipe = resolve_precision(recipe, processes.device)
+    recipe = resolve_length(resolve_precision(recipe, processes.device), catalog, processes)
     ids = [video.id for video in catalog]
     with _opened_folder(Path(out), recipe, processes, resume=resume) as folder:
         set_aside: dict[str, str] = {}
@@ -121,6 +126,7 @@ def pretrain(
             ) as log,
             stop_at_ctrl_c() as stop_requested,
         ):
+            views = _view_callbacks(recipe, folder, stored_views, progress=progress)
             checkpointer = Checkpointer(
                 folder,
                 log,
@@ -128,11 +134,31 @@ def pretrain(
                 stop_requested=stop_requested,
                 snapshot_every_epochs=recipe.train.snapshot_every_epochs,
             )
-            run.callbacks = CallbackList([log, *recipe.build_callbacks(), *callbacks, checkpointer])
+            run.callbacks = CallbackList(
+                [log, *recipe.build_callbacks(), *callbacks, *views, checkpointer]
+            )
             _train_and_save_before_errors(run, checkpointer)
         if processes.is_main:
-            run.encoder.eval().save_pretrained(folder.encoder)
+            encoder_to_keep(run).eval().save_pretrained(folder.encoder)
     return PretrainResult(folder.path, folder.encoder, run.state.step, time.monotonic() - started)
+
+
+def _view_callbacks(
+    recipe: Recipe, folder: RunFolder, shared: Path | None, *, progress: bool
+) -> list[Callback]:
+    """Return the callback that computes the views of a run, if its recipe asks for it."""
+    if not recipe.sampling.stored_views:
+        return []
+    return [
+        StoreViews(
+            shared or folder.views,
+            recipe.augmentation,
+            views=recipe.sampling.stored_views,
+            workers=recipe.train.workers,
+            shared=shared is not None,
+            progress=progress,
+        )
+    ]
 
 
 def _train_and_save_before_errors(run: Run, checkpointer: Checkpointer) -> None:

@@ -28,6 +28,7 @@ class RunFolder:
         recipe: All settings of the run.
         checkpoint: Where the run stands.
         encoder: The encoder of a finished run.
+        views: Stored views of a run that is not finished.
         log_file: One JSON object per round, step and warning.
 
     Raises:
@@ -40,6 +41,7 @@ class RunFolder:
         self.about = path / "run.json"
         self.checkpoint = path / "checkpoints" / "last.pt"
         self.encoder = path / "encoder"
+        self.views = path / "views"
         self.log_file = path / "log.jsonl"
         self._lock: IO[str] | None = None
         self._log: IO[str] | None = None
@@ -138,9 +140,15 @@ class RunFolder:
         with atomic_path(self.log_file) as temporary:
             temporary.write_text("".join(json.dumps(r) + "\n" for r in kept), encoding="utf-8")
 
-    def save_clusters(self, epoch: int, ids: Sequence[str], labels: Sequence[int]) -> None:
-        """Write the pseudo-labels of a round as ``clusters/epoch-0000.jsonl``."""
-        with atomic_path(self.path / "clusters" / f"epoch-{epoch:04d}.jsonl") as temporary:
+    def save_clusters(
+        self, epoch: int, ids: Sequence[str], labels: Sequence[int], *, vector: str = ""
+    ) -> None:
+        """Write the pseudo-labels of a round as ``clusters/epoch-0000.jsonl``.
+
+        Where an encoder has several vectors, the name of the file ends with the vector's.
+        """
+        suffix = f"-{vector}" if vector else ""
+        with atomic_path(self.path / "clusters" / f"epoch-{epoch:04d}{suffix}.jsonl") as temporary:
             lines = (
                 json.dumps({"video": video, "pseudo_label": int(label)})
                 for video, label in zip(ids, labels, strict=True)

@@ -29,7 +29,7 @@ class GroupedObjective:
     def __call__(
         self,
         views: Float[Tensor, "b views d"],
-        labels: Int[Tensor, " b"],
+        labels: Int[Tensor, "b 2 v"],
         generator: Generator,
     ) -> LossTerms:
         """Return the mean of each term over the groups; see `Objective`."""

@@ -5,14 +5,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Generator, Tensor, nn
 
 from slic.callbacks import CallbackList
 from slic.clips.loader import WorkerLoader
 from slic.clips.sampler import PositiveSampler
 from slic.clips.samples import TrainingSample
-from slic.clustering.base import PseudoLabels
+from slic.clustering.base import Partitions
 from slic.embeddings import Precision
 from slic.models.encoder import VideoEncoder, to_input
 from slic.pretraining.accumulation import EmbedInParts
@@ -83,7 +83,8 @@ class Run:
     @property
     def total_steps(self) -> int:
         """Number of steps of the whole run."""
-        return self.sampler.steps * self.state.epochs
+        whole_epochs = self.sampler.steps * self.state.epochs
+        return min(whole_epochs, self.sampler.max_steps or whole_epochs)
 
 
 def train(run: Run) -> None:
@@ -134,7 +135,7 @@ def train_step(run: Run, batch: TrainingSample) -> None:
     z = embed_views(run, batch.clips)
     terms = run.objective(
         run.processes.gather_with_gradient(z),
-        run.processes.gather(labels_of(run, batch.video)),
+        run.processes.gather(labels_of(run, batch)),
         step_generator(run),
     )
     skipped = run.optimizer.step(terms.total)
@@ -143,25 +144,32 @@ def train_step(run: Run, batch: TrainingSample) -> None:
 
 
 def epoch_batches(run: Run) -> WorkerLoader[TrainingSample]:
-    """Return the remaining batches of the epoch; they depend on seed, epoch and pseudo-labels."""
-    run.sampler.start(run.state.epoch, _labels(run), first_step=run.state.batch)
+    """Return the remaining batches of the epoch; they depend on seed, epoch and pseudo-labels.
+
+    Positives come from the clusters of one vector, and from those of the next in the next epoch.
+    """
+    epoch, partitions = run.state.epoch, [*_partitions(run).values()]
+    run.sampler.start(epoch, partitions[epoch % len(partitions)], first_step=run.state.batch)
     return run.loader
 
 
-def embed_views(run: Run, clips: UInt8[Tensor, "b views t s s 3"]) -> Float[Tensor, "b views d"]:
-    """Return the embeddings of the views of each sample."""
+def embed_views(
+    run: Run, clips: UInt8[Tensor, "b views t s s 3"] | Float[Tensor, "b views s"]
+) -> Float[Tensor, "b views d"]:
+    """Return the embeddings of the views of each sample, given as pixels or by fixed features."""
     device = run.processes.device
-    pixels = clips.flatten(0, 1).to(device, non_blocking=True)
+    views = clips.flatten(0, 1).to(device, non_blocking=True)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=run.precision == "bf16")
     with seeded_dropout(run), autocast:
-        z: Tensor = run.model(to_input(pixels)).float()
+        z: Tensor = run.model(to_input(views) if views.ndim > 2 else views).float()
     return z.view(*clips.shape[:2], -1)
 
 
-def labels_of(run: Run, videos: Tensor) -> Tensor:
-    """Return the pseudo-labels of videos, given by their positions in the catalog."""
-    labels = torch.as_tensor(_labels(run).labels)[videos]
-    return labels.to(run.processes.device, non_blocking=True)
+def labels_of(run: Run, batch: TrainingSample) -> Int[Tensor, "b 2 v"]:
+    """Return the pseudo-labels of the videos of anchor and positive, by each vector."""
+    videos = torch.stack([batch.video, batch.partner], dim=1)
+    by_vector = [torch.as_tensor(found.labels)[videos] for found in _partitions(run).values()]
+    return torch.stack(by_vector, dim=2).to(run.processes.device, non_blocking=True)
 
 
 def step_generator(run: Run) -> Generator:
@@ -182,6 +190,6 @@ def _step_seed(run: Run) -> int:
     return (run.seed * 1_000_003 + run.state.step) % 2**63
 
 
-def _labels(run: Run) -> PseudoLabels:
-    assert run.state.pseudo_labels is not None, "the first round comes before the first batch"
+def _partitions(run: Run) -> Partitions:
+    assert run.state.pseudo_labels, "the first round comes before the first batch"
     return run.state.pseudo_labels

@@ -1,8 +1,10 @@
 """The training loss: an instance term on pseudo-labels, and a temporal term."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 from torch.nn import functional as F
@@ -35,26 +37,42 @@ class Objective:
     Args:
         instance: The instance loss, on anchors and positives.
         temporal: The temporal loss. With a weight above 0 it needs the second view.
+        lengths: Length of each vector of an embedding. The loss is the mean over the vectors, each
+            with its own pseudo-labels. None is one vector.
     """
 
     instance: InstanceLoss
     temporal: TemporalLoss
+    lengths: Sequence[int] | None = None
 
     def __call__(
         self,
         views: Float[Tensor, "b views d"],
-        labels: Int[Tensor, " b"],
+        labels: Int[Tensor, "b 2 v"],
         generator: Generator,
     ) -> LossTerms:
         """Return the loss of a batch.
 
         Args:
             views: Embeddings of anchor, positive and perhaps second view of each sample.
-            labels: Pseudo-label of each sample.
+            labels: Pseudo-label of anchor and positive of each sample, by each vector.
             generator: Source of random numbers, on the device of ``views``.
         """
+        parts = torch.split(views, list(self.lengths or views.shape[2:]), dim=2)
+        terms = [
+            self._loss_of_vector(part, labels[:, :, number], generator)
+            for number, part in enumerate(parts)
+        ]
+        return LossTerms(*(torch.stack(values).mean() for values in zip(*terms, strict=True)))
+
+    def _loss_of_vector(
+        self,
+        views: Float[Tensor, "b views d"],
+        labels: Int[Tensor, "b 2"],
+        generator: Generator,
+    ) -> LossTerms:
         pairs = views[:, :2]
-        term = self.instance(pairs.flatten(0, 1), labels.repeat_interleave(2), generator)
+        term = self.instance(pairs.flatten(0, 1), labels.flatten(), generator)
         temporal = views.new_zeros(())
         if self.temporal.weight:
             anchor, positive, second_view = views.unbind(1)

@@ -1,5 +1,6 @@
 """A round of clustering: embed every training video, and cluster the embeddings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,13 +9,15 @@ from jaxtyping import Float32
 
 from slic.clips.clip_dataset import ClipDataset, clip_loader
 from slic.clips.reader import ClipReader
-from slic.clustering.base import Clusterer, PseudoLabels
+from slic.clustering.base import Clusterer, Partitions, PseudoLabels
 from slic.clustering.one_per_video import OneClusterPerVideo
 from slic.embeddings import Precision, embed
+from slic.models.backbones.base import vectors_of
 from slic.models.backbones.motion_descriptor import motion_features
 from slic.models.encoder import VideoEncoder, to_input
-from slic.neighbours.rows import centred_unit_rows
+from slic.neighbours.rows import centred_unit_rows, slices_of
 from slic.pretraining.distributed import Processes
+from slic.pretraining.stored_views import StoredViews
 from slic.recipe import RoundInput, RoundOptions
 from slic.videos.catalog import Catalog
 
@@ -33,6 +36,7 @@ class ClusteringRounds:
         workers: Number of processes that decode.
         precision: Precision of the forward passes.
         progress: Whether to show a progress bar.
+        stored: Views that were computed before; then no video is decoded.
     """
 
     clusterer: Clusterer
@@ -44,14 +48,15 @@ class ClusteringRounds:
     workers: int
     precision: Precision
     progress: bool
+    stored: StoredViews | None = None
 
     def due(self, epoch: int) -> bool:
         """Return whether a round comes before an epoch; one always comes before epoch 0."""
         since_first = epoch - self.options.first_epoch
         return epoch == 0 or (since_first >= 0 and since_first % self.options.every_epochs == 0)
 
-    def cluster(self, encoder: VideoEncoder, *, epoch: int) -> PseudoLabels:
-        """Return the pseudo-labels of all training videos.
+    def cluster(self, encoder: VideoEncoder, *, epoch: int) -> Partitions:
+        """Return the pseudo-labels of all training videos, by each vector of the embeddings.
 
         All processes get those of the main process: on another processor the last bit of a sum may
         differ, and with it the cluster of a video.
@@ -62,10 +67,11 @@ class ClusteringRounds:
                 every video is its own cluster.
         """
         first_epoch = self.options.first_epoch
+        no_embeddings = np.zeros((len(self.catalog), 1), np.float32)
         if epoch < first_epoch:
-            return OneClusterPerVideo()(np.zeros((len(self.catalog), 1), np.float32))
+            return dict.fromkeys(encoder.vectors, OneClusterPerVideo()(no_embeddings))
         if not getattr(self.clusterer, "needs_embeddings", True):
-            return self.clusterer(np.zeros((len(self.catalog), 1), np.float32), seed=self.seed)
+            return dict.fromkeys(encoder.vectors, self.clusterer(no_embeddings, seed=self.seed))
         self.processes.share_statistics(encoder)
         inputs = (
             self.options.first_inputs if epoch == first_epoch else None
@@ -73,8 +79,22 @@ class ClusteringRounds:
         share = self.processes.share_of(self.catalog)
         rows = [self._rows(encoder, share, name) for name in inputs]
         gathered = [self.processes.gather_rows(share, part, self.catalog) for part in rows]
-        x = centred_unit_rows(gathered, centre=self.options.centre)
-        return self.processes.from_main(self.clusterer(x, seed=self.seed))
+        return self.processes.from_main(self._cluster_vectors(encoder, gathered))
+
+    def _cluster_vectors(
+        self, encoder: VideoEncoder, inputs: Sequence[Float32[np.ndarray, "n _"]]
+    ) -> Partitions:
+        """Cluster each vector on its own; the inputs are joined."""
+        vectors = encoder.vectors if self.options.layer == "head" else vectors_of(encoder.backbone)
+        if len(vectors) == 1:
+            slices = {name: slice(None) for name in vectors}  # also where an input is no embedding
+        else:
+            slices = slices_of(vectors)
+        return {name: self._cluster([x[:, part] for x in inputs]) for name, part in slices.items()}
+
+    def _cluster(self, inputs: Sequence[Float32[np.ndarray, "n _"]]) -> PseudoLabels:
+        x = centred_unit_rows(inputs, centre=self.options.centre)
+        return self.clusterer(x, seed=self.seed)
 
     def _rows(
         self, encoder: VideoEncoder, share: Catalog, name: RoundInput
@@ -88,6 +108,9 @@ class ClusteringRounds:
                 workers=self.workers,
                 device=self.processes.device,
             )
+        if self.stored is not None:
+            mine = range(self.processes.rank, len(self.catalog), self.processes.count)
+            return self.stored.mean_embeddings(encoder, mine, layer=self.options.layer)
         return embed(
             encoder,
             share,

@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from slic.callbacks import Callback
-from slic.clustering.base import PseudoLabels
+from slic.clustering.base import Partitions, PseudoLabels
 from slic.devices import PendingCopy, copy_to_host
 from slic.errors import TrainingError
 from slic.pretraining.distributed import Processes
@@ -96,7 +96,7 @@ class RunLog(Callback):
         self.progress = progress
         self._lag = _lag_steps(processes.device)
         self._pending = deque[_PendingFigures]()
-        self._clusters = 0
+        self._clusters = ""
         self._seconds = self._waited = 0.0  # of all steps so far
         self._lap = self._loaded = 0.0
         self._bar: tqdm[None] | None = None
@@ -128,7 +128,7 @@ class RunLog(Callback):
             smoothing=0.05,
         )
         if run.state.pseudo_labels is not None:
-            self._clusters = run.state.pseudo_labels.clusters
+            self._clusters = _clusters_text(run.state.pseudo_labels)
         if run.state.step == 0:
             for message in self.advice:
                 self.warn(message, epoch=0, step=0)
@@ -137,20 +137,30 @@ class RunLog(Callback):
         """Warn of a collapsed encoder before its embeddings are clustered."""
         self._warn_of_collapse(run)
 
-    def on_clustered(self, run: Run, previous: PseudoLabels | None) -> None:
-        """Write the pseudo-labels of a round, and log them."""
-        labels = run.state.pseudo_labels
-        assert labels is not None
-        self._clusters = labels.clusters
+    def on_clustered(self, run: Run, previous: Partitions | None) -> None:
+        """Write the pseudo-labels of a round, and log them: a record for each vector."""
+        by_vector = run.state.pseudo_labels
+        assert by_vector is not None
+        self._clusters = _clusters_text(by_vector)
         if not self.processes.is_main:
             return
-        epoch, step = run.state.epoch, run.state.step
-        self.folder.save_clusters(epoch, self.ids, labels.labels.tolist())
-        truth = self.observer.clustered(self.ids, labels.labels.tolist()) if self.observer else {}
+        for vector, labels in by_vector.items():
+            # an encoder with one vector has no need to name it
+            name = {"vector": vector} if len(by_vector) > 1 else {}
+            before = previous[vector] if previous else None
+            self._log_round(run, labels, before, **name)
+
+    def _log_round(
+        self, run: Run, labels: PseudoLabels, previous: PseudoLabels | None, **name: str
+    ) -> None:
+        epoch, step, found = run.state.epoch, run.state.step, labels.labels.tolist()
+        self.folder.save_clusters(epoch, self.ids, found, **name)
+        truth = self.observer.clustered(self.ids, found) if self.observer else {}
         agreement = labels.agreement(previous) if previous else None
         self.folder.log(
-            "round", epoch=epoch, step=step, **labels.summary(), agreement=agreement, **truth
-        )
+            "round", epoch=epoch, step=step, **name, **labels.summary(), agreement=agreement,
+            **truth,
+        )  # fmt: skip
         if labels.one_cluster:
             message = "all videos are in one cluster, so there is no negative to learn from."
             self.warn(message, epoch=epoch, step=step)
@@ -274,6 +284,11 @@ class RunLog(Callback):
                 "optimizer.learning_rate, or set loss.name to info_nce."
             )
             self.warn(message, epoch=run.state.epoch, step=run.state.step)
+
+
+def _clusters_text(pseudo_labels: Partitions) -> str:
+    """Return the numbers of clusters, such as ``97 + 88`` for two vectors."""
+    return " + ".join(str(labels.clusters) for labels in pseudo_labels.values())
 
 
 def _lag_steps(device: torch.device) -> int:

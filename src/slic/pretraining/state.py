@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from slic.clustering.base import PseudoLabels
+from slic.clustering.base import Partitions, PseudoLabels
 from slic.errors import CheckpointError, FormatError
 from slic.models.encoder import VideoEncoder
 from slic.models.weights import load_exactly
 from slic.runs import load_checkpoint, save_checkpoint
 
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 """Version of a checkpoint. Raise it when the meaning of a field changes (docs/formats.md)."""
 _FIELDS = {
     "format", "epoch", "batch", "step", "pseudo_labels", "encoder", "optimizer", "videos",
@@ -34,7 +34,8 @@ class TrainingState:
         epoch: Number of finished epochs.
         batch: Number of finished batches of the current epoch.
         step: Number of finished batches in all.
-        pseudo_labels: Those of the last round, in catalog order; None before the first round.
+        pseudo_labels: Those of the last round, in catalog order, by each vector of the embeddings;
+            None before the first round.
         skipped_in_a_row: Number of steps up to here that were skipped in a row.
         spread: Spread of the embeddings of the last batch, see `LossTerms`.
     """
@@ -43,7 +44,7 @@ class TrainingState:
     epoch: int = 0
     batch: int = 0
     step: int = 0
-    pseudo_labels: PseudoLabels | None = None
+    pseudo_labels: Partitions | None = None
     skipped_in_a_row: int = 0
     spread: float = 1.0
 
@@ -87,14 +88,16 @@ def save_state(
     Raises:
         WriteError: The file cannot be written.
     """
-    assert state.pseudo_labels is not None, "checkpoints are written after the first round"
+    assert state.pseudo_labels, "checkpoints are written after the first round"
     save_checkpoint(
         {
             "format": CHECKPOINT_FORMAT,
             "epoch": state.epoch,
             "batch": state.batch,
             "step": state.step,
-            "pseudo_labels": torch.as_tensor(state.pseudo_labels.labels),
+            "pseudo_labels": {
+                name: torch.as_tensor(found.labels) for name, found in state.pseudo_labels.items()
+            },
             "encoder": encoder.state_dict(),
             "optimizer": optimizer.state_dict(),
             "videos": videos_digest(ids),
@@ -127,7 +130,9 @@ def load_state(
     load_exactly(encoder, saved["encoder"], source=path)
     optimizer.load_state_dict(saved["optimizer"])
     state.epoch, state.batch, state.step = saved["epoch"], saved["batch"], saved["step"]
-    state.pseudo_labels = PseudoLabels(saved["pseudo_labels"].numpy())
+    state.pseudo_labels = {
+        name: PseudoLabels(labels.numpy()) for name, labels in saved["pseudo_labels"].items()
+    }
     state.skipped_in_a_row, state.spread = saved["skipped_in_a_row"], saved["spread"]
 
 

@@ -1,7 +1,7 @@
 """Load a recipe from YAML, change single settings of it, and write it."""
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from functools import cache
 from importlib.resources import files
@@ -60,6 +60,7 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
     words = _split_words(overrides)
     for key, value in sorted(words, key=lambda word: not _names_part(word[0])):
         _override(sections, key, value)  # names first: a new name drops the former arguments
+    _use_one_length(sections, {key for key, _ in words})
     _follow_init(sections)
     _complete_clip(sections)
     built = {name: _build_section(name, value) for name, value in sections.items()}
@@ -175,6 +176,13 @@ def _override(sections: dict[str, Any], key: str, value: str) -> None:
         sections.setdefault(section, {})[name] = value
     else:
         raise unknown_key(key, _all_keys())
+
+
+def _use_one_length(sections: dict[str, Any], words: Collection[str]) -> None:
+    """Let the length that is given beside a recipe replace the recipe's."""
+    for length, other in (("steps", "epochs"), ("epochs", "steps")):
+        if f"train.{length}" in words and f"train.{other}" not in words:
+            sections["train"].pop(other, None)
 
 
 def _build_section(section: str, values: Any) -> Any:

@@ -19,16 +19,22 @@ class SamplingOptions:
             replaced by its optical flow. The paper uses 0.25.
         reciprocal_positives: Whether two videos of a batch are each other's positive, so that each
             is decoded once for both.
+        stored_views: Number of augmented views of each video that are computed once, up to the
+            first trained layer, and used in every epoch. 0 draws new views for every sample. It
+            needs a backbone that begins with a fixed function, such as slic/two-stream.
     """
 
     same_video_probability: float = 0.2
     flow_probability: float = 0.25
     reciprocal_positives: bool = False
+    stored_views: int = 0
 
     def __post_init__(self) -> None:
         for name in ("same_video_probability", "flow_probability"):
             value = getattr(self, name)
             require(0 <= value <= 1, name, value, "a probability in [0, 1]")
+        allowed = self.stored_views == 0 or self.stored_views >= 2
+        require(allowed, "stored_views", self.stored_views, "0, or at least 2")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +81,9 @@ class TrainOptions:
     """Length and numerics of a run.
 
     Attributes:
-        epochs: Number of passes over the videos.
+        epochs: Number of passes over the videos. None where ``steps`` says the length.
+        steps: Number of steps, if ``epochs`` is not given. ``"auto"`` follows from the number of
+            videos or segments: 240 up to 400, more with its square root, at least 4 epochs.
         batch_size: Videos per step, over all processes together.
         accumulate: Parts in which each batch is embedded, to save memory. Each video still sees the
             negatives of the whole batch. Embedding takes twice as long for 2 or more.
@@ -88,7 +96,8 @@ class TrainOptions:
         snapshot_every_epochs: Keep the encoder every so many epochs; 0 keeps only the last.
     """
 
-    epochs: int = 600
+    epochs: int | None = None
+    steps: int | Literal["auto"] | None = "auto"
     batch_size: int = 32
     accumulate: int = 1
     groups: int = 1
@@ -98,7 +107,7 @@ class TrainOptions:
     snapshot_every_epochs: int = 0
 
     def __post_init__(self) -> None:
-        require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
+        self._require_one_length()
         rule = "at least 2: a positive pair and its negatives need two videos"
         require(self.batch_size >= 2, "batch_size", self.batch_size, rule)
         require(self.accumulate >= 1, "accumulate", self.accumulate, "at least 1")
@@ -107,3 +116,15 @@ class TrainOptions:
         require(0 <= self.seed < 2**63, "seed", self.seed, "at least 0 and below 2^63")
         for name in ("workers", "snapshot_every_epochs"):
             require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
+
+    def _require_one_length(self) -> None:
+        """See that either ``epochs`` or ``steps`` says the length; epochs replace ``"auto"``."""
+        if self.epochs is None and self.steps is None:
+            object.__setattr__(self, "steps", "auto")
+        elif self.epochs is not None and self.steps == "auto":
+            object.__setattr__(self, "steps", None)
+        for name in ("epochs", "steps"):
+            value = getattr(self, name)
+            require(value in (None, "auto") or value >= 1, name, value, "at least 1")
+        rule = f"left out or null where epochs are given ({self.epochs})"
+        require(self.epochs is None or self.steps is None, "steps", self.steps, rule)

@@ -68,6 +68,7 @@ class Recipe:
         callbacks = tuple(checked_part("callbacks", part) for part in self.callbacks)
         object.__setattr__(self, "callbacks", callbacks)
         _check_modalities(self)
+        _check_stored_views(self)
 
     def build(self, section: str, **context: Any) -> Any:
         """Return the part of a section.
@@ -128,6 +129,26 @@ def _check_modalities(recipe: Recipe) -> None:
         raise RecipeError(
             f"flow.folder is {recipe.flow.folder}, but this recipe does not use optical flow. "
             "Leave the folder out, or take a recipe that does, such as paper-ucf101."
+        )
+
+
+def _check_stored_views(recipe: Recipe) -> None:
+    """See that views can be computed before the first step, where a recipe asks for it."""
+    if not recipe.sampling.stored_views:
+        return
+    backbone = find_part("backbone", recipe.backbone.name)[0]
+    reasons = {
+        f"backbone {recipe.backbone.name!r} has no fixed part": not hasattr(
+            backbone, "fixed_features"
+        ),
+        "temporal.weight is above 0": recipe.temporal.weight > 0,
+        "flow clips are used": recipe.uses_flow,
+        "the motion descriptor is clustered": "motion" in recipe.clustered_inputs,
+    }
+    if found := [reason for reason, holds in reasons.items() if holds]:
+        raise RecipeError(
+            f"sampling.stored_views is {recipe.sampling.stored_views}, but {' and '.join(found)}. "
+            "Set it to 0."
         )
 
 

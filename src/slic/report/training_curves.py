@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slic.report.charts import LineChart, Series, line_chart
@@ -59,23 +59,38 @@ CURVES = (
 def training_curves(log: Sequence[LogRecord]) -> list[LineChart]:
     """Return a chart for each of `CURVES` that the log has numbers for.
 
+    Where the encoder has several vectors, each has charts of its clusters.
+
     Lines of steps that carry no information are left out: a term that is always 0, one that equals
     the loss, and a share that is always 1.
 
     Args:
         log: Records of a run, in order.
     """
-    rounds = [float(record["step"]) for record in log if record["kind"] == "round"]
+    rounds = [record for record in log if record["kind"] == "round"]
+    marks = sorted({float(record["step"]) for record in rounds})
+    vectors = sorted({str(record.get("vector", "")) for record in rounds})
     charts = []
     for curve in CURVES:
-        found = (_series_of(log, curve, key, name) for key, name in curve.names.items())
-        series = [one for one in found if one]
-        marks: Sequence[float] = ()
         if curve.kind == "step":
-            series, marks = _informative(series), rounds
-        if series:
-            charts.append(line_chart(curve.title, curve.note, series, marks=marks))
+            charts += _charts_of(log, curve, marks=marks)
+            continue
+        for vector in vectors:
+            title = f"{curve.title}: {vector}" if vector else curve.title
+            of_vector = [record for record in rounds if record.get("vector", "") == vector]
+            charts += _charts_of(of_vector, replace(curve, title=title))
     return charts
+
+
+def _charts_of(
+    log: Sequence[LogRecord], curve: Curve, *, marks: Sequence[float] = ()
+) -> list[LineChart]:
+    """Return one chart, or none if the log has no numbers for it."""
+    found = (_series_of(log, curve, key, name) for key, name in curve.names.items())
+    series = [one for one in found if one]
+    if curve.kind == "step":
+        series = _informative(series)
+    return [line_chart(curve.title, curve.note, series, marks=marks)] if series else []
 
 
 def _informative(series: Sequence[Series]) -> list[Series]:

@@ -24,8 +24,7 @@ from slic.clips.fixed_rate import frame_edges
 from slic.clips.spans import extent
 from slic.errors import SearchError
 from slic.models.backbones import ClipSpec
-from slic.neighbours.rows import normalise
-from slic.search.parts import slices_of
+from slic.neighbours.rows import normalise, slices_of
 from slic.videos.video import Video
 
 MIN_DEFAULT_WINDOW_SECONDS = 2.0

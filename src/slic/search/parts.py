@@ -12,29 +12,12 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from slic.errors import SearchError
-from slic.neighbours.rows import normalise
+from slic.neighbours.rows import normalise, slices_of
 
 TEXT_PART = "text"
 """Name of the part that lies in the space of text queries."""
 
 Weights = Mapping[str, float]
-
-
-def slices_of(parts: Mapping[str, int]) -> dict[str, slice]:
-    """Return where each part lies in a vector.
-
-    Args:
-        parts: Names and lengths of the parts, in order.
-
-    Example:
-        >>> slices_of({"appearance": 2, "motion": 3})
-        {'appearance': slice(0, 2, None), 'motion': slice(2, 5, None)}
-    """
-    ends = np.cumsum(list(parts.values())).tolist()
-    return {
-        name: slice(end - length, end)
-        for (name, length), end in zip(parts.items(), ends, strict=True)
-    }
 
 
 def unit_parts(x: Float[np.ndarray, "n d"], parts: Mapping[str, int]) -> Float32[np.ndarray, "n d"]:

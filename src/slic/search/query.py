@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from slic.errors import SearchError
-from slic.neighbours.rows import unit_rows
+from slic.neighbours.rows import slices_of, unit_rows
 from slic.search.index import Index
 from slic.search.moment_embedder import MomentEmbedder
 from slic.search.moments import MomentWindows
@@ -23,7 +23,6 @@ from slic.search.parts import (
     Weights,
     present_parts,
     query_factors,
-    slices_of,
     unit_parts,
 )
 from slic.search.streaming import EmbeddingJob, read_moments

@@ -12,10 +12,11 @@ from jaxtyping import Float32
 
 from slic.errors import LabelError
 from slic.files import reason_of
+from slic.neighbours.rows import slices_of
 from slic.search.classifier import Prediction
 from slic.search.index import Index
 from slic.search.labels import clean_label
-from slic.search.parts import TEXT_PART, slices_of
+from slic.search.parts import TEXT_PART
 from slic.search.query import embed_texts
 
 DEFAULT_TEMPLATE = "a video of a person {}"

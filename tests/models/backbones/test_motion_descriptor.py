@@ -12,9 +12,11 @@ from torch.nn.functional import cosine_similarity
 from slic.models.backbones import motion_descriptor as module
 from slic.models.backbones.lucas_kanade import clip_flow
 from slic.models.backbones.motion_descriptor import (
+    box_courses,
     covariance_roots,
+    describe_courses,
     descriptor_size,
-    motion_and_energy,
+    motion_courses,
     motion_descriptor,
     motion_features,
     moving_box,
@@ -77,8 +79,8 @@ def test_many_clips_are_seen_as_each_alone() -> None:
 def test_the_energy_is_what_the_descriptor_was_scaled_by(moving_patch: MovingPatch) -> None:
     clip = moving_patch((0.6, 0.3))
     still = clip[:, :, :1].expand(-1, -1, FRAMES, -1, -1)
-    descriptor, energy = motion_and_energy(torch.cat([clip, still]))
-    roots = covariance_roots(*clip_flow(clip))
+    descriptor, energy = describe_courses(motion_courses(torch.cat([clip, still])))
+    roots = covariance_roots(box_courses(*clip_flow(clip)))
     torch.testing.assert_close(descriptor[:1], motion_features(clip).descriptor)
     torch.testing.assert_close(descriptor[:1] * (8 * energy[0]).sqrt(), roots)  # 2 fields, 4 orders
     assert energy[1].item() == 0.0

@@ -98,6 +98,9 @@ class Backbone(Protocol):
     * ``vectors``: names and lengths of the parts of a feature vector; see `vectors_of`.
     * ``blocks``: its modules from input to output, for freezing and layer-wise learning rates.
     * ``gradient_checkpointing(enabled)``: compute activations again in the backward pass.
+    * ``fixed_features(clips)``, ``from_fixed(features)`` and ``fixed_size``: what comes before the
+      first trained layer, the rest, and the length between; training can then keep the former
+      (``sampling.stored_views``).
     * ``encode_text(texts)``: vectors in the space of the part ``"text"``.
     * ``licence`` of the weights, and ``extra``, the optional dependency that it needs.
 

@@ -21,13 +21,14 @@ MIN_MOTION_FRAMES: Final = 4
 _HALF_SATURATION: Final = 0.5  # flow length, in grid pixels, drawn at half of the full strength
 _CLIPS_PER_CHUNK: Final = 16  # fits into the caches of a CPU; chunks of 64 took 1.5 times as long
 DESCRIPTOR_CELLS: Final = 4  # rows and columns of the grid of the descriptor
-_COURSES: Final = 4 * DESCRIPTOR_CELLS**2  # flow over time: four directions for each cell
+COURSES: Final = 4 * DESCRIPTOR_CELLS**2  # flow over time: four directions for each cell
 _MAX_LAGS: Final = 3  # courses are compared at the same time, and one and two flow fields apart
 _BOX_SIZE: Final = 32  # pixels that the moving box is resampled to
 _BOX_SMOOTHING: Final = 1 / 43  # sigma of the Gaussian of the box search, as a share of the rows
 _BOX_ITERATIONS: Final = 6
 _MAX_FLOW: Final = 3.0  # grid pixels; longer vectors are estimation errors
 _MIRRORED_DIRECTIONS: Final = [2, 1, 0, 3]  # right, down, left, up; a mirror swaps right and left
+Courses = Float[Tensor, "b t2 c"]  # mean flow over time: in 4 directions, by 4x4 cells
 
 
 class MotionFeatures(NamedTuple):
@@ -70,23 +71,27 @@ def motion_features(clips: Float[Tensor, "b 3 t h w"]) -> MotionFeatures:
         return MotionFeatures(torch.cat(channels), torch.cat(descriptors))
 
 
-def motion_and_energy(
-    clips: Float[Tensor, "b 3 t h w"],
-) -> DescribedMotion:
-    """Return the motion descriptor of clips, and how much moves in them.
+def motion_courses(clips: Float[Tensor, "b 3 t h w"]) -> Courses:
+    """Return the motion of each cell and direction over time, from which descriptors are computed.
 
     They are computed in float32, also under autocast, and without a gradient.
 
     Args:
         clips: Clips in [-1, 1] of at least ``MIN_MOTION_FRAMES`` frames.
-
     """
     with full_precision(clips.device.type), torch.no_grad():
-        roots = [covariance_roots(*clip_flow(chunk)) for chunk in _chunks(clips)]
-        x = torch.cat(roots)
-        times_and_orders = 4 * (clips.shape[2] // 2)  # summed over these, see covariance_roots
-        energy = x.square().mean(dim=1) / times_and_orders
-        return DescribedMotion(unit_power(x), energy)
+        return torch.cat([box_courses(*clip_flow(chunk)) for chunk in _chunks(clips)])
+
+
+def describe_courses(courses: Courses) -> DescribedMotion:
+    """Return the motion descriptor of clips, and how much moves in them.
+
+    Args:
+        courses: See `motion_courses`.
+    """
+    x = covariance_roots(courses)
+    times_and_orders = 4 * courses.shape[1]  # summed over these, see covariance_roots
+    return DescribedMotion(unit_power(x), energy=x.square().mean(dim=1) / times_and_orders)
 
 
 def full_precision(device_type: str) -> AbstractContextManager[None]:
@@ -150,17 +155,23 @@ def motion_descriptor(u: FrameBatch, v: FrameBatch) -> Float[Tensor, "b d"]:
     Returns:
         Vectors of `descriptor_size` numbers: 64 * 65 / 2 for each time lag.
     """
-    return unit_power(covariance_roots(u, v))
+    return unit_power(covariance_roots(box_courses(u, v)))
 
 
-def covariance_roots(u: FrameBatch, v: FrameBatch) -> Float[Tensor, "b d"]:
-    """Return the motion descriptor before it is scaled: its length tells how much moves."""
+def box_courses(u: FrameBatch, v: FrameBatch) -> Courses:
+    """Return the motion of each cell of the moving box over time, in grid pixels."""
     u, v = u.clamp(-_MAX_FLOW, _MAX_FLOW), v.clamp(-_MAX_FLOW, _MAX_FLOW)
-    courses = _courses(*_inside_box(u, v))
+    return _courses(*_inside_box(u, v))
+
+
+def covariance_roots(courses: Courses) -> Float[Tensor, "b d"]:
+    """Return the motion descriptor before it is scaled: its length tells how much moves."""
     courses = courses - courses.mean(dim=1, keepdim=True)
-    cells = torch.arange(_COURSES, device=u.device).view(-1, DESCRIPTOR_CELLS, DESCRIPTOR_CELLS)
+    cells = torch.arange(COURSES, device=courses.device).view(
+        -1, DESCRIPTOR_CELLS, DESCRIPTOR_CELLS
+    )
     mirror_of = cells[_MIRRORED_DIRECTIONS].flip(-1).flatten()
-    first, second = torch.triu_indices(_COURSES, _COURSES, device=u.device)
+    first, second = torch.triu_indices(COURSES, COURSES, device=courses.device)
     covariances = []
     for lag in range(_lag_count(courses.shape[1])):
         pairs = courses[:, : courses.shape[1] - lag].mT @ courses[:, lag:]
@@ -189,11 +200,11 @@ def _inside_box(
     return u, v
 
 
-def _courses(u: FrameBatch, v: FrameBatch) -> Float[Tensor, "b t c"]:
+def _courses(u: FrameBatch, v: FrameBatch) -> Courses:
     """Return the mean half-wave flow of each cell over time: 4 directions times 16 cells."""
     directions = torch.stack([u.relu(), v.relu(), (-u).relu(), (-v).relu()], dim=2)  # b t 4 h w
     pooled = avg_pool2d(directions.flatten(1, 2), _BOX_SIZE // DESCRIPTOR_CELLS)
-    return pooled.view(*directions.shape[:2], _COURSES)
+    return pooled.view(*directions.shape[:2], COURSES)
 
 
 def moving_box(
@@ -232,7 +243,7 @@ def moving_box(
 
 def descriptor_size(frames: int) -> int:
     """Return the length of the motion descriptor of a clip of ``frames`` frames."""
-    return _lag_count(frames // 2) * _COURSES * (_COURSES + 1) // 2
+    return _lag_count(frames // 2) * COURSES * (COURSES + 1) // 2
 
 
 def _lag_count(flow_fields: int) -> int:

@@ -16,10 +16,12 @@ from slic.errors import CheckpointError
 from slic.models.backbones.appearance_descriptor import APPEARANCE_SIZE, appearance_descriptor
 from slic.models.backbones.base import ClipSpec, unit_range
 from slic.models.backbones.motion_descriptor import (
+    COURSES,
     MIN_MOTION_FRAMES,
+    describe_courses,
     descriptor_size,
     full_precision,
-    motion_and_energy,
+    motion_courses,
 )
 from slic.models.weights import load_exactly
 
@@ -63,6 +65,7 @@ class TwoStreams(nn.Module):
         self.appearance = nn.Linear(APPEARANCE_SIZE, APPEARANCE_SIZE)
         self.motion = nn.Linear(descriptor_size(clip.frames), MOTION_SIZE - 1)
         self.feature_size = APPEARANCE_SIZE + MOTION_SIZE
+        self.fixed_size = APPEARANCE_SIZE + clip.frames // 2 * COURSES
 
     @staticmethod
     def native_clip() -> ClipSpec:
@@ -81,10 +84,21 @@ class TwoStreams(nn.Module):
 
     def forward(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b f"]:
         """Return the appearance vector and the motion vector of each clip, each of unit length."""
+        return self.from_fixed(self.fixed_features(clips))
+
+    @torch.no_grad()
+    def fixed_features(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b s"]:
+        """Return what the trained layers are applied to: it does not depend on any weight."""
         with full_precision(clips.device.type):
             clips = unit_range(clips.float(), self.clip)
-            appearance = self.appearance(appearance_descriptor(clips))
-            descriptor, energy = motion_and_energy(clips)
+            return torch.cat([appearance_descriptor(clips), motion_courses(clips).flatten(1)], 1)
+
+    def from_fixed(self, fixed: Float[Tensor, "b s"]) -> Float[Tensor, "b f"]:
+        """Return the vectors of clips whose `fixed_features` are known."""
+        with full_precision(fixed.device.type):
+            courses = fixed[:, APPEARANCE_SIZE:].reshape(-1, self.clip.frames // 2, COURSES)
+            descriptor, energy = describe_courses(courses)
+            appearance = self.appearance(fixed[:, :APPEARANCE_SIZE])
             moving = normalize(torch.stack([energy, torch.full_like(energy, _STILL)], 1), dim=1)
             motion = normalize(self.motion(descriptor), dim=1)
             parts = (normalize(appearance, dim=1), moving[:, :1] * motion, moving[:, 1:])

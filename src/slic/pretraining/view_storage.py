@@ -1,0 +1,236 @@
+"""Compute the stored views of a run, before its first step (`slic.pretraining.stored_views`)."""
+
+import json
+import shutil
+from dataclasses import KW_ONLY, asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from slic.callbacks import Callback
+from slic.clips.augmentation import Augmentation, centre_crop, draw_parameters
+from slic.clips.loader import WorkerLoader, batch_loader
+from slic.clips.reader import ClipReader, ClipRequest
+from slic.clips.samples import RandomStream, stream_rng
+from slic.clips.spans import evenly_spaced_spans, extent, random_span
+from slic.errors import TrainingError, VideoError, is_file_system_error
+from slic.files import write_atomically
+from slic.models.encoder import VideoEncoder
+from slic.models.passes import in_passes
+from slic.pretraining.distributed import Processes
+from slic.pretraining.loop import Run
+from slic.pretraining.stored_views import StoredSampleDataset, StoredViews
+from slic.videos.catalog import Catalog
+
+STORED_VIEWS_FORMAT = 1
+"""Version of the files. Raise it when the meaning of one changes (docs/formats.md)."""
+
+
+@dataclass
+class StoreViews(Callback):
+    """Compute the views of a run before its first step, and let it learn from them.
+
+    Args:
+        folder: Where they are kept; a shared folder is not removed at the end of the run.
+        augmentation: Distribution of the augmentation parameters.
+        views: Number of augmented views of a video.
+        workers: Number of processes that decode.
+        shared: Whether several runs use the folder.
+        progress: Whether to show a progress bar.
+    """
+
+    folder: Path
+    augmentation: Augmentation
+    views: int
+    workers: int
+    shared: bool = False
+    progress: bool = True
+
+    def on_start(self, run: Run) -> None:
+        """Compute the views, or find them computed."""
+        rounds = run.rounds
+        dataset = ViewDataset(
+            rounds.catalog, rounds.reader, self.augmentation, views=self.views,
+            clips=rounds.options.clips,
+        )  # fmt: skip
+        stored = store_views(
+            self.folder, run.encoder, dataset, run.processes, workers=self.workers,
+            progress=self.progress and run.processes.is_main,
+        )  # fmt: skip
+        run.rounds = replace(rounds, stored=stored)
+        samples = StoredSampleDataset(stored, seed=run.seed)
+        run.loader = batch_loader(samples, run.sampler, workers=0)
+
+    def on_end(self, run: Run) -> None:
+        """Remove the views: a finished run does not need them."""
+        run.processes.wait()
+        if run.processes.is_main and not self.shared:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _VideoViews(NamedTuple):
+    clips: UInt8[Tensor, "v t s s 3"]
+    starts: Int64[np.ndarray, " k"]
+    usable: bool
+
+
+@dataclass(eq=False)
+class ViewDataset(Dataset[_VideoViews]):
+    """All clips of each video: augmented views, then evenly spaced clips as they are.
+
+    Args:
+        catalog: The videos.
+        reader: Reads and renders the clips.
+        augmentation: Distribution of the augmentation parameters.
+        views: Number of augmented views of a video. They do not depend on the seed of a run.
+        clips: Number of clips without augmentation.
+    """
+
+    catalog: Catalog
+    reader: ClipReader
+    augmentation: Augmentation
+    _: KW_ONLY
+    views: int
+    clips: int
+
+    def __getitem__(self, index: int) -> _VideoViews:
+        """Return the clips of a video."""
+        reader, video = self.reader, self.catalog[index]
+        total = reader.frame_count(video)
+        shape: dict[str, Any] = {"frames": reader.frames, "stride": reader.stride}
+        width, height = reader.frame_size(video)
+        spans, requests = [], []
+        for view in range(self.views):
+            place, look = (
+                stream_rng(seed=0, epoch=view, video=index, stream=stream)
+                for stream in (RandomStream.SPAN, RandomStream.VIEW)
+            )
+            spans.append(random_span(total, **shape, rng=place))
+            parameters = draw_parameters(self.augmentation, width=width, height=height, rng=look)
+            requests.append(ClipRequest(video, spans[-1], parameters, "rgb"))
+        crop = centre_crop(width, height, side=reader.size)
+        even = evenly_spaced_spans(total, self.clips, **shape)
+        requests += [ClipRequest(video, span, crop, "rgb") for span in even]
+        usable = True
+        try:
+            rendered = reader.render(requests)
+        except VideoError as error:
+            if is_file_system_error(error):
+                raise
+            usable, rendered = False, reader.with_grey_stand_ins().render(requests)
+        return _VideoViews(
+            torch.from_numpy(np.stack(rendered)), np.array([span[0] for span in spans]), usable
+        )
+
+
+def store_views(
+    folder: Path, encoder: VideoEncoder, dataset: ViewDataset, processes: Processes,
+    *, workers: int, progress: bool,
+) -> StoredViews:  # fmt: skip
+    """Compute the fixed features of all views, each process its share; or find them computed.
+
+    Args:
+        folder: Where they are kept. Several runs on the same videos can share it.
+        encoder: Gives the fixed features.
+        dataset: The clips of each video.
+        processes: The processes of the run.
+        workers: Number of processes that decode.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        TrainingError: No video can be decoded.
+        VideoError: A file cannot be reached.
+        WriteError: The folder cannot be written.
+    """
+    wanted = _description(encoder, dataset)
+    arrays = _Arrays(folder, dataset, encoder)
+    about = folder / "views.json"
+    if not (about.exists() and json.loads(about.read_text(encoding="utf-8")) == wanted):
+        if processes.is_main:
+            about.unlink(missing_ok=True)
+            arrays.create()
+        processes.wait()
+        share = range(processes.rank, len(dataset.catalog), processes.count)
+        _compute(encoder, dataset, share, arrays, workers=workers, progress=progress)
+        processes.wait()
+        if processes.is_main:
+            write_atomically(about, json.dumps(wanted).encode())
+    stored = arrays.opened()
+    if not stored.usable.any():
+        raise TrainingError(f"{dataset.catalog.root}: none of the videos can be decoded.")
+    return stored
+
+
+class _Arrays:
+    """The files of stored views, as arrays in memory maps."""
+
+    def __init__(self, folder: Path, dataset: ViewDataset, encoder: VideoEncoder) -> None:
+        self.folder, reader = folder, dataset.reader
+        self.extent = extent(reader.frames, reader.stride)
+        videos, size = len(dataset.catalog), encoder.backbone.fixed_size  # type: ignore[attr-defined]
+        self.shapes: dict[str, tuple[Any, tuple[int, ...]]] = {
+            "views": (np.float32, (videos, dataset.views, size)),
+            "clips": (np.float32, (videos, dataset.clips, size)),
+            "starts": (np.int64, (videos, dataset.views)),
+            "usable": (np.bool_, (videos,)),
+        }
+
+    def create(self) -> None:
+        """Make the files; what was in them is lost."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name, (dtype, shape) in self.shapes.items():
+            np.lib.format.open_memmap(self._file(name), mode="w+", dtype=dtype, shape=shape)
+
+    def mapped(self, mode: Literal["r+", "c"]) -> dict[str, Any]:
+        """Return the arrays."""
+        return {name: np.load(self._file(name), mmap_mode=mode) for name in self.shapes}
+
+    def opened(self) -> StoredViews:
+        """Return the views; a changed copy in memory is never written back."""
+        return StoredViews(**self.mapped("c"), extent=self.extent)
+
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{name}.npy"
+
+
+@torch.no_grad()
+def _compute(
+    encoder: VideoEncoder, dataset: ViewDataset, share: range, arrays: _Arrays,
+    *, workers: int, progress: bool,
+) -> None:  # fmt: skip
+    """Fill the rows of some videos. The clips of a video are one batch, so rows never vary."""
+    device = next(encoder.parameters()).device
+    loader = WorkerLoader[_VideoViews](dataset, workers=workers, batch_size=None, sampler=share)
+    into = arrays.mapped("r+")
+    bar = tqdm(zip(share, loader, strict=True), total=len(share), desc="views", unit="video",
+               disable=not progress)  # fmt: skip
+    for video, (clips, starts, usable) in bar:
+        fixed = in_passes(encoder.fixed_features, clips.to(device)).float().cpu().numpy()
+        into["views"][video], into["clips"][video] = np.split(fixed, [dataset.views])
+        into["starts"][video], into["usable"][video] = starts, usable
+    for array in into.values():
+        array.flush()
+
+
+def _description(encoder: VideoEncoder, dataset: ViewDataset) -> dict[str, Any]:
+    """Return what the stored features depend on."""
+    files = [[video.id, video.frames, video.width, video.height] for video in dataset.catalog]
+    described = {
+        "format": STORED_VIEWS_FORMAT,
+        "backbone": [encoder.config.backbone, encoder.backbone.version],
+        "clip": encoder.clip.to_dict(),
+        "reader": dataset.reader.settings(),
+        "augmentation": asdict(dataset.augmentation),
+        "views": dataset.views,
+        "clips": dataset.clips,
+        "videos": sha256(json.dumps(files).encode()).hexdigest(),
+    }
+    as_in_file: dict[str, Any] = json.loads(json.dumps(described))  # lists in place of tuples
+    return as_in_file
