@@ -41,6 +41,7 @@ from learning.rows import (
 from learning.tables import read_records, table
 from learning.tasks import NAMES, TEST, TRAIN, Draw, Task, open_task, why_missing
 from slic.errors import SlicError
+from slic.recipe.length import run_length
 from slic.runs import StopRequested
 
 
@@ -69,9 +70,9 @@ def _rows(arguments: argparse.Namespace, task: Task) -> Iterator[Row]:
         for name in arguments.runs:
             row = read_row(name, seed=seed)
             if row.method in METHODS:
-                steps = arguments.steps or row.recipe.train.epochs * (
-                    TRAIN // row.recipe.train.batch_size
-                )
+                whole = TRAIN // row.recipe.train.batch_size
+                length = run_length(row.recipe, videos=TRAIN, steps_per_epoch=whole)
+                steps = arguments.steps or length.steps
                 if arguments.gflop:
                     steps = steps_for(row, arguments.gflop)
                 every = arguments.curve_every or steps

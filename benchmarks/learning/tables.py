@@ -49,7 +49,7 @@ def row_of(record: Record) -> TableRow:
     if "any" in _last(record):  # needs neither clips nor a network
         return TableRow(record["run"], 0, "")
     recipe = json.loads(json.dumps(record["recipe"]))
-    for key in ("seed", "epochs", "snapshot_every_epochs", "workers", "precision"):
+    for key in ("seed", "epochs", "steps", "snapshot_every_epochs", "workers", "precision"):
         recipe["train"].pop(key, None)  # `precision: auto` depends on the machine
     for section in ("rounds", "clustering"):  # the second in records before recipes named parts
         recipe.get(section, {}).pop("every_epochs", None)

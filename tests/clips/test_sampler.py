@@ -47,6 +47,16 @@ def test_a_set_smaller_than_the_batch_is_one_batch() -> None:
     assert sorted(s.video for s in batch) == [0, 1, 2]
 
 
+def test_the_last_epoch_is_cut_short_where_the_run_has_so_many_steps() -> None:
+    labels = PseudoLabels(np.zeros(12, int))
+    settings: dict[str, Any] = {"batch_size": 4, "same_video_probability": 0.5, "seed": 0}
+    whole = PositiveSampler(12, **settings)
+    cut = PositiveSampler(12, **settings, max_steps=7)  # of 3 steps an epoch
+    for epoch, steps in enumerate([3, 3, 1]):
+        assert batches_of(cut, epoch, labels) == batches_of(whole, epoch, labels)[:steps]
+    assert batches_of(cut, 2, labels, first_step=1) == []
+
+
 @pytest.mark.parametrize("reciprocal", [False, True])
 def test_positives_share_the_pseudo_label_or_are_the_video_itself_as_often_as_asked(
     reciprocal: bool,

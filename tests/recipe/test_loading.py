@@ -15,6 +15,7 @@ from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 from slic.recipe import (
     Part,
     Recipe,
+    TrainOptions,
     default_recipe,
     load_recipe,
     recipe_names,
@@ -178,6 +179,25 @@ def test_another_name_of_a_part_starts_from_its_own_defaults() -> None:
     assert load_recipe("best", words).loss.arguments["margin"] == 0.3
     same = load_recipe("paper-small", ["--loss.name=triplet"])
     assert same == load_recipe("paper-small")
+
+
+def test_the_length_is_said_once(written: Path, refused: Callable[..., str]) -> None:
+    def length(*given: str, source: str | Path = "best") -> tuple[object, object]:
+        train = load_recipe(source, given).train
+        return train.epochs, train.steps
+
+    assert length() == (None, "auto")
+    assert length("--train.epochs=5") == (5, None)
+    assert length("--train.steps=70", source="paper-small") == (None, 70)
+    assert length("--train.steps=auto", source="paper-small") == (None, "auto")
+    both = refused("best", "--train.steps=70", "--train.epochs=5")
+    assert both == "train.steps is 70, but it must be left out or null where epochs are given (5)."
+    written.write_text("train: {steps: 70}")
+    assert length(source=written) == (None, 70)
+    assert length("--train.epochs=5", source=written) == (5, None)
+    save_recipe(load_recipe("best", ["--train.epochs=5"]), written)
+    assert length(source=written) == (5, None)
+    assert TrainOptions(epochs=3) == replace(TrainOptions(), epochs=3)  # epochs replace "auto"
 
 
 def test_callbacks_are_a_list_of_parts(refused: Callable[..., str]) -> None:

@@ -13,6 +13,7 @@ import pytest
         "--clip.size=-1",
         "--clip.size=15",
         "--train.epochs=0",
+        "--train.steps=0",
         "--train.batch_size=1",
         "--optimizer.learning_rate=0",
         "--optimizer.learning_rate=.nan",

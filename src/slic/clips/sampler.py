@@ -36,6 +36,8 @@ class PositiveSampler(Sampler[list[SampleIndex]]):
             likely. An odd one out draws its positive independently.
         rank: Number of this process.
         world: Number of processes.
+        max_steps: Number of batches of all epochs together; the last epoch is cut short. None has
+            whole epochs only.
     """
 
     videos: int
@@ -46,6 +48,7 @@ class PositiveSampler(Sampler[list[SampleIndex]]):
     reciprocal_positives: bool = False
     rank: int = 0
     world: int = 1
+    max_steps: int | None = None
     epoch: int = field(default=0, init=False)
     first_step: int = field(default=0, init=False)
     pseudo_labels: PseudoLabels | None = field(default=None, init=False)
@@ -69,7 +72,7 @@ class PositiveSampler(Sampler[list[SampleIndex]]):
         self.epoch, self.pseudo_labels, self.first_step = epoch, pseudo_labels, first_step
 
     def __len__(self) -> int:
-        return self.steps - self.first_step
+        return self._end_step - self.first_step
 
     def __iter__(self) -> Iterator[list[SampleIndex]]:
         labels = self.pseudo_labels
@@ -77,10 +80,17 @@ class PositiveSampler(Sampler[list[SampleIndex]]):
         order = self._rng(0, RandomStream.ORDER).permutation(self.videos)
         pairs = self._reciprocal_indices(order, labels) if self.reciprocal_positives else None
         share = self.batch_size // self.world
-        for step in range(self.first_step, self.steps):
+        for step in range(self.first_step, self._end_step):
             start = step * self.batch_size + self.rank * share
             mine = slice(start, start + share)
             yield pairs[mine] if pairs else [self._draw(int(v), labels) for v in order[mine]]
+
+    @property
+    def _end_step(self) -> int:
+        """The batch of this epoch before which it ends."""
+        if self.max_steps is None:
+            return self.steps
+        return min(self.steps, self.max_steps - self.epoch * self.steps)
 
     def _draw(self, video: int, pseudo_labels: PseudoLabels) -> SampleIndex:
         """Draw the positive of one video."""

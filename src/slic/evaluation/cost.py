@@ -18,6 +18,7 @@ from slic.evaluation.classification.training import PAPER_EPOCHS
 from slic.evaluation.reproduction import PAPER_TABLES, PRETRAINING_SETS, PaperRow, PaperTable
 from slic.models.encoder import VideoEncoder
 from slic.recipe import Recipe
+from slic.recipe.length import run_length
 
 PASSES_PER_TRAINING_CLIP = 3  # forward, and backward at twice its cost
 FLOW_BYTES_PER_STEP = 3600  # stored TV-L1 flow at 171x128, measured (docs/performance.md)
@@ -72,14 +73,15 @@ def pretraining_stage(recipe: Recipe, videos: int) -> ExperimentStage:
         recipe: The recipe.
         videos: Number of training videos.
     """
-    train, options = recipe.train, recipe.rounds
+    options, batch_size = recipe.rounds, min(recipe.train.batch_size, videos)
+    length = run_length(recipe, videos=videos, steps_per_epoch=videos // batch_size)
     views = 3 if recipe.temporal.weight > 0 else 2
-    epochs = max(0, train.epochs - options.first_epoch)
-    rounds = -(-epochs // options.every_epochs) if recipe.clusters_embeddings else 0
+    epochs = max(0, length.epochs - options.first_epoch)
+    rounds = -(-epochs // length.round_epochs) if recipe.clusters_embeddings else 0
     inputs = sum(name != "motion" for name in options.inputs)  # "motion" needs no forward pass
     return ExperimentStage(
-        f"pretraining, {train.epochs} epochs of {videos:,} videos",
-        trained=train.epochs * videos * views,
+        f"pretraining, {length.epochs} epochs of {videos:,} videos",
+        trained=length.epochs * videos * views,
         embedded=rounds * videos * options.clips * inputs,
     )
 

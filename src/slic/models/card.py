@@ -55,10 +55,11 @@ class TrainingFacts:
         )
         weights = recipe.get("init", {}).get("weights", "random")
         train = recipe.get("train", {})
-        epochs = f"epochs: {train.get('epochs')}, batch size: {train.get('batch_size')}"
+        passes = f"epochs: {train['epochs']}, " if train.get("epochs") else ""
         return [
             f"- Videos: {'unknown' if self.videos is None else f'{self.videos:,}'}, without labels",
-            f"- Steps: {self.steps:,} ({epochs}, seed: {train.get('seed', 0)})",
+            f"- Steps: {self.steps:,} ({passes}batch size: {train.get('batch_size')}, "
+            f"seed: {train.get('seed', 0)})",
             f"- Weights at the start: `{weights}`",
             f"- Parts: {parts}",
             "- Settings: all of them are in `recipe.yaml`",

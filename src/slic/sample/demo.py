@@ -62,6 +62,7 @@ def run_demo(
         recipe = load_recipe("best", [f"--train.seed={seed}"])
         observer = LabelObserver(labels)
         pretrain(split.train, out=run.path, recipe=recipe, resume=run.has_run, observer=observer)
+        recipe = load_recipe(run.recipe)  # with the number of steps
     encoder = VideoEncoder.from_pretrained(run.encoder)
     report = out / "report.html"
     facts = _describe_demo(encoder, recipe, split, level=level)
@@ -107,6 +108,12 @@ def _write_demo_report(
     )
 
 
+def _length(recipe: Recipe) -> str:
+    """Return the length of a training in words."""
+    train = recipe.train
+    return f"{train.epochs} epochs" if train.epochs else f"{train.steps} steps"
+
+
 def _describe_demo(
     encoder: VideoEncoder, recipe: Recipe, split: LabelledSplit, *, level: SampleLevel
 ) -> list[tuple[str, str]]:
@@ -122,6 +129,6 @@ def _describe_demo(
         ("encoder fingerprint", encoder.fingerprint()),
         ("clusters", f"{recipe.clustering.name} on {' and '.join(recipe.rounds.inputs)} clips"),
         ("loss", recipe.loss.name),
-        ("training", f"{train.epochs} epochs, batch {train.batch_size}, {recipe.optimizer.name}"),
+        ("training", f"{_length(recipe)}, batch {train.batch_size}, {recipe.optimizer.name}"),
         ("seed", str(train.seed)),
     ]
