@@ -1,4 +1,4 @@
-"""The built-in encoder beside others that learn nothing, and beside the learnt recipe `best`.
+"""The built-in encoder beside others that learn nothing, and beside the learnt recipe `motion`.
 
     python benchmarks/default_encoder.py --out results
 
@@ -158,13 +158,13 @@ def scores_of(task: str, draw: Draw, out: Path, *, full: bool) -> dict[str, list
 
 
 def _recorded(task: str) -> dict[str, list[Score]]:
-    """Return the scores of `best` by its backbone, with random and with learnt weights."""
+    """Return the scores of `motion` by its backbone, with random and with learnt weights."""
     rows: dict[str, list[Score]] = {}
     for record in read_records([RECORDS]):
         whole = record["asked_videos"] is None and record["asked_steps"] == 240
-        if (record["run"], record["task"], record["draw"]) != ("best", task, "test") or not whole:
+        if (record["run"], record["task"], record["draw"]) != ("motion", task, "test") or not whole:
             continue
-        for step, row in (("0", "`best`, random weights"), ("240", "`best`, learnt")):
+        for step, row in (("0", "`motion`, random weights"), ("240", "`motion`, learnt")):
             if found := record["curve"].get(step):
                 value = Score(100 * found["backbone"], 100 * found["backbone" + MAP])
                 rows.setdefault(row, []).append(value)
@@ -185,7 +185,7 @@ def share(rows: Mapping[str, list[Score]], which: int) -> float:
 def table(by_task: Mapping[str, Mapping[str, list[Score]]]) -> Iterator[str]:
     """Yield the lines of the table in Markdown."""
     names = [
-        *BASELINES[:2], BASELINES[2], "`best`, random weights", "`best`, learnt",
+        *BASELINES[:2], BASELINES[2], "`motion`, random weights", "`motion`, learnt",
         "appearance", "motion", "both",
     ]  # fmt: skip
     yield "| R@1 / mAP | " + " | ".join(by_task) + " |"
@@ -240,7 +240,7 @@ def main() -> None:
         full = task in arguments.full
         by_task[task] = scores_of(task, draw, arguments.out, full=full)
     print("\n".join(table(by_task)))
-    best = build_encoder(read_row("best", seed=0).recipe).eval()
+    best = build_encoder(read_row("motion", seed=0).recipe).eval()
     for name, encoder in (("built-in", default_encoder()), ("best", best)):
         print(f"{name}: {clips_per_second(encoder):.0f} clips a CPU second")
 

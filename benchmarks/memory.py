@@ -93,18 +93,18 @@ def mebibytes(field: str, process: int | str = "self") -> float:
 
 def train(catalog: Catalog) -> None:
     """Train 20 steps."""
-    run = run_after_first_round(load_recipe("best", TINY), catalog, catalog.root)
+    run = run_after_first_round(load_recipe("motion", TINY), catalog, catalog.root)
     train_on(run, islice(endless(run, loader_of(run, workers=2)), STEPS))
 
 
 def embed_clips(catalog: Catalog) -> None:
     """Embed two clips of every video."""
-    embed(build_encoder(load_recipe("best", TINY)), catalog, clips=2, progress=False)
+    embed(build_encoder(load_recipe("motion", TINY)), catalog, clips=2, progress=False)
 
 
 def embed_windows(catalog: Catalog) -> None:
     """Embed all windows of every video."""
-    longer = load_recipe("best", [*TINY, "--clip.frames=16"])
+    longer = load_recipe("motion", [*TINY, "--clip.frames=16"])
     embed(build_encoder(longer), catalog, clips="windows", progress=False)
 
 
@@ -146,7 +146,7 @@ def growth(work: str, made: dict[str, Catalog], names: list[str]) -> list[Target
 
 def leak(catalog: Catalog) -> list[Target]:
     """Compare the memory of worker and main process after 1,000 and 10,000 clips."""
-    run = run_after_first_round(load_recipe("best", TINY), catalog, catalog.root)
+    run = run_after_first_round(load_recipe("motion", TINY), catalog, catalog.root)
     held, loaded = list[tuple[float, float]](), 0
     for batch in endless(run, loader_of(run, workers=1)):
         loaded += batch.clips.shape[:2].numel()

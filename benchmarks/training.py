@@ -142,7 +142,7 @@ def as_target(name: str, cost: Cost) -> Target:
 
 
 def step_and_epoch(run: Run, recipe: Recipe) -> list[Target]:
-    """Measure a step, and an epoch with two workers, of the recipe `best`."""
+    """Measure a step, and an epoch with two workers, of the recipe `motion`."""
     loader, bare = loader_of(run, workers=2), Bare(run, recipe)
     assert run.state.pseudo_labels is not None
     run.sampler.start(0, run.state.pseudo_labels["embedding"])
@@ -151,9 +151,9 @@ def step_and_epoch(run: Run, recipe: Recipe) -> list[Target]:
     optimizer = run.optimizer.optimizer
     calls = ((run.encoder, "forward"), (torch.autograd, "backward"), (optimizer, "step"))
     step = in_turns(lambda: train_on(run, [batch]), lambda: bare.step(x), each=5)
-    name = f"training epoch of {run.sampler.steps} steps, 2 workers, recipe best"
+    name = f"training epoch of {run.sampler.steps} steps, 2 workers, recipe motion"
     return [
-        as_target("training step, recipe best", step),
+        as_target("training step, recipe motion", step),
         as_target(name, within(lambda: train_on(run, loader), *calls)),
     ]
 
@@ -194,7 +194,7 @@ def embedding(run: Run, clips: int = 10) -> list[Target]:
     )
     return [
         Target(
-            name="embedding, 2 workers, recipe best", ours=f"{count / cost.ours:.0f} clips/CPU-s",
+            name="embedding, 2 workers, recipe motion", ours=f"{count / cost.ours:.0f} clips/CPU-s",
             peer=f"{count / cost.bare:.0f}, its forward passes alone",
             value=1 / cost.ratio, bound=0.9, at_least=True,
         )
@@ -266,11 +266,11 @@ def main() -> None:
         folder = Path(name)
         (folder / "videos").mkdir()
         catalog = write_videos(folder / "videos")
-        recipe = load_recipe("best")
+        recipe = load_recipe("motion")
         best = run_after_first_round(recipe, catalog, folder / "best")
         # Twelve batches an epoch, which two workers share evenly; three would allow 1.5 x only.
         even = run_after_first_round(
-            load_recipe("best", ["--train.batch_size=8"]), catalog, folder / "even"
+            load_recipe("motion", ["--train.batch_size=8"]), catalog, folder / "even"
         )
         paper_recipe = load_recipe("paper-kinetics400", TINY_CLIPS)
         paper = run_after_first_round(paper_recipe, catalog, folder / "paper")

@@ -28,15 +28,15 @@ from slic.neighbours.rows import slices_of
 from slic.pretraining.build import build_encoder
 from slic.recipe import load_recipe
 
-SIZE = ["--clip.size=64"]  # less than half the pixels of `best`, so that it takes minutes
+SIZE = ["--clip.size=64"]  # less than half the pixels of `motion`, so that it takes minutes
 Scores = dict[str, float]
 
 
 def learn_source(seed: int, work: Path) -> Path:
-    """Learn `best` on the drawn sample in 120 steps; return the folder of the run."""
+    """Learn `motion` on the drawn sample in 120 steps; return the folder of the run."""
     task = open_task("easy", "test", data=work / "tasks")
     words = [*SIZE, "--train.epochs=10"]
-    return _run(task, words, seed, work / f"source-{seed}", recipe="best")
+    return _run(task, words, seed, work / f"source-{seed}", recipe="motion")
 
 
 def _run(task: Task, words: list[str], seed: int, folder: Path, *, recipe: str) -> Path:
@@ -62,11 +62,11 @@ def ways(task: Task, seed: int, steps: int, work: Path) -> dict[str, Callable[[]
         folder = work / f"{name.replace(' ', '-').replace(',', '')}-{seed}"
         return lambda: open_encoder(_run(task, words, seed, folder, recipe=recipe))
 
-    best = load_recipe("best", [*SIZE, f"--train.seed={seed}"])
+    best = load_recipe("motion", [*SIZE, f"--train.seed={seed}"])
     return {
         "random weights": lambda: build_encoder(best),
         "no adaptation": lambda: open_encoder(source),
-        "from scratch, recipe best": trained("from scratch", [*SIZE, *epochs], "best"),
+        "from scratch, recipe motion": trained("from scratch", [*SIZE, *epochs], "motion"),
         **{name: trained(name, words, "adapt") for name, words in adapted.items()},
     }
 
@@ -96,7 +96,7 @@ def main() -> None:
     task = open_task("arid6", "test", data=options.work / "tasks")
     found: dict[str, list[Scores]] = {}
     for name in ("chance", "mean-frame"):
-        row = UNTRAINED[name](task, load_recipe("best"))
+        row = UNTRAINED[name](task, load_recipe("motion"))
         found[name] = [{key.replace("any", "backbone"): value for key, value in row.items()}]
     for name, row in default_scores(task).items():
         found[name] = [row]
@@ -105,7 +105,7 @@ def main() -> None:
         for name, make in ways(task, seed, options.steps, options.work).items():
             record = options.work / f"scores-{name.replace(' ', '-')}-{seed}.json"
             if not record.exists():
-                record.write_text(json.dumps(scores(make(), task, load_recipe("best", SIZE))))
+                record.write_text(json.dumps(scores(make(), task, load_recipe("motion", SIZE))))
             found.setdefault(name, []).append(json.loads(record.read_text()))
             print(name, seed, found[name][-1], file=sys.stderr, flush=True)
     text = table(found)

@@ -81,7 +81,7 @@ def flat(recipe: slic.Recipe) -> dict[str, Any]:
 def test_the_table_of_best_and_the_paper_names_every_difference() -> None:
     text = (ROOT / "docs" / "method.md").read_text("utf-8")
     table = re.findall(r"^\| `([\w.]+)` \| (.+?) \| (.+?) \|$", text, re.MULTILINE)
-    paper, best = flat(slic.load_recipe("paper-ucf101")), flat(slic.load_recipe("best"))
+    paper, best = flat(slic.load_recipe("paper-ucf101")), flat(slic.load_recipe("motion"))
     keys = [key for key in {**paper, **best} if paper.get(key, "absent") != best.get(key, "absent")]
     written = {key: (yaml.safe_load(a), yaml.safe_load(b)) for key, a, b in table if key in keys}
     assert written == {key: (paper.get(key, "absent"), best.get(key, "absent")) for key in keys}
@@ -107,7 +107,7 @@ def test_python_md_runs_and_its_clip_is_the_one_that_embed_takes(
     for number in range(2):
         make_video(tmp_path / "videos" / f"{number}.mp4", frames=40 + number, size=(160, 120))
     small = ["--clip.size=32", "--clip.stride=2", "--backbone.width=0.125"]
-    build_encoder(slic.load_recipe("best", small)).save_pretrained("run/encoder")
+    build_encoder(slic.load_recipe("motion", small)).save_pretrained("run/encoder")
     names: dict[str, Any] = {}
     page = (ROOT / "docs" / "python.md").read_text("utf-8")
     for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):

@@ -43,7 +43,7 @@ def _frame_differences(videos: Catalog, reader: ClipReader) -> Float32[np.ndarra
 
 
 def _motion_descriptors(videos: Catalog, reader: ClipReader) -> Float32[np.ndarray, "n d"]:
-    """Return the motion descriptor that the encoder of `best` computes, without its weights."""
+    """Return the motion descriptor that the encoder of `motion` computes, without its weights."""
     return motion_descriptors(videos, reader, clips=CLIPS, workers=0, device=torch.device("cpu"))
 
 

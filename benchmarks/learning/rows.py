@@ -30,7 +30,7 @@ class Method(NamedTuple):
     """A way to learn: settings added to those of the recipe, and the recipe if none is named."""
 
     settings: Sequence[str] = ()
-    recipe: str = "best"
+    recipe: str = "motion"
 
 
 METHODS = {

@@ -1,11 +1,11 @@
 """The learning bench: R@1 and mAP of RGB queries, by task, way to learn, and seed.
 
-    python benchmarks/learning/run.py easy hard --runs best paper-small simclr --out results
+    python benchmarks/learning/run.py easy hard --runs motion paper-small simclr --out results
 
 Every row is one of
 
-- a recipe, by name or file: ``best``, ``paper-small``, ``mine.yaml``;
-- a method, on the recipe ``best`` unless another is named (``simclr:mine.yaml``):
+- a recipe, by name or file: ``motion``, ``paper-small``, ``mine.yaml``;
+- a method, on the recipe ``motion`` unless another is named (``simclr:mine.yaml``):
   ``instance`` (every video is its own cluster), ``instance-finch`` (the same; the record also has
   the clusters that the recipe finds, which are not used), ``simclr`` (``instance`` without flow),
   ``supervised`` (the true labels are the pseudo-labels), ``official`` (``compat: official``, with
@@ -13,7 +13,7 @@ Every row is one of
 - features without learning: ``chance``, ``mean-frame``, ``random``, ``frame-differences``,
   ``motion-descriptor``; ``random:paper-small``;
 
-each followed by settings if need be: ``best,--loss.temperature=0.2``. Every row, task and seed
+each followed by settings if need be: ``motion,--loss.temperature=0.2``. Every row, task and seed
 adds one JSON line to ``OUT/results.jsonl``, with the whole recipe, git revision, clips,
 operations, seconds and the curve. A row that is already there is skipped. ``tables.py`` makes
 tables and plots of the file. tasks.py describes the tasks.
@@ -101,7 +101,7 @@ def _arguments() -> argparse.Namespace:
     )
     add: Any = parser.add_argument
     add("tasks", nargs="+", choices=NAMES)
-    add("--runs", nargs="+", default=["best", "paper-small"])
+    add("--runs", nargs="+", default=["motion", "paper-small"])
     add("--seeds", nargs="+", type=int, default=[0, 1, 2])
     add("--validation", action="store_true", help="use the draw on which settings are chosen")
     add(

@@ -64,5 +64,5 @@ def test_the_share_is_of_the_best_baseline_by_its_mean_over_seeds() -> None:
     assert share(rows, 1) == pytest.approx(10 / 20)
     lines = list(table({"easy": rows}))
     assert "| random R3D | 50.0 ± 14.1 / 20.0 ± 21.2 |" in lines
-    assert "| `best`, learnt |  |" in lines
+    assert "| `motion`, learnt |  |" in lines
     assert lines[-1] == "| better vector / best baseline, mAP | 0.50 |"

@@ -30,7 +30,7 @@ TINY = (
 
 
 def tiny(*words: str, epochs: int = 1) -> Recipe:
-    return load_recipe("best", [*TINY, *words, f"--train.epochs={epochs}"])
+    return load_recipe("motion", [*TINY, *words, f"--train.epochs={epochs}"])
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_every_method_trains_and_records_its_cost(method: str, task: Task, tmp_p
     assert set(record["curve"]) - {"2"} == ({"4"} if method == "simclr" else {"0", "4"})
     views = 3 if method == "official" else 2  # the paper's loss has a second view of the anchor
     assert record["clips_trained"] == 4 * 4 * views
-    # the first round of `best` clusters motion descriptors, later ones one clip per video
+    # the first round of `motion` clusters motion descriptors, later ones one clip per video
     embedded = {"slic": 0, "official": 10 * len(record["rounds"])}
     assert record["clips_embedded"] == embedded.get(method, 0)
     assert record["gflop"] > 0
@@ -97,7 +97,7 @@ def test_every_method_trains_and_records_its_cost(method: str, task: Task, tmp_p
 
 @pytest.mark.parametrize("videos", [100, 200, 400, 800, 1600])
 def test_a_budget_of_steps_is_kept_on_any_number_of_videos(videos: int) -> None:
-    row = within(read_row("best", seed=0), videos=videos, steps=360, curve_every=120)
+    row = within(read_row("motion", seed=0), videos=videos, steps=360, curve_every=120)
     steps_an_epoch = videos // 32
     for epochs, steps in (
         (row.recipe.train.epochs, 360),
@@ -121,13 +121,13 @@ def test_the_name_of_a_row_is_parsed(task: Task) -> None:
     assert (simclr.clustering.name, simclr.sampling.flow_probability) == ("none", 0.3)
     assert read_row("official", seed=2).recipe.compat == "official"
     with pytest.raises(RecipeError, match="no method 'papa'"):
-        read_row("papa:best", seed=0)
+        read_row("papa:motion", seed=0)
     with pytest.raises(RecipeError, match="no such recipe"):
         read_row("papa", seed=0)
-    stem = read_row("best,--backbone.stem_stride=[2,3,4],--clip.size=32", seed=0).recipe
+    stem = read_row("motion,--backbone.stem_stride=[2,3,4],--clip.size=32", seed=0).recipe
     assert tuple(stem.backbone.arguments["stem_stride"]) == (2, 3, 4)
     assert stem.clip.size == 32
-    rows = [read_row("best", seed=seed) for seed in (0, 1)] + [read_row("supervised", seed=0)]
+    rows = [read_row("motion", seed=seed) for seed in (0, 1)] + [read_row("supervised", seed=0)]
     assert len({identity(row, task) for row in rows}) == 3
 
 
@@ -148,8 +148,8 @@ def test_a_table_has_mean_and_deviation_over_seeds_of_one_recipe(tmp_path: Path)
         ]
         return {
             "id": f"{seed} {share}",
-            "task": "easy", "draw": "test", "run": "best", "seed": seed, "asked_steps": 9,
-            "asked_videos": None, "revision": "a", "recipe": load_recipe("best", words).to_dict(),
+            "task": "easy", "draw": "test", "run": "motion", "seed": seed, "asked_steps": 9,
+            "asked_videos": None, "revision": "a", "recipe": load_recipe("motion", words).to_dict(),
             "curve": {
                 "0": {"backbone": share - 0.4, "paper": 0.1},
                 "9": {"backbone": share, "paper": share / 2},
@@ -165,12 +165,14 @@ def test_a_table_has_mean_and_deviation_over_seeds_of_one_recipe(tmp_path: Path)
     two = [record(0, 0.5), record(1, 0.6)]
     simclr = record(0, 0.5) | {"id": "same network", "run": "simclr"}
     _, _, start, end, _ = lines(*two, simclr)  # whose random weights count once
-    assert start.startswith("| random weights of best | 15.0 ± 7.1 / 10.0 ± 0.0 (2) |")
-    assert end.startswith("| best, 9 steps | 55.0 ± 7.1 / 27.5 ± 3.5 (2) |")
+    assert start.startswith("| random weights of motion | 15.0 ± 7.1 / 10.0 ± 0.0 (2) |")
+    assert end.startswith("| motion, 9 steps | 55.0 ± 7.1 / 27.5 ± 3.5 (2) |")
     *_, first, second = lines(*two, record(2, 0.9, temperature=0.2))
     assert "55.0 ± 7.1" in first  # a name whose recipe has changed is two rows
     assert "90.0 / 45.0" in second
-    with pytest.raises(SlicError, match=r"best on easy, seed 1, has another result at revision b"):
+    with pytest.raises(
+        SlicError, match=r"motion on easy, seed 1, has another result at revision b"
+    ):
         lines(*two, two[1] | {"curve": two[0]["curve"], "revision": "b"})
     assert spread([0.25]) == "25.0"
     assert len(list(table(two, tasks=["easy"], draw="test", score="mAP"))) == 2  # they have none

@@ -45,7 +45,7 @@ def refusal(ended: tuple[int, list[str], list[str]]) -> str:
 def test_flow_for_a_recipe_without_flow_is_refused_before_the_work(
     lines: Lines, videos: Path, out: tuple[str, ...]
 ) -> None:
-    said = refusal(lines("prepare", videos, "--flow", "--recipe", "best", *out))
+    said = refusal(lines("prepare", videos, "--flow", "--recipe", "motion", *out))
     assert "this recipe does not use optical flow" in said
     assert not (videos / ".slic-flow").exists()
 

@@ -29,7 +29,7 @@ def test_the_printed_recipe_is_the_one_that_would_run(lines: Lines, tmp_path: Pa
     code, printed, _ = lines("pretrain", "--print_config", *words)
     assert code == 0
     (tmp_path / "mine.yaml").write_text("\n".join(printed))
-    assert load_recipe(tmp_path / "mine.yaml") == load_recipe("best", words)
+    assert load_recipe(tmp_path / "mine.yaml") == load_recipe("two-stream", words)
     assert yaml.safe_load("\n".join(printed))["loss"]["margin"] == 0.3
 
 

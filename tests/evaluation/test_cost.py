@@ -17,7 +17,7 @@ from slic.evaluation.cost import (
 from slic.pretraining.build import build_encoder
 from slic.recipe import Part, Recipe, load_recipe
 
-SMALL = load_recipe("best", ["--clip.size=32", "--backbone.width=0.25"])
+SMALL = load_recipe("motion", ["--clip.size=32", "--backbone.width=0.25"])
 
 
 @pytest.mark.parametrize("backbone", ["slic/r3d10", "slic/motion"])

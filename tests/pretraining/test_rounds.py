@@ -93,7 +93,7 @@ def test_a_clustering_without_embeddings_embeds_nothing(
 
     monkeypatch.setattr(rounds, "embed", refuse)
     part = replace(
-        round_of, clusterer=load_recipe("best", ["--clustering=none"]).build("clustering")
+        round_of, clusterer=load_recipe("motion", ["--clustering=none"]).build("clustering")
     )
     labels = part.cluster(build_encoder(recipe), epoch=0)["embedding"]
     assert labels.labels.tolist() == list(range(len(catalog)))

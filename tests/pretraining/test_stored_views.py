@@ -89,7 +89,7 @@ def of_starts(*starts: list[int], usable: list[bool] | None = None) -> StoredVie
     """Return views that name their video and their number."""
     first = np.array(starts)
     videos, views = first.shape
-    named = np.stack(np.indices((videos, views)), axis=2).astype(np.float32)
+    named = np.moveaxis(np.indices((videos, views)), 0, 2).astype(np.float32)
     return StoredViews(named, first, named, np.array(usable or [True] * videos), extent=4)
 
 

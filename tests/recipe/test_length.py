@@ -55,7 +55,7 @@ def test_rounds_of_a_run_in_steps_are_spaced_by_epochs_that_are_neither_tiny_nor
 
 
 def test_the_default_recipe_is_what_it_was_for_the_videos_it_was_tuned_on() -> None:
-    recipe = load_recipe("best")
+    recipe = load_recipe("motion")
     assert run_length(recipe, videos=400, steps_per_epoch=12) == (20, 240, 5)
     assert run_length(recipe, videos=10, steps_per_epoch=1) == (240, 240, 60)
     assert run_length(recipe, videos=10_000, steps_per_epoch=312) == (4, 1248, 1)

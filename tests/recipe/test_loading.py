@@ -76,16 +76,16 @@ def test_the_papers_other_recipes_differ_from_it_where_the_paper_says() -> None:
 def test_compatibility_is_a_word_outside_the_sections(written: Path) -> None:
     written.write_text("compat: official\n")
     assert load_recipe(written).compat == "official"
-    assert load_recipe("best", ["--compat=official"]).compat == "official"
+    assert load_recipe("motion", ["--compat=official"]).compat == "official"
     with pytest.raises(RecipeError, match="nearest known is 'compat'"):
-        load_recipe("best", ["--compatt=official"])
+        load_recipe("motion", ["--compatt=official"])
     with pytest.raises(RecipeError, match="compat"):
-        load_recipe("best", ["--compat=theirs"])
+        load_recipe("motion", ["--compat=theirs"])
 
 
 def test_what_is_saved_is_every_value_and_plain_yaml(written: Path) -> None:
     words = ["--train.seed=7", "--augmentation.area=[0.3, 0.9]", "--backbone.stem_stride=[1,4,4]"]
-    recipe = load_recipe("best", words)
+    recipe = load_recipe("motion", words)
     save_recipe(recipe, written)
     plain = yaml.safe_load(written.read_text())
     assert plain == recipe.to_dict()
@@ -107,7 +107,8 @@ def test_an_empty_file_is_the_defaults(written: Path) -> None:
 
 
 def test_an_unknown_name_offers_the_nearest(refused: Callable[..., str]) -> None:
-    assert "Did you mean best?" in refused("bets")
+    assert "Did you mean motion?" in refused("moton")
+    assert "Did you mean motion?" in refused("best")  # its former name
     assert "Known names: " in refused("nothing-like-it")
 
 
@@ -166,7 +167,7 @@ def test_a_mistake_on_the_command_line_names_the_nearest(
 def test_a_value_of_the_wrong_kind_is_one_line_that_names_it(
     refused: Callable[..., str], word: str, said: str
 ) -> None:
-    assert said in refused("best", word)
+    assert said in refused("motion", word)
 
 
 def test_another_name_of_a_part_starts_from_its_own_defaults() -> None:
@@ -176,13 +177,13 @@ def test_another_name_of_a_part_starts_from_its_own_defaults() -> None:
         "info_nce", {"temperature": 0.1}
     )
     words = ["--loss.margin=0.3", "--loss.name=triplet"]  # in any order
-    assert load_recipe("best", words).loss.arguments["margin"] == 0.3
+    assert load_recipe("motion", words).loss.arguments["margin"] == 0.3
     same = load_recipe("paper-small", ["--loss.name=triplet"])
     assert same == load_recipe("paper-small")
 
 
 def test_the_length_is_said_once(written: Path, refused: Callable[..., str]) -> None:
-    def length(*given: str, source: str | Path = "best") -> tuple[object, object]:
+    def length(*given: str, source: str | Path = "motion") -> tuple[object, object]:
         train = load_recipe(source, given).train
         return train.epochs, train.steps
 
@@ -190,23 +191,23 @@ def test_the_length_is_said_once(written: Path, refused: Callable[..., str]) -> 
     assert length("--train.epochs=5") == (5, None)
     assert length("--train.steps=70", source="paper-small") == (None, 70)
     assert length("--train.steps=auto", source="paper-small") == (None, "auto")
-    both = refused("best", "--train.steps=70", "--train.epochs=5")
+    both = refused("motion", "--train.steps=70", "--train.epochs=5")
     assert both == "train.steps is 70, but it must be left out or null where epochs are given (5)."
     written.write_text("train: {steps: 70}")
     assert length(source=written) == (None, 70)
     assert length("--train.epochs=5", source=written) == (5, None)
-    save_recipe(load_recipe("best", ["--train.epochs=5"]), written)
+    save_recipe(load_recipe("motion", ["--train.epochs=5"]), written)
     assert length(source=written) == (5, None)
     assert TrainOptions(epochs=3) == replace(TrainOptions(), epochs=3)  # epochs replace "auto"
 
 
 def test_callbacks_are_a_list_of_parts(refused: Callable[..., str]) -> None:
-    fade = load_recipe("best", ["--callbacks=[{name: mean_frame_fade, end: 0.9}]"])
+    fade = load_recipe("motion", ["--callbacks=[{name: mean_frame_fade, end: 0.9}]"])
     assert fade.callbacks == (Part("mean_frame_fade", {"start": 0.2, "end": 0.9}),)
-    assert load_recipe("best", ["--callbacks=[]"]).callbacks == ()
-    assert "start <= end" in refused("best", "--callbacks=[{name: mean_frame_fade, end: 0.1}]")
-    assert "callbacks" in refused("best", "--callbacks=fade")
-    assert "unknown callbacks 'fade'" in refused("best", "--callbacks=[{name: fade}]")
+    assert load_recipe("motion", ["--callbacks=[]"]).callbacks == ()
+    assert "start <= end" in refused("motion", "--callbacks=[{name: mean_frame_fade, end: 0.1}]")
+    assert "callbacks" in refused("motion", "--callbacks=fade")
+    assert "unknown callbacks 'fade'" in refused("motion", "--callbacks=[{name: fade}]")
 
 
 class Cubic:
@@ -222,11 +223,11 @@ def test_a_part_outside_the_package_is_named_by_its_import_path(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "my_schedules", sys.modules[__name__])
-    recipe = load_recipe("best", ["--schedule.name=my_schedules.Cubic", "--schedule.power=2"])
+    recipe = load_recipe("motion", ["--schedule.name=my_schedules.Cubic", "--schedule.power=2"])
     assert recipe.schedule == Part("my_schedules.Cubic", {"power": 2})
     assert recipe.build("schedule")(0.4, step=5, total_steps=10) == pytest.approx(0.1)
     assert "schedule.powr" in refused(
-        "best", "--schedule.name=my_schedules.Cubic", "--schedule.powr=2"
+        "motion", "--schedule.name=my_schedules.Cubic", "--schedule.powr=2"
     )
 
 
@@ -240,9 +241,9 @@ def test_another_backbone_brings_its_own_clips_unless_they_are_said() -> None:
     native = load_recipe("adapt", [f"--backbone={name}"]).clip
     assert (native.frames, native.size, native.resize, native.fps) == (16, 112, (171, 128), 15.0)
     words = ["--clip.size=56", "--clip.stride=2", f"--backbone={name}"]
-    changed = load_recipe("best", words).clip
+    changed = load_recipe("motion", words).clip
     assert (changed.size, changed.resize, changed.fps, changed.stride) == (56, (86, 64), None, 2)
-    assert load_recipe("best", ["--backbone=slic/r3d10"]).clip == ClipSpec()
+    assert load_recipe("motion", ["--backbone=slic/r3d10"]).clip == ClipSpec()
 
 
 def test_weights_to_start_from_bring_their_backbone_and_clips(tmp_path: Path) -> None:
@@ -276,9 +277,9 @@ def test_an_encoder_in_the_working_directory_is_not_taken_unasked(
 ) -> None:
     config = EncoderConfig(backbone="slic/r3d10", arguments={"width": 0.0625})
     VideoEncoder(config).save_pretrained(tmp_path / "encoder")
-    expected = load_recipe("best")
+    expected = load_recipe("motion")
     monkeypatch.chdir(tmp_path)
-    assert load_recipe("best") == expected
+    assert load_recipe("motion") == expected
 
 
 class Remembered:
@@ -310,9 +311,10 @@ def test_a_saved_recipe_needs_no_folder_of_a_model(
 @pytest.mark.parametrize(
     ("words", "name"),
     [
-        ([], "best"),
-        (["--train.epochs=3"], "best"),
-        (["--backbone=slic/r3d10"], "best"),
+        ([], "two-stream"),
+        (["--train.epochs=3"], "two-stream"),
+        (["--backbone=slic/r3d10"], "motion"),
+        (["--backbone=slic/two-stream"], "two-stream"),
         (["--backbone", "torchvision/r3d_18"], "adapt"),
         (["--backbone.name=my_module:Mine"], "adapt"),
         (["--init", "run"], "adapt"),

@@ -40,6 +40,6 @@ def test_an_impossible_value_is_named_with_its_value(
     refused: Callable[..., str], word: str
 ) -> None:
     key, value = word[2:].split("=")
-    message = refused("best", word)
+    message = refused("motion", word)
     assert message.startswith(f"{key} is ")
     assert value.strip("[]").split(",")[0].strip("0.") in message

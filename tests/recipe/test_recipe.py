@@ -8,7 +8,7 @@ from slic.recipe import load_recipe
 
 
 def test_a_folder_of_flow_is_for_recipes_that_use_flow(refused: Callable[..., str]) -> None:
-    assert "does not use optical flow" in refused("best", "--flow.folder=flow")
+    assert "does not use optical flow" in refused("motion", "--flow.folder=flow")
     assert load_recipe("paper-ucf101", ["--flow.folder=flow"]).flow.folder == "flow"
     message = refused("paper-ucf101", "--flow.folder=flow", "--clip.fps=25")
     assert "clip.fps is 25: stored flow is that from frame to frame" in message
@@ -25,7 +25,7 @@ def test_a_folder_of_flow_is_for_recipes_that_use_flow(refused: Callable[..., st
 def test_a_backbone_that_takes_rgb_only_is_given_no_flow(
     refused: Callable[..., str], word: str
 ) -> None:
-    assert "takes RGB clips only" in refused("best", word)
+    assert "takes RGB clips only" in refused("motion", word)
     assert load_recipe("paper-small", [word]).uses_flow
 
 

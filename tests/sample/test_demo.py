@@ -20,7 +20,7 @@ def test_a_finished_demo_is_reported_with_its_own_recipe(
         backbone="slic/r3d10", arguments={"width": 0.125}, head=HeadSpec(hidden=16, embedding=8)
     )
     VideoEncoder(config).save_pretrained(run.encoder)
-    recipe = load_recipe("best", ["--train.seed=7", "--train.epochs=3"])
+    recipe = load_recipe("motion", ["--train.seed=7", "--train.epochs=3"])
     save_recipe(recipe, run.recipe)
     reported: list[Recipe] = []
     for part in ("write_sample", "read_labels", "split_by_labels"):

@@ -33,8 +33,12 @@ def add_verbs(verbs: Verbs) -> None:
     )
     verb.more_help = _settings_help
     verb.add_argument("videos", type=Path, nargs="?", help="folder of videos, or a list of them")
-    text = "name or YAML file (default: best; with --init or another source of backbones: adapt)"
+    text = (
+        "name or YAML file (default: two-stream; adapt with --init or another source of backbones)"
+    )
     verb.add_argument("--recipe", help=text)
+    text = "cut long recordings into segments of so many seconds, and train on them as videos"
+    verb.add_argument("--segments", type=float, metavar="SECONDS", help=text)
     verb.add_argument("--out", type=Path, default=Path("run"), help="run folder (default: run)")
     verb.add_switch("--resume", "continue the run in --out")
     text = (
@@ -73,6 +77,8 @@ def pretrain(arguments: Namespace) -> None:
     from slic.pretraining.trackers import require_trackers
     from slic.recipe import load_recipe
 
+    if arguments.segments is not None:
+        arguments.settings.append(f"--segments.seconds={arguments.segments}")
     recipe = load_recipe(_recipe_source(arguments), arguments.settings)
     if arguments.print_config:
         print(yaml.safe_dump(recipe.to_dict(), sort_keys=False), end="")

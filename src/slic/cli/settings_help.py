@@ -22,7 +22,7 @@ def settings_help() -> str:
         f"recipes: {', '.join(recipe_names())}",
         "",
         "Settings and their values where a recipe says nothing, as --section.key=value. Without "
-        "--recipe, the recipe is best, or adapt with --init or a published backbone. "
+        "--recipe, the recipe is two-stream, or adapt with --init or a published backbone. "
         "--print_config shows all settings of a recipe.",
     ]
     for section in (field.name for field in fields(Recipe)):

@@ -11,9 +11,9 @@ from accelerate import Accelerator
 
 from slic.callbacks import Callback, CallbackList
 from slic.errors import CatalogError, CheckpointError, VideoError
+from slic.pretraining.announcement import Announcement
 from slic.pretraining.build import advice_for, build_run, resolve_length, resolve_precision
 from slic.pretraining.checkpointing import Checkpointer, encoder_to_keep, restore
-from slic.pretraining.compat import COMPAT
 from slic.pretraining.distributed import Processes
 from slic.pretraining.folder import RunFolder
 from slic.pretraining.loop import Run, train
@@ -21,6 +21,7 @@ from slic.pretraining.observer import Observer
 from slic.pretraining.run_log import RunLog
 from slic.pretraining.state import videos_digest
 from slic.pretraining.trackers import Tracker, build_trackers, default_trackers
+from slic.pretraining.training_videos import choose_videos
 from slic.pretraining.view_storage import StoreViews
 from slic.recipe import Part, Recipe, load_recipe, save_recipe
 from slic.runs import stop_at_ctrl_c
@@ -48,7 +49,7 @@ def pretrain(
     catalog: Catalog | str | Path,
     *,
     out: str | Path,
-    recipe: Recipe | str = "best",
+    recipe: Recipe | str = "two-stream",
     resume: bool = False,
     log_with: Sequence[str] | None = None,
     observer: Observer | None = None,
@@ -84,7 +85,7 @@ def pretrain(
         WriteError: ``out`` cannot be written.
 
     Example:
-        >>> result = pretrain("videos", out="run", recipe="best")
+        >>> result = pretrain("videos", out="run", recipe="motion")
         >>> encoder = VideoEncoder.from_pretrained(result.encoder)
     """
     started = time.monotonic()
@@ -93,21 +94,20 @@ def pretrain(
     if not isinstance(catalog, Catalog):
         catalog = Catalog.from_folder(catalog, progress=progress)
     catalog.require_usable()
-    catalog = COMPAT[recipe.compat].select_videos(catalog, recipe.clip)
     processes = Processes(_accelerator(out, trackers))
-    _require_enough_videos(catalog, recipe, processes)
-    recipe = resolve_length(resolve_precision(recipe, processes.device), catalog, processes)
-    ids = [video.id for video in catalog]
-    with _opened_folder(Path(out), recipe, processes, resume=resume) as folder:
-        set_aside: dict[str, str] = {}
-        if processes.is_main:
-            set_aside = folder.read_set_aside() if resume else catalog.find_set_aside()
-        catalog = catalog.with_set_aside(processes.from_main(set_aside))
+    with _opened_folder(Path(out), processes, resume=resume) as folder:
+        chosen = choose_videos(catalog, recipe, folder, processes, resume=resume, progress=progress)
+        catalog = chosen.catalog
+        _require_enough_videos(catalog, recipe, processes)
+        recipe = resolve_length(resolve_precision(recipe, processes.device), catalog, processes)
+        if resume and processes.is_main:
+            _refuse_other_settings(folder, recipe)
+        ids = [video.id for video in catalog]
         run = build_run(recipe, catalog, processes, progress=progress, resumed=resume)
         # The recipe of the run then rebuilds the encoder without a download.
         recipe = replace(recipe, backbone=Part(recipe.backbone.name, run.encoder.config.arguments))
         if processes.is_main:  # only now, so that a recipe that cannot be built leaves no run
-            folder.start(set_aside)
+            folder.start(chosen.set_aside, chosen.still)
             save_recipe(recipe, folder.recipe)
         if resume:
             restore(run, folder, ids=ids)
@@ -126,6 +126,7 @@ def pretrain(
             ) as log,
             stop_at_ctrl_c() as stop_requested,
         ):
+            length = Announcement(chosen.description, show=progress and processes.is_main)
             views = _view_callbacks(recipe, folder, stored_views, progress=progress)
             checkpointer = Checkpointer(
                 folder,
@@ -135,7 +136,7 @@ def pretrain(
                 snapshot_every_epochs=recipe.train.snapshot_every_epochs,
             )
             run.callbacks = CallbackList(
-                [log, *recipe.build_callbacks(), *callbacks, *views, checkpointer]
+                [log, length, *recipe.build_callbacks(), *callbacks, *views, checkpointer]
             )
             _train_and_save_before_errors(run, checkpointer)
         if processes.is_main:
@@ -196,20 +197,18 @@ def _require_enough_videos(catalog: Catalog, recipe: Recipe, processes: Processe
 
 
 @contextmanager
-def _opened_folder(
-    path: Path, recipe: Recipe, processes: Processes, *, resume: bool
-) -> Iterator[RunFolder]:
+def _opened_folder(path: Path, processes: Processes, *, resume: bool) -> Iterator[RunFolder]:
     """Give the run folder; the main process locks it and checks what is in it."""
     folder = RunFolder(path)
     if not processes.is_main:
         yield folder
         return
     with folder:
-        _refuse_another_run(folder, recipe, resume=resume)
+        _refuse_another_run(folder, resume=resume)
         yield folder
 
 
-def _refuse_another_run(folder: RunFolder, recipe: Recipe, *, resume: bool) -> None:
+def _refuse_another_run(folder: RunFolder, *, resume: bool) -> None:
     """Check that the folder is free, or holds the run to resume."""
     if not resume:
         if folder.has_run:
@@ -220,6 +219,10 @@ def _refuse_another_run(folder: RunFolder, recipe: Recipe, *, resume: bool) -> N
     if not folder.has_run:
         raise CheckpointError(f"{folder.path}: there is no run to resume.")
     folder.require_format()
+
+
+def _refuse_other_settings(folder: RunFolder, recipe: Recipe) -> None:
+    """Check that the run to resume has this recipe, with its number of steps."""
     if load_recipe(folder.recipe) != recipe:
         raise CheckpointError(
             f"{folder.recipe}: the run to resume has other settings. Resume it without settings, "

@@ -3,7 +3,7 @@
 A recipe is a YAML mapping of sections. The keys of a section are the constructor arguments of one
 part of the run. The sections in `PARTS` also have a key ``name``, which chooses the part from a
 table or by its import path. A key that is absent has the default of that constructor, not the value
-of the recipe ``best``.
+of the recipe ``motion``.
 """
 
 from slic.recipe.loading import (
@@ -13,7 +13,13 @@ from slic.recipe.loading import (
     save_recipe,
     settings_of,
 )
-from slic.recipe.options import RoundInput, RoundOptions, SamplingOptions, TrainOptions
+from slic.recipe.options import (
+    RoundInput,
+    RoundOptions,
+    SamplingOptions,
+    SegmentOptions,
+    TrainOptions,
+)
 from slic.recipe.parts import PARTS, Part, find_part
 from slic.recipe.recipe import CompatName, Recipe
 
@@ -25,6 +31,7 @@ __all__ = [
     "RoundInput",
     "RoundOptions",
     "SamplingOptions",
+    "SegmentOptions",
     "TrainOptions",
     "default_recipe",
     "find_part",

@@ -19,6 +19,7 @@ from slic.recipe.parts import PARTS, Part, find_part, section_named
 from slic.recipe.recipe import CompatName, Recipe
 
 _SHORTHANDS = {"init": "init.weights"}  # a word --init is short for this setting
+_FORMER_NAMES = {"best": "motion"}  # of recipes
 
 
 def recipe_names() -> list[str]:
@@ -40,7 +41,7 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
             nearest known key.
 
     Example:
-        >>> load_recipe("best", ["--train.epochs=100"]).train.epochs
+        >>> load_recipe("motion", ["--train.epochs=100"]).train.epochs
         100
     """
     source = _find(str(name_or_path))
@@ -68,7 +69,10 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
 
 
 def default_recipe(overrides: Sequence[str] = ()) -> str:
-    """Return the recipe for a run that names none: ``adapt`` where it starts from given weights.
+    """Return the recipe for a run that names none.
+
+    It is ``two-stream``; ``adapt`` where the run starts from given weights, or has a backbone of
+    another source; ``motion`` where it has another backbone of this package.
 
     Args:
         overrides: Settings of the run, as for `load_recipe`.
@@ -76,8 +80,10 @@ def default_recipe(overrides: Sequence[str] = ()) -> str:
     values = {
         _SHORTHANDS.get(key, key).removesuffix(".name"): v for key, v in _split_words(overrides)
     }
-    elsewhere = not values.get("backbone", "slic/").startswith("slic/")
-    return "adapt" if elsewhere or "init.weights" in values else "best"
+    backbone = values.get("backbone", "slic/two-stream")
+    if not backbone.startswith("slic/") or "init.weights" in values:
+        return "adapt"
+    return "two-stream" if backbone == "slic/two-stream" else "motion"
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:
@@ -120,7 +126,7 @@ def _find(name: str) -> Any:
     path = Path(name)
     if path.is_file():
         return path
-    nearest = difflib.get_close_matches(name, recipe_names(), n=1)
+    nearest = difflib.get_close_matches(_FORMER_NAMES.get(name, name), recipe_names(), n=1)
     hint = f" Did you mean {nearest[0]}?" if nearest else ""
     known = ", ".join(recipe_names())
     raise RecipeError(f"{name}: no such recipe file or name.{hint} Known names: {known}.")

@@ -1,9 +1,11 @@
 """Settings of a run that are not those of a part: sampling, rounds, length and numerics."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from slic.arguments import require
+from slic.videos.segments import MIN_SECONDS
 
 RoundInput = Literal["rgb", "flow", "motion"]
 
@@ -35,6 +37,30 @@ class SamplingOptions:
             require(0 <= value <= 1, name, value, "a probability in [0, 1]")
         allowed = self.stored_views == 0 or self.stored_views >= 2
         require(allowed, "stored_views", self.stored_views, "0, or at least 2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentOptions:
+    """How long recordings are cut into segments, each of which is trained on as a video.
+
+    Attributes:
+        seconds: Length of a segment, at least 0.1. None trains on whole videos.
+        stride: Seconds between the starts of two segments; None is ``seconds``. Smaller ones
+            overlap.
+        skip_still: Whether segments in which nothing moves are left out.
+    """
+
+    seconds: float | None = None
+    stride: float | None = None
+    skip_still: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("seconds", "stride"):
+            value = getattr(self, name)
+            fits = value is None or MIN_SECONDS <= value < math.inf
+            require(fits, name, value, f"at least {MIN_SECONDS:g} seconds")
+        cut = self.seconds is not None or (self.stride is None and not self.skip_still)
+        require(cut, "seconds", self.seconds, "given where stride or skip_still is")
 
 
 @dataclass(frozen=True, kw_only=True)

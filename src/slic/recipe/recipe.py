@@ -11,7 +11,7 @@ from slic.models.adaptation import AdaptationOptions, InitOptions
 from slic.models.backbones import ClipSpec
 from slic.models.backbones.motion_descriptor import MIN_MOTION_FRAMES
 from slic.models.encoder import HeadSpec
-from slic.recipe.options import RoundOptions, SamplingOptions, TrainOptions
+from slic.recipe.options import RoundOptions, SamplingOptions, SegmentOptions, TrainOptions
 from slic.recipe.parts import PARTS, Part, checked_part, find_part
 
 CompatName = Literal["none", "official"]
@@ -25,6 +25,7 @@ class Recipe:
         clip: The clips that the encoder takes.
         flow: How optical flow is estimated and drawn.
         augmentation: How the views of a clip differ.
+        segments: Whether and how recordings are cut into segments.
         sampling: How positives are drawn.
         backbone: The backbone, see `slic.models.backbones.find_backbone`.
         init: The weights to start from.
@@ -47,6 +48,7 @@ class Recipe:
     clip: ClipSpec = field(default_factory=ClipSpec)
     flow: FlowOptions = field(default_factory=FlowOptions)
     augmentation: Augmentation = field(default_factory=Augmentation)
+    segments: SegmentOptions = field(default_factory=SegmentOptions)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     backbone: Part = field(default_factory=lambda: Part("slic/r3d18"))
     init: InitOptions = field(default_factory=InitOptions)

@@ -59,7 +59,7 @@ def run_demo(
                 "Give that seed or another folder."
             )
     else:
-        recipe = load_recipe("best", [f"--train.seed={seed}"])
+        recipe = load_recipe("motion", [f"--train.seed={seed}"])
         observer = LabelObserver(labels)
         pretrain(split.train, out=run.path, recipe=recipe, resume=run.has_run, observer=observer)
         recipe = load_recipe(run.recipe)  # with the number of steps
