@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -55,13 +55,18 @@ class RunFolder:
         """Whether a run was started in this folder."""
         return self.recipe.exists()
 
-    def start(self, set_aside: Mapping[str, str] | None = None) -> None:
-        """Note the version of the format, and which videos are set aside, in a new run folder.
+    def start(
+        self, set_aside: Mapping[str, str] | None = None, still: Collection[str] = ()
+    ) -> None:
+        """Note the version of the format, and what was found of the videos, in a new run folder.
 
         Args:
             set_aside: Reasons by id. A resumed run uses the same, whatever failed since.
+            still: Ids of the segments in which nothing moves.
         """
-        about = {"format": RUN_FORMAT, "set_aside": dict(set_aside or {})}
+        about: dict[str, object] = {"format": RUN_FORMAT, "set_aside": dict(set_aside or {})}
+        if still:
+            about["still"] = sorted(still)
         write_atomically(self.about, json.dumps(about).encode() + b"\n")
 
     def read_set_aside(self) -> dict[str, str]:
@@ -69,6 +74,11 @@ class RunFolder:
         about = json.loads(self.about.read_text(encoding="utf-8"))
         reasons: dict[str, str] = about.get("set_aside", {})
         return reasons
+
+    def read_still(self) -> frozenset[str]:
+        """Return the ids of the segments in which nothing moved when the run began."""
+        about = json.loads(self.about.read_text(encoding="utf-8"))
+        return frozenset(about.get("still", ()))
 
     def require_format(self) -> None:
         """Check the version of the format of a run to resume.

@@ -62,17 +62,17 @@ def cut(video: Video, seconds: float, *, stride: float | None = None) -> Iterato
     step = seconds if stride is None else stride
     for name, value in (("seconds", seconds), ("stride", step)):
         require(MIN_SECONDS <= value < math.inf, name, value, f"at least {MIN_SECONDS:g} seconds")
-    edges = video.edge_seconds
+    whole, edges = video.whole, video.edge_seconds
     for start, until in _ranges(float(edges[0]), float(edges[-1]), seconds, step):
         first, last = np.searchsorted(edges[:-1], np.array([start, until]) - 1e-6).tolist()
         if last - first >= 2:  # one frame shows no motion, and a gap has none
             known = {name: getattr(video, name) for name in ("path", "fps", "width", "height")}
             yield Segment(
-                id=f"{video.id}#t={_as_text(start)},{_as_text(until)}",
+                id=f"{whole.id}#t={_as_text(start)},{_as_text(until)}",
                 frames=last - first,
                 set_aside=video.set_aside,
-                recording=video,
-                first=first,
+                recording=whole,
+                first=int(video.in_whole([first])[0]),
                 until_seconds=until,
                 **known,
             )
