@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from slic.cli.search import find_moment_of, parse_weights, seconds
+from slic.cli.search import find_moment_of, seconds
 from slic.models.encoder import VideoEncoder
 from slic.search import Index, set_label
 
@@ -63,13 +63,6 @@ def test_a_page_of_an_index_whose_folder_is_not_unicode(
     index = make_index({"a": 4}, name=os.fsdecode(b"caf\xe9"))
     lines("search", index.path, "a@1", "--html", tmp_path / "page.html")
     assert "caf?" in (tmp_path / "page.html").read_text("utf-8")
-
-
-def test_weights_are_read_and_other_words_refused() -> None:
-    assert parse_weights("motion=0.7, appearance=.3") == {"motion": 0.7, "appearance": 0.3}
-    for word in ("motion", "motion=", "motion=fast", "", "motion=1,"):
-        with pytest.raises(ArgumentTypeError, match=r"is not like motion=0\.7"):
-            parse_weights(word)
 
 
 def test_an_index_is_searched_by_text_likes_filters_and_weights(

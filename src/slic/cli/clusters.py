@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from slic.cli.common import UsageError, open_index
 from slic.cli.output import format_command, printable
 from slic.cli.parser import Verbs, add_verb, at_least
-from slic.cli.search import add_weights, require_moment
+from slic.cli.search import require_moment
+from slic.cli.weights import add_weights
 
 if TYPE_CHECKING:
     from slic.search import Index, Moment

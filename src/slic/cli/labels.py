@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from slic.cli.common import UsageError, open_catalog, open_index
 from slic.cli.output import format_command, print_refused, printable
 from slic.cli.parser import Verbs, add_verb
-from slic.cli.search import add_weights, require_moment
+from slic.cli.search import require_moment
+from slic.cli.weights import add_weights
 
 if TYPE_CHECKING:
     from slic.search import Index, MomentClassifier, TextClassifier, VideoPrediction

@@ -18,6 +18,7 @@ from slic.cli.output import (
     printable,
 )
 from slic.cli.parser import CommandParser, Verbs, add_verb
+from slic.cli.weights import add_search_weights, check_search_weights, search_weights
 from slic.errors import SearchError
 
 if TYPE_CHECKING:
@@ -68,37 +69,12 @@ def _add_search(verb: CommandParser) -> None:
     verb.add_argument("--text", action="append", default=[], metavar="TEXT", help=text)
     text = "with one --text alone, let the model rank the best N hits by their clips: slow, X-CLIP"
     verb.add_count("--rerank", text)
-    add_weights(verb)
+    add_search_weights(verb)
     verb.add_count("--k", "hits", default=10)
     text = "such as \"path like 'a/%%' and duration > 3\""
     verb.add_argument("--where", metavar="FILTER", help=text)
     verb.add_switch("--json", "print JSON")
     verb.add_path("--html", "write a page of moving thumbnails")
-
-
-def add_weights(verb: CommandParser, use: str = "") -> None:
-    """Add ``--weights``, the weights of the parts of a vector.
-
-    Args:
-        verb: The verb.
-        use: Text to append to the help.
-    """
-    text = f"weights of the parts, such as motion=0.7,appearance=0.3 (default: equal){use}"
-    verb.add_argument("--weights", type=parse_weights, metavar="PART=WEIGHT,...", help=text)
-
-
-def parse_weights(word: str) -> dict[str, float]:
-    """Return the weights of a word such as ``motion=0.7,appearance=0.3``."""
-    weights = {}
-    for item in word.split(","):
-        name, equals, number = item.partition("=")
-        try:
-            weights[name.strip()] = float(number)
-        except ValueError:
-            equals = ""
-        if not equals:
-            raise ArgumentTypeError(f"{word!r} is not like motion=0.7,appearance=0.3")
-    return weights
 
 
 def _add_seconds(verb: CommandParser, flag: str, meaning: str, *, dest: str) -> None:
@@ -164,9 +140,9 @@ def search(arguments: Namespace) -> None:
     _check_usage(arguments)
     opened = open_index(arguments.index)
     searches = []
-    for title, query, example in _queries(opened, arguments):
+    for title, query, weights, example in _queries(opened, arguments):
         most = max(arguments.k, arguments.rerank or 0)
-        hits = find(opened, query, k=most, where=arguments.where, weights=arguments.weights)
+        hits = find(opened, query, k=most, where=arguments.where, weights=weights)
         if first := arguments.rerank:
             hits = rank_by_text(opened, hits[:first], arguments.text[0]) + hits[first:]
             hits = hits[: arguments.k]
@@ -219,23 +195,29 @@ def _check_usage(arguments: Namespace) -> None:
         raise UsageError("give either clips, one search for each, or --like, --unlike and --text.")
     if arguments.rerank and (len(arguments.text) != 1 or arguments.like or arguments.unlike):
         raise UsageError("--rerank is for a single --text without --like and --unlike.")
+    check_search_weights(arguments)
 
 
-def _queries(index: "Index", arguments: Namespace) -> "Iterator[tuple[str, Query, dict[str, Any]]]":
-    """Give title, query, and the example that the page shows, for each search."""
+def _queries(
+    index: "Index", arguments: Namespace
+) -> "Iterator[tuple[str, Query, dict[str, float] | None, dict[str, Any]]]":
+    """Give title, query, weights, and the example that the page shows, for each search."""
     from slic.search import query_from_text, refine
 
-    for word in arguments.queries:
-        yield word, *_query(index, word, arguments.start, arguments.end)
-    if not arguments.queries:
-        words = {"": arguments.text, "like ": arguments.like, "unlike ": arguments.unlike}
-        title = ", ".join(f"{kind}{', '.join(given)}" for kind, given in words.items() if given)
-        texts = [query_from_text(index, text) for text in arguments.text]
-        likes, unlikes = (
-            [_query(index, word)[0] for word in given]
-            for given in (arguments.like, arguments.unlike)
-        )
-        yield title, refine([*texts, *likes], unlikes), {}
+    if arguments.queries:
+        weights = search_weights(index, arguments)
+        for word in arguments.queries:
+            query, example = _query(index, word, arguments.start, arguments.end)
+            yield word, query, weights, example
+        return
+    words = {"": arguments.text, "like ": arguments.like, "unlike ": arguments.unlike}
+    title = ", ".join(f"{kind}{', '.join(given)}" for kind, given in words.items() if given)
+    texts = [query_from_text(index, text) for text in arguments.text]
+    likes, unlikes = (
+        [_query(index, word)[0] for word in given] for given in (arguments.like, arguments.unlike)
+    )
+    query = refine([*texts, *likes], unlikes)
+    yield title, query, search_weights(index, arguments, likes, unlikes), {}
 
 
 def _query(

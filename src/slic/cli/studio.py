@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from slic.cli.common import UsageError
 from slic.cli.parser import Verbs, add_verb
-from slic.cli.search import add_weights, choose_encoder
+from slic.cli.search import choose_encoder
+from slic.cli.weights import add_weights
 from slic.errors import SearchError
 
 if TYPE_CHECKING:

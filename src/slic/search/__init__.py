@@ -49,6 +49,12 @@ from slic.search.repository.moments import Moment
 from slic.search.repository.videos import IndexedVideo
 from slic.search.results import Hit, search
 from slic.search.text_ranking import rank_by_text
+from slic.search.weighting import (
+    choose_weights,
+    choose_weights_by_labels,
+    weights_from_labels,
+    weights_from_likes,
+)
 from slic.search.zero_shot import TextClassifier, read_class_names
 
 __all__ = [
@@ -68,6 +74,8 @@ __all__ = [
     "Query",
     "TextClassifier",
     "VideoPrediction",
+    "choose_weights",
+    "choose_weights_by_labels",
     "classify_index",
     "classify_videos",
     "cluster_index",
@@ -99,4 +107,6 @@ __all__ = [
     "spread_labels",
     "undo_label_change",
     "update_index",
+    "weights_from_labels",
+    "weights_from_likes",
 ]
