@@ -49,7 +49,7 @@ def pretrain(
     catalog: Catalog | str | Path,
     *,
     out: str | Path,
-    recipe: Recipe | str = "best",
+    recipe: Recipe | str = "two-stream",
     resume: bool = False,
     log_with: Sequence[str] | None = None,
     observer: Observer | None = None,
@@ -85,7 +85,7 @@ def pretrain(
         WriteError: ``out`` cannot be written.
 
     Example:
-        >>> result = pretrain("videos", out="run", recipe="best")
+        >>> result = pretrain("videos", out="run", recipe="motion")
         >>> encoder = VideoEncoder.from_pretrained(result.encoder)
     """
     started = time.monotonic()
