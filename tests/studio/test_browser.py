@@ -472,11 +472,45 @@ def test_text_and_sliders_search_and_are_kept_in_the_address(
     expect(again.get_by_label("Weight of motion")).to_have_value("0")
     expect(again.get_by_label("Describe what to find")).to_have_value("something blue")
     with again.expect_response("**/api/search") as answered:
-        again.get_by_role("button", name="Equal").click()
-    assert answered.value.request.post_data_json["weights"] == {}
+        again.get_by_role("button", name="Automatic").click()
+    assert answered.value.request.post_data_json["weights"] is None
+    expect(again.locator("#weights output")).to_have_text(["50 %", "50 %"])
     again.get_by_role("button", name="Start over").click()
     expect(again.locator("#find-title")).to_have_text("Moments")
     assert again.evaluate("location.search") == ""
+
+
+def test_sliders_show_the_weights_that_three_likes_set_until_one_is_moved(
+    open_page: Callable[..., Any], of_parts: Served
+) -> None:
+    page = open_page(of_parts.address)
+    tiles = page.locator("#grid .tile")
+    expect(tiles).to_have_count(9)
+    page.keyboard.press("a")
+    for tile in range(6):  # of nine, three stay selected
+        tiles.nth(tile).focus()
+        page.keyboard.press("x")
+    with page.expect_response("**/api/search") as answered:
+        page.keyboard.press("l")
+    assert answered.value.request.post_data_json["weights"] is None
+    weights = answered.value.json()["weights"]
+    percents = [f"{round(100 * weights[name])} %" for name in ("motion", "text")]
+    assert percents != ["50 %", "50 %"]
+    expect(page.locator("#weights output")).to_have_text(percents)
+    slider = page.get_by_label("Weight of motion")
+    assert float(slider.input_value()) == pytest.approx(weights["motion"], abs=0.026)
+    assert page.evaluate("location.search") == ""
+
+    with page.expect_response("**/api/search") as answered:
+        slider.fill("0.25")
+    sent = answered.value.request.post_data_json["weights"]
+    assert sent == {"motion": 0.25, "text": pytest.approx(weights["text"])}
+    assert answered.value.json()["weights"] is None
+    with page.expect_response("**/api/search"):
+        page.get_by_role("button", name="Automatic").click()
+    expect(page.locator("#weights output")).to_have_text(percents)
+    page.get_by_role("button", name="Start over").click()
+    expect(page.locator("#weights output")).to_have_text(["50 %", "50 %"])
 
 
 def test_the_last_slider_stays_above_zero(open_page: Callable[..., Any], of_parts: Served) -> None:

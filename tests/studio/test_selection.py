@@ -1,5 +1,6 @@
 """Which moments a scope selects, and how they are searched."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 from slic.errors import SearchError
 from slic.models.encoder import VideoEncoder
 from slic.search import (
+    Index,
+    choose_weights,
     cluster_index,
     cluster_members,
     create_index,
@@ -16,6 +19,7 @@ from slic.search import (
     search,
     update_index,
 )
+from slic.search.parts import unit_parts
 from slic.studio import selection
 from slic.studio.projection import make_map
 from slic.studio.requests import ClusterId, MomentScope, QueryExample, SearchRequest
@@ -33,7 +37,7 @@ def rectangle(right: float) -> Corners:
 def test_a_search_of_all_moments_is_that_of_the_index(studio: Studio) -> None:
     moment = int(studio.index.ids()[4])
     request = SearchRequest(like=[QueryExample(moment=moment)], k=5)
-    assert search_moments(studio, request) == search(
+    assert search_moments(studio, request).hits == search(
         studio.index, query_from_moments(studio.index, [moment]), k=5
     )
 
@@ -43,7 +47,9 @@ def test_a_search_in_a_cluster_compares_all_its_moments(studio: Studio) -> None:
     members = cluster_members(studio.index, cluster.id).tolist()
     query, others = members[0], members[1:]
     scope = MomentScope(cluster=ClusterId(level=cluster.level, id=cluster.id))
-    hits = search_moments(studio, SearchRequest(like=[QueryExample(moment=query)], scope=scope))
+    hits = search_moments(
+        studio, SearchRequest(like=[QueryExample(moment=query)], scope=scope)
+    ).hits
     vectors = studio.index.vectors([query, *others])
     similarity = vectors[1:] @ vectors[0]
     order = np.argsort(-similarity, kind="stable")
@@ -109,13 +115,50 @@ def test_a_text_and_weights_choose_the_moments(
     for scope in (whole, one):
         ids = select_moments(studio, scope)
         request = SearchRequest(text="blue", scope=scope, weights={"motion": 5.0, "text": 1.0})
-        hits = search_moments(studio, request)
+        hits = search_moments(studio, request).hits
         texts = made.encoder.encode_text(["blue"]).numpy()[0] / 3**0.5
         cosines = (made.vectors(ids)[:, 3:] @ texts).tolist()
         assert hits[0].score == pytest.approx(max(cosines), abs=1e-5)
     with pytest.raises(SearchError, match="the query has only text"):
         search_moments(studio, SearchRequest(text="blue", weights={"motion": 1.0}))
     studio.close()
+
+
+def test_three_likes_set_the_weights_that_were_not_given(fill: Callable[..., Index]) -> None:
+    rng, parts = np.random.default_rng(0), {"appearance": 8, "motion": 4}
+    drawn = {f"{i}.mp4": rng.normal(size=(3, 12)) + 3 * (np.arange(12) > 7) for i in range(8)}
+    made = fill({path: unit_parts(x, parts) for path, x in drawn.items()}, parts=parts)
+    cluster_index(made)
+    studio, ids = Studio(made), made.ids()[::3].tolist()
+    scope = MomentScope(cluster=ClusterId(level=made.level, id=list_clusters(made)[0].id))
+    like = [QueryExample(moment=moment) for moment in ids[:3]]
+    unlike = [QueryExample(moment=ids[4])]
+    queries = [query_from_moments(made, [moment]) for moment in ids[:5]]
+    weights = choose_weights(made, queries[:3], queries[4:])
+    for where in (MomentScope(), scope):
+        found = search_moments(studio, SearchRequest(like=like, unlike=unlike, scope=where))
+        assert found.weights == weights
+        given = SearchRequest(like=like, unlike=unlike, scope=where, weights=weights)
+        assert search_moments(studio, given) == (found.hits, None)
+        equal = SearchRequest(like=like, unlike=unlike, scope=where, weights={})
+        assert search_moments(studio, equal).hits != found.hits
+    assert search_moments(studio, SearchRequest(like=like[:2], unlike=unlike)).weights is None
+    studio.close()
+
+
+def test_likes_beside_a_text_or_in_one_part_set_no_weights(
+    studio: Studio, tmp_path: Path, colour_encoder: VideoEncoder, colour_videos: Path
+) -> None:
+    like = [QueryExample(moment=int(i)) for i in studio.index.ids()[:3]]
+    assert search_moments(studio, SearchRequest(like=like)).weights is None
+    made = create_index(tmp_path / "colours", colour_encoder, window_seconds=1.0)
+    catalog = Catalog.from_folder(colour_videos, workers=1, cache=False, progress=False)
+    update_index(made, catalog, workers=0, progress=False)
+    colours = Studio(made)
+    like = [QueryExample(moment=int(i)) for i in made.ids()[:3]]
+    assert search_moments(colours, SearchRequest(like=like)).weights is not None
+    assert search_moments(colours, SearchRequest(text="blue", like=like)).weights is None
+    colours.close()
 
 
 def test_an_index_without_text_refuses_one(studio: Studio) -> None:

@@ -51,13 +51,16 @@ class SearchRequest(RequestModel):
 
     Attributes:
         text: What to find, in words; empty for none.
-        weights: Weights of the parts of a vector; empty weights them equally.
+        weights: Weights of the parts of a vector; empty weights them equally. None lets three likes
+            or more set them, see `slic.search.choose_weights`; otherwise they are equal.
     """
 
     text: str = Field(default="", max_length=500)
     like: list[QueryExample] = Field(default=[], max_length=500)
     unlike: list[QueryExample] = Field(default=[], max_length=500)
-    weights: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field(default={}, max_length=50)
+    weights: dict[str, Annotated[float, Field(ge=0, le=1000)]] | None = Field(
+        default=None, max_length=50
+    )
     scope: MomentScope = MomentScope()
     k: int = Field(default=48, ge=1, le=1000)
 

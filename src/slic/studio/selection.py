@@ -1,20 +1,42 @@
 """From a request to moments: those in a scope, and those nearest to a query."""
 
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from slic.errors import SearchError
-from slic.search import Hit, Query, cluster_members, query_from_moments, refine, search
+from slic.search import (
+    Hit,
+    Query,
+    choose_weights,
+    cluster_members,
+    query_from_moments,
+    refine,
+    search,
+)
 from slic.search.parts import Weights
 from slic.search.query import no_text_message, text_query
 from slic.search.results import make_hit
+from slic.search.weighting import AUTOMATIC_LIKES
 from slic.studio.embedding import embed_text, embed_upload
 from slic.studio.projection import MomentIds
 from slic.studio.requests import MomentScope, QueryExample, SearchRequest
 from slic.studio.state import Studio
 
 MAX_EXACT_SEARCH_MOMENTS = 200_000
+
+
+class Found(NamedTuple):
+    """The answer to a search.
+
+    Attributes:
+        hits: The nearest moments, best first.
+        weights: Weights of the parts that the likes have set; None if they did not.
+    """
+
+    hits: list[Hit]
+    weights: dict[str, float] | None
 
 
 def select_moments(studio: Studio, scope: MomentScope) -> MomentIds:
@@ -39,7 +61,7 @@ def select_moments(studio: Studio, scope: MomentScope) -> MomentIds:
     return ids
 
 
-def search_moments(studio: Studio, request: SearchRequest) -> list[Hit]:
+def search_moments(studio: Studio, request: SearchRequest) -> Found:
     """Return the moments nearest to the text and likes, and away from the unlikes, best first.
 
     Without a lasso or cluster, the vector store answers. In a lasso or cluster, the query is
@@ -50,19 +72,25 @@ def search_moments(studio: Studio, request: SearchRequest) -> list[Hit]:
         VideoError: An uploaded video cannot be decoded.
     """
     text = request.text.strip()
-    query = refine(
-        [
-            *([_text_query(studio, text)] if text else []),
-            *(_example_query(studio, example) for example in request.like),
-        ],
-        [_example_query(studio, example) for example in request.unlike],
+    like, unlike = (
+        [_example_query(studio, example) for example in examples]
+        for examples in (request.like, request.unlike)
     )
-    scope, weights = request.scope, request.weights or None
+    query = refine([*([_text_query(studio, text)] if text else []), *like], unlike)
+    by_likes = request.weights is None and _may_set_weights(studio, request)
+    chosen = choose_weights(studio.index, like, unlike) if by_likes else None
+    scope, weights = request.scope, request.weights or chosen
     if not scope.lasso and scope.cluster is None:
         where = scope.where.strip() or None
-        return search(studio.index, query, k=request.k, where=where, weights=weights)
+        return Found(search(studio.index, query, k=request.k, where=where, weights=weights), chosen)
     ids = select_moments(studio, scope)
-    return _search_exactly(studio, query, ids, k=request.k, weights=weights)
+    return Found(_search_exactly(studio, query, ids, k=request.k, weights=weights), chosen)
+
+
+def _may_set_weights(studio: Studio, request: SearchRequest) -> bool:
+    """Return whether the likes are enough to set the weights; beside a text, they are not used."""
+    enough = len(request.like) >= AUTOMATIC_LIKES and len(studio.index.parts) > 1
+    return enough and not request.text.strip()
 
 
 def _text_query(studio: Studio, text: str) -> Query:

@@ -19,11 +19,14 @@ def post_search(request: SearchRequest, studio: CurrentStudio) -> dict[str, Any]
     """Search by examples.
 
     Returns:
-        ``moments``: the nearest ones, best first. ``seconds``: the time that the search took.
+        ``moments``: the nearest ones, best first. ``weights``: those of the parts of a vector if
+        the likes have set them, else None. ``seconds``: the time that the search took.
     """
     started = time.perf_counter()
-    moments = describe_moments(studio, search_moments(studio, request))
-    return {"moments": moments, "seconds": time.perf_counter() - started}
+    found = search_moments(studio, request)
+    moments = describe_moments(studio, found.hits)
+    seconds = time.perf_counter() - started
+    return {"moments": moments, "weights": found.weights, "seconds": seconds}
 
 
 @router.post("/browse")

@@ -5,7 +5,7 @@ import { postJson, thumbnailUrl } from "./api.js";
 import { fileName, Grid } from "./grid.js";
 import { stopLoading } from "./player.js";
 import { changed, isSearching, on, searchRequest, state, toggleExamples } from "./store.js";
-import { setText } from "./parts.js";
+import { setText, showLikedWeights } from "./parts.js";
 import { removeUpload } from "./upload.js";
 
 const PAGE = 48;
@@ -35,6 +35,7 @@ async function load(append) {
     // A larger k may merge hits, so its results need not begin with those of the smaller one.
     const known = new Set(before.map(({ moment }) => moment));
     grid.show(response.moments.filter(({ moment }) => !known.has(moment)), { append });
+    showLikedWeights(response.weights ?? null);
     const shown = grid.tiles.length;
     $("find-title").textContent = searching ? "Most similar" : "Moments";
     $("find-status").textContent = searching

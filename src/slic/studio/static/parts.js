@@ -37,7 +37,16 @@ function drawText() {
   $("no-text").hidden = state.summary.text;
 }
 
-const weightOf = (part) => (state.weights ? (state.weights[part] ?? 0) : EQUAL_WEIGHT);
+function weightOf(part) {
+  const weights = state.weights ?? state.likedWeights;
+  return weights ? (weights[part] ?? 0) : EQUAL_WEIGHT;
+}
+
+/** Show the weights that the likes have set, or null. */
+export function showLikedWeights(weights) {
+  state.likedWeights = weights;
+  drawShares();
+}
 
 /** Draw a slider for each part; one part alone has nothing to be weighted against. */
 function drawWeights() {
@@ -53,7 +62,6 @@ function slider(part) {
     const weights = Object.fromEntries(state.summary.parts.map((name) => [name, weightOf(name)]));
     weights[part] = Number(range.value);
     if (Object.values(weights).every((weight) => weight === 0)) weights[part] = STEP; // something has to count
-    range.value = String(weights[part]);
     state.weights = weights;
     drawShares();
     search();
@@ -65,6 +73,7 @@ function drawShares() {
   const total = state.summary.parts.reduce((sum, part) => sum + weightOf(part), 0);
   for (const range of $("weights-list").querySelectorAll("input")) {
     const percent = `${Math.round((100 * weightOf(range.dataset.part)) / total)} %`;
+    range.value = String(weightOf(range.dataset.part));
     range.nextSibling.textContent = percent;
     range.setAttribute("aria-valuetext", percent);
   }
@@ -83,9 +92,8 @@ $("text-form").addEventListener("submit", (event) => {
   state.text = $("text").value.trim();
   changed("query");
 });
-$("weights-equal").addEventListener("click", () => {
+$("weights-automatic").addEventListener("click", () => {
   state.weights = null;
-  drawWeights();
   drawShares();
   changed("query");
 });

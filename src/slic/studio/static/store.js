@@ -6,7 +6,8 @@ export const state = {
   unlike: [],
   upload: null, // { key, start, end }
   text: "", // what to find, in words
-  weights: null, // part of a vector -> weight; null weights all parts equally
+  weights: null, // part of a vector -> weight; null lets three likes set them, and else weights parts equally
+  likedWeights: null, // the weights that the likes of the last search have set
   scope: { where: "", lasso: [], cluster: null },
   clusterTitle: "",
   selected: new Map(), // moment -> tile
@@ -62,5 +63,5 @@ export function searchRequest() {
   const like = state.like.map(({ moment }) => ({ moment }));
   if (state.upload) like.unshift({ upload: state.upload.key, start: state.upload.start, end: state.upload.end });
   const unlike = state.unlike.map(({ moment }) => ({ moment }));
-  return { text: state.text, like, unlike, weights: state.weights ?? {}, scope: state.scope };
+  return { text: state.text, like, unlike, weights: state.weights, scope: state.scope };
 }
