@@ -1,7 +1,9 @@
 """``slic evaluate retrieval``: score nearest-neighbour retrieval beside two baselines."""
 
+import math
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from slic.cli.common import feature_cache, load_encoder, require_file_paths
@@ -26,14 +28,16 @@ def score_by_retrieval(name: str, words: Sequence[str]) -> None:
     from slic.evaluation.mean_frame import score_mean_frames
 
     arguments = build_retrieval_parser(name).parse_args(words)
-    protocol = _retrieval_protocol(arguments.protocol)
+    protocol = replace(_retrieval_protocol(arguments.protocol), vector=arguments.vector)
     page, workers = arguments.pictures, arguments.workers
     require_file_paths(arguments.json, page)
     encoder = load_encoder(arguments.encoder)
+    protocol = protocol.of(encoder)
     split = open_split(arguments)
     average_precision = not arguments.skip_map
     with feature_cache(arguments.cache, arguments.json or page) as cache:
-        queries, gallery = protocol.embed_split(encoder, split, workers=workers, cache=cache)
+        embedded = protocol.embed_split(encoder, split, workers=workers, cache=cache)
+        queries, gallery = map(protocol.selected, embedded)
         scores = protocol.compare(split, queries, gallery, average_precision=average_precision)
         mean_frame = score_mean_frames(split, average_precision=average_precision, cache=cache)
         conditions = {
@@ -44,7 +48,13 @@ def score_by_retrieval(name: str, words: Sequence[str]) -> None:
             "splits": f"queries {arguments.test_split}, gallery {arguments.train_split}",
             "absent_videos": len(split.absent),
         }
-        _print_and_write_scores(arguments, split, scores, mean_frame, conditions)
+        alone = {
+            name: one.compare(
+                split, *map(one.selected, embedded), average_precision=average_precision
+            )
+            for name, one in ((name, replace(protocol, vector=name)) for name in protocol.parts)
+        }
+        _print_and_write_scores(arguments, split, scores, mean_frame, alone, conditions)
         if page:
             from slic.report.retrieval_page import retrieval_rows, write_retrieval_page
 
@@ -71,6 +81,11 @@ def build_retrieval_parser(name: str) -> CommandParser:
     else:
         parser.description = protocol_summary(name, _retrieval_protocol(name))
         parser.set_defaults(protocol=name)
+    text = (
+        "compare this vector of an encoder that has several, such as motion (default: all of them, "
+        "with equal weights)"
+    )
+    parser.add_argument("--vector", metavar="NAME", help=text)
     text = "leave out the mean average precision, which is slow with a million videos"
     parser.add_switch("--skip-map", text)
     text = "also write a page of queries with their nearest neighbours"
@@ -97,9 +112,10 @@ def _print_and_write_scores(
     split: "LabelledSplit",
     scores: "RetrievalScores",
     mean_frame: "RetrievalScores",
+    alone: Mapping[str, "RetrievalScores"],
     conditions: dict[str, object],
 ) -> None:
-    """Print the scores beside the baselines, and write the JSON file."""
+    """Print the scores beside the baselines and those of each vector; write the JSON file."""
     from slic.evaluation.retrieval import chance_recall
 
     baselines = {"chance": chance_recall(split), "mean frame": mean_frame.recall[1]}
@@ -110,5 +126,11 @@ def _print_and_write_scores(
         print(f"{absent} videos of these splits are absent, the first: {first}")
     print_table(scores.table())
     print(", ".join(f"{name} R@1 {100 * value:.1f}" for name, value in baselines.items()))
+    for name, one in alone.items():
+        precision = one.mean_average_precision
+        also = "" if math.isnan(precision) else f", mAP {100 * precision:.1f}"
+        print(f"vector {name} alone: R@1 {100 * one.recall[1]:.1f}{also}")
     figures = scores.as_dict() | conditions | {"baselines_recall_at_1": baselines}
+    if alone:
+        figures["vectors"] = {name: one.as_dict() for name, one in alone.items()}
     write_json(arguments.json, figures)

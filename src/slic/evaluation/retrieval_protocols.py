@@ -1,14 +1,19 @@
 """Retrieval protocols: how a video becomes the vector that is compared (docs/protocols.md)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from slic.embeddings import AllWindows, Embeddings, Layer, embed
 from slic.errors import ProtocolError
 from slic.evaluation.base import LabelledSplit
 from slic.evaluation.retrieval import RetrievalScores, evaluate
+from slic.models.backbones.base import vectors_of
 from slic.models.encoder import VideoEncoder
+from slic.neighbours.rows import normalise, slices_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +27,10 @@ class RetrievalProtocol:
             ``linspace(L / 2, T - L / 2, clips)``. ``"windows"`` averages all half-overlapping
             windows, each scaled to unit length.
         centre: Subtract the mean vector of each split from its vectors.
+        vector: Name of the vector to compare, where an encoder has several, such as ``"motion"``.
+            None joins all of them, each at unit length.
+        parts: Names and lengths of the vectors of an encoder, see `of`. Not needed where it has
+            one.
 
     Example:
         >>> scores = RETRIEVAL_PROTOCOLS["paper"].score(encoder, split)
@@ -32,6 +41,8 @@ class RetrievalProtocol:
     layer: Layer
     clips: int | AllWindows = 10
     centre: bool = False
+    vector: str | None = None
+    parts: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def description(self) -> str:
@@ -40,7 +51,39 @@ class RetrievalProtocol:
         if self.clips == "windows":
             clips = "all half-overlapping windows, each of length 1"
         centred = ", mean-centred per split" if self.centre else ""
-        return f"{self.name}: {self.layer} output, mean over {clips}{centred}, cosine, any match"
+        compared = ""
+        if self.vector:
+            compared = f", vector {self.vector}"
+        elif len(self.parts) > 1:
+            compared = f", vectors {' and '.join(self.parts)} with equal weights"
+        return (
+            f"{self.name}: {self.layer} output{compared}, mean over {clips}{centred}, cosine, "
+            "any match"
+        )
+
+    def of(self, encoder: VideoEncoder) -> "RetrievalProtocol":
+        """Return the protocol for an encoder: it then names the vectors that are compared.
+
+        Raises:
+            ProtocolError: The encoder has no such vector.
+        """
+        parts = encoder.vectors if self.layer == "head" else vectors_of(encoder.backbone)
+        if self.vector and self.vector not in parts:
+            raise ProtocolError(
+                f"vector {self.vector!r}: the encoder has no such vector; it has "
+                f"{', '.join(parts)}."
+            )
+        return replace(self, parts=parts if len(parts) > 1 else {})
+
+    def selected(self, embeddings: Embeddings) -> Embeddings:
+        """Return what is compared: one vector of several, or all of them at unit length."""
+        if not self.parts:
+            return embeddings
+        slices = slices_of(self.parts)
+        if self.vector:
+            return replace(embeddings, clips=embeddings.clips[:, :, slices[self.vector]])
+        joined = [normalise(embeddings.mean[:, part]) for part in slices.values()]
+        return replace(embeddings, clips=np.hstack(joined).astype(np.float32)[:, None])
 
     def score(
         self,
@@ -52,8 +95,9 @@ class RetrievalProtocol:
         progress: bool = True,
     ) -> RetrievalScores:
         """Return the scores of an encoder; see `slic.evaluation.base.EvaluationProtocol`."""
+        protocol = self.of(encoder)
         embedded = self.embed_split(encoder, split, workers=workers, cache=cache, progress=progress)
-        return self.compare(split, *embedded)
+        return protocol.compare(split, *map(protocol.selected, embedded))
 
     def embed_split(
         self,
@@ -64,7 +108,7 @@ class RetrievalProtocol:
         cache: Path | None = None,
         progress: bool = True,
     ) -> tuple[Embeddings, Embeddings]:
-        """Return the embeddings of the queries and of the gallery.
+        """Return the embeddings of the queries and of the gallery, with all vectors.
 
         Raises:
             ProtocolError: The protocol compares the output of the head and the encoder has none.
@@ -88,7 +132,7 @@ class RetrievalProtocol:
         *,
         average_precision: bool = True,
     ) -> RetrievalScores:
-        """Return the scores of embeddings that `embed_split` made."""
+        """Return the scores of embeddings that `embed_split` made and `selected` chose from."""
         return evaluate(
             queries.clips,
             split.test_labels,
