@@ -83,3 +83,7 @@ def test_the_observer_scores_clusters_against_labels(seven_labels: Labels) -> No
     more = observer.clustered(["0.mp4", "x", "1.mp4", "2.mp4", "3.mp4"], [5, 7, 7, 5, 7])
     assert more == scores  # a video without a label does not count
     assert observer.clustered(["x"], [0]) == {}
+    parts = ["0.mp4#t=0,4", "0.mp4#t=4,8", "1.mp4#t=0,4", "2.mp4#t=0,4", "3.mp4#t=0,4"]
+    whole = ["0.mp4", "0.mp4", "1.mp4", "2.mp4", "3.mp4"]
+    clusters = [5, 7, 7, 5, 7]
+    assert observer.clustered(parts, clusters) == observer.clustered(whole, clusters)

@@ -26,6 +26,9 @@ def test_every_round_of_a_run_in_its_order(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [one.clusters.tolist() for one in rounds] == [[0, 1, 2], [2, 1, 0], [0, 0, 1]]
     assert all(one.ids == IDS for one in rounds)
+    of_segments = RunFolder(tmp_path / "segments")
+    of_segments.save_clusters(0, [f"{name}#t=1.5,4" for name in IDS], [0, 1, 0])
+    assert read_partitions(of_segments.path)[0].ids == IDS
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def score_clusters(words: Sequence[str]) -> None:
     partitions = read_partitions(
         path, clusterer=clusterer, centre=arguments.centre, seed=arguments.seed
     )
-    labels = labeller(partitions[0].ids)
+    labels = labeller(tuple(dict.fromkeys(partitions[0].ids)))  # several segments of a video
     rows = [score_partition(partition, labels) for partition in partitions]
     first = rows[0]
     print(f"clusters of {path}, {first['videos']} videos, labels {arguments.labels}")

@@ -9,6 +9,7 @@ from sklearn import metrics
 
 from slic.clustering.agreement import adjusted_mutual_information
 from slic.datasets import Labels
+from slic.videos.segments import file_id
 
 Clusters = Int[np.ndarray, " n"] | Sequence[int]
 
@@ -100,14 +101,14 @@ class LabelObserver:
         """Return NMI, AMI, purity and V-measure of the clusters of the labelled videos.
 
         Args:
-            ids: Video ids.
+            ids: Video ids. A segment has the label of its video.
             pseudo_labels: The cluster of each of these videos.
 
         Returns:
             Scores by name; empty if none of the videos has a label.
         """
         label = self.labels.label
-        pairs = zip(ids, pseudo_labels, strict=True)
+        pairs = zip(map(file_id, ids), pseudo_labels, strict=True)
         known = [(label[name], cluster) for name, cluster in pairs if name in label]
         if not known:
             return {}

@@ -14,6 +14,7 @@ from slic.embeddings import Embeddings
 from slic.errors import CatalogError
 from slic.files import id_of, read_csv
 from slic.neighbours.rows import centred, unit_rows
+from slic.videos.segments import file_id
 
 _ROUND_FILE = re.compile(r"epoch-(\d+)(?:-(.+))?\.jsonl")  # epoch, and perhaps vector
 
@@ -71,6 +72,8 @@ def read_partitions(
 def partitions_of_run(folder: Path) -> list[Partition]:
     """Return the partition of every clustering round of a run, first to last.
 
+    Segments have the ids of their videos.
+
     Raises:
         CatalogError: There is none, or its file is damaged.
     """
@@ -88,7 +91,7 @@ def partitions_of_run(folder: Path) -> list[Partition]:
 def _read_round(file: Path, epoch: int, vector: str | None) -> Partition:
     try:
         records = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-        ids = tuple(record["video"] for record in records)
+        ids = tuple(file_id(record["video"]) for record in records)
         clusters = np.array([int(record["pseudo_label"]) for record in records])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CatalogError(f"{file}: not the clusters of a round ({error}).") from error

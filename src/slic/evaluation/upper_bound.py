@@ -41,7 +41,7 @@ class LabelsAsClusters(Callback):
             LabelError: A video has no label, or the source cannot be read.
         """
         catalog = run.rounds.catalog
-        ids = [video.id for video in catalog]
+        ids = [video.whole.id for video in catalog]
         lists = Path(self.annotations) if self.annotations else None
         labels = labels_from(self.labels, root=catalog.root, annotations=lists)(ids)
         clusterer = GivenClusters(tuple(labels.labels_of(ids)))

@@ -183,7 +183,10 @@ def _accelerator(out: str | Path, trackers: Sequence[Tracker]) -> Accelerator:
 
 def _require_enough_videos(catalog: Catalog, recipe: Recipe, processes: Processes) -> None:
     if len(catalog) < 2:
-        raise CatalogError(f"{catalog.root}: {len(catalog)} video; learning needs at least 2.")
+        raise CatalogError(
+            f"{catalog.root}: {len(catalog)} video; learning needs at least 2. "
+            "Cut a long recording into segments (segments.seconds)."
+        )
     if min(len(catalog), recipe.train.batch_size) < processes.count:
         raise CatalogError(
             f"{catalog.root}: {len(catalog)} videos in batches of {recipe.train.batch_size} are "
