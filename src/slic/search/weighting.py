@@ -9,7 +9,7 @@ kinds of pairs, with a diagonal covariance. A negative weight becomes 0.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from slic.errors import LabelError, SearchError
 from slic.neighbours.rows import normalise, slices_of
@@ -92,7 +92,12 @@ def weights_from_labels(
 
 
 def choose_weights(
-    index: Index, like: Sequence[Query], unlike: Sequence[Query] = (), *, seed: int = 0
+    index: Index,
+    like: Sequence[Query],
+    unlike: Sequence[Query] = (),
+    *,
+    ids: Int64[np.ndarray, " all"] | None = None,
+    seed: int = 0,
 ) -> dict[str, float]:
     """Return the weights of parts that follow from likes and unlikes; see `weights_from_likes`.
 
@@ -103,6 +108,7 @@ def choose_weights(
         index: The index.
         like: At least 2 queries of clips or moments.
         unlike: Queries of clips or moments.
+        ids: The ids of all moments, in any order, to save time. None reads them from the index.
         seed: Draws the moments.
 
     Raises:
@@ -112,7 +118,8 @@ def choose_weights(
         >>> likes = [query_from_clip(index, path) for path in ("a.mp4", "b.mp4", "c.mp4")]
         >>> hits = search(index, refine(likes, []), weights=choose_weights(index, likes))
     """
-    drawn = _draw_others(index, [moment for query in like for moment in query.moments], seed)
+    used = [moment for query in like for moment in query.moments]
+    drawn = index.vectors(_draw_others(index, used, index.ids() if ids is None else ids, seed))
     empty = np.empty((0, index.settings.dimension), np.float32)
     liked, unliked = (
         np.stack([query.direction for query in queries]) if queries else empty
@@ -138,13 +145,15 @@ def choose_weights_by_labels(index: Index, *, seed: int = 0) -> dict[str, float]
     return weights_from_labels(index.vectors(ids), labels, contents, index.parts)
 
 
-def _draw_others(index: Index, likes: Sequence[int], seed: int) -> Float32[np.ndarray, "m d"]:
-    """Return the vectors of random moments of the videos that have none of the likes."""
+def _draw_others(
+    index: Index, likes: Sequence[int], ids: Int64[np.ndarray, " all"], seed: int
+) -> Int64[np.ndarray, " m"]:
+    """Return random moments of the videos that have none of the likes."""
     videos = {moment.video_id for moment in index.moments(likes)}
     own = [i for numbers in index.moment_numbers(videos).values() for i in numbers.values()]
-    others = np.setdiff1d(index.ids(), own, assume_unique=True)
-    drawn = np.random.default_rng(seed).permutation(others)[:MAX_OTHERS]
-    return index.vectors(drawn)
+    others = np.sort(ids[~np.isin(ids, own)])
+    count = min(MAX_OTHERS, len(others))
+    return others[np.random.default_rng(seed).choice(len(others), count, replace=False)]
 
 
 def _equal_pairs(values: Sequence[str]) -> Bool[np.ndarray, "n n"]:

@@ -78,7 +78,9 @@ def search_moments(studio: Studio, request: SearchRequest) -> Found:
     )
     query = refine([*([_text_query(studio, text)] if text else []), *like], unlike)
     by_likes = request.weights is None and _may_set_weights(studio, request)
-    chosen = choose_weights(studio.index, like, unlike) if by_likes else None
+    chosen = (
+        choose_weights(studio.index, like, unlike, ids=studio.shuffled_ids()) if by_likes else None
+    )
     scope, weights = request.scope, request.weights or chosen
     if not scope.lasso and scope.cluster is None:
         where = scope.where.strip() or None
