@@ -136,7 +136,7 @@ def pretrain(
                 snapshot_every_epochs=recipe.train.snapshot_every_epochs,
             )
             run.callbacks = CallbackList(
-                [log, length, *recipe.build_callbacks(), *callbacks, *views, checkpointer]
+                [length, log, *recipe.build_callbacks(), *callbacks, *views, checkpointer]
             )
             _train_and_save_before_errors(run, checkpointer)
         if processes.is_main:
