@@ -15,6 +15,7 @@ draws the pictures again from records.
 
 import argparse
 import json
+import math
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -194,8 +195,8 @@ def _line(name: str, values: Mapping[int, Sequence[float]]) -> Line:
 
 
 def _highest(lines: Sequence[Line]) -> int:
-    """Return the end of the upright axis: the next multiple of 20 percent."""
-    return 20 * max(1, -(-int(max(max(line.y) for line in lines) + 1) // 20))
+    """Return the end of the upright axis: the next multiple of 20 percent, at most 100."""
+    return min(100, 20 * math.ceil((max(max(line.y) for line in lines) + 1) / 20))
 
 
 def _arguments() -> argparse.Namespace:
