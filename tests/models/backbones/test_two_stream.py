@@ -153,3 +153,17 @@ def test_all_processes_and_numbers_of_threads_compute_the_same() -> None:
     ]  # fmt: skip
     one, two = (torch.tensor(json.loads(text)) for text in found)
     torch.testing.assert_close(two, one, atol=1e-6, rtol=0)
+
+
+def test_the_residual_block_begins_as_the_identity_and_is_trained(streams: TwoStreams) -> None:
+    deeper = TwoStreams(TwoStreams.native_clip(), hidden=8)
+    deeper.load_pretrained("pretrained")
+    clips = torch.cat([waving(), waving(shade=0.3)])
+    torch.testing.assert_close(deeper(clips), streams(clips), atol=1e-6, rtol=0)
+    deeper(clips)[:, -9:].sum().backward()
+    assert [*deeper.blocks[0].modules()][-1] is [*deeper.modules()][-1]  # the block is a part
+    last = [*deeper.children()][-1][-1]  # type: ignore[index]
+    gradients = [weight.grad for weight in last.parameters()]
+    assert all(gradient is not None and gradient.any() for gradient in gradients)
+    with pytest.raises(RecipeError, match=r"hidden is -1, but it must be at least 0"):
+        TwoStreams(TwoStreams.native_clip(), hidden=-1)

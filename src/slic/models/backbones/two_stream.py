@@ -44,9 +44,11 @@ class TwoStreams(nn.Module):
 
     Args:
         clip: The clips that it takes, of at least ``MIN_MOTION_FRAMES`` frames.
+        hidden: Width of a residual block on the motion vector, to be trained: linear, ReLU, linear.
+            It begins as the identity; what it learns changes the length of the vector. 0 for none.
 
     Raises:
-        RecipeError: The clips have too few frames.
+        RecipeError: The clips have too few frames, or ``hidden`` is negative.
 
     Example:
         >>> backbone = TwoStreams(TwoStreams.native_clip())
@@ -57,13 +59,15 @@ class TwoStreams(nn.Module):
     modalities: tuple[str, ...] = ("rgb",)
     licence: ClassVar[str] = "Apache-2.0"
 
-    def __init__(self, clip: ClipSpec) -> None:
+    def __init__(self, clip: ClipSpec, *, hidden: int = 0) -> None:
         super().__init__()
+        require(hidden >= 0, "hidden", hidden, "at least 0")
         least = f"at least {MIN_MOTION_FRAMES} for the backbone 'slic/two-stream'"
         require(clip.frames >= MIN_MOTION_FRAMES, "clip.frames", clip.frames, least)
         self.clip = clip
         self.appearance = nn.Linear(APPEARANCE_SIZE, APPEARANCE_SIZE)
         self.motion = nn.Linear(descriptor_size(clip.frames), MOTION_SIZE - 1)
+        self.residual = _identity_block(hidden) if hidden else None
         self.feature_size = APPEARANCE_SIZE + MOTION_SIZE
         self.fixed_size = APPEARANCE_SIZE + clip.frames // 2 * COURSES
 
@@ -79,8 +83,9 @@ class TwoStreams(nn.Module):
 
     @property
     def blocks(self) -> list[nn.Module]:
-        """The linear layers of both vectors."""
-        return [nn.ModuleList([self.appearance, self.motion])]
+        """The layers of both vectors."""
+        layers = [self.appearance, self.motion, self.residual]
+        return [nn.ModuleList(layer for layer in layers if layer is not None)]
 
     def forward(self, clips: Float[Tensor, "b 3 t h w"]) -> Float[Tensor, "b f"]:
         """Return the appearance vector and the motion vector of each clip, each of unit length."""
@@ -101,8 +106,10 @@ class TwoStreams(nn.Module):
             appearance = self.appearance(fixed[:, :APPEARANCE_SIZE])
             moving = normalize(torch.stack([energy, torch.full_like(energy, _STILL)], 1), dim=1)
             motion = normalize(self.motion(descriptor), dim=1)
-            parts = (normalize(appearance, dim=1), moving[:, :1] * motion, moving[:, 1:])
-            return torch.cat(parts, dim=1)
+            motion = torch.cat([moving[:, :1] * motion, moving[:, 1:]], dim=1)
+            if self.residual is not None:
+                motion = motion + self.residual(motion)  # at unit length it learnt less
+            return torch.cat([normalize(appearance, dim=1), motion], dim=1)
 
     def load_pretrained(self, weights: str) -> None:
         """Load the layers that are part of the package.
@@ -117,8 +124,17 @@ class TwoStreams(nn.Module):
             raise CheckpointError(
                 f"slic/two-stream has no weights {weights!r}; it has 'pretrained'."
             )
+        untrained = {k: v for k, v in self.state_dict().items() if k.startswith("residual.")}
         with as_file(files(__package__) / WEIGHTS_FILE) as path:
-            load_exactly(self, _read(path), source=path)
+            load_exactly(self, _read(path) | untrained, source=path)
+
+
+def _identity_block(hidden: int) -> nn.Sequential:
+    """Return the layers of a residual block that adds nothing at first."""
+    last = nn.Linear(hidden, MOTION_SIZE)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(nn.Linear(MOTION_SIZE, hidden), nn.ReLU(), last)
 
 
 def _read(path: Path) -> dict[str, Tensor]:
