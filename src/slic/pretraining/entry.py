@@ -136,7 +136,7 @@ def pretrain(
                 snapshot_every_epochs=recipe.train.snapshot_every_epochs,
             )
             run.callbacks = CallbackList(
-                [length, log, *recipe.build_callbacks(), *callbacks, *views, checkpointer]
+                [length, *views, log, *recipe.build_callbacks(), *callbacks, checkpointer]
             )
             _train_and_save_before_errors(run, checkpointer)
         if processes.is_main:
