@@ -31,6 +31,8 @@ def test_the_printed_recipe_is_the_one_that_would_run(lines: Lines, tmp_path: Pa
     (tmp_path / "mine.yaml").write_text("\n".join(printed))
     assert load_recipe(tmp_path / "mine.yaml") == load_recipe("two-stream", words)
     assert yaml.safe_load("\n".join(printed))["loss"]["margin"] == 0.3
+    code, printed, _ = lines("pretrain", "--segments", 4, "--print_config", "videos")
+    assert yaml.safe_load("\n".join(printed))["segments"]["seconds"] == 4.0
 
 
 def test_videos_are_required(lines: Lines) -> None:
