@@ -32,6 +32,7 @@ from jaxtyping import Float
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # where the package `learning` is
 
+from learning.plots import Line, grid, plot
 from learning.rows import revision
 from learning.tasks import NAMES, Draw, Task, open_task, why_missing
 from slic.clips.clip_dataset import ClipDataset
@@ -170,11 +171,50 @@ def table(records: Sequence[Mapping[str, Any]], draw: Draw) -> Iterator[str]:
     yield "|---|---|" + "---|" * len(weights)
     for task in dict.fromkeys(record["task"] for record in records):
         for run in ("built-in", "two-stream"):
-            found = [r for r in records if (r["task"], r["draw"], r["run"]) == (task, draw, run)]
-            if found:
+            if found := _records_of(records, task, draw, run):
                 cells = [_cell([r["curve"][weight] for r in found]) for weight in weights]
                 seeds = f" ({len(found)})" if run == "two-stream" else ""
                 yield f"| *{task}* | {run}{seeds} | " + " | ".join(cells) + " |"
+
+
+def likes_table(records: Sequence[Mapping[str, Any]], draw: Draw) -> Iterator[str]:
+    """Yield Markdown: mAP by the weight that follows from five likes, and by the best weight."""
+    yield "| task | equal weights | from five likes | best weight of the task |"
+    yield "|---|---|---|---|"
+    costs = []
+    for task in dict.fromkeys(record["task"] for record in records):
+        found = _records_of(records, task, draw, "two-stream")
+        if not found:
+            continue
+        by = {name: mean(r["likes"][name] for r in found) for name in found[0]["likes"]}
+        best = max(by[str(weight)] for weight in WEIGHTS)
+        costs.append(best - by["chosen"])
+        yield f"| *{task}* | {by['0.5']:.1f} | {by['chosen']:.1f} | {best:.1f} |"
+    if costs:
+        yield f"The weight from likes costs {mean(costs):.1f} points on average."
+
+
+def picture(records: Sequence[Mapping[str, Any]], draw: Draw) -> str:
+    """Return mAP against the weight of motion, before and after learning: a plot per task."""
+    plots = []
+    for task in dict.fromkeys(record["task"] for record in records):
+        lines = []
+        for run, name in (("built-in", "before learning"), ("two-stream", "after learning")):
+            if not (found := _records_of(records, task, draw, run)):
+                continue
+            columns = [[r["curve"][str(weight)][1] for r in found] for weight in WEIGHTS]
+            spread = [stdev(x) if len(x) > 1 else 0.0 for x in columns]
+            y = [mean(x) for x in columns]
+            lines.append(Line(name=name, x=WEIGHTS, y=y, spread=spread))
+        if lines:
+            plots.append(plot(f"{task}: mAP", lines, axis="weight of motion"))
+    return grid(plots, columns=3)
+
+
+def _records_of(
+    records: Sequence[Mapping[str, Any]], task: str, draw: Draw, run: str
+) -> list[Mapping[str, Any]]:
+    return [r for r in records if (r["task"], r["draw"], r["run"]) == (task, draw, run)]
 
 
 def _cell(pairs: Sequence[Sequence[float]]) -> str:
@@ -193,6 +233,7 @@ def main() -> None:
     parser.add_argument("--validation", action="store_true", help="the draw for choosing settings")
     parser.add_argument("--data", type=Path, help="folder of the sets; default OUT/tasks")
     parser.add_argument("--out", type=Path, default=Path("results"))
+    parser.add_argument("--picture", type=Path, help="also draw the curves into this SVG")
     arguments = parser.parse_args()
     draw: Draw = "validation" if arguments.validation else "test"
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -208,7 +249,10 @@ def main() -> None:
             with results.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
             print(f"{name} {record['run']} {record['seed']}", file=sys.stderr, flush=True)
-    print("\n".join(table(read_records(results), draw)))
+    records = read_records(results)
+    print("\n".join([*table(records, draw), "", *likes_table(records, draw)]))
+    if arguments.picture:
+        arguments.picture.write_text(picture(records, draw), encoding="utf-8")
 
 
 if __name__ == "__main__":
