@@ -132,9 +132,14 @@ def likes_scores(gallery: Mapping[str, Matrix], labels: Sequence[str]) -> dict[s
 
 
 def records_of(
-    task: Task, seeds: Sequence[int], out: Path, done: set[tuple[str, str, str, int]]
+    task: Task,
+    seeds: Sequence[int],
+    out: Path,
+    done: set[tuple[str, str, str, int]],
+    settings: Sequence[str] = (),
 ) -> Iterator[dict[str, Any]]:
     """Yield the records of a task that are not done: the built-in encoder, and one per seed."""
+    run = " ".join(["two-stream", *settings])
     sides = Sides(task, out)
     about = {
         "task": task.name, "draw": task.draw, "videos": len(task.training),
@@ -143,9 +148,10 @@ def records_of(
     if (task.name, task.draw, "built-in", 0) not in done:
         yield {**about, "run": "built-in", "seed": 0, **sides.scores(default_encoder())}
     for seed in seeds:
-        if (task.name, task.draw, "two-stream", seed) in done:
+        if (task.name, task.draw, run, seed) in done:
             continue
-        recipe = load_recipe("two-stream", [f"--train.seed={seed}", "--train.workers=0"])
+        words = [f"--train.seed={seed}", "--train.workers=0", *(f"--{word}" for word in settings)]
+        recipe = load_recipe("two-stream", words)
         folder = out / "runs" / f"{task.name}-{task.draw}-{seed}"
         shutil.rmtree(folder, ignore_errors=True)
         started = time.process_time()
@@ -155,7 +161,7 @@ def records_of(
         )  # fmt: skip
         cost = {"steps": result.steps, "cpu_seconds": round(time.process_time() - started, 1)}
         scores = sides.scores(VideoEncoder.from_pretrained(result.encoder))
-        yield {**about, "run": "two-stream", "seed": seed, **cost, **scores}
+        yield {**about, "run": run, "seed": seed, **cost, **scores}
 
 
 def read_records(file: Path) -> list[dict[str, Any]]:
@@ -170,10 +176,11 @@ def table(records: Sequence[Mapping[str, Any]], draw: Draw) -> Iterator[str]:
     yield "| task | | " + " | ".join(f"w = {weight}" for weight in weights) + " |"
     yield "|---|---|" + "---|" * len(weights)
     for task in dict.fromkeys(record["task"] for record in records):
-        for run in ("built-in", "two-stream"):
+        runs = dict.fromkeys(r["run"] for r in records if (r["task"], r["draw"]) == (task, draw))
+        for run in runs:
             if found := _records_of(records, task, draw, run):
                 cells = [_cell([r["curve"][weight] for r in found]) for weight in weights]
-                seeds = f" ({len(found)})" if run == "two-stream" else ""
+                seeds = "" if run == "built-in" else f" ({len(found)})"
                 yield f"| *{task}* | {run}{seeds} | " + " | ".join(cells) + " |"
 
 
@@ -230,6 +237,8 @@ def main() -> None:
     )
     parser.add_argument("tasks", nargs="*", default=NAMES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    text = "changes of the recipe, such as backbone.hidden=0: an ablation"
+    parser.add_argument("--settings", nargs="+", default=[], metavar="KEY=VALUE", help=text)
     parser.add_argument("--validation", action="store_true", help="the draw for choosing settings")
     parser.add_argument("--data", type=Path, help="folder of the sets; default OUT/tasks")
     parser.add_argument("--out", type=Path, default=Path("results"))
@@ -245,7 +254,8 @@ def main() -> None:
             continue
         size = {"train": 200, "test": 60} if name in SMALL else {}
         task = open_task(name, draw, data=arguments.data or arguments.out / "tasks", **size)
-        for record in records_of(task, arguments.seeds, arguments.out, done):
+        out, settings = arguments.out, arguments.settings
+        for record in records_of(task, arguments.seeds, out, done, settings):
             with results.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
             print(f"{name} {record['run']} {record['seed']}", file=sys.stderr, flush=True)
