@@ -99,6 +99,7 @@ def test_every_method_trains_and_records_its_cost(method: str, task: Task, tmp_p
 def test_a_budget_of_steps_is_kept_on_any_number_of_videos(videos: int) -> None:
     row = within(read_row("motion", seed=0), videos=videos, steps=360, curve_every=120)
     steps_an_epoch = videos // 32
+    assert row.recipe.train.epochs
     for epochs, steps in (
         (row.recipe.train.epochs, 360),
         (row.recipe.rounds.every_epochs, 60),

@@ -12,7 +12,13 @@ from torch import nn
 
 from slic.errors import CheckpointError, FormatError, RecipeError, WriteError
 from slic.models.backbones import R3D, ClipSpec
-from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder, to_input
+from slic.models.encoder import (
+    EncoderConfig,
+    HeadSpec,
+    ProjectionHead,
+    VideoEncoder,
+    to_input,
+)
 
 SMALL = EncoderConfig(
     backbone="slic/r3d10",
@@ -40,6 +46,7 @@ def test_pixels_become_minus_one_to_one() -> None:
 
 def test_the_embedding_is_the_head_of_the_features() -> None:
     encoder, clips = small_encoder(), torch.randn(3, 3, 4, 16, 16)
+    assert isinstance(encoder.head, ProjectionHead)
     first, norm, _, last = encoder.head
     hidden = norm(first(encoder.backbone(clips))).clamp(min=0)
     torch.testing.assert_close(encoder(clips), last(hidden))

@@ -19,7 +19,7 @@ from slic.errors import (
     TrainingError,
     VideoError,
 )
-from slic.models.encoder import VideoEncoder
+from slic.models.encoder import ProjectionHead, VideoEncoder
 from slic.pretraining import build, pretrain, rounds, run_log
 from slic.pretraining.build import build_encoder
 from slic.pretraining.folder import RunFolder
@@ -156,6 +156,7 @@ def test_a_collapse_is_said_at_the_next_round_and_at_the_end(
 ) -> None:
     def collapsed(recipe: Recipe, *, load: bool) -> VideoEncoder:
         encoder = build_encoder(recipe, load=load)
+        assert isinstance(encoder.head, ProjectionHead)
         last = encoder.head[-1]
         assert isinstance(last, nn.Linear)
         nn.init.zeros_(last.weight)
