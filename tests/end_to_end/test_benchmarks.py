@@ -15,7 +15,8 @@ Slic = Callable[..., Any]
 CLASSES = ("Archery", "HandstandPushups")
 NAMES = [f"{c}/v_{c}_g{group:02d}_c01.avi" for c in CLASSES for group in range(1, 7)]
 TINY = (
-    "--clip.frames=4", "--clip.stride=2", "--clip.size=32", "--backbone.width=0.125",
+    "--recipe=motion", "--clip.frames=4", "--clip.stride=2", "--clip.size=32",
+    "--backbone.width=0.125",
     "--head.hidden=16", "--head.embedding=8", "--rounds.clips=1", "--train.batch_size=4",
     "--train.epochs=1", "--train.workers=0",
 )  # fmt: skip

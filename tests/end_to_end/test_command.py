@@ -19,6 +19,8 @@ TINY = (
     "--clip.frames=4",
     "--clip.stride=2",
     "--clip.size=32",
+    "--recipe",
+    "motion",
     "--backbone.width=0.125",
     "--head.hidden=16",
     "--head.embedding=8",

@@ -109,6 +109,8 @@ def test_an_empty_file_is_the_defaults(written: Path) -> None:
 def test_an_unknown_name_offers_the_nearest(refused: Callable[..., str]) -> None:
     assert "Did you mean motion?" in refused("moton")
     assert "Did you mean motion?" in refused("best")  # its former name
+    said = refused("two-stream", "--backbone.width=0.5")
+    assert "backbone.width: the backbone 'slic/two-stream' has no such setting; it has hid" in said
     assert "Known names: " in refused("nothing-like-it")
 
 

@@ -218,6 +218,13 @@ def _part_of(section: str, values: Mapping[str, Any]) -> Part:
     arguments = {key: value for key, value in values.items() if key != "name"}
     known = settings_of(section, name)
     own = [f"{section}.{key}" for key in ("name", *(known or ()))]
+    for key in arguments:
+        if known is not None and key not in known and f"{section}.{key}" in _all_keys():
+            raise RecipeError(
+                f"{section}.{key}: the {section} {name!r} has no such setting; it has "
+                f"{', '.join(known) or 'none'}. Name another {section} with --{section}=NAME, or "
+                "another recipe."
+            )
     _require_known(section, arguments, known, others=[*own, *_all_keys()])
     return Part(name, arguments)
 
