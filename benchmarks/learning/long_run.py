@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the packag
 
 from learning.plots import Line, grid, plot
 from learning.rows import do, identity, read_row, within
-from learning.tables import Record, read_records
+from learning.tables import Record, network_of, read_records
 from learning.tasks import NAMES, TRAIN, Task, open_task
 from slic.runs import read_log
 
@@ -40,6 +40,7 @@ WAYS = {"slic": "paper's recipe", "instance-finch": "instance discr."}
 POINT = (
     500  # steps between points of the clusters, and steps that active triplets are averaged over
 )
+VIDEOS = ("draw", "videos", "gallery", "queries")
 KEPT = ("step", "clusters", "nmi", "ami")  # of the record of a round
 
 
@@ -123,8 +124,9 @@ def active_shares(steps: Iterable[Record]) -> dict[str, float]:
 
 
 def draw(task: str, records: Sequence[Record]) -> str:
-    """Return the four panels of a task."""
+    """Return the four panels of a task; other records than those of the long runs do not count."""
     learnt = [record for record in records if record["method"] in WAYS and "active" in record]
+    records = [record for record in records if _comparable(record, learnt[0])]
     panels = {
         "R@1": [*_curves(learnt, ""), *_baselines(records, learnt, "")],
         "mAP": [*_curves(learnt, " mAP"), *_baselines(records, learnt, " mAP")],
@@ -136,6 +138,14 @@ def draw(task: str, records: Sequence[Record]) -> str:
             plot(f"{task}: {name}", lines, axis="steps", highest=_highest(lines))
             for name, lines in panels.items()
         ]
+    )
+
+
+def _comparable(record: Record, learnt: Record) -> bool:
+    """Return whether a record has the videos of a long run, and where it has one, its network."""
+    same_videos = all(record[key] == learnt[key] for key in VIDEOS)
+    return same_videos and (
+        record["method"] != "random" or network_of(record) == network_of(learnt)
     )
 
 

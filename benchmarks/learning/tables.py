@@ -125,7 +125,7 @@ def _starts(records: Iterable[Record]) -> dict[TableRow, list[Record]]:
     """Return the scores of random weights, once per network, named after its first row."""
     begun = [r for r in records if r["asked_steps"] and "0" in r["curve"]]
     starts: dict[TableRow, list[Record]] = {}
-    for same in _grouped(begun, _network).values():
+    for same in _grouped(begun, network_of).values():
         first = row_of(same[0])
         once = {
             (r["task"], r["seed"]): {
@@ -137,7 +137,8 @@ def _starts(records: Iterable[Record]) -> dict[TableRow, list[Record]]:
     return starts
 
 
-def _network(record: Record) -> str:
+def network_of(record: Record) -> str:
+    """Return the clips and the network of a record, for comparison."""
     parts = ("clip", "backbone", "head", "encoder")
     return json.dumps([record["recipe"].get(part) for part in parts], sort_keys=True)
 

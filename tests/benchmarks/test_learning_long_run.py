@@ -31,7 +31,8 @@ def record(method: str, seed: int = 0, **more: object) -> Record:
     shares = {"500": 0.9, "1000": 0.7}
     made: Record = {
         "id": f"{method}{seed}", "task": "easy", "method": method, "seed": seed, "steps": 1000,
-        "curve": curve, "rounds": rounds, "active": shares,
+        "curve": curve, "rounds": rounds, "active": shares, "recipe": {"backbone": "small"},
+        "draw": "test", "videos": 400, "gallery": 400, "queries": 120,
     }  # fmt: skip
     return {**made, **more}
 
@@ -65,7 +66,9 @@ def test_a_picture_has_four_panels_with_both_ways_and_the_baselines() -> None:
         record("random", curve={"0": {"backbone": 0.2, "backbone mAP": 0.1}}),
         record("mean-frame", curve={"0": {"any": 0.3, "any mAP": 0.15}}),
         record("chance", curve={"0": {"any": 0.1}}),
-    ]
+        record("random", curve={"0": {"backbone": 0.9}}, recipe={"backbone": "large"}),
+        record("mean-frame", curve={"0": {"any": 0.9}}, draw="validation"),
+    ]  # the last two do not count
     root = ElementTree.fromstring(draw("easy", records))
     panels = root.findall(f"{SVG}svg")
     texts = [[text.text or "" for text in panel.iter(f"{SVG}text")] for panel in panels]
