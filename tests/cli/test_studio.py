@@ -96,7 +96,7 @@ def test_ctrl_c_keeps_what_is_indexed_and_a_second_start_continues(
 ) -> None:
     videos = tmp_path / "videos"
     videos.mkdir()
-    for number in range(60):
+    for number in range(150):  # more than are indexed before the signal arrives
         data = (colour_videos / "green.mp4").read_bytes()
         (videos / f"{number}.mp4").write_bytes(data + bytes([number]))  # other content
     words = ("studio", videos, "--no-browser", "--port", "0", "--workers", "0")
@@ -114,8 +114,8 @@ def test_ctrl_c_keeps_what_is_indexed_and_a_second_start_continues(
     assert ended.code == 130
     assert "what is indexed is kept; the same command continues" in ended.err
     kept = count()
-    assert 0 < kept < 60
+    assert 0 < kept < 150
     running = slic(*words)
-    wait_until(lambda: count() == 60, running)
+    wait_until(lambda: count() == 150, running)
     running.signal_group(signal.SIGINT)
     assert running.wait().code == 130
