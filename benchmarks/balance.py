@@ -12,8 +12,8 @@ five gallery videos of the query's label (`slic.search.weighting`), beside the b
 task; there the query is the mean of the likes, and the rest of the gallery is ranked.
 
 The seeds of a task share the stored views; the weights of the heads, the order of the videos and
-the pairs differ. Each row is a line of ``OUT/balance.jsonl``; rows that are there are skipped. The rows behind
-docs/results.md are in ``learning/balance.jsonl``.
+the pairs differ. Each row is a line of ``OUT/balance.jsonl``; rows that are there are skipped.
+The rows behind docs/results.md are in ``learning/balance.jsonl``.
 """
 
 import argparse
