@@ -1,19 +1,24 @@
 """Stored views are those of the clips, and a run on them is a run like any other."""
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
 
+from slic.callbacks import Callback
 from slic.clips.augmentation import Augmentation, draw_parameters
 from slic.clips.reader import ClipReader, ClipRequest
 from slic.clips.samples import RandomStream, SampleIndex, stream_rng
 from slic.clips.spans import random_span
 from slic.embeddings import embed
-from slic.errors import RecipeError, TrainingError, VideoError
+from slic.errors import RecipeError, TrainingError, VideoError, WriteError
+from slic.models.adaptation import InitOptions
 from slic.models.encoder import VideoEncoder, to_input
 from slic.pretraining import pretrain
 from slic.pretraining.build import build_encoder, build_reader
@@ -21,7 +26,7 @@ from slic.pretraining.distributed import Processes
 from slic.pretraining.stored_views import StoredSampleDataset, StoredViews
 from slic.pretraining.view_storage import ViewDataset, store_views
 from slic.recipe import Recipe, load_recipe
-from slic.runs import read_log
+from slic.runs import StopRequested, read_log
 from slic.videos.catalog import Catalog
 
 VIEWS, CLIPS = 5, 3
@@ -83,6 +88,66 @@ def test_views_are_found_again_and_made_anew_for_others(
     plain = replace(recipe, augmentation=Augmentation(area=(1.0, 1.0), flip=0.0))
     _, other = stored_by(plain, catalog, tmp_path)
     assert not np.array_equal(views, other.views)
+
+
+def test_only_missing_views_are_computed_and_a_stop_keeps_the_others(
+    recipe: Recipe, catalog: Catalog, tmp_path: Path
+) -> None:
+    _, whole = stored_by(recipe, catalog, tmp_path / "whole")
+    encoder, reader = build_encoder(recipe).eval(), build_reader(recipe, catalog)
+    dataset = ViewDataset(catalog, reader, recipe.augmentation, views=VIEWS, clips=CLIPS)
+    one, asked = Processes(Accelerator(cpu=True)), iter([False, False, True])
+    folder = tmp_path / "stopped"
+    with pytest.raises(StopRequested):
+        store_views(
+            folder, encoder, dataset, one, workers=0, stop_requested=lambda: next(asked),
+            progress=False,
+        )  # fmt: skip
+    assert np.load(folder / "computed.npy").tolist() == [True] * 3 + [False] * (len(catalog) - 3)
+    seen: list[int] = []
+
+    class Noting(ViewDataset):
+        def __getitem__(self, index: int) -> Any:
+            seen.append(index)
+            return super().__getitem__(index)
+
+    noting = Noting(catalog, reader, recipe.augmentation, views=VIEWS, clips=CLIPS)
+    resumed = store_views(folder, encoder, noting, one, workers=0, progress=False)
+    assert seen == [*range(3, len(catalog))]
+    for name in ("views", "clips", "starts", "usable"):
+        assert np.array_equal(getattr(resumed, name), getattr(whole, name))
+
+
+@pytest.mark.parametrize("name", ["views.json", "clips.npy"])
+def test_views_without_a_file_are_computed_anew(
+    recipe: Recipe, catalog: Catalog, tmp_path: Path, name: str
+) -> None:
+    _, stored = stored_by(recipe, catalog, tmp_path)
+    views = np.array(stored.views)
+    (tmp_path / name).write_text("{") if name.endswith("json") else (tmp_path / name).unlink()
+    _, again = stored_by(recipe, catalog, tmp_path)
+    assert np.array_equal(views, again.views)
+
+
+def test_native_crops_are_drawn_from_native_frames(
+    recipe: Recipe, catalog: Catalog, tmp_path: Path
+) -> None:
+    _, resized = stored_by(recipe, catalog, tmp_path / "resized")
+    native = replace(recipe, augmentation=replace(recipe.augmentation, crop_from="native"))
+    _, other = stored_by(native, catalog, tmp_path / "native")
+    assert not np.array_equal(resized.views, other.views)
+    assert np.array_equal(resized.clips, other.clips)
+
+
+def test_a_full_disk_is_one_line(
+    recipe: Recipe, catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(WriteError, match="no space left on device"):
+        stored_by(recipe, catalog, tmp_path)
 
 
 def of_starts(*starts: list[int], usable: list[bool] | None = None) -> StoredViews:
@@ -170,3 +235,24 @@ def test_stored_views_need_a_fixed_part() -> None:
         load_recipe("paper-ucf101-rgb", ["--sampling.stored_views=4", "--temporal.weight=0"])
     with pytest.raises(RecipeError, match=r"stored_views is 4, but temporal\.weight is above 0"):
         load_recipe("two-stream", ["--sampling.stored_views=4", "--temporal.weight=1"])
+
+
+class StopAtOnce(Callback):
+    def on_start(self, run: object) -> None:  # noqa: ARG002 (an event)
+        raise StopRequested
+
+
+def test_a_run_that_stopped_before_its_first_checkpoint_starts_from_the_given_weights(
+    recipe: Recipe, catalog: Catalog, tmp_path: Path
+) -> None:
+    given = pretrain(catalog, out=tmp_path / "given", recipe=recipe, progress=False).encoder
+    adapted = replace(recipe, init=InitOptions(weights=str(given)))
+    whole = pretrain(catalog, out=tmp_path / "whole", recipe=adapted, progress=False)
+    with pytest.raises(StopRequested):
+        pretrain(
+            catalog, out=tmp_path / "run", recipe=adapted, callbacks=[StopAtOnce()], progress=False
+        )
+    saved = load_recipe(tmp_path / "run" / "recipe.yaml")
+    resumed = pretrain(catalog, out=tmp_path / "run", recipe=saved, resume=True, progress=False)
+    first, second = (VideoEncoder.from_pretrained(r.encoder) for r in (whole, resumed))
+    assert first.fingerprint() == second.fingerprint()

@@ -1,7 +1,7 @@
 """Start a run: check the videos and the folder, then hand over to the loop."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,7 +103,8 @@ def pretrain(
         if resume and processes.is_main:
             _refuse_other_settings(folder, recipe)
         ids = [video.id for video in catalog]
-        run = build_run(recipe, catalog, processes, progress=progress, resumed=resume)
+        begun = resume and folder.checkpoint.exists()  # a run may have stopped before
+        run = build_run(recipe, catalog, processes, progress=progress, resumed=begun)
         # The recipe of the run then rebuilds the encoder without a download.
         recipe = replace(recipe, backbone=Part(recipe.backbone.name, run.encoder.config.arguments))
         if processes.is_main:  # only now, so that a recipe that cannot be built leaves no run
@@ -127,7 +128,9 @@ def pretrain(
             stop_at_ctrl_c() as stop_requested,
         ):
             length = Announcement(chosen.description, show=progress and processes.is_main)
-            views = _view_callbacks(recipe, folder, stored_views, progress=progress)
+            views = _view_callbacks(
+                recipe, folder, stored_views, stop_requested=stop_requested, progress=progress
+            )
             checkpointer = Checkpointer(
                 folder,
                 log,
@@ -145,7 +148,12 @@ def pretrain(
 
 
 def _view_callbacks(
-    recipe: Recipe, folder: RunFolder, shared: Path | None, *, progress: bool
+    recipe: Recipe,
+    folder: RunFolder,
+    shared: Path | None,
+    *,
+    stop_requested: Callable[[], bool],
+    progress: bool,
 ) -> list[Callback]:
     """Return the callback that computes the views of a run, if its recipe asks for it."""
     if not recipe.sampling.stored_views:
@@ -157,6 +165,7 @@ def _view_callbacks(
             views=recipe.sampling.stored_views,
             workers=recipe.train.workers,
             shared=shared is not None,
+            stop_requested=stop_requested,
             progress=progress,
         )
     ]

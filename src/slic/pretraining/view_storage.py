@@ -1,7 +1,9 @@
 """Compute the stored views of a run, before its first step (`slic.pretraining.stored_views`)."""
 
 import json
+import os
 import shutil
+from collections.abc import Callable
 from dataclasses import KW_ONLY, asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -15,18 +17,19 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from slic.callbacks import Callback
-from slic.clips.augmentation import Augmentation, centre_crop, draw_parameters
+from slic.clips.augmentation import Augmentation, centre_crop
 from slic.clips.loader import WorkerLoader, batch_loader
 from slic.clips.reader import ClipReader, ClipRequest
 from slic.clips.samples import RandomStream, stream_rng
 from slic.clips.spans import evenly_spaced_spans, extent, random_span
-from slic.errors import TrainingError, VideoError, is_file_system_error
-from slic.files import write_atomically
+from slic.errors import TrainingError, VideoError, WriteError, is_file_system_error
+from slic.files import reason_of, write_atomically
 from slic.models.encoder import VideoEncoder
 from slic.models.passes import in_passes
 from slic.pretraining.distributed import Processes
 from slic.pretraining.loop import Run
 from slic.pretraining.stored_views import StoredSampleDataset, StoredViews
+from slic.runs import StopRequested
 from slic.videos.catalog import Catalog
 
 STORED_VIEWS_FORMAT = 1
@@ -43,6 +46,7 @@ class StoreViews(Callback):
         views: Number of augmented views of a video.
         workers: Number of processes that decode.
         shared: Whether several runs use the folder.
+        stop_requested: Tells whether the user asked this process to stop.
         progress: Whether to show a progress bar.
     """
 
@@ -51,10 +55,15 @@ class StoreViews(Callback):
     views: int
     workers: int
     shared: bool = False
+    stop_requested: Callable[[], bool] = lambda: False
     progress: bool = True
 
     def on_start(self, run: Run) -> None:
-        """Compute the views, or find them computed."""
+        """Compute the views that are missing.
+
+        Raises:
+            StopRequested: The run was asked to stop; the views so far are kept.
+        """
         rounds = run.rounds
         dataset = ViewDataset(
             rounds.catalog, rounds.reader, self.augmentation, views=self.views,
@@ -62,7 +71,7 @@ class StoreViews(Callback):
         )  # fmt: skip
         stored = store_views(
             self.folder, run.encoder, dataset, run.processes, workers=self.workers,
-            progress=self.progress and run.processes.is_main,
+            stop_requested=self.stop_requested, progress=self.progress and run.processes.is_main,
         )  # fmt: skip
         run.rounds = replace(rounds, stored=stored)
         samples = StoredSampleDataset(stored, seed=run.seed)
@@ -105,7 +114,6 @@ class ViewDataset(Dataset[_VideoViews]):
         reader, video = self.reader, self.catalog[index]
         total = reader.frame_count(video)
         shape: dict[str, Any] = {"frames": reader.frames, "stride": reader.stride}
-        width, height = reader.frame_size(video)
         spans, requests = [], []
         for view in range(self.views):
             place, look = (
@@ -113,9 +121,8 @@ class ViewDataset(Dataset[_VideoViews]):
                 for stream in (RandomStream.SPAN, RandomStream.VIEW)
             )
             spans.append(random_span(total, **shape, rng=place))
-            parameters = draw_parameters(self.augmentation, width=width, height=height, rng=look)
-            requests.append(ClipRequest(video, spans[-1], parameters, "rgb"))
-        crop = centre_crop(width, height, side=reader.size)
+            requests.append(reader.draw_view(video, spans[-1], self.augmentation, rng=look))
+        crop = centre_crop(*reader.frame_size(video), side=reader.size)
         even = evenly_spaced_spans(total, self.clips, **shape)
         requests += [ClipRequest(video, span, crop, "rgb") for span in even]
         usable = True
@@ -132,9 +139,9 @@ class ViewDataset(Dataset[_VideoViews]):
 
 def store_views(
     folder: Path, encoder: VideoEncoder, dataset: ViewDataset, processes: Processes,
-    *, workers: int, progress: bool,
+    *, workers: int, stop_requested: Callable[[], bool] = lambda: False, progress: bool = True,
 ) -> StoredViews:  # fmt: skip
-    """Compute the fixed features of all views, each process its share; or find them computed.
+    """Compute the fixed features of all views that are missing, each process its share.
 
     Args:
         folder: Where they are kept. Several runs on the same videos can share it.
@@ -142,9 +149,12 @@ def store_views(
         dataset: The clips of each video.
         processes: The processes of the run.
         workers: Number of processes that decode.
+        stop_requested: Tells whether to stop. Of several processes none stops alone, so it is not
+            asked there.
         progress: Whether to show a progress bar.
 
     Raises:
+        StopRequested: It was asked to stop; the views so far are kept.
         TrainingError: No video can be decoded.
         VideoError: A file cannot be reached.
         WriteError: The folder cannot be written.
@@ -152,16 +162,18 @@ def store_views(
     wanted = _description(encoder, dataset)
     arrays = _Arrays(folder, dataset, encoder)
     about = folder / "views.json"
-    if not (about.exists() and json.loads(about.read_text(encoding="utf-8")) == wanted):
-        if processes.is_main:
-            about.unlink(missing_ok=True)
-            arrays.create()
-        processes.wait()
-        share = range(processes.rank, len(dataset.catalog), processes.count)
-        _compute(encoder, dataset, share, arrays, workers=workers, progress=progress)
-        processes.wait()
-        if processes.is_main:
-            write_atomically(about, json.dumps(wanted).encode())
+    if processes.is_main and not (arrays.exist() and _read(about) == wanted):
+        about.unlink(missing_ok=True)
+        arrays.create()
+        write_atomically(about, json.dumps(wanted).encode())
+    processes.wait()
+    alone = processes.count == 1
+    _compute(
+        encoder, dataset, range(processes.rank, len(dataset.catalog), processes.count), arrays,
+        workers=workers, stop_requested=stop_requested if alone else lambda: False,
+        progress=progress,
+    )  # fmt: skip
+    processes.wait()
     stored = arrays.opened()
     if not stored.usable.any():
         raise TrainingError(f"{dataset.catalog.root}: none of the videos can be decoded.")
@@ -180,13 +192,28 @@ class _Arrays:
             "clips": (np.float32, (videos, dataset.clips, size)),
             "starts": (np.int64, (videos, dataset.views)),
             "usable": (np.bool_, (videos,)),
+            "computed": (np.bool_, (videos,)),
         }
 
+    def exist(self) -> bool:
+        """Return whether all files are there."""
+        return all(self._file(name).exists() for name in self.shapes)
+
     def create(self) -> None:
-        """Make the files; what was in them is lost."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for name, (dtype, shape) in self.shapes.items():
-            np.lib.format.open_memmap(self._file(name), mode="w+", dtype=dtype, shape=shape)
+        """Make the files; what was in them is lost.
+
+        Raises:
+            WriteError: The folder cannot be written, or the disk has too little space.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for name, (dtype, shape) in self.shapes.items():
+                file = self._file(name)
+                np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=shape)
+                _reserve(file)
+        except OSError as error:
+            message = f"{self.folder}: could not be written ({reason_of(error)})."
+            raise WriteError(message) from error
 
     def mapped(self, mode: Literal["r+", "c"]) -> dict[str, Any]:
         """Return the arrays."""
@@ -194,29 +221,51 @@ class _Arrays:
 
     def opened(self) -> StoredViews:
         """Return the views; a changed copy in memory is never written back."""
-        return StoredViews(**self.mapped("c"), extent=self.extent)
+        arrays = self.mapped("c")
+        del arrays["computed"]
+        return StoredViews(**arrays, extent=self.extent)
 
     def _file(self, name: str) -> Path:
         return self.folder / f"{name}.npy"
 
 
+def _reserve(file: Path) -> None:
+    """Take the space of a file at once: a full disk would kill a process that writes to its map."""
+    if hasattr(os, "posix_fallocate"):  # missing on macOS and Windows
+        with file.open("r+b") as opened:
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+
+
 @torch.no_grad()
 def _compute(
     encoder: VideoEncoder, dataset: ViewDataset, share: range, arrays: _Arrays,
-    *, workers: int, progress: bool,
+    *, workers: int, stop_requested: Callable[[], bool], progress: bool,
 ) -> None:  # fmt: skip
-    """Fill the rows of some videos. The clips of a video are one batch, so rows never vary."""
-    device = next(encoder.parameters()).device
-    loader = WorkerLoader[_VideoViews](dataset, workers=workers, batch_size=None, sampler=share)
-    into = arrays.mapped("r+")
-    bar = tqdm(zip(share, loader, strict=True), total=len(share), desc="views", unit="video",
-               disable=not progress)  # fmt: skip
+    """Fill the missing rows. The clips of a video are one batch, so rows never vary."""
+    device, into = next(encoder.parameters()).device, arrays.mapped("r+")
+    missing = [video for video in share if not into["computed"][video]]
+    loader = WorkerLoader[_VideoViews](dataset, workers=workers, batch_size=None, sampler=missing)
+    bar = tqdm(
+        zip(missing, loader, strict=True), total=len(share), initial=len(share) - len(missing),
+        desc="views", unit="video", disable=not progress,
+    )  # fmt: skip
     for video, (clips, starts, usable) in bar:
         fixed = in_passes(encoder.fixed_features, clips.to(device)).float().cpu().numpy()
         into["views"][video], into["clips"][video] = np.split(fixed, [dataset.views])
         into["starts"][video], into["usable"][video] = starts, usable
+        into["computed"][video] = True  # last: a kill may come between
+        if stop_requested():
+            raise StopRequested
     for array in into.values():
         array.flush()
+
+
+def _read(about: Path) -> Any:
+    """Return what a file describes; None if it is missing or damaged."""
+    try:
+        return json.loads(about.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _description(encoder: VideoEncoder, dataset: ViewDataset) -> dict[str, Any]:
