@@ -33,7 +33,7 @@ from jaxtyping import Float
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # where the package `learning` is
 
-from learning.plots import Line, grid, plot
+from learning.plots import grid, line_of, plot
 from learning.rows import revision
 from learning.tasks import NAMES, Draw, Task, open_task, why_missing
 from slic.clips.clip_dataset import ClipDataset
@@ -210,10 +210,8 @@ def picture(records: Sequence[Mapping[str, Any]], draw: Draw) -> str:
         for run, name in (("built-in", "before learning"), ("two-stream", "after learning")):
             if not (found := _records_of(records, task, draw, run)):
                 continue
-            columns = [[r["curve"][str(weight)][1] for r in found] for weight in WEIGHTS]
-            spread = [stdev(x) if len(x) > 1 else 0.0 for x in columns]
-            y = [mean(x) for x in columns]
-            lines.append(Line(name=name, x=WEIGHTS, y=y, spread=spread))
+            precisions = {w: [r["curve"][str(w)][1] for r in found] for w in WEIGHTS}
+            lines.append(line_of(name, precisions))
         if lines:
             plots.append(plot(f"{task}: mAP", lines, axis="weight of motion"))
     return grid(plots, columns=3)

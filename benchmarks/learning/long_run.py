@@ -18,14 +18,14 @@ import json
 import math
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the package `learning` is
 
-from learning.plots import Line, grid, plot
+from learning.plots import Line, grid, line_of, plot
 from learning.rows import do, identity, read_row, within
 from learning.tables import Record, network_of, read_records
 from learning.tasks import NAMES, TRAIN, Task, open_task
@@ -173,7 +173,7 @@ def _lines(learnt: Sequence[Record], suffix: str, points: Any) -> list[Line]:
                 for step, value in points(record).items():
                     values[int(step)].append(100 * value)
         if values:
-            lines.append(_line(name + suffix, values))
+            lines.append(line_of(name + suffix, values))
     return lines
 
 
@@ -191,17 +191,7 @@ def _baselines(records: Sequence[Record], learnt: Sequence[Record], score: str) 
             if record["method"] == method and key + score in record["curve"]["0"]
         ]
         if values:
-            yield _line(name, {0: values, last: values})
-
-
-def _line(name: str, values: Mapping[int, Sequence[float]]) -> Line:
-    steps = sorted(values)
-    return Line(
-        name=name,
-        x=steps,
-        y=[mean(values[step]) for step in steps],
-        spread=[stdev(values[step]) if len(values[step]) > 1 else 0.0 for step in steps],
-    )
+            yield line_of(name, {0: values, last: values})
 
 
 def _highest(lines: Sequence[Line]) -> int:

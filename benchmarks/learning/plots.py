@@ -2,13 +2,17 @@
 
 import html
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from statistics import mean, stdev
+from typing import TypeVar
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 360, 46, 250, 34, 38
 # Okabe and Ito's colours, which colour-blind readers tell apart; the second round is dashed
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+
+PlaceT = TypeVar("PlaceT", int, float)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +23,17 @@ class Line:
     x: Sequence[float]
     y: Sequence[float]
     spread: Sequence[float]
+
+
+def line_of(name: str, values: Mapping[PlaceT, Sequence[float]]) -> Line:
+    """Return mean and standard deviation of the values, in percent, at every place."""
+    places = sorted(values)
+    return Line(
+        name=name,
+        x=places,
+        y=[mean(values[x]) for x in places],
+        spread=[stdev(values[x]) if len(values[x]) > 1 else 0.0 for x in places],
+    )
 
 
 def plot(

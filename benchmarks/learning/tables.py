@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the package `learning` is
 
-from learning.plots import Line, plot
+from learning.plots import Line, line_of, plot
 from learning.scoring import MAP
 from slic.errors import SlicError
 
@@ -233,13 +233,7 @@ def _line(name: str, points: Sequence[tuple[int, float]]) -> Line:
     values: defaultdict[int, list[float]] = defaultdict(list)
     for x, y in points:
         values[x].append(100 * y)
-    xs = sorted(values)
-    return Line(
-        name=name,
-        x=xs,
-        y=[mean(values[x]) for x in xs],
-        spread=[stdev(values[x]) if len(values[x]) > 1 else 0.0 for x in xs],
-    )
+    return line_of(name, values)
 
 
 if __name__ == "__main__":

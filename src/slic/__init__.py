@@ -4,7 +4,7 @@ Each public name is imported when it is first used.
 
 Example:
     >>> catalog = slic.Catalog.from_folder("videos")
-    >>> slic.pretrain(catalog, out="run", recipe=slic.load_recipe("motion"))
+    >>> slic.pretrain(catalog, out="run", recipe=slic.load_recipe("two-stream"))
 """
 
 from importlib import import_module

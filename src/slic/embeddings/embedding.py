@@ -106,7 +106,7 @@ def embed(
         "clips": clips, "precision": precision, "reader": reader.settings(),
     }  # fmt: skip
     label = f"embed {modality}" if progress else None
-    with _evaluation_mode(encoder):
+    with evaluation_mode(encoder):
         features = cached_features(catalog, compute, cache=cache, settings=settings, label=label)
     return Embeddings(
         ids=tuple(video.id for video in catalog),
@@ -185,7 +185,7 @@ def _embed_batch(
 
 
 @contextmanager
-def _evaluation_mode(encoder: VideoEncoder) -> Iterator[None]:
+def evaluation_mode(encoder: VideoEncoder) -> Iterator[None]:
     """Put the encoder in evaluation mode, and afterwards back in its previous mode."""
     was_training = encoder.training
     encoder.eval()

@@ -85,7 +85,7 @@ def pretrain(
         WriteError: ``out`` cannot be written.
 
     Example:
-        >>> result = pretrain("videos", out="run", recipe="motion")
+        >>> result = pretrain("videos", out="run", recipe="two-stream")
         >>> encoder = VideoEncoder.from_pretrained(result.encoder)
     """
     started = time.monotonic()

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from slic.errors import RecipeError
 from slic.models.recompute import statistics_kept
-from slic.pretraining.objective import LossTerms, Objective
+from slic.pretraining.objective import LossTerms, Objective, mean_terms
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,7 @@ class GroupedObjective:
     ) -> LossTerms:
         """Return the mean of each term over the groups; see `Objective`."""
         parts = zip(views.chunk(self.groups), labels.chunk(self.groups), strict=True)
-        terms = [self.objective(*part, generator) for part in parts]
-        return LossTerms(*(torch.stack(values).mean() for values in zip(*terms, strict=True)))
+        return mean_terms(self.objective(*part, generator) for part in parts)
 
 
 class EmbedInGroups(nn.Module):

@@ -1,6 +1,6 @@
 """The training loss: an instance term on pseudo-labels, and a temporal term."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,6 +28,11 @@ class LossTerms(NamedTuple):
     temporal: Float[Tensor, ""]
     active: Float[Tensor, ""]
     spread: Float[Tensor, ""]
+
+
+def mean_terms(terms: Iterable[LossTerms]) -> LossTerms:
+    """Return the mean of each term over vectors or groups."""
+    return LossTerms(*(torch.stack(values).mean() for values in zip(*terms, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -59,11 +64,10 @@ class Objective:
             generator: Source of random numbers, on the device of ``views``.
         """
         parts = torch.split(views, list(self.lengths or views.shape[2:]), dim=2)
-        terms = [
+        return mean_terms(
             self._loss_of_vector(part, labels[:, :, number], generator)
             for number, part in enumerate(parts)
-        ]
-        return LossTerms(*(torch.stack(values).mean() for values in zip(*terms, strict=True)))
+        )
 
     def _loss_of_vector(
         self,

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from slic.clips.samples import RandomStream, SampleIndex, TrainingSample, stream_rng
 from slic.embeddings import Layer
+from slic.embeddings.embedding import evaluation_mode
 from slic.models.encoder import VideoEncoder
 
 
@@ -41,14 +42,13 @@ class StoredViews:
         self, encoder: VideoEncoder, videos: Sequence[int], *, layer: Layer
     ) -> Float32[np.ndarray, "m d"]:
         """Return the mean embedding of the clips of some videos, by the encoder as it is now."""
-        encoder.eval()
         device = next(encoder.parameters()).device
         network = encoder if layer == "head" else encoder.features
         rows = []
-        for video in videos:
-            z = network(torch.from_numpy(self.clips[video]).to(device))
-            rows.append(z.mean(dim=0).float().cpu().numpy())
-        encoder.train()
+        with evaluation_mode(encoder):
+            for video in videos:
+                z = network(torch.from_numpy(self.clips[video]).to(device))
+                rows.append(z.mean(dim=0).float().cpu().numpy())
         return np.stack(rows)
 
 

@@ -3,7 +3,7 @@
 A recipe is a YAML mapping of sections. The keys of a section are the constructor arguments of one
 part of the run. The sections in `PARTS` also have a key ``name``, which chooses the part from a
 table or by its import path. A key that is absent has the default of that constructor, not the value
-of the recipe ``motion``.
+of the recipe ``two-stream``.
 """
 
 from slic.recipe.loading import (
