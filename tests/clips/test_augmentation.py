@@ -96,6 +96,12 @@ def test_the_same_part_of_frames_of_another_size_is_cropped(data: st.DataObject)
     assert drawn.for_frames(old, drawn_for=old) == drawn
 
 
+def test_a_crop_of_less_than_a_pixel_is_the_pixel_that_holds_its_start() -> None:
+    drawn = AugmentationParameters(left=3, top=0, width=1, height=1)
+    moved = drawn.for_frames((2, 1), drawn_for=(9, 1))
+    assert (moved.left, moved.width) == (0, 1)
+
+
 def test_a_fixed_sigma_and_kernel_are_those_of_every_blurred_view() -> None:
     rng, fixed = np.random.default_rng(0), Augmentation(blur_sigma=(2.0, 2.0), blur_kernel=15)
     views = [draw_parameters(fixed, width=171, height=128, rng=rng) for _ in range(400)]

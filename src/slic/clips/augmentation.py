@@ -197,5 +197,6 @@ def _draw_crop(
 def _rescale(start: int, length: int, size: int, drawn_for: int) -> tuple[int, int]:
     """Return start and length of a crop along one axis of frames of another size; at least 1."""
     first, end = (round(edge * size / drawn_for) for edge in (start, start + length))
-    first = min(first, size - 1)
-    return first, max(1, end - first)
+    if first == end:  # less than a pixel: the pixel that holds its start
+        return start * size // drawn_for, 1
+    return first, end - first
