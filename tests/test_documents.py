@@ -20,7 +20,7 @@ from slic.models.encoder import to_input
 from slic.pretraining.build import build_encoder
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def resolve(name: str) -> object:
@@ -32,7 +32,7 @@ def resolve(name: str) -> object:
         return getattr(resolve(module), attribute)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_and_names_of_a_page_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
@@ -41,7 +41,7 @@ def test_links_and_names_of_a_page_exist(page: Path) -> None:
         resolve(name)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_a_page_names_exist(page: Path) -> None:
     names = re.findall(r"`((?:src|benchmarks|tests|docs)/[\w/.-]+\.\w+)`", page.read_text("utf-8"))
     for name in names:
@@ -49,7 +49,7 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
 
 
 def test_the_versions_of_formats_are_those_of_the_code() -> None:
-    text = (ROOT / "docs" / "formats.md").read_text("utf-8")
+    text = (ROOT / "docs" / "reference" / "formats.md").read_text("utf-8")
     versions = re.findall(r"`(slic[\w.]+_FORMAT)` = (\d+)", text)
     assert versions
     for name, version in versions:
@@ -79,7 +79,7 @@ def flat(recipe: slic.Recipe) -> dict[str, Any]:
 
 
 def test_the_table_of_the_default_and_the_paper_names_every_difference() -> None:
-    text = (ROOT / "docs" / "method.md").read_text("utf-8")
+    text = (ROOT / "docs" / "explanation" / "method.md").read_text("utf-8")
     table = re.findall(r"^\| `([\w.]+)` \| (.+?) \| (.+?) \|$", text, re.MULTILINE)
     paper, own = flat(slic.load_recipe("paper-ucf101")), flat(slic.load_recipe("two-stream"))
     keys = [key for key in {**paper, **own} if paper.get(key, "absent") != own.get(key, "absent")]
@@ -88,7 +88,7 @@ def test_the_table_of_the_default_and_the_paper_names_every_difference() -> None
 
 
 def test_the_settings_of_every_ablation_make_a_recipe() -> None:
-    page = (ROOT / "docs" / "reproduce.md").read_text("utf-8")
+    page = (ROOT / "docs" / "how-to" / "reproduce.md").read_text("utf-8")
     section = page.partition("## Ablations")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| .+ \| (`.+) \|$", section, re.MULTILINE)
     settings = [code for row in rows for code in re.findall(r"`('?--[^`]+)`", row)]
@@ -109,7 +109,7 @@ def test_python_md_runs_and_its_clip_is_the_one_that_embed_takes(
     small = ["--clip.size=32", "--clip.stride=2", "--backbone.width=0.125"]
     build_encoder(slic.load_recipe("motion", small)).save_pretrained("run/encoder")
     names: dict[str, Any] = {}
-    page = (ROOT / "docs" / "python.md").read_text("utf-8")
+    page = (ROOT / "docs" / "how-to" / "python.md").read_text("utf-8")
     for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
         exec(block, names)
     ours: slic.VideoEncoder = names["encoder"]
@@ -121,7 +121,7 @@ def test_python_md_runs_and_its_clip_is_the_one_that_embed_takes(
 
 
 def test_the_commands_of_sharing_md_are_understood() -> None:
-    page = (ROOT / "docs" / "sharing.md").read_text("utf-8")
+    page = (ROOT / "docs" / "how-to" / "share.md").read_text("utf-8")
     blocks = re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL)
     commands = [line.partition("  #")[0] for block in blocks for line in block.splitlines()]
     assert len(commands) == 9
@@ -146,7 +146,7 @@ def test_the_python_of_sharing_md_runs(
         main(["export", kind, "run", "--out", f"encoder.{suffix}"])
     clips = np.random.default_rng(0).integers(0, 256, (3, 4, 32, 32, 3), dtype=np.uint8)
     names: dict[str, Any] = {"clips": clips}
-    page = (ROOT / "docs" / "sharing.md").read_text("utf-8")
+    page = (ROOT / "docs" / "how-to" / "share.md").read_text("utf-8")
     *blocks, _ = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)  # the last needs mteb
     found: list[Any] = []
     for block in blocks:

@@ -1,4 +1,4 @@
-"""Every example of docs/extending.md runs: a part from outside the package trains or scores."""
+"""Every example of docs/how-to/extend.md runs: a part from outside the package trains or scores."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ from slic.pretraining.build import build_encoder
 from slic.recipe import PARTS
 from slic.search import create_index, query_from_clip, search, update_index
 
-PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
+PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "extend.md"
 INTRODUCTION, *SECTIONS = re.split(r"^## ", PAGE.read_text("utf-8"), flags=re.MULTILINE)
 
 

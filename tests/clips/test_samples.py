@@ -106,7 +106,7 @@ def expected_views(
     flow_probability: float,
     resize: int | None,
 ) -> list[np.ndarray]:
-    """Render a sample by plain calls (docs/method.md)."""
+    """Render a sample by plain calls (docs/explanation/method.md)."""
     videos = (catalog[index.video], catalog[index.partner])
     anchor, positive = (
         read_frames(v, s, size=size_of(v, resize)) for v, s in zip(videos, spans, strict=True)

@@ -26,7 +26,7 @@ FLOW_BYTES_PER_STEP = 3600  # stored TV-L1 flow at 171x128, measured (docs/perfo
 
 @dataclass(frozen=True)
 class BenchmarkSize:
-    """The amount of video of a benchmark (docs/data.md).
+    """The amount of video of a benchmark (docs/reference/data.md).
 
     Attributes:
         train: Number of training videos of split 1.

@@ -1,4 +1,4 @@
-"""The method of the paper as a loop: embed, cluster, train (docs/method.md)."""
+"""The method of the paper as a loop: embed, cluster, train (docs/explanation/method.md)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

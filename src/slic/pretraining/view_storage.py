@@ -33,7 +33,7 @@ from slic.runs import StopRequested
 from slic.videos.catalog import Catalog
 
 STORED_VIEWS_FORMAT = 1
-"""Version of the files. Raise it when the meaning of one changes (docs/formats.md)."""
+"""Version of the files. Raise it when the meaning of one changes (docs/reference/formats.md)."""
 
 
 @dataclass
