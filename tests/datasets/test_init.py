@@ -54,7 +54,9 @@ def test_annotations_are_for_benchmarks(tmp_path: Path) -> None:
 def test_the_data_set_outside_the_package_of_the_documents(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "reference" / "data.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "data.md").read_text(
+        encoding="utf-8"
+    )
     (code,) = re.findall(r"```python\n# my_sets.py\n(.*?)```", page, flags=re.DOTALL)
     (tmp_path / "my_sets.py").write_text(code)
     monkeypatch.delitem(sys.modules, "my_sets", raising=False)  # another test may have its own

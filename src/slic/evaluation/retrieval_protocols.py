@@ -1,4 +1,7 @@
-"""Retrieval protocols: how a video becomes the vector that is compared (docs/explanation/protocols.md)."""
+"""Retrieval protocols: how a video becomes the vector that is compared.
+
+See docs/explanation/protocols.md.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -151,7 +154,7 @@ RETRIEVAL_PROTOCOLS = {
         RetrievalProtocol(name="backbone", layer="backbone"),
         RetrievalProtocol(name="paper-centred", layer="head", centre=True),
         RetrievalProtocol(name="backbone-centred", layer="backbone", centre=True),
-        # Han, Xie and Zisserman, CoCLR, NeurIPS 2020; docs/explanation/protocols.md lists the differences
+        # Han, Xie and Zisserman, CoCLR, NeurIPS 2020; protocols.md lists the differences
         RetrievalProtocol(name="sliding-windows", layer="backbone", clips="windows", centre=True),
     )
 }

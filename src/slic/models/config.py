@@ -14,7 +14,7 @@ from slic.models.backbones import ClipSpec
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 ENCODER_FORMAT = 2
-"""Version of ``config.json``. Raise it when the meaning of a field changes (docs/reference/formats.md)."""
+"""Version of ``config.json``. Raise it when the meaning of a field changes (see formats.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The folder of a run: its files, its log, and its lock (docs/reference/formats.md)."""
+"""The folder of a run: its files, its log, and its lock (see formats.md)."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from slic.files import atomic_path, reason_of, write_atomically
 from slic.runs import lock_folder, read_log
 
 RUN_FORMAT = 1
-"""Version of the files of a run. Raise it when the meaning of one changes (docs/reference/formats.md)."""
+"""Version of the files of a run. Raise it when the meaning of one changes (see formats.md)."""
 
 
 class RunFolder:

@@ -15,7 +15,7 @@ from slic.models.weights import load_exactly
 from slic.runs import load_checkpoint, save_checkpoint
 
 CHECKPOINT_FORMAT = 2
-"""Version of a checkpoint. Raise it when the meaning of a field changes (docs/reference/formats.md)."""
+"""Version of a checkpoint. Raise it when the meaning of a field changes (see formats.md)."""
 _FIELDS = {
     "format", "epoch", "batch", "step", "pseudo_labels", "encoder", "optimizer", "videos",
     "processes", "skipped_in_a_row", "spread",
