@@ -1,8 +1,8 @@
 """A vector store in the process: exact up to `EXACT_UP_TO` moments, an inverted file beyond.
 
 The choice was measured, see docs/how-to/search.md. Exact search needs neither building nor a file
-and is fast enough for few moments. An inverted file (IVF) is built in a fraction of the time of a graph,
-takes additions and removals in place, and has a recall of .99 or more.
+and is fast enough for few moments. An inverted file (IVF) is built in a fraction of the time of a
+graph, takes additions and removals in place, and has a recall of .99 or more.
 
 The lists have to suit queries of any weights of the parts of a vector. So the parts are divided one
 by one, and a list is a combination of one cell of each (Babenko & Lempitsky, CVPR 2012). With lists
