@@ -212,7 +212,7 @@ def test_the_map_plays_the_hovered_moment_and_a_lasso_selects(
     expect(page.locator("#map-count")).to_have_text(re.compile(r"\d+ moments?"))
     inside = int((page.locator("#map-count").text_content() or "0").split()[0])
     assert 0 < inside <= total
-    page.keyboard.press("1")
+    page.keyboard.press("f")
     expect(page.locator("#scope")).to_contain_text("Inside the lasso")
     expect(page.locator("#grid .tile")).to_have_count(inside)
 
@@ -276,8 +276,12 @@ def test_the_filter_keeps_a_label_that_no_moment_has_any_more(
     page.select_option("#filter-label", "=Schritt")
     expect(page.locator("#grid .tile")).to_have_count(3)
     page.click("#find-title")
-    page.keyboard.press("z")
-    expect(page.locator("#grid .empty")).to_be_visible()
+    page.keyboard.press("a")
+    page.keyboard.press("n")
+    with page.expect_response("**/api/summary") as answered:
+        page.click("#labelling-remove")
+    assert answered.value.json()["labels"] == []
+    expect(page.locator(".toast")).to_contain_text("Label removed from 3 moments")
     assert page.input_value("#filter-label") == "=Schritt"
 
 
@@ -545,9 +549,9 @@ def test_a_folder_is_shown_while_it_is_indexed(
     expect(page.locator("#grid .tile")).to_have_count(9)
     expect(page.locator("#indexing")).to_have_text("Indexed · 1 file cannot be used")
     expect(page).to_have_title("videos · slic studio")
-    page.keyboard.press("3")
+    page.keyboard.press("c")
     expect(page.locator("#wall .cluster").first).to_be_visible()
-    page.keyboard.press("2")
+    page.keyboard.press("m")
     expect(page.locator("#map-status")).to_have_text("9 moments")
     served.stop()
     assert Index.open(videos / INDEX_NAME).count == 9

@@ -3,6 +3,7 @@
 import { $, count, el, toast } from "./dom.js";
 import { getJson, postJson } from "./api.js";
 import { relabel } from "./grid.js";
+import { record, undoAction, undoLast, whenEmpty } from "./history.js";
 import { changed, clearSelection, state } from "./store.js";
 
 const MAX_SUGGESTIONS = 24;
@@ -45,10 +46,11 @@ async function apply(label) {
   $("labelling").close();
   const body = target.tiles ? { moments: target.tiles.map((tile) => tile.moment) } : { scope: target.scope };
   try {
-    const { moments, change } = await postJson("/api/labels", { ...body, label });
+    const { moments, change } = await setLabels({ ...body, label });
     if (target.tiles) relabel(new Set(body.moments), label);
-    const text = label === null ? `Label removed from ${count(moments, "moment")}.` : `${count(moments, "moment")} labelled “${label}”.`;
-    toast(text, moments ? { action: "Undo", run: () => undo(change) } : {});
+    const text = describe(label, moments);
+    const action = moments ? recordLabels(text, { ...body, label }, change) : null;
+    toast(`${text}.`, action ? { action: "Undo", run: () => undoAction(action) } : {});
     clearSelection();
     await reloadLabels(!target.tiles);
   } catch (error) {
@@ -56,15 +58,33 @@ async function apply(label) {
   }
 }
 
-/** Undo the last label change; given a change, only if it is still the last. */
-export async function undo(change = null) {
-  try {
-    const { undone } = await postJson("/api/undo", { change });
-    toast(undone ? `Undone for ${count(undone, "moment")}.` : "There is nothing to undo.");
-    if (undone) await reloadLabels(true);
-  } catch (error) {
-    toast(error.message, { bad: true });
-  }
+const describe = (label, moments) =>
+  label === null ? `Label removed from ${count(moments, "moment")}` : `${count(moments, "moment")} labelled “${label}”`;
+
+const setLabels = (body) => postJson("/api/labels", body);
+
+/** Record a change of labels that the studio has made, so that Z undoes it. */
+function recordLabels(text, body, change) {
+  let last = change;
+  return record({
+    text,
+    undo: async () => {
+      await postJson("/api/undo", { change: last });
+      await reloadLabels(true);
+    },
+    redo: async () => {
+      ({ change: last } = await setLabels(body));
+      await reloadLabels(true);
+    },
+  });
+}
+
+/** Undo the last label change of an earlier visit, or of the command. */
+async function undoEarlier() {
+  const { undone } = await postJson("/api/undo", {});
+  if (!undone) return null;
+  await reloadLabels(true);
+  return `labels of ${count(undone, "moment")}`;
 }
 
 /** Reload the list of labels; `all` tells that any moment may have changed, not only those in sight. */
@@ -82,4 +102,5 @@ $("labelling").querySelector("form").addEventListener("submit", (event) => {
 $("labelling-input").addEventListener("input", showSuggestions);
 $("labelling-remove").addEventListener("click", () => apply(null));
 $("labelling-cancel").addEventListener("click", () => $("labelling").close());
-$("undo").addEventListener("click", () => undo());
+$("undo").addEventListener("click", () => undoLast());
+whenEmpty(undoEarlier);

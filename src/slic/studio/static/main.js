@@ -6,8 +6,9 @@ import { showClusters } from "./clusters.js";
 import "./filter.js";
 import { refresh } from "./find.js";
 import { current, focusFirst, pickItem, toggleItem } from "./grid.js";
+import { redoLast, startHistory, undoLast } from "./history.js";
 import { followIndexing } from "./indexing.js";
-import { openLabelling, undo } from "./labelling.js";
+import { openLabelling } from "./labelling.js";
 import { showMap } from "./map.js";
 import { readAddress } from "./parts.js";
 import { showRuns } from "./runs.js";
@@ -66,14 +67,15 @@ const keys = {
   x: (here) => here.tile && pickItem(here),
   a: (here) => here.grid && select(here.grid.tiles, true),
   n: (here) => openLabelling(state.selected.size ? selectedTiles() : here.tile ? [here.tile] : []),
-  z: () => undo(),
+  z: () => undoLast(),
+  Z: () => redoLast(),
   " ": (here) => here.tile && toggleItem(here),
   Enter: (here) => here.tile && openViewer(here.grid, here.tile),
   Escape: () => clearSelection(),
-  1: () => (location.hash = "find"),
-  2: () => (location.hash = "map"),
-  3: () => (location.hash = "clusters"),
-  4: () => state.summary.runs && (location.hash = "runs"),
+  f: () => (location.hash = "find"),
+  m: () => (location.hash = "map"),
+  c: () => (location.hash = "clusters"),
+  r: () => state.summary.runs && (location.hash = "runs"),
 };
 
 function pressed(event) {
@@ -85,7 +87,8 @@ function pressed(event) {
     focusFirst();
     return;
   }
-  const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+  const shifted = event.shiftKey && event.key in keys; // Caps Lock alone does not make Z to Shift+Z
+  const act = keys[shifted || event.key.length > 1 ? event.key : event.key.toLowerCase()];
   if (!act) return;
   event.preventDefault();
   act(current());
@@ -95,6 +98,7 @@ async function start() {
   state.summary = await getJson("/api/summary");
   document.querySelector('.tabs [data-view="runs"]').hidden = !state.summary.runs;
   readAddress();
+  startHistory();
   changed("summary");
   addEventListener("hashchange", showView);
   addEventListener("keydown", pressed);

@@ -17,7 +17,7 @@ const listeners = new Map();
 
 /**
  * Call `listener` after every change of a kind:
- * "query" (examples or scope), "selected", "summary", "theme",
+ * "query" (examples or scope), "selected", "summary", "theme", "history" (what Z would undo),
  * "labels" (of moments in sight, already redrawn) or "relabelled" (of any moments).
  */
 export function on(kind, listener) {
