@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo fast test check bench
+.PHONY: demo fast test check docs bench
 
 demo: .venv/installed
 	$(BIN)/slic demo --out demo
@@ -19,6 +19,9 @@ check: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: .venv/docs-installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: .venv/peers-installed
 	$(BIN)/python benchmarks/everything.py
 
@@ -26,6 +29,10 @@ bench: .venv/peers-installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[export,milvus,search,studio,tensorboard,torchvision,transformers]' --group dev
+	touch $@
+
+.venv/docs-installed: .venv/installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --group docs
 	touch $@
 
 .venv/peers-installed: .venv/installed
