@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
 
 import slic
 from slic.cli import build_parser, main
@@ -64,27 +63,6 @@ def test_the_picture_of_the_architecture_is_current() -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.PICTURE.read_text("utf-8") == module.draw(), f"run {script}"
-
-
-def flat(recipe: slic.Recipe) -> dict[str, Any]:
-    """Return every setting of a recipe by its dotted key."""
-    sections = recipe.to_dict().items()
-    inner = {
-        f"{s}.{k}": v
-        for s, values in sections
-        if isinstance(values, dict)
-        for k, v in values.items()
-    }
-    return inner | {s: value for s, value in sections if not isinstance(value, dict)}
-
-
-def test_the_table_of_the_default_and_the_paper_names_every_difference() -> None:
-    text = (ROOT / "docs" / "explanation" / "method.md").read_text("utf-8")
-    table = re.findall(r"^\| `([\w.]+)` \| (.+?) \| (.+?) \|$", text, re.MULTILINE)
-    paper, own = flat(slic.load_recipe("paper-ucf101")), flat(slic.load_recipe("two-stream"))
-    keys = [key for key in {**paper, **own} if paper.get(key, "absent") != own.get(key, "absent")]
-    written = {key: (yaml.safe_load(a), yaml.safe_load(b)) for key, a, b in table if key in keys}
-    assert written == {key: (paper.get(key, "absent"), own.get(key, "absent")) for key in keys}
 
 
 def test_the_settings_of_every_ablation_make_a_recipe() -> None:

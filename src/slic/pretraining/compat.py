@@ -1,6 +1,6 @@
 """The method, and the oddities of the authors' code that a reproduction may depend on.
 
-A recipe chooses one by ``compat``. docs/explanation/method.md describes each difference.
+A recipe chooses one by ``compat``. docs/explanation/official-code.md describes each difference.
 """
 
 import logging
