@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from errno import EACCES, EAGAIN
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import torch
 
-from slic.errors import CheckpointError, WriteError
-from slic.files import atomic_path, reason_of
+from slic.errors import CheckpointError, FormatError, WriteError
+from slic.files import reason_of, temporary_path
+from slic.sealed import OtherVersionError, Seal, open_sealed, sealing
 
 try:
     import fcntl
@@ -22,6 +23,7 @@ except ImportError:  # Windows has no such lock; two writers are not detected th
     fcntl = None  # type: ignore[assignment]
 
 
+_CHECKPOINT = "checkpoint"
 _log = logging.getLogger("slic")
 
 
@@ -83,39 +85,91 @@ def read_log(path: Path) -> list[Mapping[str, Any]]:
     return records
 
 
-def save_checkpoint(state: Mapping[str, Any], path: Path) -> None:
-    """Write a checkpoint. The former file stays until the new one is complete.
+def save_checkpoint(state: Mapping[str, Any], path: Path, *, version: int) -> None:
+    """Write a checkpoint. The one before is kept as ``previous.pt``, see `load_checkpoint`.
 
     Args:
         state: Tensors, numbers and texts, also in nested lists and dictionaries.
         path: The file.
+        version: Version of the format of ``state``.
 
     Raises:
-        WriteError: The file cannot be written.
+        WriteError: The file cannot be written. The former one stays.
     """
-    with atomic_path(path) as temporary:
+    with sealing(path, Seal(_CHECKPOINT, version), before_replacing=_keep_previous) as stream:
         try:
-            torch.save(dict(state), temporary)
+            torch.save(dict(state), stream)
         except RuntimeError as error:  # torch reports a full disk this way
             raise OSError(str(error).split("\n")[0]) from error
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
+def _keep_previous(path: Path) -> None:
+    """Give a checkpoint a second name. At any moment there is one that is whole."""
+    if not path.exists():
+        return
+    linked = temporary_path(path)
+    try:
+        linked.hardlink_to(path)
+    except OSError:  # a file system without hard links
+        path.replace(previous_checkpoint(path))
+    else:
+        linked.replace(previous_checkpoint(path))
+
+
+def previous_checkpoint(path: Path) -> Path:
+    """Return where the checkpoint before the last one is."""
+    return path.with_name("previous.pt")
+
+
+def has_checkpoint(path: Path) -> bool:
+    """Return whether `load_checkpoint` has a file to read."""
+    return path.exists() or previous_checkpoint(path).exists()
+
+
+def load_checkpoint(path: Path, *, version: int) -> dict[str, Any]:
     """Read a checkpoint to the CPU. Nothing in the file is executed.
 
+    If the file is damaged or gone, the one before it is read, with a warning. A run then repeats
+    the work between the two, with the same result.
+
+    Args:
+        path: The file.
+        version: Version of the format that is expected.
+
     Raises:
-        CheckpointError: The file does not exist or is damaged.
+        CheckpointError: There is no checkpoint, or none that is not damaged.
+        FormatError: The file has another format version.
     """
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
+    previous = previous_checkpoint(path)
+    if not has_checkpoint(path):
         raise CheckpointError(
             f"{path}: there is nothing to resume. Start the run from the beginning."
+        )
+    try:
+        return _read_checkpoint(path, version)
+    except CheckpointError as error:
+        if not previous.exists():
+            raise
+        state = _read_checkpoint(previous, version)
+        _log.warning("%s The run continues from %s, the one before.", error, previous.name)
+        return state
+
+
+def _read_checkpoint(path: Path, version: int) -> dict[str, Any]:
+    try:
+        with open_sealed(path, Seal(_CHECKPOINT, version)) as stream:
+            state: dict[str, Any] = torch.load(
+                cast("IO[bytes]", stream), map_location="cpu", weights_only=True
+            )
+            return state
+    except OtherVersionError as error:
+        raise FormatError(
+            f"{path}: checkpoint format {error.found}, but this package reads {version}. "
+            "Start the run again in another folder."
         ) from error
-    except Exception as error:  # torch lets any kind of error out of a damaged file
+    except Exception as error:  # torch lets any kind of error out
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{path}: not a checkpoint of a run ({reason}).") from error
-    return state
+        raise CheckpointError(f"{path}: not a whole checkpoint of a run ({reason}).") from error
 
 
 @contextmanager

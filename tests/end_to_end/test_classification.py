@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import torch
 
+from slic.evaluation.classification.training import CHECKPOINT_FORMAT
 from slic.models.backbones import ClipSpec
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
-from slic.runs import read_log
+from slic.runs import load_checkpoint, read_log
 
 pytestmark = pytest.mark.slow  # they start programs or train
 
@@ -93,7 +94,8 @@ def same_run(one: Path, other: Path) -> bool:
         for run in (one, other)
     ]
     states = [
-        torch.load(run / "checkpoints" / "last.pt", weights_only=True) for run in (one, other)
+        load_checkpoint(run / "checkpoints" / "last.pt", version=CHECKPOINT_FORMAT)
+        for run in (one, other)
     ]
     torch.testing.assert_close(*states, rtol=0, atol=0)
     return logs[0] == logs[1] and all(
@@ -216,5 +218,6 @@ def test_a_class_without_training_videos_and_a_damaged_checkpoint(
     assert "'spin'" in said
     run = shutil.copytree(undisturbed, tmp_path / "damaged")
     (run / "checkpoints" / "last.pt").write_bytes(b"hello")
+    (run / "checkpoints" / "previous.pt").unlink()
     said = one_line(slic(*words("finetune", run), "--resume").wait())
-    assert "last.pt: not a checkpoint of a run" in said
+    assert "last.pt: not a whole checkpoint of a run" in said

@@ -14,6 +14,8 @@ import pytest
 import torch
 
 from slic.errors import VideoError
+from slic.pretraining.state import CHECKPOINT_FORMAT
+from slic.runs import load_checkpoint
 from slic.videos import isolation, set_aside
 from slic.videos.catalog import Catalog
 from slic.videos.frames import read_frames
@@ -255,7 +257,9 @@ pretrain({str(folder)!r}, out=out, recipe=recipe, resume=resume, progress=False,
     assert run("after", "new", "go")
     assert run("parts", "resume", "go")
     whole, parts, after = (
-        torch.load(tmp_path / out / "checkpoints/last.pt", weights_only=True)["encoder"]
+        load_checkpoint(tmp_path / out / "checkpoints/last.pt", version=CHECKPOINT_FORMAT)[
+            "encoder"
+        ]
         for out in ("whole", "parts", "after")
     )
     assert all(torch.equal(whole[name], parts[name]) for name in whole)

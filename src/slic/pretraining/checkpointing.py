@@ -9,7 +9,7 @@ from slic.pretraining.folder import RunFolder
 from slic.pretraining.loop import Run, StepResult
 from slic.pretraining.run_log import RunLog
 from slic.pretraining.state import load_state, save_state
-from slic.runs import StopRequested
+from slic.runs import StopRequested, has_checkpoint
 
 SAVE_INTERVAL_SECONDS = 600.0
 """An epoch of a large set takes long; a kill loses at most this much work."""
@@ -96,7 +96,7 @@ def restore(run: Run, folder: RunFolder, *, ids: Sequence[str]) -> None:
         CheckpointError: The checkpoint is damaged or belongs to another run.
     """
     state = run.state
-    if folder.checkpoint.exists():
+    if has_checkpoint(folder.checkpoint):
         load_state(
             folder.checkpoint,
             state,

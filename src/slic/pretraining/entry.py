@@ -24,7 +24,7 @@ from slic.pretraining.trackers import Tracker, build_trackers, default_trackers
 from slic.pretraining.training_videos import choose_videos
 from slic.pretraining.view_storage import StoreViews
 from slic.recipe import Part, Recipe, load_recipe, save_recipe
-from slic.runs import stop_at_ctrl_c
+from slic.runs import has_checkpoint, stop_at_ctrl_c
 from slic.videos.catalog import Catalog
 
 
@@ -103,7 +103,7 @@ def pretrain(
         if resume and processes.is_main:
             _refuse_other_settings(folder, recipe)
         ids = [video.id for video in catalog]
-        begun = resume and folder.checkpoint.exists()  # a run may have stopped before
+        begun = resume and has_checkpoint(folder.checkpoint)  # a run may have stopped before
         run = build_run(recipe, catalog, processes, progress=progress, resumed=begun)
         # The recipe of the run then rebuilds the encoder without a download.
         recipe = replace(recipe, backbone=Part(recipe.backbone.name, run.encoder.config.arguments))

@@ -9,15 +9,15 @@ from typing import Any
 import torch
 
 from slic.clustering.base import Partitions, PseudoLabels
-from slic.errors import CheckpointError, FormatError
+from slic.errors import CheckpointError
 from slic.models.encoder import VideoEncoder
 from slic.models.weights import load_exactly
 from slic.runs import load_checkpoint, save_checkpoint
 
-CHECKPOINT_FORMAT = 2
+CHECKPOINT_FORMAT = 3
 """Version of a checkpoint. Raise it when the meaning of a field changes (see formats.md)."""
 _FIELDS = {
-    "format", "epoch", "batch", "step", "pseudo_labels", "encoder", "optimizer", "videos",
+    "epoch", "batch", "step", "pseudo_labels", "encoder", "optimizer", "videos",
     "processes", "skipped_in_a_row", "spread",
 }  # fmt: skip
 
@@ -91,7 +91,6 @@ def save_state(
     assert state.pseudo_labels, "checkpoints are written after the first round"
     save_checkpoint(
         {
-            "format": CHECKPOINT_FORMAT,
             "epoch": state.epoch,
             "batch": state.batch,
             "step": state.step,
@@ -106,6 +105,7 @@ def save_state(
             "spread": state.spread,
         },
         path,
+        version=CHECKPOINT_FORMAT,
     )
 
 
@@ -125,7 +125,7 @@ def load_state(
             another number of processes.
         FormatError: The file has another format version.
     """
-    saved = load_checkpoint(path)
+    saved = load_checkpoint(path, version=CHECKPOINT_FORMAT)
     _check(saved, path, ids=ids, processes=processes)
     load_exactly(encoder, saved["encoder"], source=path)
     optimizer.load_state_dict(saved["optimizer"])
@@ -138,12 +138,6 @@ def load_state(
 
 def _check(saved: dict[str, Any], path: Path, *, ids: Sequence[str], processes: int) -> None:
     """See that a checkpoint is complete and belongs to this run."""
-    version = saved.get("format")
-    if version != CHECKPOINT_FORMAT:
-        raise FormatError(
-            f"{path}: checkpoint format {version}, but this package reads {CHECKPOINT_FORMAT}. "
-            "Start the run again in another folder."
-        )
     if missing := _FIELDS - set(saved):
         raise CheckpointError(
             f"{path}: not a checkpoint of a run (no {', '.join(sorted(missing))})."

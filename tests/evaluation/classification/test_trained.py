@@ -17,8 +17,9 @@ from slic.evaluation.classification import (
     LinearTraining,
     TrainedProtocol,
 )
+from slic.evaluation.classification.training import CHECKPOINT_FORMAT
 from slic.models.encoder import HeadSpec, VideoEncoder
-from slic.runs import read_log
+from slic.runs import load_checkpoint, read_log
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_the_log_has_the_papers_rates_and_only_fine_tuning_moves_the_backbone(
     assert rates == pytest.approx([1e-2, 1e-2, 1e-3, 1e-3, 1e-4])  # drops at 2 and 4 of 5
     assert all(0 <= record["accuracy"] <= 1 for record in records)
     assert encoder.fingerprint() == before
-    checkpoint = torch.load(tmp_path / "checkpoints" / "last.pt", weights_only=True)
+    checkpoint = load_checkpoint(tmp_path / "checkpoints" / "last.pt", version=CHECKPOINT_FORMAT)
     weights = checkpoint["trained_part"]
     if frozen:
         assert set(weights) == {"weight", "bias"}

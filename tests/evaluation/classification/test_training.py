@@ -20,7 +20,9 @@ from slic.evaluation.classification import (
 )
 from slic.evaluation.classification.classifier import drop_features
 from slic.evaluation.classification.clips import LabelledBatchSampler, LabelledClipDataset
+from slic.evaluation.classification.training import CHECKPOINT_FORMAT
 from slic.models.encoder import VideoEncoder, to_input
+from slic.runs import load_checkpoint
 
 
 def test_the_defaults_are_the_papers() -> None:
@@ -102,7 +104,7 @@ def test_linear_training_is_adam_on_features_of_the_frozen_backbone(
             log_probabilities = linear(features).log_softmax(dim=1)
             (-log_probabilities[torch.arange(8), targets].mean()).backward()
             adam.step()
-    checkpoint = torch.load(tmp_path / "checkpoints" / "last.pt", weights_only=True)
+    checkpoint = load_checkpoint(tmp_path / "checkpoints" / "last.pt", version=CHECKPOINT_FORMAT)
     assert torch.allclose(checkpoint["trained_part"]["weight"], linear.weight, atol=1e-5)
     assert torch.allclose(checkpoint["trained_part"]["bias"], linear.bias, atol=1e-5)
 

@@ -21,9 +21,18 @@ from slic.evaluation.classification.clips import LabelledBatchSampler, LabelledC
 from slic.evaluation.classification.run_folder import ClassificationFolder
 from slic.evaluation.classification.task import ClassificationTask
 from slic.models.encoder import to_input
-from slic.runs import StopRequested, load_checkpoint, save_checkpoint, stop_at_ctrl_c
+from slic.runs import (
+    StopRequested,
+    has_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+    stop_at_ctrl_c,
+)
 
 PAPER_EPOCHS, PAPER_DROP_EPOCHS = 150, (60, 100)
+CHECKPOINT_FORMAT: Final = 1
+"""Version of a checkpoint. Raise it when the meaning of a field changes (see formats.md)."""
+
 CLASSIFIER_SAVE_SECONDS = 600.0  # an epoch of a large data set is long; a kill costs at most this
 
 CLASSIFIER_AUGMENTATION: Final = Augmentation(
@@ -231,13 +240,13 @@ class _TrainingRun:
             "trained_part": self.classifier.trained_part.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        save_checkpoint(state, self.folder.checkpoint)
+        save_checkpoint(state, self.folder.checkpoint, version=CHECKPOINT_FORMAT)
 
     def restore(self) -> None:
         """Read the checkpoint, if there is one."""
-        if not self.folder.checkpoint.exists():
+        if not has_checkpoint(self.folder.checkpoint):
             return
-        state = load_checkpoint(self.folder.checkpoint)
+        state = load_checkpoint(self.folder.checkpoint, version=CHECKPOINT_FORMAT)
         self.classifier.trained_part.load_state_dict(state["trained_part"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.batch = state["epoch"], state["batch"]
