@@ -4,7 +4,7 @@ On each task, encoders from random weights to trained ones are scored twice: by 
 each training video tell, without labels, and by the mean average precision (mAP) of test queries
 among these videos, with labels. At step 0, `two-stream` is the built-in encoder. The output is the
 rank correlation (Spearman) of each number with mAP over the vectors of a task, and of the gains by
-learning. docs/explanation/protocols.md has the result.
+learning. benchmarks/learning/tried.md has the result.
 
 ``python benchmarks/self_check.py --data bench/tasks --out bench/self_check.jsonl`` takes about 15
 CPU-minutes.
