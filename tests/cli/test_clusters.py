@@ -59,6 +59,21 @@ def test_moving_and_merging(make_index: MakeIndex, lines: Lines) -> None:
     assert len(list_clusters(index)) == len(rest) + 1
 
 
+def test_splitting_moving_to_a_new_cluster_and_undo(make_index: MakeIndex, lines: Lines) -> None:
+    index = make_index({"a.mp4": 20})
+    before = clusters(lines, index.path, "--level=0")["clusters"]
+    largest = list_clusters(index)[0]
+    after = clusters(lines, index.path, "--split", largest.id, "--parts", 3)["clusters"]
+    assert len(after) == len(before) + 2
+    word = f"a.mp4@{index.moments([largest.medoid])[0].start_seconds + 1}"
+    alone = clusters(lines, index.path, "--move", word, "--to", "new")["clusters"]
+    assert alone[-1]["size"] == 1
+    assert clusters(lines, index.path, "--undo")["clusters"] == after
+    assert clusters(lines, index.path, "--undo")["clusters"] == before
+    code, _, err = lines("cluster", index.path, "--undo")
+    assert (code, "is left to undo" in err[-1]) == (1, True)
+
+
 def test_outliers_and_duplicates(make_index: MakeIndex, lines: Lines) -> None:
     index = make_index({"a.mp4": 6})
     make_index({"b.mp4": 6})  # the same random vectors
@@ -73,6 +88,8 @@ def test_what_cannot_be_done_is_one_line(make_index: MakeIndex, lines: Lines) ->
     index = make_index({"a.mp4": 6}).path
     clusters(lines, index)
     assert "--move and --to belong together" in lines("cluster", index, "--to", "1")[2][-1]
+    assert "--parts is for --split" in lines("cluster", index, "--parts", "3")[2][-1]
+    assert lines("cluster", index, "--move", "a.mp4@1", "--to", "old")[0] == 2
     for words, message in (
         (["--level=99"], "has levels 0 to"),
         (["--merge", "0"], "at least two clusters"),

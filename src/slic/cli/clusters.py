@@ -9,10 +9,13 @@ from slic.cli.common import UsageError, open_index
 from slic.cli.output import format_command, printable
 from slic.cli.parser import Verbs, add_verb, at_least
 from slic.cli.search import require_moment
+from slic.errors import SearchError
 from slic.cli.weights import add_weights
 
 if TYPE_CHECKING:
     from slic.search import Index, Moment
+NEW_CLUSTER = "new"
+
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -20,14 +23,21 @@ def add_verbs(verbs: Verbs) -> None:
     verb = add_verb(verbs, "cluster", cluster, "list the clusters of an index, or correct them")
     verb.add_index()
     verb.add_count("--level", "use this level from now on; 0 is the finest", minimum=0)
-    verb.add_switch("--again", "cluster again; moves and merges are lost")
+    verb.add_switch("--again", "cluster again; corrections by hand are lost")
     verb.add_argument(
         "--merge", type=at_least(0), nargs="+", metavar="CLUSTER", help="merge these clusters"
+    verb.add_argument(
+        "--split", type=at_least(0), metavar="CLUSTER", help="split this cluster by k-means"
+    )
+    verb.add_count("--parts", "number of parts for --split; default 2", minimum=2)
     )
     verb.add_argument(
         "--move", nargs="+", metavar="PATH@SECONDS", help="move these moments to the cluster --to"
     )
-    verb.add_argument("--to", type=at_least(0), metavar="CLUSTER", help="target of --move")
+    verb.add_argument(
+        "--to", type=_cluster_or_new, metavar="CLUSTER", help="target of --move; a number, or new"
+    )
+    verb.add_switch("--undo", "undo the last merge, split or move")
     verb.add_count("--outliers", "list the moments least similar to their cluster")
     verb.add_count("--duplicates", "list pairs of nearly equal moments in different files")
     add_weights(verb, "; for --again and --duplicates")
@@ -39,6 +49,8 @@ def cluster(arguments: Namespace) -> None:
     from slic import search
 
     if (arguments.move is None) != (arguments.to is None):
+    if arguments.parts is not None and arguments.split is None:
+        raise UsageError("--parts is for --split; give both.")
         raise UsageError("--move and --to belong together; give both.")
     index = open_index(arguments.index)
     again = arguments.again or not search.clusters_per_level(index)
@@ -48,15 +60,32 @@ def cluster(arguments: Namespace) -> None:
         search.cluster_index(index, weights=arguments.weights)
     if arguments.level is not None:
         search.set_level(index, arguments.level)
-    if arguments.merge:
-        search.merge_clusters(index, arguments.merge)
-    if arguments.move:
-        moments = [require_moment(index, word) for word in arguments.move]
-        search.move_moments(index, moments, arguments.to)
+    _correct(index, arguments)
     if arguments.outliers or arguments.duplicates:
         _print_outliers_and_duplicates(index, arguments)
     else:
         _print_clusters(index, as_json=arguments.json)
+
+def _cluster_or_new(word: str) -> int | str:
+    """Return the number of a cluster, or ``NEW_CLUSTER``."""
+    return word if word == NEW_CLUSTER else at_least(0)(word)
+
+
+def _correct(index: "Index", arguments: Namespace) -> None:
+    """Undo, merge, split and move, in this order."""
+    from slic import search
+
+    if arguments.undo and not search.undo_cluster_change(index):
+        raise SearchError(f"{index.path}: no merge, split or move is left to undo.")
+    if arguments.merge:
+        search.merge_clusters(index, arguments.merge)
+    if arguments.split is not None:
+        search.split_cluster(index, arguments.split, parts=arguments.parts or 2)
+    if arguments.move:
+        moments = [require_moment(index, word) for word in arguments.move]
+        target = None if arguments.to == NEW_CLUSTER else arguments.to
+        search.move_moments(index, moments, target)
+
 
 
 def _print_clusters(index: "Index", *, as_json: bool) -> None:

@@ -18,10 +18,15 @@ from slic.search.clusters import (
     cluster_members,
     cluster_of,
     clusters_per_level,
-    label_cluster,
-    list_clusters,
+from slic.search.cluster_changes import (
+    ClusterChange,
     merge_clusters,
     move_moments,
+    split_cluster,
+    undo_cluster_change,
+)
+    label_cluster,
+    list_clusters,
     outliers,
     set_level,
 )
@@ -66,6 +71,7 @@ __all__ = [
     "IndexedVideo",
     "Label",
     "LabelChange",
+    "ClusterChange",
     "LeaveOneOutScores",
     "Moment",
     "MomentClassifier",
@@ -110,3 +116,4 @@ __all__ = [
     "weights_from_labels",
     "weights_from_likes",
 ]
+    "undo_cluster_change",

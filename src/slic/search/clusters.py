@@ -1,9 +1,8 @@
 """The kinds of moments in an index: FINCH clusters of the stored embeddings, on several levels.
 
-They can be corrected by hand: labelled, merged, and given other moments. Levels stay nested.
+They can be labelled. `slic.search.cluster_changes` corrects them.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +56,7 @@ def cluster_index(
     max_moments: int = MAX_CLUSTERED_MOMENTS,
     seed: int = 0,
 ) -> tuple[int, ...]:
-    """Cluster all moments. Earlier moves and merges are lost; labels stay.
+    """Cluster all moments. Earlier corrections and their undo are lost; labels stay.
 
     Args:
         index: The index.
@@ -172,7 +171,7 @@ def cluster_members(
             f"cluster {cluster}: there is no such cluster on level {level}; "
             f"`slic cluster {index.path}` lists clusters."
         )
-    x = index.vectors(ids) * _cluster_factors(index)
+    x = index.vectors(ids) * cluster_factors(index)
     similarity = x @ mean_directions(x, np.zeros(len(x), dtype=np.int64), k=1)[0]
     ordered: Int64[np.ndarray, " m"] = ids[np.argsort(-similarity, kind="stable")]
     return ordered
@@ -204,43 +203,6 @@ def label_cluster(
     return set_label(index, cluster_members(index, cluster, level=level).tolist(), label)
 
 
-def move_moments(
-    index: Index, moment_ids: Sequence[int], cluster: int, *, level: int | None = None
-) -> None:
-    """Move moments into another cluster of a level, and so on all coarser levels.
-
-    On finer levels they become a cluster of their own.
-
-    Raises:
-        SearchError: There is no such cluster or moment.
-    """
-    level = resolve_level(index, level)
-    cluster_members(index, cluster, level=level)
-    index.vectors(moment_ids)  # raises for ids that do not exist
-    with index.database.transaction() as connection:
-        cluster_table.move_to_new_leaf(connection, moment_ids, cluster, level)
-
-
-def merge_clusters(index: Index, cluster_ids: Sequence[int], *, level: int | None = None) -> int:
-    """Merge clusters of a level into the first of them, and so on all coarser levels.
-
-    Returns:
-        The id of the merged cluster.
-
-    Raises:
-        SearchError: Fewer than two different clusters, or one that does not exist.
-    """
-    level = resolve_level(index, level)
-    kept, *others = dict.fromkeys(cluster_ids)
-    if not others:
-        raise SearchError(f"cluster {kept}: at least two clusters are needed for a merge.")
-    for cluster in (kept, *others):
-        cluster_members(index, cluster, level=level)
-    with index.database.transaction() as connection:
-        cluster_table.merge_into(connection, kept, others, level)
-    return kept
-
-
 def resolve_level(index: Index, level: int | None) -> int:
     """Return ``level`` if it exists, or the level of the index for None.
 
@@ -256,7 +218,7 @@ def resolve_level(index: Index, level: int | None) -> int:
     return resolved
 
 
-def _cluster_factors(index: Index) -> Float32[np.ndarray, " d"]:
+def cluster_factors(index: Index) -> Float32[np.ndarray, " d"]:
     """Return the factors of the weights that the clusters were made with."""
     return vector_factors(index.parts, index.database.read(read_cluster_weights))
 
@@ -267,7 +229,7 @@ def _similarity_to_own_mean(
     """Return ids, clusters, and similarities to the own cluster's mean, of clustered moments."""
     assigned = cluster_of(index, level=level)
     ids, x = index.all_vectors()
-    x *= _cluster_factors(index)
+    x *= cluster_factors(index)
     kept = np.isin(ids, np.fromiter(assigned, dtype=np.int64, count=len(assigned)))
     ids, x = ids[kept], x[kept]
     numbers = np.array([assigned[i] for i in ids.tolist()], dtype=np.int64)

@@ -66,6 +66,17 @@ CREATE TABLE label_changes (       -- the previous label of every changed segmen
 );
 CREATE INDEX label_change_of_id ON label_changes (change_id);
 """
+# Not in an index that was made before clusters had an undo. Such an index gets it when its clusters
+# are changed first, so its format stays.
+_CLUSTER_CHANGES = """
+CREATE TABLE IF NOT EXISTS cluster_changes (  -- what a change of clusters replaced, for undo
+    change_id INTEGER NOT NULL,
+    moment_id INTEGER,             -- a moment that got another leaf; null for a row of the tree
+    leaf INTEGER,                  -- the moment's leaf before, or the leaf of the row
+    level INTEGER, cluster INTEGER -- of the row; cluster is null where there was no row
+);
+CREATE INDEX IF NOT EXISTS cluster_change_of_id ON cluster_changes (change_id);
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +109,7 @@ def create_tables(connection: sqlite3.Connection, settings: IndexSettings) -> No
     """Create the tables of an empty index and give it a random identity."""
     for statement in _TABLES.split(";\n"):
         connection.execute(statement)
+    create_cluster_changes(connection)
     about = {
         "format": str(INDEX_FORMAT),
         "settings": json.dumps(asdict(replace(settings, identity=secrets.token_hex(8)))),
@@ -106,6 +118,12 @@ def create_tables(connection: sqlite3.Connection, settings: IndexSettings) -> No
         "cluster_weights": "null",
     }
     connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
+
+
+def create_cluster_changes(connection: sqlite3.Connection) -> None:
+    """Create the table of cluster changes in an index that is older than it."""
+    for statement in _CLUSTER_CHANGES.split(";\n"):
+        connection.execute(statement)
 
 
 def has_tables(connection: sqlite3.Connection) -> bool:
