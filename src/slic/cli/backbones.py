@@ -4,7 +4,7 @@ from argparse import Namespace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from slic.cli.output import print_next_command
+from slic.cli.output import print_result
 from slic.cli.parser import Verbs, add_verb
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ def add_verbs(verbs: Verbs) -> None:
     """Add ``backbones``."""
     summary = "list the backbones by name: clips, size, weights, licence"
     text = "List the backbones that --encoder, --backbone and a recipe take by name."
-    add_verb(verbs, "backbones", list_backbones, summary, description=text)
+    add_verb(verbs, "backbones", list_backbones, summary, description=text).add_json()
 
 
-def list_backbones(arguments: Namespace) -> None:  # noqa: ARG001 (every verb takes them)
+def list_backbones(arguments: Namespace) -> None:
     """Print a table of all names, without importing what an extra installs."""
     from slic.models.backbones import BACKBONES
     from slic.models.backbones.transformers import FAMILIES, TransformersBackbone
@@ -29,19 +29,32 @@ def list_backbones(arguments: Namespace) -> None:  # noqa: ARG001 (every verb ta
     titles = ("name", "clips", "spacing", "parameters", "weights")
     rows = {name: _columns(name, entry) for name, entry in BACKBONES.items()}
     widths = [max(map(len, column)) for column in zip(titles, *rows.values(), strict=True)]
-    print(_line(titles, widths))
-    source = ""
+    lines, source = [_line(titles, widths)], ""
     for name, row in rows.items():
         if name.partition("/")[0] != source:
             source = name.partition("/")[0]
-            print(_terms(source, BACKBONES[name].build))
-        print(_line(row, widths))
-    print(_terms("transformers", TransformersBackbone))
-    print("transformers/HUB_ID_OR_FOLDER: clips, size and weights as the files of the model say;")
-    print(f"  model types {', '.join(FAMILIES)}")
-    print("default: the built-in encoder, slic/two-stream; it needs no weights of yours")
-    print("package.module:Class: a class of yours")
-    print_next_command("index", "VIDEOS", "--encoder", "torchvision/r2plus1d_18", "--out", "index")
+            lines.append(_terms(source, BACKBONES[name].build))
+        lines.append(_line(row, widths))
+    print_result(
+        arguments,
+        {
+            "backbones": [
+                dict(zip(titles, row, strict=True)) | _terms_document(BACKBONES[name].build)
+                for name, row in rows.items()
+            ],
+            "transformers": {"model_types": list(FAMILIES)}
+            | _terms_document(TransformersBackbone),
+        },
+        *lines,
+        _terms("transformers", TransformersBackbone),
+        "transformers/HUB_ID_OR_FOLDER: clips, size and weights as the files of the model say;",
+        f"  model types {', '.join(FAMILIES)}",
+        "default: the built-in encoder, slic/two-stream; it needs no weights of yours",
+        "package.module:Class: a class of yours",
+        next_words=(
+            "index", "VIDEOS", "--encoder", "torchvision/r2plus1d_18", "--out", "index",
+        ),
+    )  # fmt: skip
 
 
 def _columns(name: str, entry: "BackboneEntry") -> tuple[str, ...]:
@@ -84,6 +97,16 @@ def _terms(source: str, build: Any) -> str:
     else:
         state = f"extra {extra}: missing, pip install 'slic-video[{extra}]'"
     return f"{source}/  {licence}; {state}"
+
+
+def _terms_document(build: Any) -> dict[str, Any]:
+    """Return the licence of a source, its extra, and whether that is installed."""
+    extra = getattr(build, "extra", None)
+    return {
+        "licence": getattr(build, "licence", OWN_LICENCE),
+        "extra": extra,
+        "installed": extra is None or find_spec(extra) is not None,
+    }
 
 
 def _line(columns: tuple[str, ...], widths: list[int]) -> str:

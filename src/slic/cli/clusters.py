@@ -1,21 +1,20 @@
 """``slic cluster``: list the clusters of an index and correct them."""
 
-import json
 from argparse import Namespace
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from slic.cli.common import UsageError, open_index
-from slic.cli.output import format_command, printable
+from slic.cli.output import format_command, print_json, printable
 from slic.cli.parser import Verbs, add_verb, at_least
 from slic.cli.search import require_moment
-from slic.errors import SearchError
 from slic.cli.weights import add_weights
+from slic.errors import SearchError
 
 if TYPE_CHECKING:
     from slic.search import Index, Moment
-NEW_CLUSTER = "new"
 
+NEW_CLUSTER = "new"
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -26,11 +25,11 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_switch("--again", "cluster again; corrections by hand are lost")
     verb.add_argument(
         "--merge", type=at_least(0), nargs="+", metavar="CLUSTER", help="merge these clusters"
+    )
     verb.add_argument(
         "--split", type=at_least(0), metavar="CLUSTER", help="split this cluster by k-means"
     )
     verb.add_count("--parts", "number of parts for --split; default 2", minimum=2)
-    )
     verb.add_argument(
         "--move", nargs="+", metavar="PATH@SECONDS", help="move these moments to the cluster --to"
     )
@@ -41,7 +40,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_count("--outliers", "list the moments least similar to their cluster")
     verb.add_count("--duplicates", "list pairs of nearly equal moments in different files")
     add_weights(verb, "; for --again and --duplicates")
-    verb.add_switch("--json", "print JSON")
+    verb.add_json()
 
 
 def cluster(arguments: Namespace) -> None:
@@ -49,9 +48,9 @@ def cluster(arguments: Namespace) -> None:
     from slic import search
 
     if (arguments.move is None) != (arguments.to is None):
+        raise UsageError("--move and --to belong together; give both.")
     if arguments.parts is not None and arguments.split is None:
         raise UsageError("--parts is for --split; give both.")
-        raise UsageError("--move and --to belong together; give both.")
     index = open_index(arguments.index)
     again = arguments.again or not search.clusters_per_level(index)
     if arguments.weights and not (again or arguments.duplicates):
@@ -65,6 +64,7 @@ def cluster(arguments: Namespace) -> None:
         _print_outliers_and_duplicates(index, arguments)
     else:
         _print_clusters(index, as_json=arguments.json)
+
 
 def _cluster_or_new(word: str) -> int | str:
     """Return the number of a cluster, or ``NEW_CLUSTER``."""
@@ -87,7 +87,6 @@ def _correct(index: "Index", arguments: Namespace) -> None:
         search.move_moments(index, moments, target)
 
 
-
 def _print_clusters(index: "Index", *, as_json: bool) -> None:
     from slic.search import clusters_per_level, list_clusters
 
@@ -97,7 +96,7 @@ def _print_clusters(index: "Index", *, as_json: bool) -> None:
     if as_json:
         rows = [asdict(c) | {"medoid": asdict(medoids[c.medoid])} for c in clusters]
         document = {"level": index.level, "clusters_per_level": per_level, "clusters": rows}
-        print(json.dumps(document))
+        print_json(document)
         return
     sizes = " > ".join(map(str, per_level))
     print(f"level {index.level} of {sizes} clusters (--level chooses another)")
@@ -122,7 +121,7 @@ def _print_outliers_and_duplicates(index: "Index", arguments: Namespace) -> None
     if arguments.json:
         duplicates = [asdict(p) | {"first": word[p.first], "second": word[p.second]} for p in pairs]
         outlying = [{"moment": word[i], "similarity": s} for i, s in single]
-        print(json.dumps({"outliers": outlying, "duplicates": duplicates}, indent=1))
+        print_json({"outliers": outlying, "duplicates": duplicates})
         return
     for i, similarity in single:
         print(f"outlier    {similarity:6.3f}  {printable(word[i])}")

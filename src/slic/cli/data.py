@@ -1,13 +1,12 @@
 """Verbs about data sets: what they are, and whether one on disk is complete."""
 
-import json
 from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from slic.cli.common import open_catalog
-from slic.cli.output import exit_with_error, format_command
+from slic.cli.output import exit_with_error, format_command, print_json, print_result
 from slic.cli.parser import Verbs, add_verb
 from slic.datasets import DATASETS, sources_of
 from slic.datasets.benchmark import Benchmark
@@ -27,6 +26,7 @@ def add_verbs(verbs: Verbs) -> None:
     summary = "describe the supported data sets; check one on disk"
     text = "Describe the supported data sets: origin, terms of use, layout and lists."
     verb = add_verb(verbs, "data", describe_datasets, summary, description=text)
+    verb.add_json()
     subverb = add_verb(
         verb.add_subparsers(metavar="check"),
         "check",
@@ -40,19 +40,23 @@ def add_verbs(verbs: Verbs) -> None:
     subverb.add_argument("name", choices=tuple(_BENCHMARKS), help="data set")
     subverb.add_argument("root", type=Path, help="folder of its videos, or of folders of frames")
     subverb.add_annotations()
-    subverb.add_switch("--json", "print JSON with the names of all files")
+    subverb.add_json()
     subverb.add_count("--workers", "processes that scan (default: all cores)")
 
 
-def describe_datasets(arguments: Namespace) -> None:  # noqa: ARG001 (every verb takes them)
+def describe_datasets(arguments: Namespace) -> None:
     """Print the facts of each data set."""
+    document, lines = {}, []
     for name, dataset in DATASETS.items():
-        print(f"{name}  (--labels {', '.join(sources_of(name))})")
+        document[name] = {"labels": sources_of(name), "facts": dataset.facts}
+        lines.append(f"{name}  (--labels {', '.join(sources_of(name))})")
         width = max(map(len, dataset.facts))
-        for title, fact in dataset.facts.items():
-            print(f"  {title:<{width}}  {fact}")
-    print("--labels also takes the path of a CSV file, or my_module.MySet for a class of your own.")
-    print(f"next: slic data check {next(iter(_BENCHMARKS))} ROOT")
+        lines += [f"  {title:<{width}}  {fact}" for title, fact in dataset.facts.items()]
+    lines.append(
+        "--labels also takes the path of a CSV file, or my_module.MySet for a class of your own."
+    )
+    step = ("data", "check", next(iter(_BENCHMARKS)), "ROOT")
+    print_result(arguments, {"datasets": document}, *lines, next_words=step)
 
 
 def check(arguments: Namespace) -> None:
@@ -68,7 +72,7 @@ def check(arguments: Namespace) -> None:
     step = problem or describe_gaps(found, benchmark) or _next_command(benchmark, arguments)
     if arguments.json:
         verdict = {"name": benchmark.name, "root": str(root), "usable": not problem, "next": step}
-        print(json.dumps(verdict | asdict(found), default=str))
+        print_json(verdict | asdict(found))
     else:
         _print_check(found, f"{benchmark.name} in {root}", classes=benchmark.classes)
         print("not usable." if problem else f"next: {step}")

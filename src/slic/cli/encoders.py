@@ -1,10 +1,11 @@
 """``slic embed`` and ``slic import-official``: use an encoder, or import one."""
 
 from argparse import BooleanOptionalAction, Namespace
+from dataclasses import asdict
 from pathlib import Path
 
 from slic.cli.common import feature_cache, load_encoder, open_catalog
-from slic.cli.output import print_next_command, print_refused
+from slic.cli.output import print_refused, print_result
 from slic.cli.parser import Verbs, add_verb
 
 
@@ -15,9 +16,12 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_encoder()
     verb.add_argument("--out", type=Path, required=True, help="the .npz or .parquet file to write")
     verb.add_count("--clips", "clips per video", default=10)
-    verb.add_argument("--layer", choices=("head", "backbone"), default="head")
-    verb.add_argument("--modality", choices=("rgb", "flow"), default="rgb")
+    text = "output that is written; linear probes use the backbone's (default: head)"
+    verb.add_argument("--layer", choices=("head", "backbone"), default="head", help=text)
+    text = "what clips show: pictures, or optical flow drawn as pictures (default: rgb)"
+    verb.add_argument("--modality", choices=("rgb", "flow"), default="rgb", help=text)
     verb.add_cache()
+    verb.add_json()
 
     summary = "turn a checkpoint of SLIC's authors or of 3D-ResNets-PyTorch into an encoder"
     verb = add_verb(verbs, "import-official", import_official, summary)
@@ -32,6 +36,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_count("--stride", "distance between frames", default=1)
     text = "height and width of a clip, in pixels (default: 128; 3D-ResNets-PyTorch: 112)"
     verb.add_count("--size", text, minimum=16)
+    verb.add_json()
 
 
 def embed(arguments: Namespace) -> None:
@@ -50,8 +55,18 @@ def embed(arguments: Namespace) -> None:
         else:
             embeddings.save(arguments.out)
     n, clips, d = embeddings.clips.shape
-    size = f"{n} videos x {clips} clips x {d} numbers"
-    print(f"{arguments.out}: {size}, encoder {embeddings.encoder}")
+    print_result(
+        arguments,
+        {
+            "out": arguments.out,
+            "videos": n,
+            "clips": clips,
+            "dimension": d,
+            "encoder": embeddings.encoder,
+            "refused": list(map(asdict, catalog.refused)),
+        },
+        f"{arguments.out}: {n} videos x {clips} clips x {d} numbers, encoder {embeddings.encoder}",
+    )
 
 
 def import_official(arguments: Namespace) -> None:
@@ -65,15 +80,23 @@ def import_official(arguments: Namespace) -> None:
     clip, backbone = encoder.clip, encoder.config.arguments
     weights = len(encoder.state_dict())
     depth = encoder.config.backbone.removeprefix("slic/r3d")
-    print(
+    head = encoder.config.head if encoder.has_head else None
+    print_result(
+        arguments,
+        {
+            "out": arguments.out,
+            "backbone": encoder.config.backbone,
+            "arguments": backbone,
+            "clip": asdict(clip),
+            "weights": weights,
+            "left_out": left_out,
+            "head": asdict(head) if head else None,
+        },
         f"{arguments.out}: R3D-{depth}, width {backbone['width']:g}, clips of "
         f"{clip.frames} x {clip.size} x {clip.size} pixels; all {weights} weights of the "
-        "file are in it" + (f" but the classifier ({', '.join(left_out)})." if left_out else ".")
-    )
-    head = encoder.config.head
-    print(
+        "file are in it" + (f" but the classifier ({', '.join(left_out)})." if left_out else "."),
         f"head: {head.hidden} hidden, {head.embedding} out."
-        if encoder.has_head
-        else "head: none in the file; embeddings are backbone features."
+        if head
+        else "head: none in the file; embeddings are backbone features.",
+        next_words=("index", "VIDEOS", "--encoder", arguments.out, "--out", "index"),
     )
-    print_next_command("index", "VIDEOS", "--encoder", arguments.out, "--out", "index")

@@ -3,10 +3,10 @@
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slic.cli.common import UsageError
-from slic.cli.output import print_table, write_json
+from slic.cli.output import json_writer, print_table
 from slic.cli.parser import CommandParser, Verbs, add_verb
 from slic.cli.protocols import protocol_summary, score_by_protocol
 from slic.cli.retrieval import score_by_retrieval
@@ -40,11 +40,17 @@ def evaluate_by_name(arguments: Namespace) -> None:
 
 def score_clusters(words: Sequence[str]) -> None:
     """Score every partition of a run, of an embeddings file or of a CSV file."""
+    arguments, settings = build_clusters_parser().parse_known_args(words)
+    with json_writer(arguments.json) as write:
+        write(_score_partitions(arguments, settings))
+
+
+def _score_partitions(arguments: Namespace, settings: Sequence[str]) -> dict[str, Any]:
+    """Print the scores of every partition, and write the page; return the figures."""
     from slic.datasets import labels_from
     from slic.evaluation.partitions import read_partitions
     from slic.report.cluster_page import cluster_table, score_partition, write_cluster_page
 
-    arguments, settings = _clusters_parser().parse_known_args(words)
     path: Path = arguments.partition
     labeller = labels_from(arguments.labels, root=path.parent, annotations=arguments.annotations)
     clusterer = _clusterer(settings)
@@ -58,12 +64,11 @@ def score_clusters(words: Sequence[str]) -> None:
     if unlabelled := first["videos"] - first["labelled"]:
         print(f"{unlabelled} videos have no label; they count in the sizes only")
     print_table(cluster_table(rows))
-    figures = {"source": str(path), "labels": arguments.labels, "partitions": rows}
-    write_json(arguments.json, figures)
     if arguments.picture:
         axis = "epoch" if path.is_dir() else "level"
         write_cluster_page(arguments.picture, rows, axis=axis, source=str(path))
         print(f"{arguments.picture}: charts")
+    return {"source": str(path), "labels": arguments.labels, "partitions": rows}
 
 
 def _clusterer(settings: Sequence[str]) -> "Clusterer | None":
@@ -79,7 +84,8 @@ def _clusterer(settings: Sequence[str]) -> "Clusterer | None":
     return clusterer
 
 
-def _clusters_parser() -> CommandParser:
+def build_clusters_parser() -> CommandParser:
+    """Return the parser of ``slic evaluate clusters``."""
     text = (
         "Score clusters against labels: NMI, AMI, purity and cluster sizes. Embeddings are "
         "clustered by FINCH (all levels), or as --clustering.name=kmeans --clustering.clusters=20 "
@@ -94,7 +100,7 @@ def _clusters_parser() -> CommandParser:
     parser.add_labels(required=True)
     parser.add_switch("--centre", "subtract the mean from embeddings first")
     parser.add_count("--seed", "seed of the clustering", minimum=0, default=0)
-    parser.add_path("--json", "also write the scores here")
+    parser.add_json_file()
     parser.add_path("--picture", "also write a page of charts", metavar="FILE.html")
     return parser
 

@@ -1,10 +1,12 @@
 """``slic export``: an encoder for other runtimes, the embeddings of an index for other tools."""
 
 from argparse import Namespace
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slic.cli.common import open_index, require_file_paths
+from slic.cli.output import print_result
 from slic.cli.parser import CommandParser, Verbs, add_verb
 from slic.errors import SlicError
 
@@ -28,12 +30,14 @@ def add_verbs(verbs: Verbs) -> None:
     verb = add_verb(kinds, "embeddings", export_embeddings, summary)
     verb.add_index()
     verb.add_argument("--out", type=Path, required=True, help="the .parquet or .npz file to write")
+    verb.add_json()
 
 
 def _add_encoder(verb: CommandParser, out: str) -> None:
     text = "folder of an encoder or a run, or a name such as torchvision/r3d_18"
     verb.add_argument("encoder", metavar="ENCODER", help=text)
     verb.add_argument("--out", type=Path, required=True, help=out)
+    verb.add_json()
 
 
 def export_onnx(arguments: Namespace) -> None:
@@ -43,8 +47,9 @@ def export_onnx(arguments: Namespace) -> None:
     encoder = _open(arguments)
     export.export_onnx(encoder, arguments.out)
     difference = export.check_onnx(encoder, arguments.out)
-    _print_input(encoder, arguments.out)
-    print(f"in ONNX Runtime, embeddings of length 1 differ by at most {difference:.0e}")
+    parity = f"in ONNX Runtime, embeddings of length 1 differ by at most {difference:.0e}"
+    document = _describe(encoder, arguments.out) | {"difference": difference}
+    print_result(arguments, document, _input_line(encoder, arguments.out), parity)
     if difference > PARITY:
         raise SlicError(
             f"{arguments.out}: embeddings differ by {difference:.0e}, more than {PARITY:.0e}. "
@@ -58,7 +63,8 @@ def export_torch(arguments: Namespace) -> None:
 
     encoder = _open(arguments)
     export.export_torch(encoder, arguments.out)
-    _print_input(encoder, arguments.out)
+    document = _describe(encoder, arguments.out)
+    print_result(arguments, document, _input_line(encoder, arguments.out))
 
 
 def export_embeddings(arguments: Namespace) -> None:
@@ -68,7 +74,9 @@ def export_embeddings(arguments: Namespace) -> None:
     index = open_index(arguments.index)
     require_file_paths(arguments.out)
     count = write(index, arguments.out)
-    print(f"{arguments.out}: {count} moments x {index.settings.dimension} numbers")
+    dimension = index.settings.dimension
+    document = {"out": arguments.out, "moments": count, "dimension": dimension}
+    print_result(arguments, document, f"{arguments.out}: {count} moments x {dimension} numbers")
 
 
 def _open(arguments: Namespace) -> "VideoEncoder":
@@ -79,9 +87,18 @@ def _open(arguments: Namespace) -> "VideoEncoder":
     return open_encoder(arguments.encoder)
 
 
-def _print_input(encoder: "VideoEncoder", out: Path) -> None:
+def _describe(encoder: "VideoEncoder", out: Path) -> dict[str, Any]:
+    return {
+        "out": out,
+        "clip": asdict(encoder.clip),
+        "dimension": encoder.embedding_size,
+        "encoder": encoder.fingerprint(),
+    }
+
+
+def _input_line(encoder: "VideoEncoder", out: Path) -> str:
     clip = encoder.clip
-    print(
+    return (
         f"{out}: uint8 clips (batch, {clip.frames}, {clip.size}, {clip.size}, 3) at "
         f"{clip.spacing} -> embeddings (batch, {encoder.embedding_size}), "
         f"encoder {encoder.fingerprint()}"

@@ -1,9 +1,12 @@
 """What verbs print and write: errors, next steps, tables and JSON files."""
 
 import json
+import math
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -45,13 +48,75 @@ def print_table(table: str) -> None:
     print("\n".join(map(printable, table.splitlines())))
 
 
+STDOUT = Path("-")
+"""The value of a ``--json`` that takes a file, where it is given without one."""
+
+
+def print_result(
+    arguments: Namespace,
+    document: Mapping[str, Any],
+    *lines: str,
+    next_words: Sequence[object] = (),
+) -> None:
+    """Print the result of a verb: a JSON document with ``--json``, else lines of text.
+
+    Args:
+        arguments: With ``json``, the switch that `CommandParser.add_json` adds.
+        document: The result for programs.
+        *lines: The result for people.
+        next_words: Words of the command that is a likely next step.
+    """
+    if not arguments.json:
+        print(*lines, sep="\n")
+        if next_words:
+            print_next_command(*next_words)
+        return
+    step = {"next": format_command(*next_words)} if next_words else {}
+    print_json({**document, **step})
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document to stdout; see `as_json`."""
+    print(as_json(document))
+
+
+def as_json(document: Any) -> str:
+    """Return a document as JSON. NaN and infinity become null, other unknown values text."""
+    return json.dumps(_finite(document), indent=1, default=str)
+
+
+def _finite(value: Any) -> Any:
+    """Replace the numbers that JSON does not have."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+@contextmanager
+def json_writer(path: Path | None) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Give a function that writes figures as JSON: to a file, to stdout, or nowhere.
+
+    Args:
+        path: The file, or ``STDOUT``. With the latter, all other text goes to stderr, also what
+            experiment trackers and protocols of the user print.
+    """
+    stdout = sys.stdout
+
+    def write(figures: Mapping[str, Any]) -> None:
+        if path == STDOUT:
+            print(as_json(figures), file=stdout)
+        elif path:
+            write_atomically(path, as_json(figures).encode())
+
+    with redirect_stdout(sys.stderr) if path == STDOUT else nullcontext():
+        yield write
+
+
 def exit_with_error(message: str, exit_code: int) -> NoReturn:
     """Print a message to stderr as one line, and end the command."""
     print(f"slic: {printable(message)}", file=sys.stderr)
     sys.exit(exit_code)
-
-
-def write_json(path: Path | None, figures: Mapping[str, Any]) -> None:
-    """Write a JSON file, if a path is given. Values that JSON does not know become text."""
-    if path:
-        write_atomically(path, json.dumps(figures, indent=2, default=str).encode())

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from slic.cli.output import STDOUT
 from slic.datasets import DATASETS, sources_of
 
 if TYPE_CHECKING:
@@ -34,6 +35,17 @@ class CommandParser(ArgumentParser):
     def add_switch(self, flag: str, meaning: str) -> None:
         """Add an option without a value."""
         self.add_argument(flag, action="store_true", help=meaning)
+
+    def add_json(self) -> None:
+        """Add ``--json``; `slic.cli.output.print_result` prints what it asks for."""
+        self.add_switch("--json", "print one JSON document to stdout, in place of text")
+
+    def add_json_file(self) -> None:
+        """Add ``--json`` with an optional file; see `slic.cli.output.json_writer`."""
+        text = (
+            "write the scores to this file too; without a file, print them as JSON, and only them"
+        )
+        self.add_argument("--json", type=Path, nargs="?", const=STDOUT, metavar="FILE", help=text)
 
     def add_path(self, flag: str, meaning: str, *, metavar: str = "FILE") -> None:
         """Add an option for a path, which is None by default."""

@@ -2,17 +2,18 @@
 
 import shutil
 from argparse import Namespace
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slic.cli.common import open_catalog
-from slic.cli.output import print_next_command, print_refused
+from slic.cli.output import STDOUT, json_writer, print_next_command, print_refused
 from slic.cli.parser import Verbs, add_verb
 from slic.errors import CatalogError, RecipeError, WriteError
 
 if TYPE_CHECKING:
     from slic.videos.catalog import Catalog
-    from slic.videos.preparing import Work
+    from slic.videos.preparing import Prepared, Work
     from slic.videos.video import Video
 
 
@@ -23,8 +24,9 @@ def add_verbs(verbs: Verbs) -> None:
         "prepare",
         prepare,
         "compute optical flow, or write small proxies, ahead of training",
-        description="An interrupted command continues when it is started again. Any setting of the "
-        "recipe can follow as --section.key=value, for instance --flow.method=dis.",
+        description="Compute optical flow, or write small proxies, ahead of training. An "
+        "interrupted command continues when it is started again. Any setting of the recipe can "
+        "follow as --section.key=value, for instance --flow.method=dis.",
     )
     verb.add_videos()
     kind = verb.add_mutually_exclusive_group(required=True)
@@ -38,6 +40,7 @@ def add_verbs(verbs: Verbs) -> None:
     text = "folder to write to (default: .slic-flow in the folder of the videos, or VIDEOS-128)"
     verb.add_argument("--out", type=Path, help=text)
     verb.add_count("--workers", "number of processes (default: all cores)")
+    verb.add_json()
 
 
 def prepare(arguments: Namespace) -> None:
@@ -46,13 +49,13 @@ def prepare(arguments: Namespace) -> None:
     print_refused(catalog.refused)
     if not catalog.videos:
         raise CatalogError(f"{arguments.videos}: there is no usable video to prepare.")
-    if arguments.flow:
-        _prepare_flow(arguments, catalog)
-    else:
-        _prepare_proxies(arguments, catalog)
+    with json_writer(STDOUT if arguments.json else None) as write:
+        prepare_one = _prepare_flow if arguments.flow else _prepare_proxies
+        write(prepare_one(arguments, catalog))
 
 
-def _prepare_flow(arguments: Namespace, catalog: "Catalog") -> None:
+def _prepare_flow(arguments: Namespace, catalog: "Catalog") -> dict[str, Any]:
+    """Write the flow; return what was written."""
     from slic.clips.flow_cache import MAX_CACHED_BOUND, FlowCache
     from slic.clips.flow_store import FLOW_FOLDER
     from slic.clips.frame_size import fixed_frame_size
@@ -74,14 +77,17 @@ def _prepare_flow(arguments: Namespace, catalog: "Catalog") -> None:
             f"[{round(clip.size * 4 / 3)},{clip.size}], or let flow be computed while training."
         )
     cache = FlowCache(folder, method=flow.method, size=size, stride=clip.stride)
-    _write_missing(cache, catalog, label=f"flow by {cache.method}", workers=arguments.workers)
+    label = f"flow by {cache.method}"
+    written = _write_missing(cache, catalog, label=label, workers=arguments.workers)
     if arguments.out:
         settings = (*arguments.settings, f"--flow.folder={arguments.out}")
         words = ("--recipe", arguments.recipe, *settings)
         print_next_command("pretrain", arguments.videos, *words)
+    return written
 
 
-def _prepare_proxies(arguments: Namespace, catalog: "Catalog") -> None:
+def _prepare_proxies(arguments: Namespace, catalog: "Catalog") -> dict[str, Any]:
+    """Write the proxies; return what was written."""
     from slic.files import absolute
     from slic.videos.proxies import Proxies
 
@@ -95,26 +101,34 @@ def _prepare_proxies(arguments: Namespace, catalog: "Catalog") -> None:
             f"{out}: lies in {videos}, so a scan of the videos would find the proxies. Choose "
             "another folder with --out."
         )
-    _write_missing(proxies, catalog, label="proxies", workers=arguments.workers)
+    written = _write_missing(proxies, catalog, label="proxies", workers=arguments.workers)
     print_next_command("pretrain", out)
+    return written
 
 
-def _write_missing(work: "Work", catalog: "Catalog", *, label: str, workers: int | None) -> None:
-    """Write the files of all videos that have none, with the folder locked."""
+def _write_missing(
+    work: "Work", catalog: "Catalog", *, label: str, workers: int | None
+) -> dict[str, Any]:
+    """Write the files of all videos that have none, with the folder locked; return numbers."""
     from slic.runs import lock_folder
-    from slic.videos.preparing import prepare_all, remove_leftovers
+    from slic.videos.preparing import Prepared, prepare_all, remove_leftovers
 
     with lock_folder(work.folder):
         remove_leftovers(work, catalog)
         missing = [video for video in catalog if not work.holds(video)]
         if not missing:
             print(f"{work.folder}: {label} of all {len(catalog)} videos are there.")
-            return
+            return _describe(work, Prepared(videos=0, frames=0, bytes=0, refused=()))
         _require_disk_space(work, missing, done=len(catalog) - len(missing), label=label)
         result = prepare_all(work, missing, workers=workers, label=label)
     print_refused(result.refused)
     written = f"{result.videos} videos, {result.frames} frames, {_format_bytes(result.bytes)}"
     print(f"{work.folder}: {written} written.")
+    return _describe(work, result)
+
+
+def _describe(work: "Work", result: "Prepared") -> dict[str, Any]:
+    return {"folder": work.folder, **asdict(result)}
 
 
 def _require_disk_space(work: "Work", missing: "list[Video]", *, done: int, label: str) -> None:

@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,14 @@ from slic.cli.common import (
     open_catalog,
     open_labelled,
 )
-from slic.cli.output import exit_with_error, format_command, print_next_command, print_refused
+from slic.cli.output import (
+    STDOUT,
+    exit_with_error,
+    format_command,
+    json_writer,
+    print_refused,
+    print_result,
+)
 from slic.cli.parser import Verbs, add_verb
 from slic.errors import CatalogError, CheckpointError, VideoError
 
@@ -48,6 +56,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--log_with", type=_tracker_names, metavar="NAMES", help=text)
     verb.add_switch("--print_config", "print the recipe with all settings, and exit")
     verb.add_argument("--split", help="train on this split of --labels only")
+    verb.add_json()
     use = ": to log the agreement of clusters and labels, and for --split"
     verb.add_labels(required=False, use=use)
 
@@ -76,12 +85,14 @@ def pretrain(arguments: Namespace) -> None:
     from slic.pretraining import pretrain as run
     from slic.pretraining.trackers import require_trackers
     from slic.recipe import load_recipe
+    from slic.runs import has_checkpoint
 
     if arguments.segments is not None:
         arguments.settings.append(f"--segments.seconds={arguments.segments}")
     recipe = load_recipe(_recipe_source(arguments), arguments.settings)
     if arguments.print_config:
-        print(yaml.safe_dump(recipe.to_dict(), sort_keys=False), end="")
+        settings = recipe.to_dict()
+        print_result(arguments, settings, yaml.safe_dump(settings, sort_keys=False).rstrip("\n"))
         return
     if arguments.videos is None:
         raise UsageError("the following arguments are required: videos")
@@ -95,16 +106,17 @@ def pretrain(arguments: Namespace) -> None:
     observer = LabelObserver(labels) if labels else None
     keep_freed_memory()
     try:
-        result = run(
-            catalog,
-            out=arguments.out,
-            recipe=recipe,
-            resume=arguments.resume,
-            log_with=arguments.log_with,
-            observer=observer,
-        )
+        with json_writer(STDOUT if arguments.json else None):  # trackers print to stdout
+            result = run(
+                catalog,
+                out=arguments.out,
+                recipe=recipe,
+                resume=arguments.resume,
+                log_with=arguments.log_with,
+                observer=observer,
+            )
     except VideoError as error:
-        if not (arguments.out / "checkpoints" / "last.pt").exists():
+        if not has_checkpoint(arguments.out / "checkpoints" / "last.pt"):
             raise
         again = _resume_command(arguments)
         raise VideoError(
@@ -114,8 +126,12 @@ def pretrain(arguments: Namespace) -> None:
         message = f"stopped and saved. Continue with: {_resume_command(arguments)}"
         exit_with_error(message, 130)
     if is_main_process():
-        print(f"{result.encoder}: encoder after {result.steps} steps, {result.seconds:.0f} s.")
-        print_next_command("index", arguments.videos, "--encoder", result.encoder, "--out", "index")
+        print_result(
+            arguments,
+            asdict(result) | {"videos": len(catalog)},
+            f"{result.encoder}: encoder after {result.steps} steps, {result.seconds:.0f} s.",
+            next_words=("index", arguments.videos, "--encoder", result.encoder, "--out", "index"),
+        )
 
 
 def _recipe_source(arguments: Namespace) -> str | Path:

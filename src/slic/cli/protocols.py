@@ -15,7 +15,14 @@ from slic.cli.common import (
     open_labelled,
     require_file_paths,
 )
-from slic.cli.output import exit_with_error, format_command, print_refused, print_table, write_json
+from slic.cli.output import (
+    STDOUT,
+    exit_with_error,
+    format_command,
+    json_writer,
+    print_refused,
+    print_table,
+)
 from slic.cli.parser import CommandParser
 
 if TYPE_CHECKING:
@@ -33,15 +40,19 @@ def score_by_protocol(name: str, words: Sequence[str]) -> None:
 
     part = find_protocol(name)
     arguments = build_protocol_parser(name, part).parse_args(words)
-    require_file_paths(arguments.json)
+    output = arguments.json if arguments.json != STDOUT else None
+    require_file_paths(output)
     protocol = _build_protocol(part, arguments)
     encoder = load_encoder_to_score(arguments, seed=getattr(protocol, "seed", 0))
     split = open_split(arguments, require_usable=True)
     keep_freed_memory()
     try:
-        with feature_cache(arguments.cache, arguments.json) as cache:
+        with (
+            json_writer(arguments.json) as write,
+            feature_cache(arguments.cache, output) as cache,
+        ):
             scores = protocol.score(encoder, split, workers=arguments.workers, cache=cache)
-            _print_and_write(scores, protocol, encoder, arguments)
+            write(_print_and_describe(scores, protocol, encoder, arguments))
     except StopRequested:
         resume = format_command("evaluate", name, *(w for w in words if w != "--resume"))
         exit_with_error(f"stopped and saved. Continue with: {resume} --resume", 130)
@@ -56,7 +67,7 @@ def add_evaluation_arguments(parser: CommandParser) -> None:
     parser.add_argument("--train-split", "--gallery", default="train", metavar="SPLIT", help=text)
     text = "split of the test videos, the queries (default: test)"
     parser.add_argument("--test-split", "--queries", default="test", metavar="SPLIT", help=text)
-    parser.add_path("--json", "also write the scores here")
+    parser.add_json_file()
 
 
 def load_encoder_to_score(arguments: Namespace, *, seed: int) -> "VideoEncoder":
@@ -158,10 +169,10 @@ def _build_protocol(part: "AnyProtocol", arguments: Namespace) -> "EvaluationPro
     return built
 
 
-def _print_and_write(
+def _print_and_describe(
     scores: "Scores", protocol: "EvaluationProtocol", encoder: "VideoEncoder", arguments: Namespace
-) -> None:
-    """Print the table and write the JSON file."""
+) -> dict[str, Any]:
+    """Print the table; return what the JSON file has."""
     weights = "from scratch" if arguments.from_scratch else str(arguments.encoder)
     print_table(scores.table())
     print(f"encoder {encoder.fingerprint()} ({weights})")
@@ -173,4 +184,4 @@ def _print_and_write(
     }
     if is_dataclass(protocol) and not isinstance(protocol, type):
         figures["settings"] = asdict(protocol)
-    write_json(arguments.json, figures)
+    return figures

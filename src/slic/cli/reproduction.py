@@ -4,6 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slic.cli.output import print_result
 from slic.cli.parser import Verbs, add_verb
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ def add_verbs(verbs: Verbs) -> None:
         "reproduce",
         reproduce,
         "commands, cost and results for the numbers of the paper",
-        description="Print the commands for a table of the paper, their cost on this machine (a "
-        "few training steps are timed), and the numbers of the finished runs.",
+        description="Print the commands for a table of the paper, their cost on this machine, and "
+        "the numbers of the finished runs. The cost follows from a few timed training steps.",
     )
     verb.add_argument("table", choices=TABLE_NAMES)
     for name in ("UCF101", "HMDB51", "Kinetics400"):
@@ -29,6 +30,7 @@ def add_verbs(verbs: Verbs) -> None:
     text = "folder of the runs (default: runs)"
     verb.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help=text)
     verb.add_count("--seeds", "number of seeds", default=3)
+    verb.add_json()
 
 
 def reproduce(arguments: Namespace) -> None:
@@ -40,26 +42,40 @@ def reproduce(arguments: Namespace) -> None:
     names = ("ucf101", "hmdb51", "kinetics400")
     roots = {name: getattr(arguments, name) for name in names}
     commands = reproduction.reproduction_commands(table, roots=roots, runs=str(runs), seeds=seeds)
-    print("## Commands\n\n```", *commands, "```\n\n## Cost\n", sep="\n")
-    _print_cost(table, seeds=arguments.seeds)
-    print("\n## Published and ours, percent\n")
-    header = ("", "published", "ours", "seeds", "protocol")
-    print(reproduction.markdown_table(rows, header))
+    about, header, stages = _cost(table, seeds=arguments.seeds)
+    titles = ("number", "published", "ours", "seeds", "protocol")
+    document = {
+        "commands": commands,
+        "about_the_cost": about,
+        "cost": [dict(zip(header, stage, strict=True)) for stage in stages],
+        "numbers": [dict(zip(titles, row, strict=True)) for row in rows],
+    }
+    print_result(
+        arguments,
+        document,
+        "## Commands\n\n```", *commands, "```\n\n## Cost\n",
+        *(f"{paragraph}\n" for paragraph in about),
+        reproduction.markdown_table(stages, header),
+        "\n## Published and ours, percent\n",
+        reproduction.markdown_table(rows, ("", *titles[1:])),
+    )  # fmt: skip
 
 
-def _print_cost(table: "PaperTable", *, seeds: int) -> None:
-    """Print clips, operations and hours of every stage, and the cost of stored flow."""
+def _cost(
+    table: "PaperTable", *, seeds: int
+) -> tuple[list[str], tuple[str, ...], list[tuple[str, ...]]]:
+    """Return how cost was measured, and the table of the stages: its header and its rows."""
     from slic.evaluation import cost
-    from slic.evaluation.reproduction import PRETRAINING_SETS, markdown_table
+    from slic.evaluation.reproduction import PRETRAINING_SETS
     from slic.pretraining.build import build_encoder
     from slic.recipe import load_recipe
 
     on = PRETRAINING_SETS[table]
     recipe, size = load_recipe(on.recipe), cost.BENCHMARK_SIZES[on.dataset]
     pass_cost = cost.measure_pass_cost(build_encoder(recipe), bf16=recipe.train.precision == "bf16")
-    print(pass_cost.describe(recipe), end="\n\n")
     videos = size.train + size.test
-    print(cost.describe_flow_cost(recipe, videos=videos, frames=size.frames), end="\n\n")
+    flow = cost.describe_flow_cost(recipe, videos=videos, frames=size.frames)
     header = ("stage", "clips trained", "clips embedded", "10^15 operations", "hours", "all seeds")
     stages = cost.experiment_stages(table, recipe)
-    print(markdown_table([pass_cost.table_row(stage, seeds=seeds) for stage in stages], header))
+    rows = [pass_cost.table_row(stage, seeds=seeds) for stage in stages]
+    return [pass_cost.describe(recipe), flow], header, rows

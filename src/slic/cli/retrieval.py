@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from slic.cli.common import feature_cache, load_encoder, require_file_paths
-from slic.cli.output import print_table, write_json
+from slic.cli.output import STDOUT, json_writer, print_table
 from slic.cli.parser import CommandParser
 from slic.cli.protocols import add_evaluation_arguments, open_split, protocol_summary
 from slic.errors import ProtocolError
@@ -30,12 +30,16 @@ def score_by_retrieval(name: str, words: Sequence[str]) -> None:
     arguments = build_retrieval_parser(name).parse_args(words)
     protocol = replace(_retrieval_protocol(arguments.protocol), vector=arguments.vector)
     page, workers = arguments.pictures, arguments.workers
-    require_file_paths(arguments.json, page)
+    output = arguments.json if arguments.json != STDOUT else None
+    require_file_paths(output, page)
     encoder = load_encoder(arguments.encoder)
     protocol = protocol.of(encoder)
     split = open_split(arguments)
     average_precision = not arguments.skip_map
-    with feature_cache(arguments.cache, arguments.json or page) as cache:
+    with (
+        json_writer(arguments.json) as write,
+        feature_cache(arguments.cache, output or page) as cache,
+    ):
         embedded = protocol.embed_split(encoder, split, workers=workers, cache=cache)
         queries, gallery = map(protocol.selected, embedded)
         scores = protocol.compare(split, queries, gallery, average_precision=average_precision)
@@ -54,7 +58,7 @@ def score_by_retrieval(name: str, words: Sequence[str]) -> None:
             )
             for name, one in ((name, replace(protocol, vector=name)) for name in protocol.parts)
         }
-        _print_and_write_scores(arguments, split, scores, mean_frame, alone, conditions)
+        write(_print_scores(arguments, split, scores, mean_frame, alone, conditions))
         if page:
             from slic.report.retrieval_page import retrieval_rows, write_retrieval_page
 
@@ -107,15 +111,15 @@ def _retrieval_protocol(name: str) -> "RetrievalProtocol":
     return found
 
 
-def _print_and_write_scores(
+def _print_scores(
     arguments: Namespace,
     split: "LabelledSplit",
     scores: "RetrievalScores",
     mean_frame: "RetrievalScores",
     alone: Mapping[str, "RetrievalScores"],
     conditions: dict[str, object],
-) -> None:
-    """Print the scores beside the baselines and those of each vector; write the JSON file."""
+) -> dict[str, object]:
+    """Print the scores beside the baselines and those of each vector; return all figures."""
     from slic.evaluation.retrieval import chance_recall
 
     baselines = {"chance": chance_recall(split), "mean frame": mean_frame.recall[1]}
@@ -133,4 +137,4 @@ def _print_and_write_scores(
     figures = scores.as_dict() | conditions | {"baselines_recall_at_1": baselines}
     if alone:
         figures["vectors"] = {name: one.as_dict() for name, one in alone.items()}
-    write_json(arguments.json, figures)
+    return figures

@@ -1,6 +1,5 @@
 """``slic index`` and ``slic search``: make an index of a collection, and search it by example."""
 
-import json
 import re
 import sys
 from argparse import ArgumentTypeError, Namespace
@@ -13,8 +12,9 @@ from slic.cli.common import UsageError, load_encoder, open_catalog, open_index
 from slic.cli.output import (
     exit_with_error,
     format_command,
-    print_next_command,
+    print_json,
     print_refused,
+    print_result,
     printable,
 )
 from slic.cli.parser import CommandParser, Verbs, add_verb
@@ -50,6 +50,7 @@ def add_verbs(verbs: Verbs) -> None:
     )
     verb.add_argument("--store", metavar="ADDRESS", help=text)
     verb.add_workers()
+    verb.add_json()
     _add_search(add_verb(verbs, "search", search, "find moments that are similar to a clip"))
 
 
@@ -73,7 +74,7 @@ def _add_search(verb: CommandParser) -> None:
     verb.add_count("--k", "hits", default=10)
     text = "such as \"path like 'a/%%' and duration > 3\""
     verb.add_argument("--where", metavar="FILTER", help=text)
-    verb.add_switch("--json", "print JSON")
+    verb.add_json()
     verb.add_path("--html", "write a page of moving thumbnails")
 
 
@@ -112,10 +113,16 @@ def index(arguments: Namespace) -> None:
         exit_with_error(f"stopped; {opened.count} moments are kept. Go on with: {words}", 130)
     _print_problems(report.changes)
     kinds = ("added", "moved", "changed", "removed")
-    counts = ", ".join(f"{len(getattr(report.changes, kind))} {kind}" for kind in kinds)
-    unchanged = report.changes.unchanged
-    print(f"{out}: {counts}, {unchanged} unchanged videos; {report.moments} moments.")
-    print_next_command("search", out, "CLIP")
+    changes = {kind: len(getattr(report.changes, kind)) for kind in kinds}
+    changes["unchanged"] = report.changes.unchanged
+    counts = ", ".join(f"{count} {kind}" for kind, count in changes.items())
+    refused = list(map(asdict, report.changes.refused))
+    print_result(
+        arguments,
+        {"index": out, "videos": changes, "moments": report.moments, "refused": refused},
+        f"{out}: {counts} videos; {report.moments} moments.",
+        next_words=("search", out, "CLIP"),
+    )
 
 
 def choose_encoder(index_folder: Path, source: str | None) -> "VideoEncoder":
@@ -149,7 +156,7 @@ def search(arguments: Namespace) -> None:
         searches.append(ContactSheetSearch(title=title, hits=hits, **example))
     if arguments.json:
         rows = [{"query": s.title, "hits": list(map(asdict, s.hits))} for s in searches]
-        print(json.dumps(rows, indent=1))
+        print_json(rows)
     else:
         print("\n\n".join(map(_format_hits, searches)))
     if arguments.html:

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from slic.cli.common import UsageError
-from slic.cli.output import print_next_command
+from slic.cli.output import print_result
 from slic.cli.parser import Verbs, add_verb
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--scores", type=Path, nargs="+", default=[], metavar="FILE", help=text)
     verb.add_argument("--revision", metavar="BRANCH", help="branch to upload to (default: main)")
     verb.add_switch("--private", "a new repository is private")
+    verb.add_json()
 
 
 def share(arguments: Namespace) -> None:
@@ -50,10 +51,9 @@ def share(arguments: Namespace) -> None:
         raise UsageError("give a repository ORG/NAME, or --out DIR, or both.")
     encoder = open_encoder(arguments.encoder)
     fingerprint = encoder.fingerprint()
+    places: list[str] = [str(out)] if out else []
     with _folder(out) as folder:
         _write(arguments, encoder, folder, fingerprint)
-        if out:
-            print(f"{folder}: encoder {fingerprint} with its card")
         if repository:
             address = upload_folder(
                 folder,
@@ -62,8 +62,13 @@ def share(arguments: Namespace) -> None:
                 private=arguments.private or None,
                 message=f"Encoder {fingerprint}",
             )
-            print(f"{address}: encoder {fingerprint} with its card")
-    print_next_command("index", "VIDEOS", "--encoder", repository or out, "--out", "index")
+            places.append(address)
+    print_result(
+        arguments,
+        {"encoder": fingerprint, "places": places},
+        *(f"{place}: encoder {fingerprint} with its card" for place in places),
+        next_words=("index", "VIDEOS", "--encoder", repository or out, "--out", "index"),
+    )
 
 
 def _write(arguments: Namespace, encoder: "VideoEncoder", folder: Path, fingerprint: str) -> None:

@@ -1,13 +1,12 @@
 """Verbs about videos: write a sample data set, try everything on one, list readable files."""
 
-import json
 import sys
 from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 
 from slic.cli.common import keep_freed_memory, open_catalog
-from slic.cli.output import print_next_command, print_refused
+from slic.cli.output import STDOUT, json_writer, print_json, print_refused, print_result
 from slic.cli.parser import Verbs, add_verb
 
 LEVELS = ("easy", "hard")
@@ -28,17 +27,20 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_count("--test", "test videos", minimum=0, default=120)
     verb.add_count("--seed", "seed of all draws", minimum=0, default=0)
     verb.add_count("--workers", "processes that draw (default: all cores)")
+    verb.add_json()
 
     verb = add_verb(verbs, "demo", demo, "draw videos, learn from them, evaluate and report")
     verb.add_argument("--out", type=Path, default=Path("demo"), help="folder (default: demo)")
-    verb.add_argument("--level", choices=LEVELS, default="easy")
+    text = "difficulty of the drawn videos (default: easy)"
+    verb.add_argument("--level", choices=LEVELS, default="easy", help=text)
     verb.add_count("--seed", "seed of the training", minimum=0, default=0)
+    verb.add_json()
 
     summary = "list which videos can be read, and why others cannot"
     text = "List the videos that can be read and the refused files with their reasons."
     verb = add_verb(verbs, "scan", print_scan, summary, description=text)
     verb.add_videos()
-    verb.add_switch("--json", "print JSON")
+    verb.add_json()
     verb.add_count("--workers", "processes that scan (default: all cores)")
 
 
@@ -48,8 +50,12 @@ def draw_sample(arguments: Namespace) -> None:
 
     settings = {name: getattr(arguments, name) for name in ("level", "train", "test", "seed")}
     write_sample(arguments.folder, workers=arguments.workers, **settings)
-    print(f"{arguments.folder}: {arguments.train} training and {arguments.test} test videos.")
-    print_next_command("pretrain", arguments.folder / "train", "--out", "run")
+    print_result(
+        arguments,
+        {"folder": arguments.folder, **settings},
+        f"{arguments.folder}: {arguments.train} training and {arguments.test} test videos.",
+        next_words=("pretrain", arguments.folder / "train", "--out", "run"),
+    )
 
 
 def demo(arguments: Namespace) -> None:
@@ -58,12 +64,15 @@ def demo(arguments: Namespace) -> None:
 
     keep_freed_memory()
     next_steps = (
-        "slic pretrain YOUR_VIDEOS --out run",
-        "slic embed YOUR_VIDEOS --encoder run/encoder --out embeddings.npz",
+        "slic index VIDEOS --out index",
+        "slic studio index",
+        "slic pretrain VIDEOS --out run",
     )
     level, seed = arguments.level, arguments.seed
-    report = run_demo(arguments.out, level=level, seed=seed, next_steps=next_steps)
-    print(f"report: {report}")
+    with json_writer(STDOUT if arguments.json else None) as write:
+        report = run_demo(arguments.out, level=level, seed=seed, next_steps=next_steps)
+        print(f"report: {report}")
+        write({"report": report, "encoder": arguments.out / "run" / "encoder"})
 
 
 def print_scan(arguments: Namespace) -> None:
@@ -75,7 +84,7 @@ def print_scan(arguments: Namespace) -> None:
         keys = ("id", "frames", "fps", "width", "height")
         videos = [{key: getattr(video, key) for key in keys} for video in catalog]
         refused = list(map(asdict, catalog.refused))
-        print(json.dumps({"root": str(catalog.root), "videos": videos, "refused": refused}))
+        print_json({"root": catalog.root, "videos": videos, "refused": refused})
         return
     print(f"{arguments.videos}: {len(catalog)} videos, {hours:.2f} hours.")
     print_refused(catalog.refused, file=sys.stdout)
