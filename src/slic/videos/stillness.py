@@ -22,7 +22,7 @@ CELLS: Final = (16, 12)  # columns and rows that a frame is averaged to
 PAIRS_EACH_SECOND: Final = 2
 MIN_PAIRS: Final = 4  # of a short video, if it has the frames
 STILL_BELOW: Final = 4.5
-"""Movement of a still video: see `movement`. Chosen on drawn and real clips, see data.md."""
+"""Movement of a still video, see `movement`; how it was chosen: benchmarks/stillness.md."""
 _NOISE_FLOOR: Final = 0.5  # grey levels; half a step of the cells
 _VIDEOS_PER_READING: Final = 16  # neighbours in a file are decoded in one pass
 
