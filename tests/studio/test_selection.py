@@ -11,16 +11,19 @@ from slic.models.encoder import VideoEncoder
 from slic.search import (
     Index,
     choose_weights,
+    choose_weights_by_labels,
     cluster_index,
     cluster_members,
     create_index,
     list_clusters,
     query_from_moments,
     search,
+    set_label,
     update_index,
 )
+from slic.search.calibration import sample_moments, similarity_scale
 from slic.search.parts import unit_parts
-from slic.studio import selection
+from slic.studio import selection, weighing
 from slic.studio.projection import make_map
 from slic.studio.requests import ClusterId, MomentScope, QueryExample, SearchRequest
 from slic.studio.selection import search_moments, select_moments
@@ -137,12 +140,69 @@ def test_three_likes_set_the_weights_that_were_not_given(fill: Callable[..., Ind
     weights = choose_weights(made, queries[:3], queries[4:])
     for where in (MomentScope(), scope):
         found = search_moments(studio, SearchRequest(like=like, unlike=unlike, scope=where))
-        assert found.weights == weights
+        assert found.weighing == (weights, "likes")
         given = SearchRequest(like=like, unlike=unlike, scope=where, weights=weights)
-        assert search_moments(studio, given) == (found.hits, None)
+        assert search_moments(studio, given) == (found.hits, (weights, "you"), found.percentiles)
         equal = SearchRequest(like=like, unlike=unlike, scope=where, weights={})
         assert search_moments(studio, equal).hits != found.hits
-    assert search_moments(studio, SearchRequest(like=like[:2], unlike=unlike)).weights is None
+    two = search_moments(studio, SearchRequest(like=like[:2], unlike=unlike))
+    assert two.weighing == (None, "equal")
+    studio.close()
+
+
+def test_labels_set_the_weights_until_three_likes_do(
+    fill: Callable[..., Index], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weighing, "AUTOMATIC_LABELS", 9)
+    rng, parts = np.random.default_rng(0), {"appearance": 8, "motion": 4}
+    drawn = {f"{i}.mp4": rng.normal(size=(3, 12)) for i in range(8)}
+    for number, x in enumerate(drawn.values()):
+        x[:, 8:] += 5 * np.eye(4)[number % 2]  # only the motion tells the two kinds apart
+    made = fill({path: unit_parts(x, parts) for path, x in drawn.items()}, parts=parts)
+    studio, ids = Studio(made), made.ids().tolist()
+    one = SearchRequest(like=[QueryExample(moment=ids[0])])
+    for video in range(2):
+        set_label(made, ids[6 * video : 6 * video + 3], "wave")
+        set_label(made, ids[6 * video + 3 : 6 * video + 5], "kick")
+        assert search_moments(studio, one).weighing.source == ("equal", "labels")[video]
+    found = search_moments(studio, one)
+    assert found.weighing.weights == choose_weights_by_labels(made)
+    assert (found.weighing.weights or {})["motion"] > 0.9
+    given = search(made, query_from_moments(made, ids[:1]), k=48, weights=found.weighing.weights)
+    assert found.hits == given
+    three = SearchRequest(like=[QueryExample(moment=i) for i in ids[:9:3]])
+    assert search_moments(studio, three).weighing.source == "likes"
+    studio.close()
+
+
+def test_labels_do_not_weigh_a_part_that_the_query_lacks(
+    fill: Callable[..., Index], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = fill({"a.mp4": np.eye(4)[:2]}, parts={"appearance": 2, "motion": 2})
+    studio = Studio(made)
+    monkeypatch.setattr(
+        weighing, "choose_weights_by_labels", lambda *_, **__: {"appearance": 0.0, "motion": 1.0}
+    )
+    still = SearchRequest(like=[QueryExample(moment=1)])
+    assert search_moments(studio, still).weighing == (None, "equal")
+    studio.close()
+
+
+def test_percentiles_are_those_of_random_queries_of_the_same_form(
+    fill: Callable[..., Index],
+) -> None:
+    rng, parts = np.random.default_rng(0), {"appearance": 8, "motion": 4}
+    drawn = {f"{i}.mp4": unit_parts(rng.normal(size=(3, 12)), parts) for i in range(20)}
+    made = fill(drawn, parts=parts)
+    studio, weights = Studio(made), {"appearance": 0.9, "motion": 0.1}
+    sample = sample_moments(made, ids=studio.shuffled_ids())
+    for likes in (1, 3):
+        like = [QueryExample(moment=i) for i in made.ids()[:likes].tolist()]
+        found = search_moments(studio, SearchRequest(like=like, weights=weights))
+        scale = similarity_scale(sample, likes=likes, weights=weights)
+        assert scale is not None
+        scores = [hit.score for hit in found.hits]
+        assert found.percentiles == scale.percentile_ranks(scores).tolist()
     studio.close()
 
 
@@ -150,14 +210,15 @@ def test_likes_beside_a_text_or_in_one_part_set_no_weights(
     studio: Studio, tmp_path: Path, colour_encoder: VideoEncoder, colour_videos: Path
 ) -> None:
     like = [QueryExample(moment=int(i)) for i in studio.index.ids()[:3]]
-    assert search_moments(studio, SearchRequest(like=like)).weights is None
+    assert search_moments(studio, SearchRequest(like=like)).weighing.source == "equal"
     made = create_index(tmp_path / "colours", colour_encoder, window_seconds=1.0)
     catalog = Catalog.from_folder(colour_videos, workers=1, cache=False, progress=False)
     update_index(made, catalog, workers=0, progress=False)
     colours = Studio(made)
     like = [QueryExample(moment=int(i)) for i in made.ids()[:3]]
-    assert search_moments(colours, SearchRequest(like=like)).weights is not None
-    assert search_moments(colours, SearchRequest(text="blue", like=like)).weights is None
+    assert search_moments(colours, SearchRequest(like=like)).weighing.source == "likes"
+    beside = search_moments(colours, SearchRequest(text="blue", like=like))
+    assert beside.weighing.source == "equal"
     colours.close()
 
 

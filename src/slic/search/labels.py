@@ -12,6 +12,7 @@ from slic.errors import LabelError
 from slic.search.index import Index
 from slic.search.repository import labels as label_table
 from slic.search.repository.labels import Label, LabelValue, Segment
+from slic.search.repository.moments import ROWS_PER_QUERY
 
 MAX_LABEL_CHARACTERS = 200
 # Zero-width non-joiner and joiner: not printable, but part of words and of emoji.
@@ -143,5 +144,7 @@ def segments_of(index: Index, moment_ids: Sequence[int]) -> list[Segment]:
         SearchError: There is no moment with one of these ids.
     """
     moments = index.moments(moment_ids)
-    content = {video.id: video.content_id for video in index.videos()}
+    videos = {moment.video_id for moment in moments}
+    few = videos if len(videos) <= ROWS_PER_QUERY else None
+    content = {video.id: video.content_id for video in index.videos(few)}
     return [Segment(content[m.video_id], m.start_seconds, m.end_seconds) for m in moments]

@@ -20,6 +20,13 @@ from slic.search.query import Query
 AUTOMATIC_LIKES = 3
 """Number of likes from which the command and the studio take the weights from the likes."""
 
+AUTOMATIC_LABELS = 20
+"""Number of labelled moments from which the studio takes the weights from the labels.
+
+Of 60 draws of 20 labels on arid6, 5 % gave a lower mean average precision than equal weights; of 10
+labels, 20 %.
+"""
+
 MAX_OTHERS = 200  # random moments that stand for what was not liked
 MAX_LABELLED = 2000  # moments whose pairs are compared
 _ROUNDING = 1e-6  # a difference of cosines below it is none
@@ -128,17 +135,20 @@ def choose_weights(
     return weights_from_likes(liked, np.concatenate([unliked, drawn]), index.parts)
 
 
-def choose_weights_by_labels(index: Index, *, seed: int = 0) -> dict[str, float]:
+def choose_weights_by_labels(index: Index, *, least: int = 0, seed: int = 0) -> dict[str, float]:
     """Return the weights of parts that follow from the labels that a person gave.
 
     Args:
         index: The index.
+        least: Number of labelled moments that are needed.
         seed: Draws 2,000 labelled moments if there are more.
 
     Raises:
-        LabelError: The labels say nothing, see `weights_from_labels`.
+        LabelError: There are too few labels, or they say nothing; see `weights_from_labels`.
     """
     given = {i: v.label for i, v in labels_of_moments(index).items() if v.source == "given"}
+    if len(given) < least:
+        raise LabelError(f"{len(given)} labelled moments: weights need at least {least}.")
     ids = np.random.default_rng(seed).permutation(sorted(given))[:MAX_LABELLED].tolist()
     labels = [given[i] for i in ids]
     contents = [segment.content_id for segment in segments_of(index, ids)]

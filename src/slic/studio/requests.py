@@ -52,7 +52,7 @@ class SearchRequest(RequestModel):
     Attributes:
         text: What to find, in words; empty for none.
         weights: Weights of the parts of a vector; empty weights them equally. None lets three likes
-            or more set them, see `slic.search.choose_weights`; otherwise they are equal.
+            or more set them, or else the labels; see `slic.studio.weighing.weigh`.
     """
 
     text: str = Field(default="", max_length=500)

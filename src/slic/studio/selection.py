@@ -6,23 +6,16 @@ from typing import NamedTuple
 import numpy as np
 
 from slic.errors import SearchError
-from slic.search import (
-    Hit,
-    Query,
-    choose_weights,
-    cluster_members,
-    query_from_moments,
-    refine,
-    search,
-)
+from slic.search import Hit, Query, cluster_members, query_from_moments, refine, search
+from slic.search.calibration import SimilarityScale, sample_moments, similarity_scale
 from slic.search.parts import Weights
 from slic.search.query import no_text_message, text_query
 from slic.search.results import make_hit
-from slic.search.weighting import AUTOMATIC_LIKES
 from slic.studio.embedding import embed_text, embed_upload
 from slic.studio.projection import MomentIds
 from slic.studio.requests import MomentScope, QueryExample, SearchRequest
 from slic.studio.state import Studio
+from slic.studio.weighing import Weighing, weigh
 
 MAX_EXACT_SEARCH_MOMENTS = 200_000
 
@@ -32,11 +25,14 @@ class Found(NamedTuple):
 
     Attributes:
         hits: The nearest moments, best first.
-        weights: Weights of the parts that the likes have set; None if they did not.
+        weighing: The weights of the parts that were used, and what set them.
+        percentiles: For each hit, the share of random pairs in percent that are less alike; see
+            `slic.search.calibration`. None in an index that is too small for it.
     """
 
     hits: list[Hit]
-    weights: dict[str, float] | None
+    weighing: Weighing
+    percentiles: list[float] | None
 
 
 def select_moments(studio: Studio, scope: MomentScope) -> MomentIds:
@@ -71,28 +67,69 @@ def search_moments(studio: Studio, request: SearchRequest) -> Found:
         SearchError: An example or the scope does not exist, or the query is empty.
         VideoError: An uploaded video cannot be decoded.
     """
-    text = request.text.strip()
+    asked = ask(studio, request)
+    scope, weights = request.scope, asked.weighing.weights
+    if not scope.lasso and scope.cluster is None:
+        where = scope.where.strip() or None
+        hits = search(studio.index, asked.query, k=request.k, where=where, weights=weights)
+    else:
+        ids = select_moments(studio, scope)
+        hits = _search_exactly(studio, asked.query, ids, k=request.k, weights=weights)
+    scale = scale_of(studio, asked)
+    ranks = scale.percentile_ranks([hit.score for hit in hits]).tolist() if scale else None
+    return Found(hits, asked.weighing, ranks)
+
+
+class Asked(NamedTuple):
+    """What a request asks for.
+
+    Attributes:
+        query: The query.
+        weighing: The weights of the parts.
+        text: The query of the text alone, or None.
+        likes: Number of liked examples.
+        unlikes: Number of unliked examples.
+    """
+
+    query: Query
+    weighing: Weighing
+    text: Query | None
+    likes: int
+    unlikes: int
+
+
+def ask(studio: Studio, request: SearchRequest) -> Asked:
+    """Return the query of a request, with its weights.
+
+    Raises:
+        SearchError: An example does not exist, or the query is empty.
+        VideoError: An uploaded video cannot be decoded.
+    """
+    words = request.text.strip()
+    text = _text_query(studio, words) if words else None
     like, unlike = (
         [_example_query(studio, example) for example in examples]
         for examples in (request.like, request.unlike)
     )
-    query = refine([*([_text_query(studio, text)] if text else []), *like], unlike)
-    by_likes = request.weights is None and _may_set_weights(studio, request)
-    chosen = (
-        choose_weights(studio.index, like, unlike, ids=studio.shuffled_ids()) if by_likes else None
+    query = refine([*([text] if text else []), *like], unlike)
+    weighing = (
+        Weighing(request.weights or None, "you")
+        if request.weights is not None
+        else weigh(studio, query, like, unlike, has_text=text is not None)
     )
-    scope, weights = request.scope, request.weights or chosen
-    if not scope.lasso and scope.cluster is None:
-        where = scope.where.strip() or None
-        return Found(search(studio.index, query, k=request.k, where=where, weights=weights), chosen)
-    ids = select_moments(studio, scope)
-    return Found(_search_exactly(studio, query, ids, k=request.k, weights=weights), chosen)
+    return Asked(query, weighing, text, len(like), len(unlike))
 
 
-def _may_set_weights(studio: Studio, request: SearchRequest) -> bool:
-    """Return whether the likes are enough to set the weights; beside a text, they are not used."""
-    enough = len(request.like) >= AUTOMATIC_LIKES and len(studio.index.parts) > 1
-    return enough and not request.text.strip()
+def scale_of(studio: Studio, asked: Asked) -> SimilarityScale | None:
+    """Return the scale of the similarities of a query, cached by its form."""
+    weights = asked.weighing.weights
+    sample = studio.cached(
+        "sample", lambda: sample_moments(studio.index, ids=studio.shuffled_ids())
+    )
+    text = None if asked.text is None else asked.text.vectors.tobytes()
+    form = ("scale", asked.likes, asked.unlikes, text, weights and tuple(weights.items()))
+    more = {"likes": asked.likes, "unlikes": asked.unlikes, "text": asked.text}
+    return studio.cached(form, lambda: similarity_scale(sample, weights=weights, **more))
 
 
 def _text_query(studio: Studio, text: str) -> Query:

@@ -28,6 +28,11 @@ def test_a_search_returns_the_hits_of_the_index(client: TestClient, studio: Stud
     hits = search(studio.index, query_from_moments(studio.index, [moment]), k=5)
     assert [tile["moment"] for tile in response["moments"]] == [hit.moment_id for hit in hits]
     assert [tile["score"] for tile in response["moments"]] == pytest.approx([h.score for h in hits])
+    percentiles = [tile["percentile"] for tile in response["moments"]]
+    assert percentiles == sorted(percentiles, reverse=True)
+    assert 0 <= percentiles[-1] <= percentiles[0] <= 100
+    assert (response["weights"], response["weights_from"]) == (None, "equal")
+    assert response["compared_with"] == "pairs"
 
 
 def test_filters_are_those_of_the_index(client: TestClient, studio: Studio) -> None:

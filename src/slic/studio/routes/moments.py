@@ -19,14 +19,23 @@ def post_search(request: SearchRequest, studio: CurrentStudio) -> dict[str, Any]
     """Search by examples.
 
     Returns:
-        ``moments``: the nearest ones, best first. ``weights``: those of the parts of a vector if
-        the likes have set them, else None. ``seconds``: the time that the search took.
+        ``moments``: the nearest ones, best first, each with its ``percentile``. ``weights``: those
+        of the parts of a vector, None for equal ones. ``weights_from``: who set them, see
+        `Weighing`. ``compared_with``: what the percentiles are shares of, ``"pairs"`` of moments,
+        or for a text alone ``"moments"``. ``seconds``: the time that the search took.
     """
     started = time.perf_counter()
     found = search_moments(studio, request)
     moments = describe_moments(studio, found.hits)
-    seconds = time.perf_counter() - started
-    return {"moments": moments, "weights": found.weights, "seconds": seconds}
+    for position, moment in enumerate(moments):
+        moment["percentile"] = found.percentiles[position] if found.percentiles else None
+    return {
+        "moments": moments,
+        "weights": found.weighing.weights,
+        "weights_from": found.weighing.source,
+        "compared_with": "pairs" if request.like else "moments",
+        "seconds": time.perf_counter() - started,
+    }
 
 
 @router.post("/browse")
