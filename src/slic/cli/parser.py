@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from slic.cli.examples import EXAMPLES
 from slic.cli.output import STDOUT
 from slic.datasets import DATASETS, sources_of
 
@@ -27,8 +28,10 @@ class CommandParser(ArgumentParser):
     more_help: Callable[[], str] | None = None
 
     def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:
-        """Print the help, and the text of ``more_help``."""
+        """Print the help, examples, and the text of ``more_help``."""
         super().print_help(file)
+        if examples := EXAMPLES.get(self.prog):
+            print("\nexamples:", *examples, sep="\n  ", file=file)
         if self.more_help:
             print(f"\n{self.more_help()}", file=file)
 

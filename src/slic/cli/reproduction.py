@@ -23,7 +23,7 @@ def add_verbs(verbs: Verbs) -> None:
         description="Print the commands for a table of the paper, their cost on this machine, and "
         "the numbers of the finished runs. The cost follows from a few timed training steps.",
     )
-    verb.add_argument("table", choices=TABLE_NAMES)
+    verb.add_argument("table", choices=TABLE_NAMES, help="table of the paper")
     for name in ("UCF101", "HMDB51", "Kinetics400"):
         text = f"folder of {name} (default: {name})"
         verb.add_argument(f"--{name.lower()}", default=name, metavar="DIR", help=text)

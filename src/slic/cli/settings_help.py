@@ -61,9 +61,10 @@ def _key_lines(section: str, part: Callable[..., Any], keys: list[str]) -> list[
     lines = []
     for key in keys:
         default = parameters[key].default
-        shown = "" if default is inspect.Parameter.empty else f" = {_as_yaml(default)}"
+        shown = "" if default is inspect.Parameter.empty else f" = {as_yaml(default)}"
         lines.append(f"  {section}.{key}{shown}")
-        wrapped = textwrap.wrap(meanings.get(key, ""), 82)
+        meaning = re.sub(r"\bNone\b", "null", meanings.get(key, ""))  # as a recipe writes it
+        wrapped = textwrap.wrap(meaning, 82)
         lines += [f"      {line}" for line in wrapped]
     return lines
 
@@ -73,15 +74,21 @@ def docstring_summary(part: object) -> str:
     return _plain_text((inspect.getdoc(part) or "").split("\n")[0])
 
 
-def argument_meanings(part: Callable[..., Any]) -> dict[str, str]:
-    """Return what the docstring of a part, and of the classes below it, says of each argument."""
+def argument_meanings(part: Callable[..., Any], *, markdown: bool = False) -> dict[str, str]:
+    """Return what the docstring of a part, and of the classes below it, says of each argument.
+
+    Args:
+        part: A class or function with a docstring in Google style.
+        markdown: Keep code as code; without it, markup is removed.
+    """
+    clean = _markdown if markdown else _plain_text
     meanings: dict[str, str] = {}
     for source in [*reversed(getattr(part, "__mro__", [])), part]:
         doc = inspect.cleandoc(source.__doc__ or "")
         for title in ("Args:", "Attributes:"):
             _, found, block = doc.partition(f"\n{title}\n")
             block = re.split(r"\n(?=\S)", block)[0] if found else ""
-            meanings |= {name: _plain_text(text) for name, text in _ENTRY.findall(block)}
+            meanings |= {name: clean(text) for name, text in _ENTRY.findall(block)}
     return meanings
 
 
@@ -90,9 +97,15 @@ def _plain_text(text: str) -> str:
     return " ".join(re.sub(r":\w+:(?=`)|`", "", text).split())
 
 
-def _as_yaml(value: Any) -> str:
+def _markdown(text: str) -> str:
+    """Return a text of a docstring on one line, with code in single backticks."""
+    return " ".join(re.sub(r":\w+:(?=`)", "", text).replace("``", "`").split())
+
+
+def as_yaml(value: Any) -> str:
+    """Return a value as YAML writes it."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_as_yaml, value))}]"
+        return f"[{', '.join(map(as_yaml, value))}]"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -36,13 +36,15 @@ class FlowOptions:
     """How optical flow is estimated and drawn.
 
     Args:
-        method: ``"dis"`` or ``"tv-l1"``, see :func:`optical_flow`.
-        components: ``"all"`` or ``"horizontal"``, see :func:`flow_image`.
+        method: ``"dis"`` is fast (Kroeger et al. 2016); ``"tv-l1"`` is the paper's (Zach et al.
+            2007).
+        components: What is drawn: ``"all"``, or ``"horizontal"`` motion in all three channels.
         bound: Motion that is drawn at full strength, as a share of the image height. Above 0.
-        remove_camera: Whether to subtract the camera motion, see :func:`subtract_camera_motion`.
-        as_picture: Draw the flow first, and augment the drawing like a photograph: colour jitter
-            and blur apply, a flip does not negate the horizontal motion, and a zoom does not scale
-            the vectors. This is wrong. It exists only to reproduce the code of the SLIC authors.
+        remove_camera: Whether to subtract the median vector of each frame, an estimate of the
+            camera motion.
+        as_picture: Draw the flow first, and augment the drawing like a photograph. A flip then does
+            not negate the horizontal motion, and a zoom does not scale the vectors. This is wrong.
+            It exists only to reproduce the code of the SLIC authors.
         folder: Folder of precomputed flow. None looks in the folder of the videos.
 
     Raises:

@@ -21,7 +21,7 @@ class Agglomerative:
     Args:
         clusters: Number of clusters, at least 1.
         linkage: Distance of two clusters: the mean (``"average"``), largest (``"complete"``) or
-            smallest (``"single"``) distance of their points; or ``"ward"``, the growth of the
+            smallest (``"single"``) distance of their points. ``"ward"`` is the growth of the
             variance, in which squared distances of unit vectors are twice cosine distances.
         max_points: Most embeddings that are clustered. Distances of 20,000 take 3.2 GB.
 

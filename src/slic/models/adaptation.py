@@ -24,9 +24,9 @@ class InitOptions:
     """The weights that training starts from.
 
     Attributes:
-        weights: ``"random"``; ``"pretrained"`` for the backbone's published weights, or their name;
-            the folder of an encoder or of a run; or a file of weights, as the library of the
-            backbone saves them or as the authors of SLIC do.
+        weights: ``"random"``; ``"pretrained"`` or a name for the backbone's published weights; the
+            folder of an encoder or of a run; or a file of weights. A file is one that the library
+            of the backbone or the authors of SLIC saved.
         head: ``"new"`` draws a new projection head; ``"kept"`` takes that of the encoder.
     """
 

@@ -26,9 +26,9 @@ class ClipSpec:
         fps: Frames per second of a clip, by presentation time, so that clips of all videos last
             equally long. None takes frames of the video, ``stride`` apart. A rate needs stride 1.
         size: Height and width of a clip, in pixels.
-        resize: What frames are resized to before a square of ``size`` is cropped, in pixels: the
-            length of the shorter side, with the aspect ratio kept; or width and height. None
-            resizes to 4:3, ``size`` pixels high, as the paper does.
+        resize: What frames are resized to before a square of ``size`` is cropped, in pixels. One
+            number is the length of the shorter side; the aspect ratio is kept. Two are width and
+            height. None resizes to 4:3, ``size`` pixels high, as the paper does.
         mean: Per-channel RGB mean used for normalisation, in [0, 1].
         std: Per-channel RGB standard deviation used for normalisation, above 0.
 
