@@ -12,12 +12,6 @@ from slic.search.classifying import (
     classify_index,
     classify_videos,
 )
-from slic.search.clusters import (
-    Cluster,
-    cluster_index,
-    cluster_members,
-    cluster_of,
-    clusters_per_level,
 from slic.search.cluster_changes import (
     ClusterChange,
     merge_clusters,
@@ -25,13 +19,24 @@ from slic.search.cluster_changes import (
     split_cluster,
     undo_cluster_change,
 )
+from slic.search.clusters import (
+    Cluster,
+    cluster_index,
+    cluster_members,
+    cluster_of,
+    clusters_per_level,
     label_cluster,
     list_clusters,
     outliers,
     set_level,
 )
-from slic.search.duplicates import Duplicate, near_duplicates
-from slic.search.exports import export_labels, import_labels
+from slic.search.duplicates import (
+    Duplicate,
+    Survey,
+    isolated_moments,
+    near_duplicates,
+    survey_moments,
+)
 from slic.search.index import Index
 from slic.search.indexing import IndexReport, create_index, index_settings, update_index
 from slic.search.labels import (
@@ -64,6 +69,7 @@ from slic.search.zero_shot import TextClassifier, read_class_names
 
 __all__ = [
     "Cluster",
+    "ClusterChange",
     "Duplicate",
     "Hit",
     "Index",
@@ -71,13 +77,14 @@ __all__ = [
     "IndexedVideo",
     "Label",
     "LabelChange",
-    "ClusterChange",
     "LeaveOneOutScores",
     "Moment",
     "MomentClassifier",
     "PredictedSegment",
     "Prediction",
     "Query",
+    "SimilarityScale",
+    "Survey",
     "TextClassifier",
     "VideoPrediction",
     "choose_weights",
@@ -92,6 +99,7 @@ __all__ = [
     "export_labels",
     "import_labels",
     "index_settings",
+    "isolated_moments",
     "label_cluster",
     "labels_of_moments",
     "list_clusters",
@@ -110,10 +118,13 @@ __all__ = [
     "search",
     "set_label",
     "set_level",
+    "similarity_scale",
+    "split_cluster",
     "spread_labels",
+    "survey_moments",
+    "undo_cluster_change",
     "undo_label_change",
     "update_index",
     "weights_from_labels",
     "weights_from_likes",
 ]
-    "undo_cluster_change",

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from slic.errors import SlicError, VideoError
 
@@ -29,12 +29,33 @@ CallP = ParamSpec("CallP")
 ReturnT = TypeVar("ReturnT")
 
 
+class Progress(NamedTuple):
+    """How far a call is.
+
+    Attributes:
+        done: What is finished.
+        total: What there is to do, in the same unit; 0 while it is not known.
+    """
+
+    done: int = 0
+    total: int = 0
+
+
+_caller: Connection | None = None  # in a worker process: the pipe to whoever waits for the call
+
+
+def report_progress(done: int, total: int) -> None:
+    """Tell the caller how far the running call is; does nothing outside of a worker process."""
+    if _caller is not None:
+        _caller.send(Progress(done, total))
+
+
 @dataclass(eq=False, kw_only=True)
 class Worker:
     """A process that runs one call at a time; any thread may call.
 
     Args:
-        max_seconds: Time limit of a call.
+        max_seconds: Time limit of a call, and between two reports of its progress.
         max_bytes: Memory limit of the process.
         subject: What the calls work on, for error messages.
         niceness: Added to the niceness of the process.
@@ -69,18 +90,25 @@ class Worker:
             VideoError: The call took too long or too much memory, or the process crashed.
             SlicError: The function raised it.
         """
+        return self.follow(lambda _: None, function, *args, **kwargs)
+
+    def follow(
+        self,
+        on_progress: Callable[[Progress], None],
+        function: Callable[CallP, ReturnT],
+        *args: CallP.args,
+        **kwargs: CallP.kwargs,
+    ) -> ReturnT:
+        """Do the same as `call`, and pass on what the function gives to `report_progress`."""
         with self._lock:
             try:
                 pipe = self._connect()
                 if self._closed:
                     raise VideoError("The studio is closing.")
                 pipe.send((function, args, kwargs))
-                if not pipe.poll(self.max_seconds):
-                    raise VideoError(
-                        f"The {self.subject} took more than {self.max_seconds:g} s. "
-                        "Try a smaller one."
-                    )
-                error, value = pipe.recv()
+                while isinstance(message := self._receive(pipe), Progress):
+                    on_progress(message)
+                error, value = message
             except (EOFError, OSError) as broken:
                 self._kill()
                 raise VideoError(
@@ -103,6 +131,13 @@ class Worker:
                 process.kill()
         with self._lock:
             self._kill()
+
+    def _receive(self, pipe: Connection) -> Any:
+        if not pipe.poll(self.max_seconds):
+            raise VideoError(
+                f"The {self.subject} took more than {self.max_seconds:g} s. Try a smaller one."
+            )
+        return pipe.recv()
 
     def _connect(self) -> Connection:
         if self._process is None or not self._process.is_alive() or self._pipe is None:
@@ -137,6 +172,8 @@ class Worker:
 
 def _serve_calls(pipe: Connection, max_bytes: int, subject: str, niceness: int) -> None:
     """Run calls in the process until the other end of the pipe is closed."""
+    global _caller
+    _caller = pipe
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the studio handles Ctrl-C and ends this process
     if hasattr(os, "nice"):
         os.nice(niceness)

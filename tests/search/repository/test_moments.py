@@ -12,7 +12,7 @@ from slic.search.repository.moments import (
     concatenate_blocks,
     copy_moments_to_duplicates,
     select_removed,
-    select_video_of_moments,
+    select_times,
     stream_vectors,
 )
 from slic.search.repository.videos import delete_video
@@ -63,7 +63,7 @@ def test_removed_moments_are_recorded_with_their_generation(
         delete_video(connection, first.id)
         assert select_removed(connection, since=before).tolist() == [1, 2]
         assert select_removed(connection, since=before + 1).tolist() == []
-        assert set(select_video_of_moments(connection).values()) == {second.id}
+        assert set(select_times(connection).videos.tolist()) == {second.id}
     assert index.ids().tolist() == [3, 4, 5]
     assert add(index, "c", rows(1)) == [6]  # no id is given twice
 

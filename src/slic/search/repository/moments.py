@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from slic.errors import SearchError
 from slic.search.repository.labels import label_of_moment
@@ -63,6 +63,42 @@ class NewMoment(NamedTuple):
     start_seconds: float
     end_seconds: float
     vector: Float32[np.ndarray, " d"]
+
+
+class MomentTimes(NamedTuple):
+    """The videos and times of all moments.
+
+    Attributes:
+        ids: The moments, ascending.
+        videos: The video of each.
+        starts: Starts in seconds.
+        ends: Ends in seconds.
+    """
+
+    ids: Int64[np.ndarray, " n"]
+    videos: Int64[np.ndarray, " n"]
+    starts: Float64[np.ndarray, " n"]
+    ends: Float64[np.ndarray, " n"]
+
+    def videos_of(self, ids: Int64[np.ndarray, "*any"]) -> Int64[np.ndarray, "*any"]:
+        """Return the video of each moment; -1 if there is no such moment."""
+        places, known = self._places(ids)
+        return np.where(known, self.videos[places], -1)
+
+    def overlap(
+        self, one: Int64[np.ndarray, "*#any"], other: Int64[np.ndarray, "*#any"]
+    ) -> Bool[np.ndarray, "..."]:
+        """Return which pairs of moments share a time of a video, or are the same."""
+        (a, a_known), (b, b_known) = self._places(one), self._places(other)
+        start = np.maximum(self.starts[a], self.starts[b])
+        apart = start >= np.minimum(self.ends[a], self.ends[b])
+        return np.asarray(a_known & b_known & (self.videos[a] == self.videos[b]) & ~apart)
+
+    def _places(
+        self, ids: Int64[np.ndarray, "*any"]
+    ) -> tuple[Int64[np.ndarray, "*any"], Bool[np.ndarray, "*any"]]:
+        places = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        return places, self.ids[places] == ids
 
 
 def count_moments(connection: sqlite3.Connection) -> int:
@@ -130,9 +166,14 @@ def select_moment_numbers(
     return numbered
 
 
-def select_video_of_moments(connection: sqlite3.Connection) -> dict[int, int]:
-    """Return the video of every moment, by moment id."""
-    return dict(connection.execute("SELECT id, video_id FROM moments").fetchall())
+def select_times(connection: sqlite3.Connection) -> MomentTimes:
+    """Return the videos and times of all moments."""
+    statement = "SELECT id, video_id, start_seconds, end_seconds FROM moments ORDER BY id"
+    rows = connection.execute(statement).fetchall()
+    ids, videos, starts, ends = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return MomentTimes(
+        np.array(ids, np.int64), np.array(videos, np.int64), np.array(starts), np.array(ends)
+    )
 
 
 def select_vectors(
