@@ -5,12 +5,15 @@ A write is atomic if a reader, or a run after a crash, sees either the old file 
 
 import csv
 import os
+import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from slic.errors import CatalogError, WriteError
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet may run, however often it was guarded
 
 
 def absolute(path: Path) -> Path:
@@ -34,7 +37,7 @@ def id_of(name: str | Path, folder: Path) -> str:
 
 
 def read_csv(
-    path: Path, *required: str, optional: str | None = None
+    path: Path, *required: str, optional: str | None = None, blank: Sequence[str] = ()
 ) -> list[tuple[int, dict[str, str]]]:
     """Read a CSV file of videos, with a header.
 
@@ -42,10 +45,11 @@ def read_csv(
         path: The file, in UTF-8.
         required: Columns that must exist.
         optional: A column that may exist.
+        blank: Columns that may exist, and whose cells may be empty.
 
     Returns:
-        The line number and the cells of every row. Blanks around a cell are stripped, no cell is
-        empty, and other columns are left out.
+        The line number and the cells of every row. Blanks around a cell and the apostrophe of
+        `guard_cell` are stripped, no cell is empty, and other columns are left out.
 
     Raises:
         CatalogError: The file cannot be read, lacks a required column, has no rows, or has an empty
@@ -66,12 +70,33 @@ def read_csv(
         )
     if not rows:
         raise CatalogError(f"{path}: has a header but no rows.")
-    columns = [*required, optional] if optional and optional in names else required
-    cells = [(line, {name: (row[name] or "").strip() for name in columns}) for line, row in rows]
+    columns = [*required, *(name for name in (optional, *blank) if name and name in names)]
+    cells = [
+        (line, {name: unguard_cell((row[name] or "").strip()) for name in columns})
+        for line, row in rows
+    ]
     for line, row in cells:
-        if empty := [name for name, cell in row.items() if not cell]:
+        if empty := [name for name, cell in row.items() if not cell and name not in blank]:
             raise CatalogError(f"{path}: line {line}: column {empty[0]!r} is empty.")
     return cells
+
+
+def guard_cell(cell: str) -> str:
+    """Return the text of a CSV cell that a spreadsheet does not run as a formula.
+
+    An apostrophe goes before ``=``, ``+``, ``-``, ``@``, a tab and a carriage return, and before a
+    text that `unguard_cell` would shorten otherwise.
+
+    Example:
+        >>> guard_cell("=1+1"), guard_cell("walk"), unguard_cell("'=1+1")
+        ("'=1+1", 'walk', '=1+1')
+    """
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def unguard_cell(cell: str) -> str:
+    """Return the text that `guard_cell` guarded."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def as_text(name: str) -> str:

@@ -1,6 +1,5 @@
 """``slic labels``: what it prints, what it offers next, and what it refuses."""
 
-import csv
 import json
 import os
 from collections.abc import Callable
@@ -87,35 +86,6 @@ def test_a_confidence_is_from_0_to_1(make_index: MakeIndex, lines: Lines, word: 
     assert "is not a confidence from 0 to 1" in err[-1]
 
 
-def test_labels_are_carried_to_another_index_and_listed_there(
-    make_index: MakeIndex, lines: Lines, tmp_path: Path
-) -> None:
-    elsewhere = make_index({"a.mp4": 4}, name="elsewhere")
-    set_label(elsewhere, [1, 3], "wave")
-    file = tmp_path / "labels.csv"
-    _, out, _ = lines("labels", "export", elsewhere.path, file, "--segments")
-    assert out == [f"{file}: 2 labels written."]
-    here = make_index({"b.mp4": 4})
-    _, out, _ = lines("labels", "import", here.path, file)
-    assert out == [f"2 labels read. Undo with: slic labels undo {here.path}"]
-    _, out, _ = lines("labels", "list", here.path)  # although no video has this content
-    assert out[0].split() == ["wave", "2", "given", "0", "spread"]
-
-
-def test_an_export_has_one_label_for_each_video(
-    make_index: MakeIndex, lines: Lines, tmp_path: Path
-) -> None:
-    index = make_index({"a.mp4": 4, "b.mp4": 3})
-    set_label(index, [1, 2], "wave")
-    set_label(index, [4], "kick")
-    lines("labels", "export", index.path, tmp_path / "labels.csv")
-    with (tmp_path / "labels.csv").open(newline="") as table:
-        rows = [(row["path"], row["label"]) for row in csv.DictReader(table)]
-    assert rows == [("a.mp4", "wave")]
-    code, _, err = lines("labels", "export", index.path, tmp_path / "a.json", "--segments")
-    assert (code, err[-1].endswith("--segments is for a .csv file.")) == (2, True)
-
-
 @pytest.mark.parametrize("target", ["9" * 20, os.fsdecode(b"caf\xe9.mp4@1")])
 def test_what_the_database_cannot_hold_is_one_line(
     make_index: MakeIndex, lines: Lines, target: str
@@ -125,19 +95,6 @@ def test_what_the_database_cannot_hold_is_one_line(
     code, _, err = lines("labels", "set", index.path, target, "x")
     assert code == 1
     assert "cannot hold this number or text" in err[0]
-
-
-def test_a_file_that_cannot_be_imported_is_one_line(
-    make_index: MakeIndex, lines: Lines, tmp_path: Path
-) -> None:
-    index = make_index({"a.mp4": 4})
-    row = '{"content_id": "\\ud800", "start_seconds": 0, "end_seconds": 1, "label": "x",'
-    row += ' "confidence": 1, "source": "given"}'
-    (tmp_path / "a.json").write_text(f'{{"format": 1, "labels": [{row}]}}')
-    for file in ("a.json", "none.csv"):
-        code, out, err = lines("labels", "import", index.path, tmp_path / file)
-        assert (code, out, len(err)) == (1, [], 1)
-    assert labels_by_id(index) == {}
 
 
 def test_videos_are_classified_by_class_names(

@@ -120,7 +120,7 @@ def test_labels_survive_moving_deleting_and_another_window(
     assert export_labels(index, tmp_path / "labels.json") == 1
     finer = create_index(tmp_path / "finer", encoder, window_seconds=0.8, stride_seconds=0.2)
     update(finer)
-    assert import_labels(finer, tmp_path / "labels.json") == 1
+    assert import_labels(finer, tmp_path / "labels.json").labels == 1
     named = finer.moments(list(labels_by_id(finer)))
     assert [m.start_seconds for m in named] == pytest.approx([0.8, 1.0, 1.2, 1.4])
 

@@ -1,14 +1,14 @@
 """``slic labels`` and ``slic classify``: label moments, and classify videos by the labels."""
 
-import json
 import sys
 from argparse import ArgumentTypeError, Namespace
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slic.cli import label_files
 from slic.cli.common import UsageError, open_catalog, open_index
-from slic.cli.output import format_command, print_refused, printable
+from slic.cli.output import format_command, print_json, print_refused, print_result, printable
 from slic.cli.parser import Verbs, add_verb
 from slic.cli.search import require_moment
 from slic.cli.weights import add_weights
@@ -34,7 +34,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--template", metavar="TEXT", help=text)
     add_weights(verb, "; without --classes")
     verb.add_workers()
-    verb.add_switch("--json", "print JSON, with times")
+    verb.add_json()
 
 
 def _add_label_verbs(verbs: Verbs) -> None:
@@ -45,12 +45,11 @@ def _add_label_verbs(verbs: Verbs) -> None:
         ("list", list_classes, "list the labels, and how well they classify each other"),
         ("spread", spread, "label moments that are similar to labelled ones"),
         ("undo", undo, "undo the last change of labels"),
-        ("export", export, "write the labels to a file or folder"),
-        ("import", import_file, "read labels from a file"),
     ):
         description = f"{summary[0].upper()}{summary[1:]}."
         parsers[name] = add_verb(verbs, name, function, summary, description=description)
         parsers[name].add_index()
+        parsers[name].add_json()
     for name in ("set", "remove"):
         parsers[name].add_argument("target", metavar="CLUSTER_OR_MOMENT", help=TARGET_HELP)
     parsers["set"].add_argument("label", metavar="LABEL", help="class name")
@@ -59,15 +58,8 @@ def _add_label_verbs(verbs: Verbs) -> None:
     parsers["spread"].add_argument(
         "--confidence", type=_confidence, default=0.5, metavar="SHARE", help=text
     )
-    text = (
-        ".csv: one label per video, for --labels of other commands; .json: all labelled "
-        "segments, for `slic labels import`; else a folder for FiftyOne"
-    )
     add_weights(parsers["spread"])
-    parsers["export"].add_argument("path", type=Path, help=text)
-    parsers["export"].add_switch("--segments", "in a .csv, write one row per labelled segment")
-    text = "file that `slic labels export` wrote, or a .csv with the columns path,label"
-    parsers["import"].add_argument("path", type=Path, help=text)
+    label_files.add_verbs(verbs)
 
 
 def change_label(arguments: Namespace) -> None:
@@ -79,12 +71,13 @@ def change_label(arguments: Namespace) -> None:
         moments, _ = label_cluster(index, int(target), label)
     else:
         moments, _ = set_label(index, [require_moment(index, target)], label)
+    document = {"moments": moments, "label": label and label.strip()}
     if label is not None:
-        _print_change(arguments, f"{moments} moments are labelled {label.strip()!r}.")
+        _print_change(arguments, document, f"{moments} moments are labelled {label.strip()!r}.")
     elif moments:
-        _print_change(arguments, f"{moments} moments lost their label.")
+        _print_change(arguments, document, f"{moments} moments lost their label.")
     else:
-        print("0 moments lost their label.")
+        print_result(arguments, document, "0 moments lost their label.")
 
 
 def list_classes(arguments: Namespace) -> None:
@@ -93,12 +86,19 @@ def list_classes(arguments: Namespace) -> None:
 
     index = open_index(arguments.index)
     labels = list_labels(index)
+    counts = {}
     for label in sorted({segment.label for segment in labels}):
         sources = [segment.source for segment in labels if segment.label == label]
-        print(f"{label:24} {sources.count('given'):7} given  {sources.count('spread'):7} spread")
+        counts[label] = {source: sources.count(source) for source in ("given", "spread")}
     given = [value for value in labels_of_moments(index).values() if value.source == "given"]
-    if len(given) > 1:
-        print(_describe_scores(MomentClassifier.from_index(index)), file=sys.stderr)
+    classifier = MomentClassifier.from_index(index) if len(given) > 1 else None
+    if arguments.json:
+        print_json({"labels": counts} | (_about(classifier) if classifier else {}))
+        return
+    for label, count in counts.items():
+        print(f"{label:24} {count['given']:7} given  {count['spread']:7} spread")
+    if classifier:
+        print(_describe_scores(classifier), file=sys.stderr)
     elif not labels:
         command = format_command("labels", "set", index.path, "CLUSTER_OR_MOMENT", "LABEL")
         print(f"no labels yet: {command}", file=sys.stderr)
@@ -111,7 +111,7 @@ def spread(arguments: Namespace) -> None:
     index = open_index(arguments.index)
     confidence, weights = arguments.confidence, arguments.weights
     count = spread_labels(index, min_confidence=confidence, weights=weights)
-    _print_change(arguments, f"{count} moments labelled.")
+    _print_change(arguments, {"moments": count}, f"{count} moments labelled.")
 
 
 def undo(arguments: Namespace) -> None:
@@ -119,26 +119,8 @@ def undo(arguments: Namespace) -> None:
     from slic.search import undo_label_change
 
     count = undo_label_change(open_index(arguments.index))
-    print(f"{count} labels are as they were before the last change.")
-
-
-def export(arguments: Namespace) -> None:
-    """Write the labels to a file or folder."""
-    from slic.search import export_labels
-
-    if arguments.segments and arguments.path.suffix.lower() != ".csv":
-        raise UsageError("--segments is for a .csv file.")
-    index = open_index(arguments.index)
-    count = export_labels(index, arguments.path, per_segment=arguments.segments)
-    print(f"{arguments.path}: {count} labels written.")
-
-
-def import_file(arguments: Namespace) -> None:
-    """Read labels from a file."""
-    from slic.search import import_labels
-
-    count = import_labels(open_index(arguments.index), arguments.path)
-    _print_change(arguments, f"{count} labels read.")
+    line = f"{count} labels are as they were before the last change."
+    print_result(arguments, {"labels": count}, line)
 
 
 def classify(arguments: Namespace) -> None:
@@ -155,7 +137,7 @@ def classify(arguments: Namespace) -> None:
     predictions = _predict(index, classifier, arguments)
     if arguments.json:
         document = _about(classifier) | {"videos": list(map(asdict, predictions))}
-        print(json.dumps(document, indent=1))
+        print_json(document)
         return
     for p in predictions:
         print(f"{p.label or 'unknown':24} {p.confidence:5.2f}  {printable(p.path)}")
@@ -208,8 +190,9 @@ def _about(classifier: "MomentClassifier | TextClassifier") -> dict[str, Any]:
     return {"protocol": classifier.protocol, "template": classifier.template}
 
 
-def _print_change(arguments: Namespace, message: str) -> None:
-    print(f"{message} Undo with: {format_command('labels', 'undo', arguments.index)}")
+def _print_change(arguments: Namespace, document: dict[str, Any], message: str) -> None:
+    undo_command = format_command("labels", "undo", arguments.index)
+    print_result(arguments, document, f"{message} Undo with: {undo_command}")
 
 
 def _open_videos(path: Path, workers: int | None) -> "Catalog":

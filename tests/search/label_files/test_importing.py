@@ -1,6 +1,5 @@
-"""Exports are read back, by this package and by others."""
+"""Labels from files: which videos they reach, which rows win, and what is refused."""
 
-import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slic.datasets import labels_from
+from slic.datasets import read_labels
 from slic.errors import FormatError, LabelError
 from slic.search import (
     Index,
@@ -21,9 +20,6 @@ from slic.search import (
     spread_labels,
     undo_label_change,
 )
-from slic.search.exports import covered_seconds
-from slic.search.labels import write_labels
-from slic.search.repository.labels import LabelValue, Segment
 
 Add = Callable[..., list[int]]
 Rows = Callable[..., np.ndarray]
@@ -35,66 +31,18 @@ def without_paths(index: Index) -> list[tuple[object, ...]]:
     return [(x.content_id, x.start_seconds, x.label, x.confidence, x.source) for x in labels]
 
 
-@pytest.mark.parametrize("file", ["labels.csv", "labels.json"])
 def test_segments_are_carried_to_another_index(
-    labelled: Index, tmp_path: Path, fill: Fill, rows: Rows, file: str
+    labelled: Index, tmp_path: Path, fill: Fill, rows: Rows
 ) -> None:
     spread_labels(labelled, min_confidence=0.8)
     count = len(list_labels(labelled))
     assert count > 12
-    assert export_labels(labelled, tmp_path / file, per_segment=True) == count
+    assert export_labels(labelled, tmp_path / "labels.json") == count
     other = fill({"x": rows(2)}, name="other")
-    assert import_labels(other, tmp_path / file) == count
+    imported = import_labels(other, tmp_path / "labels.json")
+    assert (imported.labels, imported.unknown_labels, imported.replaced) == (count, 0, ())
     assert without_paths(other) == without_paths(labelled)
-    assert undo_label_change(other) == count
-
-
-def label_segments(index: Index, *segments: tuple[str, float, float, str]) -> None:
-    values = [
-        (Segment(f"content of {path}", start, end), LabelValue(label, 1.0, "given"))
-        for path, start, end, label in segments
-    ]
-    write_labels(index, values)
-
-
-def table(path: Path) -> dict[str, str]:
-    """Return the labels that other commands read from an export, by video."""
-    ids = [row["path"] for row in csv.DictReader(path.read_text().splitlines())]
-    labels = labels_from(str(path), root=path.parent / "videos", annotations=None)(ids)
-    return dict(zip(ids, labels.labels_of(ids), strict=True))
-
-
-def test_an_exported_table_is_what_labels_of_an_evaluation_are_read_from(
-    fill: Fill, rows: Rows, add: Add, tmp_path: Path
-) -> None:
-    index = fill({"a/1.mp4": rows(8), "2.mp4": rows(4), "none.mp4": rows(2), "3.mp4": rows(4)})
-    add(index, "3.mp4", rows(2, seed=1), root="/w")  # the same path below another root
-    label_segments(
-        index,
-        # The parts of "walk" cover 5 s, although they last 6 s together; "run" covers 5.5 s.
-        ("a/1.mp4", 0.0, 3.0, "walk"),
-        ("a/1.mp4", 2.0, 5.0, "walk"),
-        ("a/1.mp4", 3.0, 8.5, "run"),
-        ("2.mp4", 0.0, 2.0, "wave"),  # as long as the next: the first of the alphabet
-        ("2.mp4", 2.0, 4.0, "kick, high"),
-        ("3.mp4", 0.0, 2.0, "wave"),  # both have this content
-        ("gone.mp4", 0.0, 2.0, "wave"),  # no video of the index
-    )
-    assert export_labels(index, tmp_path / "labels.csv") == 4
-    assert table(tmp_path / "labels.csv") == {
-        "a/1.mp4": "run",
-        "2.mp4": "kick, high",
-        "/v/3.mp4": "wave",
-        "/w/3.mp4": "wave",
-    }
-    with (tmp_path / "labels.csv").open(newline="") as file:
-        seconds = {row["path"]: float(row["labelled_seconds"]) for row in csv.DictReader(file)}
-    assert seconds == {"a/1.mp4": 5.5, "2.mp4": 2.0, "/v/3.mp4": 2.0, "/w/3.mp4": 2.0}
-
-
-def test_covered_seconds_by_hand() -> None:
-    assert covered_seconds([]) == 0
-    assert covered_seconds([(3.0, 4.0), (0.0, 2.0), (1.0, 2.5), (0.5, 1.0)]) == 3.5
+    assert undo_label_change(other, change_id=imported.change_id) == count
 
 
 def test_a_table_of_video_labels_labels_whole_videos(
@@ -103,33 +51,27 @@ def test_a_table_of_video_labels_labels_whole_videos(
     index = fill({"a.mp4": rows(3), "b.mp4": rows(2), "c.mp4": rows(2)})
     text = "path,label,split\na.mp4,walk,train\n/v/b.mp4, run ,test\nelsewhere.mp4,wave,test\n"
     (tmp_path / "labels.csv").write_text(text)
-    assert import_labels(index, tmp_path / "labels.csv") == 2
+    assert import_labels(index, tmp_path / "labels.csv").labels == 2
     found = {moment: value.label for moment, value in labels_of_moments(index).items()}
     assert found == {1: "walk", 2: "walk", 3: "walk", 4: "run", 5: "run"}
     set_label(index, [2], "wave")  # a segment nearer to the moment than the whole video
     assert labels_of_moments(index)[2].label == "wave"
-    assert export_labels(index, tmp_path / "again.csv") == 2
-    assert table(tmp_path / "again.csv") == {"a.mp4": "walk", "b.mp4": "run"}
+    assert read_labels(tmp_path / "labels.csv").label["a.mp4"] == "walk"
 
 
-def test_a_table_with_two_labels_for_a_video_is_refused(
+def test_of_two_labels_for_a_segment_the_later_one_stays_and_both_are_named(
     fill: Fill, rows: Rows, tmp_path: Path
 ) -> None:
     index = fill({"a.mp4": rows(3)})
-    (tmp_path / "labels.csv").write_text("path,label\na.mp4,walk\na.mp4,run\n")
-    with pytest.raises(LabelError, match="'walk' in line 2 and 'run' in line 3"):
-        import_labels(index, tmp_path / "labels.csv")
-    assert list_labels(index) == []
-
-
-def test_fiftyone_finds_its_folder(labelled: Index, tmp_path: Path) -> None:
-    count = export_labels(labelled, tmp_path / "fiftyone")
-    labels = json.loads((tmp_path / "fiftyone" / "labels.json").read_text())
-    data = json.loads((tmp_path / "fiftyone" / "data.json").read_text())
-    assert labels["classes"] == ["kick", "wave"]
-    assert labels["labels"].keys() == data.keys()
-    assert sum(map(len, labels["labels"].values())) == count == 12
-    assert sorted(data.values()) == ["/v/0.mp4", "/v/1.mp4"]
+    text = (
+        "path,label,start,end\na.mp4,walk,0,2\n./a.mp4,run,0,2.0\na.mp4,jump,0.5,2\na.mp4,run,0,2\n"
+    )
+    (tmp_path / "labels.csv").write_text(text)
+    imported = import_labels(index, tmp_path / "labels.csv")
+    assert imported.labels == 2
+    assert imported.replaced == ("line 2 'walk', line 3 'run'",)
+    found = [(x.start_seconds, x.end_seconds, x.label) for x in list_labels(index)]
+    assert found == [(0.0, 2.0, "run"), (0.5, 2.0, "jump")]
 
 
 def entry(**change: object) -> dict[str, object]:
@@ -141,7 +83,7 @@ def entry(**change: object) -> dict[str, object]:
     ("name", "text", "message"),
     [
         ("a.json", "not labels", "cannot be read as labels"),
-        ("a.json", "[5]", "cannot be read as labels"),
+        ("a.json", "[5]", "is in none of the formats csv, slic, activitynet, label-studio, cvat,"),
         ("a.json", '{"format": 1}', "cannot be read as labels"),
         (
             "a.json",
@@ -151,7 +93,7 @@ def entry(**change: object) -> dict[str, object]:
         (
             "a.json",
             json.dumps({"format": 1, "labels": [entry(end_seconds=float("nan"))]}),
-            "cannot be read as labels",
+            "label 1: the times 0.0 to nan are not finite",
         ),
         (
             "a.json",
@@ -161,14 +103,14 @@ def entry(**change: object) -> dict[str, object]:
         (
             "a.json",
             json.dumps({"format": 1, "labels": [entry(label=5)]}),
-            "cannot be read as labels",
+            r"cannot be read as labels \(label 1: label: 5 is not a text\)",
         ),
         (
             "a.json",
             json.dumps({"format": 1, "labels": [entry(source="guessed")]}),
-            "cannot be read as labels",
+            r"cannot be read as labels \(label 1: source 'guessed' is neither given nor",
         ),
-        ("a.csv", "path\na.mp4\n", "no column 'label'"),
+        ("a.csv", "path\na.mp4\n", r"cannot be read as labels \(no column 'label'"),
         ("a.csv", "path,label\nelsewhere.mp4,x\n", "none of its 1 videos is in"),
         ("a.csv", ",".join(entry()) + "\n" + "f" * 200_000, "cannot be read as labels"),
         ("missing/a.csv", "", "cannot be read as labels"),

@@ -1,0 +1,85 @@
+"""``slic labels export``, ``import`` and ``cut``: labels as files, and labelled clips."""
+
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from slic.cli.common import open_index
+from slic.cli.output import format_command, print_result, printable
+from slic.cli.parser import CommandParser, Verbs, add_verb
+
+MAX_NAMED = 3  # videos or rows that a message names
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add ``export`` and ``import`` to the verbs of ``labels``."""
+    summary = "write the labels to a file or folder, also of a labelling tool"
+    verb = add_verb(verbs, "export", export, summary, description=f"{summary.capitalize()}.")
+    verb.add_index()
+    verb.add_argument("path", type=Path, metavar="OUT", help="file or folder to write")
+    _add_format(verb, "the suffix of OUT tells")
+    summary = "read labels from a file or folder, also of a labelling tool"
+    verb = add_verb(verbs, "import", import_file, summary, description=f"{summary.capitalize()}.")
+    verb.add_index()
+    text = "file or folder of labels, or a zip of such a folder"
+    verb.add_argument("path", type=Path, metavar="FILE", help=text)
+    _add_format(verb, "the content of FILE tells")
+
+
+def _add_format(verb: CommandParser, otherwise: str) -> None:
+    text = f"one of the formats below, or my_module.MyFormat (default: {otherwise})"
+    verb.add_argument("--format", metavar="NAME", help=text)
+    verb.add_json()
+    verb.more_help = _describe_formats
+
+
+def _describe_formats() -> str:
+    from slic.search import LABEL_FILES
+
+    lines = ["formats:"]
+    for name, file in LABEL_FILES.items():
+        lines.append(f"  {name:14}{file.suffix:21}{file.title}")
+        lines.append(f"  {'':14}keeps {file.keeps}")
+    return "\n".join(lines)
+
+
+def export(arguments: Namespace) -> None:
+    """Write the labels to a file or folder."""
+    from slic.search import export_labels
+
+    index, path = open_index(arguments.index), arguments.path
+    count = export_labels(index, path, format=arguments.format)
+    print_result(arguments, {"path": path, "labels": count}, f"{path}: {count} labels written.")
+
+
+def import_file(arguments: Namespace) -> None:
+    """Read labels from a file or folder."""
+    from slic.search import import_labels
+
+    index, path = open_index(arguments.index), arguments.path
+    imported = import_labels(index, path, format=arguments.format)
+    if names := imported.unknown_videos:
+        text = f"{imported.unknown_labels} labels are of {len(names)} videos outside the index"
+        _print_note(f"{path}: {text}: {_abridge(names)}")
+    if replaced := imported.replaced:
+        text = f"{len(replaced)} labels gave way to a later one of the same segment"
+        _print_note(f"{path}: {text}: {_abridge(replaced)}")
+    undo = format_command("labels", "undo", arguments.index)
+    document = {
+        "labels": imported.labels,
+        "unknown_labels": imported.unknown_labels,
+        "unknown_videos": imported.unknown_videos,
+        "replaced": imported.replaced,
+    }
+    print_result(arguments, document, f"{imported.labels} labels read. Undo with: {undo}")
+
+
+def _print_note(text: str) -> None:
+    print(printable(f"slic: {text}"), file=sys.stderr)
+
+
+def _abridge(names: Sequence[str]) -> str:
+    """Return the first names, and how many others there are."""
+    shown = "; ".join(names[:MAX_NAMED])
+    return f"{shown}; and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else shown

@@ -1,0 +1,183 @@
+"""Read labels from a file in one of the formats of `LABEL_FILES`, and set them in an index."""
+
+import csv
+import math
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from slic.errors import LabelError
+from slic.files import reason_of
+from slic.search.index import Index
+from slic.search.label_files.base import LabelRow
+from slic.search.label_files.finding import VideoFinder
+from slic.search.label_files.table import format_by_content, label_file
+from slic.search.labels import clean_label, write_labels
+from slic.search.repository.labels import LabelValue, Segment
+from slic.search.repository.videos import IndexedVideo
+
+MAX_UNZIPPED_BYTES = 2**30
+_WRONG_STRUCTURE = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError,
+    RecursionError, csv.Error, zipfile.BadZipFile,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportedLabels:
+    """What `import_labels` did.
+
+    Attributes:
+        labels: Number of labelled segments that were set.
+        change_id: What `undo_label_change` takes.
+        unknown_labels: Number of labels of videos that the index does not have.
+        unknown_videos: Names of these videos, each once.
+        replaced: For each label that a later row of the file replaced, because both have the same
+            video and the same times, where both stand and what they say.
+    """
+
+    labels: int
+    change_id: int
+    unknown_labels: int
+    unknown_videos: tuple[str, ...]
+    replaced: tuple[str, ...]
+
+
+def import_labels(
+    index: Index,
+    path: str | Path,
+    *,
+    format: str | None = None,  # noqa: A002
+) -> ImportedLabels:
+    """Read labels from a file and set them as one change, which `undo_label_change` undoes.
+
+    A label without times holds for the whole video. Segments may overlap: all are kept, and a
+    moment has the label of the nearest one. Of two labels for the same segment, the later row
+    stays. Labels of the index for other segments stay as they are.
+
+    Args:
+        index: The index.
+        path: A file, a folder, or a zip of a folder.
+        format: Name of a format in `LABEL_FILES`, or the import path of a `LabelFile`; None lets
+            the content of the file decide.
+
+    Raises:
+        LabelError: The file cannot be read, a row is wrong, or no video is in the index. Nothing
+            was set.
+        FormatError: The file has another version of the format.
+    """
+    path = Path(path)
+    rows = _read_rows(path, format)
+    finder = VideoFinder(index.videos(), folder=path.parent)
+    segments: dict[Segment, tuple[LabelValue, str]] = {}
+    unknown: list[LabelRow] = []
+    replaced: list[str] = []
+    for row in rows:
+        try:
+            segment = _segment_of(row, finder)
+            value = _value_of(row)
+        except ValueError as error:
+            raise LabelError(f"{path}: {row.place}: {error}.") from error
+        if segment is None:
+            unknown.append(row)
+            continue
+        before = segments.get(segment)
+        if before and before[0].label != value.label:
+            replaced.append(f"{before[1]} {before[0].label!r}, {row.place} {value.label!r}")
+        segments[segment] = (value, row.place)
+    names = tuple(dict.fromkeys(row.paths[0] if row.paths else row.place for row in unknown))
+    if not segments:
+        raise LabelError(_describe_nothing(index, path, names))
+    change = write_labels(index, [(segment, value) for segment, (value, _) in segments.items()])
+    return ImportedLabels(
+        labels=change.moments,
+        change_id=change.id,
+        unknown_labels=len(unknown),
+        unknown_videos=names,
+        replaced=tuple(replaced),
+    )
+
+
+def _read_rows(path: Path, name: str | None) -> list[LabelRow]:
+    try:
+        with _unzipped(path) as place:
+            file = label_file(name) if name else format_by_content(place)
+            return file.read(place)
+    except _WRONG_STRUCTURE as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else error
+        if isinstance(error, OSError):
+            reason = reason_of(error)
+        raise LabelError(f"{path}: cannot be read as labels ({reason}).") from error
+
+
+@contextmanager
+def _unzipped(path: Path) -> Iterator[Path]:
+    """Yield the path, or for a zip a temporary folder with its files."""
+    if path.is_dir() or path.suffix.lower() != ".zip":
+        yield path
+        return
+    with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
+        if sum(entry.file_size for entry in archive.infolist()) > MAX_UNZIPPED_BYTES:
+            raise ValueError(f"its files are larger than {MAX_UNZIPPED_BYTES >> 20} MiB")
+        archive.extractall(folder)
+        yield Path(folder)
+
+
+def _segment_of(row: LabelRow, finder: VideoFinder) -> Segment | None:
+    """Return the segment of a row; None if the index does not have its video.
+
+    Raises:
+        ValueError: The times are impossible.
+    """
+    found = finder.find(row)
+    times = (row.start, row.end)
+    if any(time is not None and not math.isfinite(time) for time in times):
+        raise ValueError(f"the times {row.start} to {row.end} are not finite")
+    if row.start is not None and row.start < 0:
+        raise ValueError(f"the start {row.start:g} is negative")
+    if row.start is not None and row.end is not None and row.end <= row.start:
+        raise ValueError(f"the end {row.end:g} is not after the start {row.start:g}")
+    if found is None:
+        if row.content_id is None or row.start is None or row.end is None:
+            return None
+        return Segment(row.content_id, row.start, row.end)  # the content may come later
+    start, end = _seconds_of(row, found)
+    return Segment(found.content_id, start, end)
+
+
+def _seconds_of(row: LabelRow, found: IndexedVideo) -> tuple[float, float]:
+    video = found.video
+    if row.unit == "frames":
+        end = video.frames if row.end is None else row.end
+        start = row.start or 0
+        if start >= video.frames or end > video.frames:
+            raise ValueError(f"frames {start} to {end}, but {found.path} has {video.frames} frames")
+        return video.time_of(int(start)), video.time_of(int(end))
+    start = 0.0 if row.start is None else row.start
+    end = video.end_seconds if row.end is None else row.end
+    if start >= video.end_seconds or end > video.end_seconds + 1 / video.fps:
+        raise ValueError(
+            f"{start:g} to {end:g} s, but {found.path} ends at {video.end_seconds:g} s"
+        )
+    return start, end
+
+
+def _value_of(row: LabelRow) -> LabelValue:
+    if not 0 <= row.confidence <= 1:
+        raise ValueError(f"the confidence {row.confidence:g} is not from 0 to 1")
+    try:
+        return LabelValue(clean_label(row.label), row.confidence, row.source)
+    except LabelError as error:
+        raise ValueError(str(error).removesuffix(".")) from error
+
+
+def _describe_nothing(index: Index, path: Path, names: tuple[str, ...]) -> str:
+    if not names:
+        return f"{path}: has no labels."
+    return (
+        f"{path}: none of its {len(names)} videos is in {index.path}, the first is {names[0]!r}; "
+        "its paths must be relative to the indexed folder, or absolute."
+    )
