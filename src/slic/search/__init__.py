@@ -39,6 +39,7 @@ from slic.search.duplicates import (
 )
 from slic.search.index import Index
 from slic.search.indexing import IndexReport, create_index, index_settings, update_index
+from slic.search.label_files import LABEL_FILES, ImportedLabels, export_labels, import_labels
 from slic.search.labels import (
     LabelChange,
     labels_of_moments,
@@ -68,10 +69,12 @@ from slic.search.weighting import (
 from slic.search.zero_shot import TextClassifier, read_class_names
 
 __all__ = [
+    "LABEL_FILES",
     "Cluster",
     "ClusterChange",
     "Duplicate",
     "Hit",
+    "ImportedLabels",
     "Index",
     "IndexReport",
     "IndexedVideo",
