@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from slic.clips import flow_cache
 from slic.clips.flow import FlowMethod, optical_flow
 from slic.clips.flow_cache import MAX_CACHED_MOTION, FlowCache
-from slic.errors import VideoError, WriteError
+from slic.errors import WriteError
+from slic.sealed import DamagedFileError
 from slic.videos.frames import read_frames
 from slic.videos.inspection import inspect_video
 from slic.videos.video import Video
@@ -102,15 +105,41 @@ def test_a_video_outside_the_root_has_its_flow_inside_the_folder(
         assert cache.holds(outside)
 
 
-def test_a_damaged_file_is_named(video: Video, tmp_path: Path) -> None:
+def test_a_damaged_file_is_named_and_counts_as_missing(
+    video: Video, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     cache = cache_in(tmp_path)
     cache.write(video)
     whole = cache.path(video).read_bytes()
     cache.path(video).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(VideoError, match=r"a\.mp4\.flow: .*slic prepare --flow"):
-        cache.read(video, np.arange(9, 14))
+    assert cache.read(video, np.arange(9, 14)) is None
+    assert re.search(r"a\.mp4\.flow: .*slic prepare --flow", caplog.text)
     cache.path(video).write_bytes(b"")
     assert not cache.holds(video)
+    nested = json.dumps(cache._header(video)).encode()[:-1] + b', "x": ' + 50_000 * b"["
+    cache.path(video).write_bytes(nested)
+    assert not cache.holds(video)
+
+
+def test_no_changed_bit_gives_other_flow(video: Video, tmp_path: Path) -> None:
+    cache, span = cache_in(tmp_path), np.arange(14)
+    cache.write(video)
+    whole = cache.path(video).read_bytes()
+    plain = cache.read(video, span)
+    assert plain is not None
+    for bit in np.random.default_rng(0).choice(8 * len(whole), 400, replace=False).tolist():
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        cache.path(video).write_bytes(flipped)
+        flow = cache.read(video, span)
+        assert flow is None or np.array_equal(flow, plain), f"bit {bit}"
+
+
+def test_a_step_that_would_grow_without_bound_is_damaged(tmp_path: Path) -> None:
+    cache = cache_in(tmp_path)
+    bomb = zlib.compress(bytes(1 << 24))
+    with pytest.raises(DamagedFileError, match="another size"):
+        cache._decompress(bomb)
 
 
 def test_the_estimate_is_near_what_is_written(video: Video, tmp_path: Path) -> None:
@@ -148,6 +177,6 @@ def test_flow_of_another_format_is_reported_once_and_computed_again(
     cache = cache_in(tmp_path)
     assert not cache.holds(video)
     assert cache.read(video, np.arange(3)) is None
-    assert caplog.text.count("cached flow has format 1, not 99, and is computed again") == 1
+    assert caplog.text.count("cached flow has format 2, not 99, and is computed again") == 1
     cache.write(video)
     assert cache.holds(video)

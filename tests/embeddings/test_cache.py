@@ -12,9 +12,10 @@ import torch
 
 from slic.devices import PendingCopy
 from slic.embeddings import cache, embed, embedding
-from slic.embeddings.cache import FeatureCache, video_state
+from slic.embeddings.cache import FEATURE_CACHE_FORMAT, FeatureCache, video_state
 from slic.models.backbones import ClipSpec
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
+from slic.sealed import Seal
 from slic.videos.catalog import Catalog
 
 SETTINGS: dict[str, Any] = {"clips": 2, "workers": 0, "batch_size": 4, "progress": False}
@@ -157,7 +158,7 @@ def test_a_damaged_file_is_reported_and_computed_again(
     catalog: Catalog, tmp_path: Path, embedded: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
     whole = embed(new_encoder(), catalog, cache=tmp_path, **SETTINGS)
-    (chunk,) = tmp_path.rglob("*.npz")
+    (chunk,) = tmp_path.rglob("*.features")
     chunk.write_bytes(chunk.read_bytes()[:-30])
     again = embed(new_encoder(), catalog, cache=tmp_path, **SETTINGS)
     assert sum(embedded) == 2 * 2 * len(catalog)
@@ -173,10 +174,13 @@ def test_a_file_of_another_format_is_reported_and_computed_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     embed(new_encoder(), catalog, cache=tmp_path, **SETTINGS)
-    monkeypatch.setattr(cache, "FEATURE_CACHE_FORMAT", 99)
+    monkeypatch.setattr(cache, "_SEAL", Seal("features", 99))
     embed(new_encoder(), catalog, cache=tmp_path, **SETTINGS)
     assert sum(embedded) == 2 * 2 * len(catalog)
-    assert "its videos are embedded again (format 1 instead of 99)" in caplog.text
+    assert (
+        f"its videos are embedded again (version {FEATURE_CACHE_FORMAT} instead of 99)"
+        in caplog.text
+    )
 
 
 def test_features_are_on_disk_before_the_end(

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,6 +44,43 @@ def test_a_file_that_is_something_else_is_named(
     with pytest.raises(
         EmbeddingsError, match=r"embeddings.npz: is not a file of embeddings .* with `slic embed`"
     ):
+        Embeddings.load(path)
+
+
+def test_no_changed_bit_gives_other_embeddings(embeddings: Embeddings, tmp_path: Path) -> None:
+    path = tmp_path / "embeddings.npz"
+    embeddings.save(path)
+    whole, harmless = path.read_bytes(), 0
+    for bit in np.random.default_rng(0).choice(8 * len(whole), 1000, replace=False).tolist():
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        try:
+            found = Embeddings.load(path)
+        except (EmbeddingsError, FormatError):
+            continue
+        harmless += 1  # such as the time of a member of the archive
+        assert np.array_equal(found.clips, embeddings.clips)
+        assert (found.ids, found.encoder) == (embeddings.ids, embeddings.encoder)
+    assert harmless < 500
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"ids": ["a.mp4", 3]}, {"ids": []}, {"encoder": None},
+        {"clips": np.zeros((2, 4), np.float32)}, {"clips": np.zeros((2, 1, 4))},
+    ],
+)  # fmt: skip
+def test_fields_that_do_not_fit_are_refused(tmp_path: Path, fault: dict[str, Any]) -> None:
+    fields: dict[str, Any] = {
+        "slic_embeddings": 1, "ids": ["a", "b"], "encoder": "0", "layer": "head",
+        "modality": "rgb", "clips": np.zeros((2, 1, 4), np.float32),
+    }  # fmt: skip
+    fields |= fault
+    path = tmp_path / "x.npz"
+    np.savez(path, clips=fields.pop("clips"), about=np.array(json.dumps(fields)))
+    with pytest.raises(EmbeddingsError, match="is not a file of embeddings"):
         Embeddings.load(path)
 
 

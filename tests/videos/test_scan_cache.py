@@ -39,9 +39,21 @@ def test_what_may_pass_is_not_kept(tmp_path: Path) -> None:
     assert load([tmp_path / "cache"], [gone.found, bad.found]) == []
 
 
+def test_a_changed_bit_is_reported_and_changes_no_verdict(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept, place = verdicts(tmp_path), tmp_path / "cache"
+    save([place], kept)
+    whole = place.read_bytes()
+    for position in range(0, len(whole), 7):
+        place.write_bytes(whole[:position] + bytes([whole[position] ^ 16]) + whole[position + 1 :])
+        assert load([place], [verdict.found for verdict in kept]) == []
+    assert f"{place}: damaged (its checksum does not match)" in caplog.text
+
+
 def test_another_version_is_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = verdicts(tmp_path)
-    other = scan_cache._SCHEMA.with_metadata({"slic_scan": "5, PyAV 1.0"})
+    other = scan_cache._SCHEMA.with_metadata({"decoder": "PyAV 1.0"})
     with monkeypatch.context() as patch:
         patch.setattr(scan_cache, "_SCHEMA", other)
         save([tmp_path / "cache"], kept)

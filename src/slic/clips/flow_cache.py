@@ -6,7 +6,7 @@ import os
 import zlib
 from collections import deque
 from collections.abc import Iterator
-from errno import ENAMETOOLONG, ENOENT
+from errno import ENAMETOOLONG
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -19,11 +19,12 @@ from slic.clips.flow import ClipFlow, FlowMethod, GreyFrame, make_flow_step, to_
 from slic.clips.spans import Span
 from slic.errors import VideoError
 from slic.files import atomic_path
+from slic.sealed import DamagedFileError
 from slic.videos.frames import stream_frames
 from slic.videos.preparing import content_digest
 from slic.videos.video import Video
 
-FLOW_CACHE_FORMAT: Final = 1
+FLOW_CACHE_FORMAT: Final = 2
 """Version of the files of a :class:`FlowCache`."""
 
 MAX_CACHED_MOTION: Final = 0.125
@@ -32,6 +33,7 @@ MAX_CACHED_MOTION: Final = 0.125
 MAX_CACHED_BOUND: Final = MAX_CACHED_MOTION * 3 / 4
 """Largest flow bound that cached flow serves: a crop narrows the frame to 3/4 or less."""
 
+_MAX_HEADER_BYTES: Final = 1 << 16
 _log = logging.getLogger("slic")
 
 
@@ -39,9 +41,12 @@ class FlowCache:
     """The optical flow of whole videos, as `slic prepare --flow` writes it.
 
     A file holds one line of JSON, the byte offsets of the steps (uint64, one more than there are
-    steps), and the steps. Step i is the flow from frame i to frame ``i + stride``, or to the last
-    frame. Each step is u and v as bytes, with 128 for zero motion, compressed with zlib. The
-    rounding error is at most ``MAX_CACHED_MOTION * height / 254`` pixels.
+    steps), a CRC-32 of the offsets (uint32), and the steps. Step i is the flow from frame i to
+    frame ``i + stride``, or to the last frame. Each step is u and v as bytes, with 128 for zero
+    motion, compressed with zlib, which adds a checksum. The rounding error is at most
+    ``MAX_CACHED_MOTION * height / 254`` pixels.
+
+    Only as much of a file is read as a clip needs. What is damaged is computed while loading.
 
     Args:
         folder: Folder for the caches of a collection. Each method, size and stride has its own
@@ -72,8 +77,8 @@ class FlowCache:
         """Return whether the cache has the flow of the video as it is now."""
         try:
             with self.path(video).open("rb") as file:
-                return self._header_matches(file, video)
-        except (OSError, ValueError, VideoError):
+                return self._read_offsets(file, video) is not None
+        except (OSError, DamagedFileError, VideoError):
             return False
 
     def write(self, video: Video) -> int:
@@ -89,13 +94,14 @@ class FlowCache:
         offsets = np.zeros(video.frames, np.uint64)  # one more than there are steps
         header = json.dumps(self._header(video)).encode() + b"\n"
         with atomic_path(self.path(video)) as temporary, temporary.open("wb") as file:
-            file.write(header + offsets.tobytes())
+            file.write(header + offsets.tobytes() + bytes(4))
             for i, step in enumerate(flow_steps(video, self.method, self.size, self.stride)):
                 offsets[i] = file.tell()
                 file.write(self._compress(step))
             offsets[-1] = file.tell()
             file.seek(len(header))
-            file.write(offsets.tobytes())
+            table = offsets.tobytes()
+            file.write(table + zlib.crc32(table).to_bytes(4, "little"))
         return int(offsets[-1])
 
     def bytes_a_frame(self, video: Video, *, steps: int = 3) -> float:
@@ -110,36 +116,35 @@ class FlowCache:
     def read(self, video: Video, span: Span) -> ClipFlow | None:
         """Return the flow of a clip, or None if the cache lacks this video as it is now.
 
+        A damaged file is reported and counts as missing.
+
         Args:
             video: The video.
             span: Frame indices, ``stride`` apart.
 
         Returns:
             Flow in pixels, the last step repeated as in :func:`slic.clips.flow.optical_flow`.
-
-        Raises:
-            VideoError: The file is damaged.
         """
         (w, h), last_frame = self.size, video.frames - 1
         flow = np.zeros((len(span), h, w, 2), np.float32)
         steps = [(k, int(i)) for k, i in enumerate(span[:-1]) if i < last_frame]
         try:
             with self.path(video).open("rb") as file:
-                if not self._header_matches(file, video):
+                offsets = self._read_offsets(file, video)
+                if offsets is None:
                     return None
-                table = file.tell()
                 for k, i in steps:
-                    file.seek(table + 8 * i)
-                    start, end = np.frombuffer(file.read(16), np.uint64).tolist()
-                    file.seek(start)
-                    flow[k] = self._decompress(file.read(end - start))
-        except (OSError, ValueError, zlib.error) as error:
-            if getattr(error, "errno", None) in (ENOENT, ENAMETOOLONG):
-                return None
-            raise VideoError(
-                f"{self.path(video)}: this cached flow cannot be read ({error}). Delete the file "
-                "and run `slic prepare --flow` again."
-            ) from error
+                    file.seek(offsets[i])
+                    flow[k] = self._decompress(file.read(offsets[i + 1] - offsets[i]))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, DamagedFileError) as error:
+            if getattr(error, "errno", None) != ENAMETOOLONG:
+                _log.warning(
+                    "%s: this cached flow cannot be read (%s) and is computed again. Replace it "
+                    "with `slic prepare --flow`.", self.path(video), error,
+                )  # fmt: skip
+            return None
         if len(flow) > 1:
             flow[-1] = flow[-2]
         return flow
@@ -154,9 +159,26 @@ class FlowCache:
             "video": content_digest(video),
         }
 
-    def _header_matches(self, file: BinaryIO, video: Video) -> bool:
-        """Read the header of a file and return whether its flow is that of the video."""
-        header = json.loads(file.readline())
+    def _read_offsets(self, file: BinaryIO, video: Video) -> list[int] | None:
+        """Return where the steps begin and the last one ends; None if it is other flow.
+
+        Raises:
+            DamagedFileError: The offsets are damaged.
+        """
+        if not self._header_matches(file.readline(_MAX_HEADER_BYTES), video):
+            return None
+        table, checksum = file.read(8 * video.frames), file.read(4)
+        if zlib.crc32(table).to_bytes(4, "little") != checksum:
+            raise DamagedFileError("its offsets are damaged")
+        offsets: list[int] = np.frombuffer(table, np.uint64).tolist()
+        return offsets
+
+    def _header_matches(self, line: bytes, video: Video) -> bool:
+        """Return whether the first line of a file says that its flow is that of the video."""
+        try:
+            header = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DamagedFileError("its first line is damaged") from error
         version = header.get("slic_flow") if isinstance(header, dict) else None
         if version != FLOW_CACHE_FORMAT and not self._warned:
             self._warned = True  # once, not for each of many thousand files
@@ -172,7 +194,14 @@ class FlowCache:
 
     def _decompress(self, data: bytes) -> Float32[np.ndarray, "h w 2"]:
         w, h = self.size
-        u, v = np.frombuffer(zlib.decompress(data), np.uint8).reshape(2, h, w)
+        inflate = zlib.decompressobj()
+        try:
+            levels = inflate.decompress(data, 2 * h * w)  # a damaged step could grow without bound
+        except zlib.error as error:
+            raise DamagedFileError("a step is damaged") from error
+        if len(levels) != 2 * h * w or not inflate.eof:
+            raise DamagedFileError("a step has another size")
+        u, v = np.frombuffer(levels, np.uint8).reshape(2, h, w)
         both = np.asarray(cv2.merge([u, v]), np.float32)
         both -= 128
         both *= self._pixels_per_level

@@ -9,18 +9,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float32
 from tqdm import tqdm
 
-from slic.files import atomic_path, write_atomically
+from slic.files import write_atomically
+from slic.sealed import DamagedFileError, OtherVersionError, Seal, open_sealed, sealing
 from slic.videos.scanning import look_at
 from slic.videos.video import Video
 
-FEATURE_CACHE_FORMAT: Final = 1
+FEATURE_CACHE_FORMAT: Final = 2
 """Version of the files of a :class:`FeatureCache`."""
+
+_SEAL: Final = Seal("features", FEATURE_CACHE_FORMAT)
 
 FLUSH_SECONDS = 20.0  # largest amount of work that a killed process loses
 
@@ -116,10 +118,10 @@ class FeatureCache:
     def load(self, videos: Sequence[Video]) -> Iterator[tuple[int, VideoFeatures]]:
         """Yield the position and features of every video that has valid features."""
         position_of = {video.id: position for position, video in enumerate(videos)}
-        for path in sorted(self.folder.glob("*.npz")):
+        for path in sorted(self.folder.glob("*.features")):
             try:
                 stored = _read_cache_file(path)
-            except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            except (OSError, DamagedFileError, OtherVersionError) as error:
                 _log.warning("%s: skipped, its videos are embedded again (%s)", path, error)
                 continue
             for video_id, state, features in stored:
@@ -145,11 +147,10 @@ class FeatureCache:
             return
         ids, states, features = zip(*self._unwritten, strict=True)
         write_atomically(self.folder / "about.json", self._settings)
-        path = self.folder / f"{time.time_ns()}-{secrets.token_hex(4)}.npz"
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
+        path = self.folder / f"{time.time_ns()}-{secrets.token_hex(4)}.features"
+        with sealing(path, _SEAL) as file:
             np.savez(
                 file,
-                format=np.array(FEATURE_CACHE_FORMAT),
                 ids=np.array(ids),
                 states=np.array(states),
                 rows=np.stack(features),
@@ -161,12 +162,11 @@ def _read_cache_file(path: Path) -> list[tuple[str, str, VideoFeatures]]:
     """Return id, state and features of the videos of one file.
 
     Raises:
-        ValueError: The file has another format.
+        DamagedFileError: The file is damaged.
+        OSError: The file cannot be read.
+        OtherVersionError: The file has another format version.
     """
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-        version = int(stored["format"]) if "format" in stored else None
-        if version != FEATURE_CACHE_FORMAT:
-            raise ValueError(f"format {version} instead of {FEATURE_CACHE_FORMAT}")
+    with open_sealed(path, _SEAL) as file, np.load(file, allow_pickle=False) as stored:
         ids, states, rows = (stored[name] for name in ("ids", "states", "rows"))
     return list(zip(ids.tolist(), states.tolist(), rows, strict=True))
 

@@ -4,7 +4,6 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float32
@@ -72,12 +71,24 @@ class Embeddings:
                 clips, ids = stored["clips"], tuple(about.pop("ids"))
             version = about.pop("slic_embeddings", None)
             if version == EMBEDDINGS_FORMAT:
-                return cls(ids=ids, clips=clips, **about)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+                return cls(ids=ids, clips=clips, **about)._checked()
+        except Exception as error:  # zipfile lets any kind of error out of a damaged file
+            reason = error.strerror if isinstance(error, OSError) else error
             raise EmbeddingsError(
-                f"{path}: is not a file of embeddings ({error}). Write one with `slic embed`."
+                f"{path}: is not a file of embeddings ({reason}). Write one with `slic embed`."
             ) from error
         raise FormatError(
             f"{path}: these embeddings have format {version}; this version of slic reads format "
             f"{EMBEDDINGS_FORMAT}. Write them again with `slic embed`."
         )
+
+    def _checked(self) -> "Embeddings":
+        """Return these embeddings if their fields fit each other, as in a file of ours."""
+        texts = (*self.ids, self.encoder, self.layer, self.modality)
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError("an id or name is no text")
+        if self.clips.dtype != np.float32 or self.clips.ndim != 3:
+            raise ValueError(f"clips are {self.clips.dtype} of shape {self.clips.shape}")
+        if len(self.ids) != len(self.clips):
+            raise ValueError(f"{len(self.ids)} ids for {len(self.clips)} videos")
+        return self

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -32,7 +33,7 @@ from slic.pretraining.stored_views import StoredSampleDataset, StoredViews
 from slic.runs import StopRequested
 from slic.videos.catalog import Catalog
 
-STORED_VIEWS_FORMAT = 1
+STORED_VIEWS_FORMAT = 2
 """Version of the files. Raise it when the meaning of one changes (docs/reference/formats.md)."""
 
 
@@ -162,7 +163,7 @@ def store_views(
     wanted = _description(encoder, dataset)
     arrays = _Arrays(folder, dataset, encoder)
     about = folder / "views.json"
-    if processes.is_main and not (arrays.exist() and _read(about) == wanted):
+    if processes.is_main and not (_read(about) == wanted and arrays.exist()):
         about.unlink(missing_ok=True)
         arrays.create()
         write_atomically(about, json.dumps(wanted).encode())
@@ -192,12 +193,19 @@ class _Arrays:
             "clips": (np.float32, (videos, dataset.clips, size)),
             "starts": (np.int64, (videos, dataset.views)),
             "usable": (np.bool_, (videos,)),
-            "computed": (np.bool_, (videos,)),
+            "checks": (np.uint32, (videos,)),  # CRC-32 of the row of a video; shows what is missing
         }
 
     def exist(self) -> bool:
-        """Return whether all files are there."""
-        return all(self._file(name).exists() for name in self.shapes)
+        """Return whether all files are there, with the right types and shapes."""
+        try:
+            arrays = self.mapped("c")
+        except (OSError, ValueError):
+            return False
+        return all(
+            (arrays[name].dtype, arrays[name].shape) == wanted
+            for name, wanted in self.shapes.items()
+        )
 
     def create(self) -> None:
         """Make the files; what was in them is lost.
@@ -222,7 +230,7 @@ class _Arrays:
     def opened(self) -> StoredViews:
         """Return the views; a changed copy in memory is never written back."""
         arrays = self.mapped("c")
-        del arrays["computed"]
+        del arrays["checks"]
         return StoredViews(**arrays, extent=self.extent)
 
     def _file(self, name: str) -> Path:
@@ -241,9 +249,12 @@ def _compute(
     encoder: VideoEncoder, dataset: ViewDataset, share: range, arrays: _Arrays,
     *, workers: int, stop_requested: Callable[[], bool], progress: bool,
 ) -> None:  # fmt: skip
-    """Fill the missing rows. The clips of a video are one batch, so rows never vary."""
+    """Fill the rows that are missing or damaged.
+
+    The clips of a video are one batch, so rows never vary.
+    """
     device, into = next(encoder.parameters()).device, arrays.mapped("r+")
-    missing = [video for video in share if not into["computed"][video]]
+    missing = [video for video in share if into["checks"][video] != _checksum(into, video)]
     loader = WorkerLoader[_VideoViews](dataset, workers=workers, batch_size=None, sampler=missing)
     bar = tqdm(
         zip(missing, loader, strict=True), total=len(share), initial=len(share) - len(missing),
@@ -253,18 +264,26 @@ def _compute(
         fixed = in_passes(encoder.fixed_features, clips.to(device)).float().cpu().numpy()
         into["views"][video], into["clips"][video] = np.split(fixed, [dataset.views])
         into["starts"][video], into["usable"][video] = starts, usable
-        into["computed"][video] = True  # last: a kill may come between
+        into["checks"][video] = _checksum(into, video)
         if stop_requested():
             raise StopRequested
     for array in into.values():
         array.flush()
 
 
+def _checksum(arrays: dict[str, Any], video: int) -> int:
+    """Return a CRC-32 of what is stored of a video. That of a row of zeros is not 0."""
+    checksum = 0
+    for name in ("views", "clips", "starts", "usable"):
+        checksum = crc32(arrays[name][video].tobytes(), checksum)
+    return checksum
+
+
 def _read(about: Path) -> Any:
     """Return what a file describes; None if it is missing or damaged."""
     try:
         return json.loads(about.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

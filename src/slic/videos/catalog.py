@@ -20,7 +20,7 @@ from slic.videos.video import Refused, Video
 
 __all__ = ["Catalog", "Refused", "Video"]
 
-CACHE_NAME = ".slic-catalog.parquet"
+CACHE_NAME = ".slic-catalog.scan"
 SAVE_EVERY_SECONDS = 60.0
 NAMED_REFUSALS = 5  # how many refused files an error message names
 
@@ -50,7 +50,7 @@ class Catalog(Sequence[Video]):
     ) -> "Catalog":
         """Scan a folder and all below it for video files and folders of numbered frames.
 
-        The results are cached in ``.slic-catalog.parquet`` in the folder, so that they move with
+        The results are cached in ``.slic-catalog.scan`` in the folder, so that they move with
         the videos and serve all users, or in the user's cache if the folder cannot be written. Only
         files whose size or modification time differs are scanned again.
 

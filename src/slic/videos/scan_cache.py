@@ -1,4 +1,4 @@
-"""The cache of scans: one Parquet file, so that only changed files are read again."""
+"""The cache of scans: one sealed Parquet table, so that only changed files are read again."""
 
 import hashlib
 import logging
@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slic.errors import SlicError
-from slic.files import atomic_path
+from slic.sealed import DamagedFileError, OtherVersionError, Seal, read_sealed, sealing
 from slic.videos.scanning import Found, Verdict
 from slic.videos.video import Refused, Video
 
-SCAN_FORMAT = 5
+SCAN_FORMAT = 6
+_SEAL = Seal("scan", SCAN_FORMAT)
 _SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -32,7 +33,7 @@ _SCHEMA = pa.schema(
         ("timeline", pa.binary()),
     ],
     # Another version of FFmpeg may read other packets.
-    metadata={"slic_scan": f"{SCAN_FORMAT}, PyAV {av.__version__}"},
+    metadata={"decoder": f"PyAV {av.__version__}"},
 )
 _log = logging.getLogger("slic")
 
@@ -55,7 +56,7 @@ def cache_places(root: Path, name: str) -> list[Path]:
     with suppress(RuntimeError):  # neither HOME nor an entry in the table of users
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         key = hashlib.sha256(f"{root.resolve()}/{name}".encode(errors="surrogateescape"))
-        places.append(home / "slic" / f"{key.hexdigest()[:16]}.parquet")
+        places.append(home / "slic" / f"{key.hexdigest()[:16]}.scan")
     return places
 
 
@@ -80,8 +81,8 @@ def save(places: Iterable[Path], verdicts: Iterable[Verdict]) -> None:
     table = pa.Table.from_pylist(rows, schema=_SCHEMA)
     for place in places:
         try:
-            with atomic_path(place) as temporary, temporary.open("wb") as file:
-                pq.write_table(table, file)  # given a path, it takes "a:b" for an address
+            with sealing(place, _SEAL) as file:
+                pq.write_table(table, file)
             return
         except (SlicError, OSError) as error:
             _log.debug("scan not cached: %s", error)
@@ -90,13 +91,13 @@ def save(places: Iterable[Path], verdicts: Iterable[Verdict]) -> None:
 def _cached_rows(place: Path) -> list[dict[str, Any]]:
     """Return the rows of a cache; none if it is missing, damaged or of another version."""
     try:
-        with place.open("rb") as file:
-            table = pq.read_table(file)
-    except (OSError, pa.ArrowException):
+        table = pq.read_table(pa.BufferReader(read_sealed(place, _SEAL)))
+    except (OSError, OtherVersionError):
         return []
-    if not table.schema.equals(_SCHEMA, check_metadata=False):
+    except (DamagedFileError, pa.ArrowException) as error:
+        _log.warning("%s: damaged (%s); the files are scanned again.", place, error)
         return []
-    if (table.schema.metadata or {}).get(b"slic_scan") != _SCHEMA.metadata[b"slic_scan"]:
+    if not table.schema.equals(_SCHEMA, check_metadata=True):
         return []
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows

@@ -26,7 +26,7 @@ SET_ASIDE_NAME = ".slic-set-aside.json"
 MAX_SET_ASIDE = 4000  # the oldest entries are dropped
 MAX_MARK_BYTES = 64 << 20  # of a file's content; more is sampled
 BLOCK_BYTES = 65536
-CATALOG_CACHES = ".*slic-catalog.parquet"  # of a folder and of lists
+CATALOG_CACHES = ".*slic-catalog.scan"  # of a folder and of lists
 DECODER = f"PyAV {av.__version__}"  # another FFmpeg may decode what this one does not
 
 _log = logging.getLogger("slic")
