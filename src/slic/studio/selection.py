@@ -128,8 +128,12 @@ def scale_of(studio: Studio, asked: Asked) -> SimilarityScale | None:
     )
     text = None if asked.text is None else asked.text.vectors.tobytes()
     form = ("scale", asked.likes, asked.unlikes, text, weights and tuple(weights.items()))
-    more = {"likes": asked.likes, "unlikes": asked.unlikes, "text": asked.text}
-    return studio.cached(form, lambda: similarity_scale(sample, weights=weights, **more))
+
+    def make() -> SimilarityScale | None:
+        examples = {"likes": asked.likes, "unlikes": asked.unlikes}
+        return similarity_scale(sample, **examples, text=asked.text, weights=weights)
+
+    return studio.cached(form, make)
 
 
 def _text_query(studio: Studio, text: str) -> Query:

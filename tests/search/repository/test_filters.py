@@ -28,6 +28,8 @@ def test_filters_find_what_python_finds(index: Index) -> None:
         "path glob 'b/*' and start_seconds >= 2": lambda m: m.path[0] == "b" and m.number >= 2,
         "duration > 4 or end_seconds = 3": lambda m: duration[m.video_id] > 4 or m.end_seconds == 3,
         "label = 'wave' and confidence = 1": lambda m: m.id in ids[:2],
+        "source = 'given'": lambda m: m.id in ids[:2],
+        "source = 'spread' or confidence < 1": lambda m: m.id < 0,
         "label is null": lambda m: m.id not in ids[:2],
         "upper(path) like 'B/%' -- and a comment": lambda m: m.path[0] == "b",
         "cluster is null": lambda m: m.id > 0,

@@ -19,7 +19,7 @@ from slic.search.repository.rows import as_ids
 
 FILTER_COLUMNS = (
     "path", "video_id", "start_seconds", "end_seconds", "duration", "label", "confidence",
-    "cluster",
+    "source", "cluster",
 )  # fmt: skip
 FILTER_FUNCTIONS = frozenset(
     {"like", "glob", "lower", "upper", "length", "abs", "round", "instr", "min", "max"}
@@ -32,6 +32,7 @@ _SEARCHABLE = f"""
     SELECT m.id AS id, v.path AS path, v.id AS video_id, m.start_seconds AS start_seconds,
         m.end_seconds AS end_seconds, v.duration_seconds AS duration,
         {label_of_moment("label")} AS label, {label_of_moment("confidence")} AS confidence,
+        {label_of_moment("source")} AS source,
         (SELECT t.cluster FROM tree t WHERE t.leaf = m.leaf AND t.level = :level) AS cluster
     FROM moments m JOIN videos v ON v.id = m.video_id
 """
@@ -41,7 +42,7 @@ _READABLE = {
     "searchable": {"", *FILTER_COLUMNS, "id"},
     "moments": {"", "id", "video_id", "start_seconds", "end_seconds", "leaf"},
     "videos": {"", "id", "path", "duration_seconds", "content_id"},
-    "labels": {"", "content_id", "start_seconds", "end_seconds", "label", "confidence"},
+    "labels": {"", "content_id", "start_seconds", "end_seconds", "label", "confidence", "source"},
     "tree": {"", "leaf", "level", "cluster"},
 }
 

@@ -119,6 +119,14 @@ def select_videos(
     return videos
 
 
+def select_extents(connection: sqlite3.Connection) -> list[tuple[str, float, int]]:
+    """Return path, length in seconds and number of moments of every video, by path."""
+    return connection.execute(
+        "SELECT v.path, v.duration_seconds,"
+        " (SELECT count(*) FROM moments m WHERE m.video_id = v.id) FROM videos v ORDER BY v.path"
+    ).fetchall()
+
+
 def select_files(connection: sqlite3.Connection, root: str | None = None) -> list[IndexedFile]:
     """Return the files of videos.
 
