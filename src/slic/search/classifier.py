@@ -9,6 +9,7 @@ that overlap it. Copies of a file count as one video, because they share their l
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
@@ -60,6 +61,34 @@ class LeaveOneOutScores:
     unknown: float
 
 
+class Votes(NamedTuple):
+    """The votes of the nearest labelled moments, for each of m moments.
+
+    Attributes:
+        shares: Share of the votes of every class, in [0, 1]; rows of zeros where nobody may vote.
+        similarity: Similarity to the nearest labelled moment that may vote; -inf if there is none.
+    """
+
+    shares: Float32[np.ndarray, "m classes"]
+    similarity: Float32[np.ndarray, " m"]
+
+
+class LeftOut(NamedTuple):
+    """How labelled moments are classified when each is left out.
+
+    Attributes:
+        position: Which labelled moments, in the order of the classifier's input.
+        guess: The class with most votes, a position in the classifier's ``labels``.
+        known: Whether the nearest labelled moment is above the threshold.
+        correct: Whether the guess is the own label, known or not.
+    """
+
+    position: Int64[np.ndarray, " m"]
+    guess: Int64[np.ndarray, " m"]
+    known: Bool[np.ndarray, " m"]
+    correct: Bool[np.ndarray, " m"]
+
+
 class MomentClassifier:
     """A classifier by the votes of the nearest labelled moments.
 
@@ -69,12 +98,14 @@ class MomentClassifier:
         segments: Their contents and times.
         factors: What to multiply all vectors with, to weight their parts; see
             `slic.search.parts.vector_factors`.
-        seed: Seed of the draw of moments to leave out, if there are more than `MAX_LEFT_OUT`.
+        max_left_out: Labelled moments that are left out; of more, a random sample is.
+        seed: Seed of that sample.
 
     Attributes:
         labels: The classes, sorted.
         threshold: Cosine similarity below which a moment is unknown.
-        scores: How labelled moments are classified when they are left out.
+        left_out: How each labelled moment is classified when it is left out.
+        scores: The same as shares of all that were left out.
 
     Example:
         >>> classifier = MomentClassifier.from_index(index)
@@ -89,27 +120,40 @@ class MomentClassifier:
         segments: Sequence[Segment],
         *,
         factors: Float32[np.ndarray, " d"] | float = 1.0,
+        max_left_out: int = MAX_LEFT_OUT,
         seed: int = 0,
     ) -> None:
         self.labels = sorted(set(labels))
         self._factors = factors
         self._vectors = vectors = vectors * factors
         self._classes = np.array([self.labels.index(label) for label in labels])
-        left_out = np.random.default_rng(seed).permutation(len(self._classes))[:MAX_LEFT_OUT]
+        left_out = np.random.default_rng(seed).permutation(len(self._classes))[:max_left_out]
         similarity = vectors[left_out] @ vectors.T
         similarity[_excluded_voters(segments, self._classes, left_out)] = -np.inf
         self.threshold = self._find_threshold(similarity, left_out)
-        self.scores = self._score(similarity, left_out)
+        self.left_out = self._classify_left_out(similarity, left_out)
+        known, correct = self.left_out.known, self.left_out.correct
+        self.scores = LeaveOneOutScores(
+            correct=float((known & correct).mean()),
+            wrong=float((known & ~correct).mean()),
+            unknown=float((~known).mean()),
+        )
 
     @classmethod
     def from_index(
-        cls, index: Index, *, weights: Weights | None = None, seed: int = 0
+        cls,
+        index: Index,
+        *,
+        weights: Weights | None = None,
+        max_left_out: int = MAX_LEFT_OUT,
+        seed: int = 0,
     ) -> "MomentClassifier":
         """Return the classifier of the labels that a person gave, without those that were spread.
 
         Args:
             index: The index.
             weights: Weights of the parts of a vector; None weights them equally.
+            max_left_out: See the class.
             seed: See the class.
 
         Raises:
@@ -117,15 +161,16 @@ class MomentClassifier:
             SearchError: A weight is invalid.
         """
         factors = vector_factors(index.parts, weights)
-        given = {i: v.label for i, v in labels_of_moments(index).items() if v.source == "given"}
-        ids = sorted(given)
+        given = given_labels(index)
+        ids = list(given)
         if len(ids) < 2:
             raise LabelError(
                 f"{index.path}: {len(ids)} moments are labelled, at least 2 are needed; "
                 "label some with `slic labels set` or in the studio."
             )
         labels, segments = [given[i] for i in ids], segments_of(index, ids)
-        return cls(labels, index.vectors(ids), segments, factors=factors, seed=seed)
+        vectors = index.vectors(ids)
+        return cls(labels, vectors, segments, factors=factors, max_left_out=max_left_out, seed=seed)
 
     def predict(self, vectors: Float32[np.ndarray, "n d"]) -> list[Prediction]:
         """Return a prediction for each moment.
@@ -133,16 +178,27 @@ class MomentClassifier:
         Args:
             vectors: Vectors of the moments.
         """
+        shares, nearest = self.votes(vectors)
         predictions = []
-        for start in range(0, len(vectors), _ROWS_PER_BLOCK):
-            block = vectors[start : start + _ROWS_PER_BLOCK] * self._factors
-            voters = nearest_rows(block, self._vectors, VOTERS)
-            shares, nearest = self._vote(voters), voters.similarities[:, 0]
-            for row, similarity in zip(shares, nearest.tolist(), strict=True):
-                guess, confidence = self.labels[int(row.argmax())], float(row.max())
-                label = guess if similarity >= self.threshold else None
-                predictions.append(Prediction(label, confidence, similarity, guess))
+        for row, similarity in zip(shares, nearest.tolist(), strict=True):
+            guess, confidence = self.labels[int(row.argmax())], float(row.max())
+            label = guess if similarity >= self.threshold else None
+            predictions.append(Prediction(label, confidence, similarity, guess))
         return predictions
+
+    def votes(self, vectors: Float32[np.ndarray, "m d"]) -> Votes:
+        """Return the votes on each moment.
+
+        Args:
+            vectors: Vectors of the moments.
+        """
+        shares = np.empty((len(vectors), len(self.labels)), np.float32)
+        similarity = np.empty(len(vectors), np.float32)
+        for start in range(0, len(vectors), _ROWS_PER_BLOCK):
+            block = slice(start, start + _ROWS_PER_BLOCK)
+            voters = nearest_rows(vectors[block] * self._factors, self._vectors, VOTERS)
+            shares[block], similarity[block] = self._vote(voters), voters.similarities[:, 0]
+        return Votes(shares, similarity)
 
     def _vote(self, voters: NearestRows) -> Float32[np.ndarray, "m classes"]:
         """Return the share of the votes of every class."""
@@ -167,18 +223,21 @@ class MomentClassifier:
         others = similarity[np.isfinite(similarity)]
         return float((1.0 + others.max(initial=0.0)) / 2)
 
-    def _score(
+    def _classify_left_out(
         self, similarity: Float32[np.ndarray, "m n"], left_out: Int64[np.ndarray, " m"]
-    ) -> LeaveOneOutScores:
+    ) -> LeftOut:
         nobody, positions = NearestRows.none_yet(len(similarity)), np.arange(similarity.shape[1])
         voters = merge_nearest(nobody, similarity, positions, k=VOTERS)
-        correct = self._vote(voters).argmax(axis=1) == self._classes[left_out]
-        known = similarity.max(axis=1) >= self.threshold
-        return LeaveOneOutScores(
-            correct=float((known & correct).mean()),
-            wrong=float((known & ~correct).mean()),
-            unknown=float((~known).mean()),
-        )
+        guess = self._vote(voters).argmax(axis=1)
+        nearest = similarity.max(axis=1)
+        correct = (guess == self._classes[left_out]) & np.isfinite(nearest)
+        return LeftOut(left_out, guess, nearest >= self.threshold, correct)
+
+
+def given_labels(index: Index) -> dict[int, str]:
+    """Return the labels that a person gave, without those that were spread, by moment id."""
+    labels = labels_of_moments(index)
+    return {i: labels[i].label for i in sorted(labels) if labels[i].source == "given"}
 
 
 def spread_labels(
@@ -200,9 +259,8 @@ def spread_labels(
         LabelError: Fewer than two moments are labelled.
     """
     classifier = MomentClassifier.from_index(index, weights=weights)
-    given = [i for i, value in labels_of_moments(index).items() if value.source == "given"]
     ids, vectors = index.all_vectors()
-    unlabelled = ~np.isin(ids, given)
+    unlabelled = ~np.isin(ids, list(given_labels(index)))
     predictions = classifier.predict(vectors[unlabelled])
     chosen = [
         (int(moment), prediction)
