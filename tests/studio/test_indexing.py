@@ -14,6 +14,7 @@ from slic.studio.indexing import (
     INDEX_NAME,
     BackgroundIndexing,
     IndexingProgress,
+    Pace,
     index_folder_of,
 )
 from slic.studio.state import Studio
@@ -57,12 +58,29 @@ def test_a_folder_is_indexed_and_clustered_and_a_broken_file_counted(
     indexing.start()
     indexing.join()
     count = studio.index.count
-    assert indexing.progress == IndexingProgress("finished", count, count, refused=1)
+    rate = indexing.progress.per_second
+    assert indexing.progress == IndexingProgress("finished", count, count, 1, per_second=rate)
+    assert rate > 0
     assert clusters_per_level(studio.index)
     found = client_of(studio).get("/api/indexing").json()
     assert (found["videos"], found["moments"]) == (3, count)
     assert found["indexing"]["running"] is False
+    assert found["indexing"]["seconds_left"] is None
+    (about,) = client_of(studio).get("/api/about").json()["indexes"]
+    (refused,) = about["refused"]
+    assert refused["path"] == "broken.mp4"
+    assert refused["reason"]
     studio.close()
+
+
+def test_the_pace_is_that_of_the_last_minute() -> None:
+    counts = [(0.0, 0), (10.0, 5), (20.0, 25), (75.0, 60), (90.0, 100)]
+    pace = Pace(seconds=60.0)
+    found = [pace.per_second(count, now) for now, count in counts]
+    assert found == [0.0, 5 / 10, 25 / 20, 35 / 55, 40 / 15]
+    left = IndexingProgress("embedding", done=60, total=100, per_second=0.5).seconds_left
+    assert left == 80.0
+    assert IndexingProgress("embedding", total=100).seconds_left is None
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ from slic.search.moments import check_window, default_window_seconds
 from slic.search.reconcile import CollectionChanges, reconcile
 from slic.search.repository import DATABASE_FILE, Database, IndexSettings
 from slic.search.repository.moments import NewMoment, copy_moments_to_duplicates, insert_moments
+from slic.search.repository.schema import write_refused
 from slic.search.repository.videos import delete_video, select_files
 from slic.search.stores import open_store
 from slic.search.streaming import EmbeddingJob, MomentClips, moment_loader
@@ -143,6 +144,7 @@ def update_index(
         index.sync_store()  # a missing package or server is found now, not after hours of work
         changes = reconcile(index.database, catalog, progress=progress)
         _copy_moments_to_duplicates(index)
+        _store_refused(index, catalog, changes)
         jobs = _embedding_jobs(index, catalog)
         embedded, total = 0, sum(len(job.numbers) for job in jobs)
         on_batch(embedded, total)
@@ -153,6 +155,7 @@ def update_index(
             if stop_requested():
                 raise StopRequested
         _copy_moments_to_duplicates(index)
+        _store_refused(index, catalog, changes)  # those too that did not decode
         index.sync_store()
     return IndexReport(changes, embedded, index.count)
 
@@ -266,6 +269,12 @@ def _commit(
             job = jobs[moment.job]
             delete_video(connection, job.video_id)
             changes.refused.append(Refused(job.video.id, moment.problem))
+
+
+def _store_refused(index: Index, catalog: Catalog, changes: CollectionChanges) -> None:
+    refused = [(file.id, file.reason) for file in changes.refused]
+    with index.database.transaction() as connection:
+        write_refused(connection, str(catalog.root.resolve()), refused)
 
 
 def _copy_moments_to_duplicates(index: Index) -> None:

@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 
 from slic.errors import SlicError
 from slic.studio.access import AccessMiddleware, AccessPolicy
-from slic.studio.routes import facets, labels, media, moment_map, moments, overview
+from slic.studio.routes import about, facets, labels, media, moment_map, moments, overview
 from slic.studio.state import Studio
 from slic.studio.uploads import UploadTooLargeError
 
@@ -31,7 +31,7 @@ def create_app(studio: Studio, policy: AccessPolicy) -> AccessMiddleware:
     app.state.studio = studio
     for kind in (SlicError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, _error_response)
-    for routes in (facets, moments, media, moment_map, labels, overview):
+    for routes in (about, facets, moments, media, moment_map, labels, overview):
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     templates = Jinja2Templates(HERE / "templates")  # escapes values, such as an index's name

@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 import threading
+import time
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -32,6 +34,7 @@ class IndexingProgress:
         done: Moments that were embedded by this process.
         total: Moments that this process is to embed; 0 before the scan has ended.
         refused: Files that cannot be used.
+        per_second: Moments that were embedded per second of the last minute; 0 if not known yet.
         message: Why it failed; else empty.
     """
 
@@ -39,12 +42,45 @@ class IndexingProgress:
     done: int = 0
     total: int = 0
     refused: int = 0
+    per_second: float = 0.0
     message: str = ""
 
     @property
     def running(self) -> bool:
         """Whether moments are still added."""
         return self.phase in ("scanning", "embedding", "clustering")
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the embedding takes from now on; None if it is not known."""
+        if self.phase != "embedding" or self.per_second <= 0:
+            return None
+        return (self.total - self.done) / self.per_second
+
+
+class Pace:
+    """How fast a count grows, over the last minute.
+
+    Args:
+        seconds: Length of what is remembered.
+    """
+
+    def __init__(self, seconds: float = 60.0) -> None:
+        self._seconds = seconds
+        self._counts: deque[tuple[float, int]] = deque()
+
+    def per_second(self, count: int, now: float) -> float:
+        """Take over a count, and return its growth per second; 0 for the first.
+
+        Args:
+            count: The count.
+            now: Time in seconds, of any clock that goes on evenly.
+        """
+        self._counts.append((now, count))
+        while len(self._counts) > 2 and now - self._counts[0][0] > self._seconds:
+            self._counts.popleft()
+        then, before = self._counts[0]
+        return (count - before) / (now - then) if now > then else 0.0
 
 
 def index_folder_of(videos: Path) -> Path:
@@ -83,7 +119,7 @@ class BackgroundIndexing:
         >>> indexing = BackgroundIndexing(Path("videos/.slic-index"), Path("videos"))
         >>> indexing.start()
         >>> indexing.progress
-        IndexingProgress(phase='scanning', done=0, total=0, refused=0, message='')
+        IndexingProgress(phase='scanning', done=0, total=0, refused=0, per_second=0.0, message='')
     """
 
     def __init__(self, index_folder: Path, videos: Path, *, workers: int = 2) -> None:
@@ -142,8 +178,11 @@ def _run_indexing(pipe: Connection, index_folder: Path, videos: Path, workers: i
         progress = replace(progress, **changes)  # type: ignore[arg-type]
         pipe.send(progress)
 
+    pace = Pace()
+
     def embedded(done: int, total: int) -> None:
-        report(phase="embedding", done=done, total=total)
+        per_second = pace.per_second(done, time.monotonic())
+        report(phase="embedding", done=done, total=total, per_second=per_second)
 
     try:
         read = Catalog.from_folder if videos.is_dir() else Catalog.from_list

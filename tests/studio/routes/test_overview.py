@@ -51,3 +51,13 @@ def test_runs_are_those_of_the_folder(client: TestClient, studio: Studio, tmp_pa
     (run,) = client.get("/api/runs").json()["runs"]
     assert (run["name"], run["steps"], run["loss"]) == ("one", 1, 0.5)
     assert client.get("/api/summary").json()["runs"] is True
+
+
+def test_the_settings_of_the_index_are_shown(client: TestClient, studio: Studio) -> None:
+    (about,) = client.get("/api/about").json()["indexes"]
+    assert about["folder"] == str(studio.index.path.resolve())
+    assert about["encoder"]["backbone"] == "slic/r3d10"
+    assert about["encoder"]["clip"] == "4 frames of 32 x 32, stride 2"
+    assert about["settings"]["window_seconds"] == 1.0
+    assert (about["videos"], about["moments"]) == (8, studio.index.count)
+    assert (about["refused"], about["refused_total"]) == ([], 0)

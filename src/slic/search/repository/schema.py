@@ -3,12 +3,14 @@
 import json
 import secrets
 import sqlite3
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 DATABASE_FILE = "index.sqlite"
 INDEX_FORMAT = 5
 """Version of the tables and of what their columns mean. An index of another version is refused."""
+MAX_REFUSED_STORED = 1000  # for each root
 
 _TABLES = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -116,6 +118,7 @@ def create_tables(connection: sqlite3.Connection, settings: IndexSettings) -> No
         "generation": "0",
         "level": "0",
         "cluster_weights": "null",
+        "created": str(time.time()),
     }
     connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
 
@@ -172,6 +175,30 @@ def write_cluster_weights(
 ) -> None:
     """Set the weights that `read_cluster_weights` returns."""
     _write_about(connection, "cluster_weights", json.dumps(weights and dict(weights)))
+
+
+def read_refused(connection: sqlite3.Connection) -> dict[str, list[tuple[str, str]]]:
+    """Return path and reason of the files that the last updates refused, by their root."""
+    stored = json.loads(read_about(connection).get("refused", "{}"))
+    return {root: [(path, reason) for path, reason in rows] for root, rows in stored.items()}
+
+
+def write_refused(
+    connection: sqlite3.Connection, root: str, refused: Sequence[tuple[str, str]]
+) -> None:
+    """Store path and reason of the files of a root that an update refused, instead of earlier ones.
+
+    Args:
+        connection: A connection of the index, in a transaction.
+        root: Folder of the collection.
+        refused: Path and reason of each file; only `MAX_REFUSED_STORED` are kept.
+    """
+    before = read_refused(connection)
+    after = {**before, root: [tuple(row) for row in refused[:MAX_REFUSED_STORED]]}
+    after = {key: rows for key, rows in after.items() if rows}
+    if after != before:
+        values = ("refused", json.dumps(after))
+        connection.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", values)
 
 
 def _write_about(connection: sqlite3.Connection, key: str, value: int | str) -> None:

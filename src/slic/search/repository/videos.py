@@ -119,6 +119,12 @@ def select_videos(
     return videos
 
 
+def count_videos(connection: sqlite3.Connection) -> int:
+    """Return the number of videos."""
+    (count,) = connection.execute("SELECT count(*) FROM videos").fetchone()
+    return int(count)
+
+
 def select_extents(connection: sqlite3.Connection) -> list[tuple[str, float, int]]:
     """Return path, length in seconds and number of moments of every video, by path."""
     return connection.execute(

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from slic.search import Cluster, clusters_per_level, labels_of_moments, list_clusters
+from slic.search.repository.videos import count_videos
 from slic.studio.routes.common import CurrentStudio, OptionalLevel, describe_moments
 from slic.studio.runs import describe_run, find_runs
 from slic.studio.state import Studio
@@ -30,7 +31,7 @@ def get_summary(studio: CurrentStudio) -> dict[str, Any]:
     levels = clusters_per_level(index)
     return {
         "title": studio.title,
-        "videos": studio.cached("videos", lambda: len(index.videos())),
+        "videos": index.database.read(count_videos),
         "moments": index.count,
         "levels": levels,
         "level": index.level if levels else None,
@@ -49,11 +50,11 @@ def get_indexing(studio: CurrentStudio) -> dict[str, Any]:
     """Return how far indexing is, and the numbers of videos and moments so far.
 
     Returns:
-        ``indexing``: the fields of `IndexingProgress`, and ``running``; None if this studio does
-        not index.
+        ``indexing``: the fields of `IndexingProgress`, ``running`` and ``seconds_left``; None if
+        this studio does not index.
     """
     index = studio.index
-    videos = studio.cached("videos", lambda: len(index.videos()))
+    videos = index.database.read(count_videos)
     return {"videos": videos, "moments": index.count, "indexing": _describe_indexing(studio)}
 
 
@@ -61,7 +62,10 @@ def _describe_indexing(studio: Studio) -> dict[str, Any] | None:
     if studio.indexing is None:
         return None
     progress = studio.indexing.progress
-    return asdict(progress) | {"running": progress.running}
+    return asdict(progress) | {
+        "running": progress.running,
+        "seconds_left": progress.seconds_left,
+    }
 
 
 @router.get("/clusters")

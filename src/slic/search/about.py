@@ -1,0 +1,78 @@
+"""What an index is: what it was made with, what it holds, and what was refused."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from slic.models.config import EncoderConfig, read_encoder_config
+from slic.search.clusters import clusters_per_level
+from slic.search.index import Index
+from slic.search.repository import DATABASE_FILE, IndexSettings
+from slic.search.repository.schema import read_about, read_refused
+from slic.search.repository.videos import count_videos
+
+
+class RefusedFile(NamedTuple):
+    """A file that the last update of its collection could not use.
+
+    Attributes:
+        root: Folder of the collection.
+        path: Path relative to it.
+        reason: Why it was refused.
+    """
+
+    root: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AboutIndex:
+    """The description of an index.
+
+    Attributes:
+        encoder: Configuration of the encoder; None if its files are missing.
+        settings: What the index was made with.
+        videos: Number of videos.
+        moments: Number of moments.
+        levels: Number of clusters on each level, the finest first.
+        level: The level that is used when none is given.
+        generation: Number of the last commit that added or removed moments.
+        created: Time in seconds since 1970; None in an index of an older version of slic.
+        changed: Time of the last change of any kind.
+        refused: The files that the last updates could not use.
+    """
+
+    encoder: EncoderConfig | None
+    settings: IndexSettings
+    videos: int
+    moments: int
+    levels: tuple[int, ...]
+    level: int
+    generation: int
+    created: float | None
+    changed: float
+    refused: list[RefusedFile]
+
+
+def about_index(index: Index) -> AboutIndex:
+    """Return the description of an index.
+
+    Raises:
+        CheckpointError: The configuration of the encoder is damaged.
+        SearchError: The database is damaged.
+    """
+    about = index.database.read(read_about)
+    refused = index.database.read(read_refused)
+    files = (index.path / f"{DATABASE_FILE}{suffix}" for suffix in ("", "-wal"))
+    return AboutIndex(
+        encoder=read_encoder_config(index.path / "encoder"),
+        settings=index.settings,
+        videos=index.database.read(count_videos),
+        moments=index.count,
+        levels=tuple(clusters_per_level(index)),
+        level=index.level,
+        generation=index.generation,
+        created=float(about["created"]) if "created" in about else None,
+        changed=max(path.stat().st_mtime for path in files if path.exists()),
+        refused=[RefusedFile(root, *row) for root, rows in refused.items() for row in rows],
+    )
