@@ -187,7 +187,7 @@ def _train_and_save_before_errors(run: Run, checkpointer: Checkpointer) -> None:
 
 def _accelerator(out: str | Path, trackers: Sequence[Tracker]) -> Accelerator:
     cpu = not torch.cuda.is_available()
-    return Accelerator(cpu=cpu, log_with=list(trackers), project_dir=str(out))
+    return Accelerator(cpu=cpu, log_with=list(trackers) or None, project_dir=str(out))
 
 
 def _require_enough_videos(catalog: Catalog, recipe: Recipe, processes: Processes) -> None:
