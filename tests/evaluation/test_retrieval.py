@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from itertools import combinations
+from itertools import combinations, permutations
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 
 from slic.evaluation import ranking, retrieval
 from slic.evaluation.base import LabelledSplit
-from slic.evaluation.retrieval import chance_recall, evaluate
+from slic.evaluation.retrieval import chance_precision, chance_recall, evaluate
 from slic.evaluation.retrieval_protocols import RETRIEVAL_PROTOCOLS
 from slic.neighbours import exact
 from slic.videos.catalog import Catalog
@@ -155,3 +155,18 @@ def test_chance_counts_every_choice_of_neighbours(six_videos: Catalog, k: int) -
         train=six_videos, train_labels=gallery, test=six_videos, test_labels=queries
     )
     assert chance_recall(split, k) == pytest.approx(np.mean(hits))
+
+
+def test_chance_precision_is_the_mean_over_every_order(six_videos: Catalog) -> None:
+    gallery = ["a", "a", "b", "c", "a"]
+    queries = ["a", "b", "d", "a"]
+    split = LabelledSplit(
+        train=six_videos, train_labels=gallery, test=six_videos, test_labels=queries
+    )
+
+    def precision(order: tuple[str, ...], label: str) -> float:
+        ranks = [rank for rank, other in enumerate(order, start=1) if other == label]
+        return float(np.mean([(n + 1) / rank for n, rank in enumerate(ranks)])) if ranks else 0.0
+
+    wanted = np.mean([precision(order, q) for q in queries for order in permutations(gallery)])
+    assert chance_precision(split) == pytest.approx(wanted)

@@ -1,6 +1,8 @@
 """Scores of a partition are those of the measures; table and page contain every partition."""
 
+import html
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,8 @@ IDS = tuple(f"{i}.mp4" for i in range(12))
 LABELS = Labels(label={name: "ab"[i % 2] for i, name in enumerate(IDS)}, split={})
 
 
-def partition(epoch: int, clusters: list[int]) -> Partition:
-    return Partition(f"epoch {epoch}", epoch, IDS, np.array(clusters))
+def partition(epoch: int, clusters: list[int], vector: str = "") -> Partition:
+    return Partition(f"epoch {epoch}", epoch, IDS, np.array(clusters), vector)
 
 
 def test_a_row_is_sizes_and_agreement() -> None:
@@ -27,6 +29,7 @@ def test_a_row_is_sizes_and_agreement() -> None:
     assert row == {
         "partition": "epoch 5",
         "place": 5,
+        "vector": "",
         "labelled": 12,
         **cluster_sizes(clusters),
         **cluster_quality(truth, clusters),
@@ -60,3 +63,21 @@ def test_table_and_page_show_every_partition(tmp_path: Path) -> None:
     assert "AMI, epoch 5" in page
     write_cluster_page(tmp_path / "one.html", rows[:1], axis="level", source="mine.csv")
     assert (tmp_path / "one.html").read_text().count('class="chart"') == 3
+
+
+def test_each_vector_has_its_own_numbers_and_charts(tmp_path: Path) -> None:
+    good, bad = [i % 2 for i in range(12)], [i // 6 for i in range(12)]
+    rows = [
+        score_partition(partition(epoch, clusters, vector), LABELS)
+        for epoch in (0, 5)
+        for vector, clusters in (("appearance", bad), ("motion", good))
+    ]
+    write_cluster_page(tmp_path / "page.html", rows, axis="epoch", source="run")
+    page = html.unescape((tmp_path / "page.html").read_text())
+    assert page.count('class="chart"') == 6
+    of_motion = page.partition("<b>Agreement with the labels: motion</b>")[2]
+    lines = json.loads(re.findall(r'data-numbers="(.*?)">', of_motion)[0])["series"]
+    assert lines == [{"x": [0.0, 5.0], "y": [1.0, 1.0]}] * 3
+    ami = f"{rows[0]['ami']:.2f}"
+    answer = f"(AMI) is {ami}; in epoch 0 it was {ami}."
+    assert answer in page.partition("What came out: appearance")[2].partition("</dd>")[0]

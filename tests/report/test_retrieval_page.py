@@ -1,6 +1,7 @@
 """The page has the scores, the baselines, and rows of the protocol's own ranking."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,19 @@ import pytest
 from slic.embeddings import Embeddings
 from slic.evaluation.base import LabelledSplit
 from slic.evaluation.ranking import rank
-from slic.evaluation.retrieval import RetrievalScores, chance_recall, evaluate
+from slic.evaluation.retrieval import (
+    RetrievalScores,
+    chance_precision,
+    chance_recall,
+    evaluate,
+)
 from slic.report.neighbour_rows import NeighbourRow
-from slic.report.retrieval_page import headline, retrieval_rows, write_retrieval_page
+from slic.report.retrieval_page import (
+    headline,
+    retrieval_rows,
+    retrieval_summary,
+    write_retrieval_page,
+)
 from slic.videos.catalog import Catalog
 
 
@@ -75,9 +86,26 @@ def test_the_headline_has_the_baselines(
     first, fifth, precision = headline(scores, {"mean frame": other}, split)
     assert first.baselines == {"chance": chance_recall(split), "mean frame": other.recall[1]}
     assert (first.value, fifth.value) == (scores.recall[1], scores.recall[5])
-    assert precision.baselines == {"mean frame": other.mean_average_precision}
+    assert precision.baselines == {
+        "chance": chance_precision(split),
+        "mean frame": other.mean_average_precision,
+    }
     without = scores_of(split, embedded, average_precision=False)
     assert len(headline(without, {}, split)) == 2
+
+
+@pytest.mark.parametrize(
+    ("recall", "verdict"), [(1.0, "finds more"), (0.5, "may be luck"), (0.0, "finds less")]
+)
+def test_the_summary_says_whether_the_best_baseline_is_beaten(
+    split: LabelledSplit, embedded: tuple[Embeddings, Embeddings], recall: float, verdict: str
+) -> None:
+    scores = replace(scores_of(split, embedded), recall={1: recall, 5: 1.0}, queries=100)
+    other = replace(scores, recall={1: 0.45, 5: 1.0})
+    asked, _, beside, meaning = (text for _, text in retrieval_summary(scores, {"x": other}, split))
+    assert asked.startswith("Each of 3 videos was a query in a gallery of 9 others, of 3 labels")
+    assert beside == "The same search by chance 33.3 %, x 45.0 %."
+    assert verdict in meaning
 
 
 def test_the_page_has_the_settings_and_escapes_labels(

@@ -69,7 +69,13 @@ def write(path: Path, name: str = "train/0001.mp4") -> str:
         path,
         title=name,
         facts=[(name, name)],
-        headline=[HeadlineScore(name=name, value=0.825, protocol=name, baselines={name: 0.1})],
+        summary=[(name, name)],
+        headline=[
+            HeadlineScore(
+                name=name, value=0.825, protocol=name, meaning=name, baselines={name: 0.1}
+            )
+        ],
+        baselines=[(name, name)],
         log=LOG,
         points=points(name),
         rows=[row],

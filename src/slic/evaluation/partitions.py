@@ -28,12 +28,14 @@ class Partition:
         place: Its epoch, or its level in FINCH's hierarchy, 0 the finest.
         ids: Video ids.
         clusters: The cluster of each video.
+        vector: The vector that was clustered, such as ``"motion"``; empty if there is only one.
     """
 
     name: str
     place: int
     ids: tuple[str, ...]
     clusters: Int[np.ndarray, " n"]
+    vector: str = ""
 
 
 def read_partitions(
@@ -93,10 +95,10 @@ def _read_round(file: Path, epoch: int, vector: str | None) -> Partition:
         records = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         ids = tuple(file_id(record["video"]) for record in records)
         clusters = np.array([int(record["pseudo_label"]) for record in records])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise CatalogError(f"{file}: not the clusters of a round ({error}).") from error
     name = f"epoch {epoch}" + (f", {vector}" if vector else "")
-    return Partition(name, epoch, ids, clusters)
+    return Partition(name, epoch, ids, clusters, vector=vector or "")
 
 
 def cluster_embeddings(

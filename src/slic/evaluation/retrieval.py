@@ -182,6 +182,19 @@ def chance_recall(split: LabelledSplit, k: int = 1) -> float:
     return 1.0 - float(np.mean(misses))
 
 
+def chance_precision(split: LabelledSplit) -> float:
+    """Return the expected mean average precision of a gallery in random order.
+
+    With r matches among n videos, the place k of the ranking is a match with probability r / n. Of
+    the k - 1 places before it, a share of (r - 1) / (n - 1) are matches then.
+    """
+    n, count = len(split.train_labels), Counter(split.train_labels)
+    harmonic = sum(1 / k for k in range(1, n + 1))
+    matches = np.array([count[label] for label in split.test_labels])
+    expected = (harmonic + (matches - 1) / max(n - 1, 1) * (n - harmonic)) / n
+    return float(np.where(matches, expected, 0.0).mean())
+
+
 class _QueryResult(NamedTuple):
     """The result of one query.
 

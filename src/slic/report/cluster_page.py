@@ -8,7 +8,7 @@ from slic.datasets import Labels
 from slic.errors import LabelError
 from slic.evaluation.cluster_quality import LabelObserver, cluster_sizes
 from slic.evaluation.partitions import Partition
-from slic.report.charts import Series, line_chart
+from slic.report.charts import LineChart, Series, line_chart
 from slic.report.run_report import HeadlineScore, write_report
 
 SIZE_COLUMNS = {
@@ -37,6 +37,12 @@ CLUSTER_CHARTS = (
     ),
 )
 
+MEANING = (
+    "What it means",
+    "AMI is 0 for random clusters and 1 for clusters that are the labels. Many small clusters of "
+    "one label each have a high purity and a lower AMI: they are right, but finer than the labels.",
+)
+
 PartitionScores = Mapping[str, Any]
 
 
@@ -56,6 +62,7 @@ def score_partition(partition: Partition, labels: Labels) -> PartitionScores:
     return {
         "partition": partition.name,
         "place": partition.place,
+        "vector": partition.vector,
         "labelled": sum(video_id in labels.label for video_id in partition.ids),
         **cluster_sizes(partition.clusters),
         **quality,
@@ -79,7 +86,7 @@ def cluster_table(rows: Sequence[PartitionScores]) -> str:
 def write_cluster_page(
     path: Path, rows: Sequence[PartitionScores], *, axis: str, source: str
 ) -> None:
-    """Write a page with the scores of the last partition, and charts of all of them.
+    """Write a page with the scores of the last partition of each vector, and charts of all.
 
     Args:
         path: The HTML file.
@@ -90,14 +97,41 @@ def write_cluster_page(
     Raises:
         WriteError: The file cannot be written.
     """
-    places = [float(row["place"]) for row in rows]
-    charts = []
-    for title, note, columns in CLUSTER_CHARTS:
-        values = {name: [float(row[key]) for row in rows] for key, name in columns.items()}
-        series = [Series(name=name, x=places, y=y) for name, y in values.items()]
-        charts.append(line_chart(title, note, series, axis=axis))
+    vectors = sorted({str(row["vector"]) for row in rows})
+    groups = [(vector, [row for row in rows if row["vector"] == vector]) for vector in vectors]
+    write_report(
+        path,
+        title="Clusters",
+        summary=[_question(rows), *(_answer(*group) for group in groups), MEANING],
+        facts=[("partitions", source)],
+        headline=[score for group in groups for score in _headline(group[1])],
+        log=[],
+        charts=[chart for group in groups for chart in _charts(*group, axis=axis)],
+    )
+
+
+def _question(rows: Sequence[PartitionScores]) -> tuple[str, str]:
+    labelled = rows[-1]["labelled"]
+    return (
+        "What was asked",
+        f"Do the clusters agree with labels that they were made without? {labelled} videos have a "
+        "label.",
+    )
+
+
+def _answer(vector: str, rows: Sequence[PartitionScores]) -> tuple[str, str]:
     first, last = rows[0], rows[-1]
-    headline = [
+    before = f"; in {first['partition']} it was {first['ami']:.2f}" if len(rows) > 1 else ""
+    return (
+        f"What came out: {vector}" if vector else "What came out",
+        f"{last['clusters']} clusters in {last['partition']}. Their agreement with the labels "
+        f"(AMI) is {last['ami']:.2f}{before}.",
+    )
+
+
+def _headline(rows: Sequence[PartitionScores]) -> list[HeadlineScore]:
+    first, last = rows[0], rows[-1]
+    return [
         HeadlineScore(
             name=f"{AGREEMENT_COLUMNS[key]}, {last['partition']}",
             value=max(0.0, last[key]),
@@ -106,5 +140,15 @@ def write_cluster_page(
         )
         for key in ("ami", "nmi", "purity")
     ]
-    facts = [("partitions", source)]
-    write_report(path, title="Clusters", facts=facts, headline=headline, log=[], charts=charts)
+
+
+def _charts(vector: str, rows: Sequence[PartitionScores], *, axis: str) -> list[LineChart]:
+    places = [float(row["place"]) for row in rows]
+    charts = []
+    for title, note, columns in CLUSTER_CHARTS:
+        values = {name: [float(row[key]) for row in rows] for key, name in columns.items()}
+        series = [Series(name=name, x=places, y=y) for name, y in values.items()]
+        charts.append(
+            line_chart(f"{title}: {vector}" if vector else title, note, series, axis=axis)
+        )
+    return charts

@@ -24,6 +24,7 @@ class HeadlineScore:
         name: Name of the number, such as ``"R@1"``.
         value: In [0, 1]; printed in percent.
         protocol: The conditions of the evaluation in words.
+        meaning: What the number counts, in a sentence.
         baselines: Name and value of each baseline: chance, mean frame, random weights.
         standard_error: Standard error of the value, or None.
     """
@@ -31,6 +32,7 @@ class HeadlineScore:
     name: str
     value: float
     protocol: str
+    meaning: str = ""
     baselines: Mapping[str, float] = field(default_factory=dict)
     standard_error: float | None = None
 
@@ -42,6 +44,8 @@ def write_report(
     facts: Sequence[tuple[str, str]],
     headline: Sequence[HeadlineScore],
     log: Sequence[LogRecord],
+    summary: Sequence[tuple[str, str]] = (),
+    baselines: Sequence[tuple[str, str]] = (),
     points: EmbeddingMap | None = None,
     rows: Sequence[NeighbourRow] = (),
     charts: Sequence[LineChart] = (),
@@ -57,6 +61,8 @@ def write_report(
         facts: Name and value of each setting.
         headline: The numbers at the top.
         log: Records of the ``log.jsonl`` of a run; they become charts.
+        summary: Questions and answers in words at the top, such as what was asked.
+        baselines: Name of each baseline of the numbers, and what it is.
         points: Map of the embeddings.
         rows: Queries with their nearest neighbours.
         charts: Other charts.
@@ -73,7 +79,9 @@ def write_report(
         style=read_asset("report.css"),
         script=script,
         script_hash=script_hash(script),
+        summary=summary,
         headline=headline,
+        baselines=baselines,
         neighbours=NEIGHBOURS,
         row_rule=ROW_RULE,
         rows=[(kind, list(group)) for kind, group in groupby(rows, key=lambda row: row.kind)],

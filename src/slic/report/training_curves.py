@@ -31,14 +31,14 @@ CURVES = (
     Curve(
         kind="step",
         title="Loss",
-        note="The instance term pulls videos of one cluster together and pushes others apart. The "
-        "temporal term keeps two views of one moment closer than two moments.",
+        note="The instance term pulls videos of one cluster together and pushes others apart. A "
+        "temporal term, if it is on, keeps two views of one moment closer than two moments.",
         names={"loss": "loss", "instance": "instance", "temporal": "temporal"},
     ),
     Curve(
         kind="step",
-        title="Active pairs",
-        note="Share of the pairs with a loss above zero.",
+        title="Active share",
+        note="Share of the pairs (triplets), or of the batch (InfoNCE), that entered the loss.",
         names={"active": "active share"},
     ),
     Curve(
@@ -50,7 +50,8 @@ CURVES = (
     Curve(
         kind="round",
         title="Clusters against labels",
-        note="Labels are never trained on. Agreement compares with the previous round.",
+        note="Labels are never trained on. 0 is no agreement, 1 is full agreement. NMI and purity "
+        "are high for many small clusters, AMI is not. Agreement compares with the round before.",
         names={"nmi": "NMI", "ami": "AMI", "purity": "purity", "agreement": "agreement"},
     ),
 )

@@ -24,8 +24,8 @@ from slic.pretraining.build import build_encoder
 from slic.pretraining.folder import RunFolder
 from slic.recipe import Recipe, load_recipe
 from slic.report.embedding_map import embedding_map
-from slic.report.retrieval_page import headline, retrieval_rows
-from slic.report.run_report import write_report
+from slic.report.retrieval_page import describe_baselines, headline, retrieval_rows
+from slic.report.run_report import HeadlineScore, write_report
 from slic.runs import read_log
 from slic.sample.dataset import write_sample
 from slic.sample.take import SampleLevel
@@ -113,9 +113,11 @@ def _write_demo_report(
     log = read_log(RunFolder(run).log_file)
     write_report(
         path,
-        title="slic demo",
+        title="slic demo: learning actions without labels",
         facts=facts,
+        summary=summarise(precision, recalls[0], split),
         headline=figures,
+        baselines=describe_baselines(baselines),
         log=log,
         points=embedding_map(
             np.concatenate([query.mean, gallery.mean]),
@@ -127,6 +129,44 @@ def _write_demo_report(
         rows=retrieval_rows(split, query, gallery, centre=False),
         next_steps=next_steps,
     )
+
+
+def summarise(
+    precision: HeadlineScore, recall: HeadlineScore, split: LabelledSplit
+) -> list[tuple[str, str]]:
+    """Return what was asked, what came out, beside what, and what it means.
+
+    Args:
+        precision: Mean average precision after learning, with its baselines.
+        recall: R@1 after learning, with its baselines.
+        split: Queries and gallery.
+    """
+    actions, beside = len(set(split.test_labels)), recall.baselines
+    change = precision.value - precision.baselines["before learning"]
+    others = ", ".join(f"{name} {100 * value:.1f} %" for name, value in beside.items())
+    return [
+        (
+            "What was asked",
+            f"Drawn people do {actions} actions. An encoder learnt from {len(split.train)} videos, "
+            "and was not told which shows which action. Do videos of one action lie close together "
+            f"now? Each of {len(split.test)} test videos, with other people and backgrounds, was a "
+            "query among the training videos.",
+        ),
+        (
+            "What came out",
+            f"In {100 * recall.value:.1f} % of the searches, the most similar video shows the "
+            "action of the query (R@1). The whole ranking has a mean average precision (mAP) of "
+            f"{100 * precision.value:.1f} %.",
+        ),
+        ("Beside what", f"R@1 of other ways to search: {others}."),
+        (
+            "What it means",
+            f"Learning changed mAP by {100 * change:+.1f} points. R@1 was "
+            f"{100 * beside['before learning']:.1f} % before: that comes from the fixed motion "
+            "descriptor, not from learning. Drawn videos are simpler than real ones. So this page "
+            "shows what the steps do, not how well they work on your videos.",
+        ),
+    ]
 
 
 @torch.no_grad()
