@@ -79,12 +79,14 @@ class LeftOut(NamedTuple):
     Attributes:
         position: Which labelled moments, in the order of the classifier's input.
         guess: The class with most votes, a position in the classifier's ``labels``.
+        confidence: Share of the votes for it, in [0, 1]; 0 where nobody may vote.
         known: Whether the nearest labelled moment is above the threshold.
         correct: Whether the guess is the own label, known or not.
     """
 
     position: Int64[np.ndarray, " m"]
     guess: Int64[np.ndarray, " m"]
+    confidence: Float32[np.ndarray, " m"]
     known: Bool[np.ndarray, " m"]
     correct: Bool[np.ndarray, " m"]
 
@@ -228,10 +230,11 @@ class MomentClassifier:
     ) -> LeftOut:
         nobody, positions = NearestRows.none_yet(len(similarity)), np.arange(similarity.shape[1])
         voters = merge_nearest(nobody, similarity, positions, k=VOTERS)
-        guess = self._vote(voters).argmax(axis=1)
-        nearest = similarity.max(axis=1)
-        correct = (guess == self._classes[left_out]) & np.isfinite(nearest)
-        return LeftOut(left_out, guess, nearest >= self.threshold, correct)
+        shares = self._vote(voters)
+        guess, confidence = shares.argmax(axis=1), shares.max(axis=1)
+        known = similarity.max(axis=1) >= self.threshold
+        correct = (guess == self._classes[left_out]) & (confidence > 0)
+        return LeftOut(left_out, guess, confidence, known, correct)
 
 
 def given_labels(index: Index) -> dict[int, str]:

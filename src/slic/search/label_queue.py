@@ -95,6 +95,7 @@ class LabelQueue:
         self._pool_moments = pool_moments
         self._seed = seed
         self._pool: Pool | None = None
+        self._all_ids: tuple[int, Int64[np.ndarray, " n"]] | None = None
         self._lock = threading.Lock()
 
     def next_moments(
@@ -125,7 +126,7 @@ class LabelQueue:
         """
         excluded = np.array([*labelled, *ahead, *skipped], dtype=np.int64)
         with self._lock:
-            pool = self._draw_pool(self._index.ids() if among is None else among, excluded)
+            pool = self._draw_pool(self._ids() if among is None else among, excluded)
         uncertainty = np.ones(len(pool.ids), np.float32)
         nearest = self._nearest(pool, ahead if classifier else [*labelled, *ahead])
         if classifier is not None:
@@ -145,6 +146,13 @@ class LabelQueue:
         similarity = (pool.vectors * self._factors) @ vectors.T
         nearest: Float32[np.ndarray, " n"] = similarity.max(axis=1)
         return nearest
+
+    def _ids(self) -> Int64[np.ndarray, " n"]:
+        """Return the ids of all moments, read again when moments were added or removed."""
+        generation = self._index.generation
+        if self._all_ids is None or self._all_ids[0] != generation:
+            self._all_ids = generation, self._index.ids()
+        return self._all_ids[1]
 
     def _draw_pool(self, ids: Int64[np.ndarray, " n"], excluded: Int64[np.ndarray, " e"]) -> Pool:
         """Return the first random part of the moments of which half is still to be labelled.
