@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from slic.errors import SlicError
 from slic.models.config import EncoderConfig, read_encoder_config
 from slic.search.clusters import clusters_per_level
 from slic.search.index import Index
@@ -52,6 +53,15 @@ class AboutIndex:
     created: float | None
     changed: float
     refused: list[RefusedFile]
+
+
+def encoder_name(index: Index) -> str:
+    """Return the name of the backbone of an index; its fingerprint where the files are damaged."""
+    try:
+        config = read_encoder_config(index.path / "encoder")
+    except SlicError:
+        config = None
+    return index.settings.encoder if config is None else config.backbone
 
 
 def about_index(index: Index) -> AboutIndex:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from slic.errors import SearchError
-from slic.search.repository.labels import label_of_moment
+from slic.search.repository.labels import Segment, label_of_moment
 from slic.search.repository.rows import as_ids, as_objects, placeholders
 from slic.search.repository.schema import next_generation
 from slic.search.repository.videos import UNIQUE_PATH
@@ -148,6 +148,17 @@ def find_moment(connection: sqlite3.Connection, video_id: int, seconds: float) -
         "SELECT id FROM moments WHERE video_id = ?"
         " ORDER BY abs((start_seconds + end_seconds) / 2 - ?), id LIMIT 1",
         (video_id, seconds),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def find_moment_of_segment(connection: sqlite3.Connection, segment: Segment) -> int | None:
+    """Return the moment of a content that shares most time with a segment; None if none does."""
+    row = connection.execute(
+        "SELECT m.id, min(m.end_seconds, ?3) - max(m.start_seconds, ?2) AS shared"
+        " FROM videos v JOIN moments m ON m.video_id = v.id WHERE v.content_id = ?1"
+        " AND shared > 0 ORDER BY shared DESC, m.id LIMIT 1",
+        segment,
     ).fetchone()
     return None if row is None else int(row[0])
 

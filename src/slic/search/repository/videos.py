@@ -125,6 +125,14 @@ def count_videos(connection: sqlite3.Connection) -> int:
     return int(count)
 
 
+def find_video_of_content(connection: sqlite3.Connection, content_id: str) -> int | None:
+    """Return the first video with a content, or None."""
+    (video,) = connection.execute(
+        "SELECT min(id) FROM videos WHERE content_id = ?", (content_id,)
+    ).fetchone()
+    return None if video is None else int(video)
+
+
 def select_extents(connection: sqlite3.Connection) -> list[tuple[str, float, int]]:
     """Return path, length in seconds and number of moments of every video, by path."""
     return connection.execute(
