@@ -24,6 +24,11 @@ def fail() -> None:
     raise SearchError("there is no such level")
 
 
+def poll_until_finished(jobs: BackgroundJobs) -> None:
+    while isinstance(jobs.poll("fail", fail), Progress):
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def jobs() -> Iterator[BackgroundJobs]:
     made = BackgroundJobs()
@@ -50,5 +55,4 @@ def test_a_job_runs_once_and_tells_how_far_it_is(jobs: BackgroundJobs, tmp_path:
 def test_a_failure_is_raised_once_and_then_tried_again(jobs: BackgroundJobs) -> None:
     for _ in range(2):
         with pytest.raises(SearchError, match="there is no such level"):
-            while isinstance(jobs.poll("fail", fail), Progress):
-                time.sleep(0.01)
+            poll_until_finished(jobs)

@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slic.search import Index
-from slic.studio.projection import MAP_FILE, MAX_COORDINATE, MomentMap, load_map, make_map
+from slic.studio.projection import (
+    MAP_FILE,
+    MAX_COORDINATE,
+    MomentMap,
+    load_map,
+    make_map,
+    make_preliminary_map,
+    principal_plane,
+)
 
 
 def test_a_map_is_cached_for_one_state_of_the_index(index_folder: Path) -> None:
@@ -27,6 +35,30 @@ def test_a_map_is_cached_for_one_state_of_the_index(index_folder: Path) -> None:
     with (index_folder / MAP_FILE).open("wb") as file:  # a map of an older version
         np.savez(file, format=1, **made._asdict())
     assert load_map(index_folder, index.generation) is None
+    index.close()
+
+
+def test_the_plane_is_that_of_a_full_decomposition() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((300, 40)) * 0.7 ** np.arange(40)
+    x = (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+    u, s, _ = np.linalg.svd((x - x.mean(axis=0)).astype(np.float64), full_matrices=False)
+    found, true = principal_plane(x), u[:, :2] * s[:2]
+    assert np.abs(found / np.sign((found * true).sum(axis=0)) - true).max() < 0.02
+    nearly = principal_plane(np.concatenate([x, x[:5]]))[:300]
+    assert np.abs(nearly - found).max() < 0.1  # no component changes its direction
+
+
+def test_a_preliminary_map_is_within_its_edges(index_folder: Path) -> None:
+    index = Index.open(index_folder)
+    made = make_preliminary_map(index, index.ids()[::-1], generation=7)
+    assert made.generation == 7
+    assert np.array_equal(made.ids, index.ids())
+    assert made.positions.min() == 0
+    assert made.positions.max() == MAX_COORDINATE
+    assert len(make_preliminary_map(index, index.ids()[:0], generation=7).ids) == 0
+    (alone,) = make_preliminary_map(index, index.ids()[:1], generation=7).positions.tolist()
+    assert alone == [MAX_COORDINATE // 2 + 1] * 2
     index.close()
 
 

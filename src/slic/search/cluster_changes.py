@@ -153,6 +153,11 @@ def undo_cluster_change(index: Index, *, change_id: int | None = None) -> bool:
     return last is not None
 
 
+def last_cluster_change(index: Index) -> int | None:
+    """Return the id of the last change that was not undone; None if there is none."""
+    return index.database.read(cluster_table.read_last_change_id)
+
+
 def _divide(
     index: Index, cluster: int, ids: Int64[np.ndarray, " m"], parts: int, *, seed: int
 ) -> Int64[np.ndarray, " m"]:

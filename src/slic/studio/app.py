@@ -13,7 +13,18 @@ from starlette.staticfiles import StaticFiles
 
 from slic.errors import SlicError
 from slic.studio.access import AccessMiddleware, AccessPolicy
-from slic.studio.routes import about, facets, labels, media, moment_map, moments, overview
+from slic.studio.routes import (
+    about,
+    clusters,
+    curation,
+    facets,
+    labels,
+    media,
+    moment_map,
+    moments,
+    overview,
+    timeline,
+)
 from slic.studio.state import Studio
 from slic.studio.uploads import UploadTooLargeError
 
@@ -31,7 +42,8 @@ def create_app(studio: Studio, policy: AccessPolicy) -> AccessMiddleware:
     app.state.studio = studio
     for kind in (SlicError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, _error_response)
-    for routes in (about, facets, moments, media, moment_map, labels, overview):
+    views = (moment_map, clusters, curation, timeline)
+    for routes in (about, facets, moments, media, overview, labels, *views):
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     templates = Jinja2Templates(HERE / "templates")  # escapes values, such as an index's name

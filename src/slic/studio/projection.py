@@ -1,7 +1,8 @@
 """The map of an index: the position of every moment, and the moments inside a lasso.
 
 The map is computed once for each state of the index, in a process of its own, and cached in the
-folder of the index.
+folder of the index. Until then, a preliminary map shows the first two principal components of the
+moments, or of a sample of them.
 """
 
 import zipfile
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from jaxtyping import Int64, UInt16
+from jaxtyping import Float32, Float64, Int64, UInt16
 
 from slic.errors import WriteError
 from slic.files import atomic_path
@@ -22,6 +23,9 @@ MAX_COORDINATE = 65535  # positions are whole numbers from 0 to this
 LASSO_SIDE_PIXELS = 4096
 MAP_FILE = "map.npz"
 MAP_FORMAT = 3
+MAX_PRELIMINARY_MOMENTS = 20_000
+PRELIMINARY_MARGIN = 0.5  # percent of the moments beyond each edge, which are drawn on the edge
+PCA_COLUMNS, PCA_STEPS = 8, 8  # of the subspace iteration
 MomentIds = Int64[np.ndarray, " n"]
 
 
@@ -102,3 +106,53 @@ def make_map(
         used = format_weights(weights or {})
         np.savez(file, format=MAP_FORMAT, weights=used, **made._asdict())
     return made
+
+
+def make_preliminary_map(
+    index: Index, ids: MomentIds, *, generation: int, weights: Weights | None = None
+) -> MomentMap:
+    """Return a map of some moments by PCA: quick, but different groups may overlap.
+
+    Args:
+        index: The index.
+        ids: The moments to show, at most `MAX_PRELIMINARY_MOMENTS`.
+        generation: State of the index that has these moments.
+        weights: Weights of the parts of a vector; None weights them equally.
+
+    Raises:
+        SearchError: A moment was removed, or a weight is invalid.
+    """
+    ids = np.sort(ids)
+    plane = principal_plane(index.vectors(ids) * vector_factors(index.parts, weights))
+    edges = np.array([[0.0], [1.0]]) if len(plane) == 0 else _edges(plane)
+    scaled = (plane - edges[0]) / np.maximum(edges[1] - edges[0], 1e-9)
+    positions = (scaled.clip(0, 1) * MAX_COORDINATE).round().astype(np.uint16)
+    return MomentMap(generation, ids, positions)
+
+
+def principal_plane(x: Float32[np.ndarray, "n d"]) -> Float64[np.ndarray, "n 2"]:
+    """Return the coordinates of rows on their first two principal components.
+
+    Subspace iteration (Halko, Martinsson and Tropp, SIAM Review 2011) takes milliseconds where a
+    full decomposition takes a second. The largest loading of a component is positive, so the map of
+    nearly the same rows is nearly the same.
+    """
+    centred = x - x.mean(axis=0, keepdims=True) if len(x) else x
+    columns = min(PCA_COLUMNS, x.shape[1])
+    basis = np.random.default_rng(0).standard_normal((x.shape[1], columns)).astype(np.float32)
+    for _ in range(PCA_STEPS):
+        basis = np.linalg.qr(centred.T @ (centred @ basis))[0].astype(np.float32)
+    _, _, directions = np.linalg.svd(centred @ basis, full_matrices=False)
+    loadings = basis @ directions[:2].T
+    largest = np.abs(loadings).argmax(axis=0)
+    loadings *= np.sign(loadings[largest, range(loadings.shape[1])])
+    plane = np.zeros((len(x), 2))
+    plane[:, : loadings.shape[1]] = centred @ loadings
+    return plane
+
+
+def _edges(plane: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "2 2"]:
+    """Return the lower left and the upper right corner of nearly all points."""
+    low, high = np.percentile(plane, [PRELIMINARY_MARGIN, 100 - PRELIMINARY_MARGIN], axis=0)
+    flat = high - low < 1e-6  # all equal: in the middle
+    return np.stack([np.where(flat, low - 1, low), np.where(flat, high + 1, high)])

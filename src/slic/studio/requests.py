@@ -38,9 +38,10 @@ class MomentScope(RequestModel):
 
 
 class QueryExample(RequestModel):
-    """A moment of the index, or a span of an uploaded video."""
+    """A moment of the index, or a span of a video of the index or of an uploaded one."""
 
     moment: RowId | None = None
+    video: RowId | None = None
     upload: str | None = Field(default=None, max_length=64)
     start: float = Field(default=0.0, ge=0)
     end: float = Field(default=math.inf, gt=0, allow_inf_nan=True)

@@ -11,6 +11,7 @@ from slic.search.calibration import SimilarityScale, sample_moments, similarity_
 from slic.search.parts import Weights
 from slic.search.query import no_text_message, text_query
 from slic.search.results import make_hit
+from slic.search.timeline import query_from_range
 from slic.studio.embedding import embed_text, embed_upload
 from slic.studio.projection import MomentIds
 from slic.studio.requests import MomentScope, QueryExample, SearchRequest
@@ -146,8 +147,11 @@ def _text_query(studio: Studio, text: str) -> Query:
 def _example_query(studio: Studio, example: QueryExample) -> Query:
     if example.moment is not None:
         return query_from_moments(studio.index, [example.moment])
+    if example.video is not None:
+        span = {"start_seconds": example.start, "end_seconds": example.end}
+        return query_from_range(studio.index, example.video, **span)
     if example.upload is None:
-        raise SearchError("An example needs a moment or an upload.")
+        raise SearchError("An example needs a moment, a video or an upload.")
     video = studio.uploads.get(example.upload).video
     end = min(example.end, video.end_seconds)
     embed = partial(studio.worker.call, embed_upload, studio.index.path, video, example.start, end)

@@ -13,6 +13,7 @@ from slic.files import as_text
 from slic.search import Index
 from slic.search.parts import Weights, check_weights
 from slic.search.repository import DATABASE_FILE
+from slic.studio.background import BackgroundJobs
 from slic.studio.embedding import preload_encoder
 from slic.studio.indexing import BackgroundIndexing
 from slic.studio.previews import PreviewCache
@@ -56,6 +57,7 @@ class Studio:
         self.uploads = UploadStore()
         self.previews = PreviewCache()
         self.worker = Worker()
+        self.jobs = BackgroundJobs()
         self.media_types: dict[int, str | None] = {}
         self._map_worker = Worker(
             max_seconds=MAX_MAP_SECONDS, max_bytes=MAX_MAP_BYTES, subject="map", niceness=10
@@ -88,7 +90,7 @@ class Studio:
 
     def close(self) -> None:
         """End the worker processes, delete the uploads and close the index."""
-        for worker in (self.worker, self._map_worker):
+        for worker in (self.worker, self._map_worker, self.jobs):
             worker.close()
         if self.indexing:
             self.indexing.close()

@@ -24,10 +24,40 @@ def unpack(body: bytes) -> tuple[dict[str, Any], bytes]:
 def test_the_map_is_sent_as_ids_and_positions(client: TestClient, studio: Studio) -> None:
     made = make_map(studio.index.path)
     head, data = unpack(client.get("/api/map").content)
-    assert head == {"count": len(made.ids), "generation": studio.index.generation}
+    assert head == {
+        "count": len(made.ids),
+        "total": len(made.ids),
+        "generation": studio.index.generation,
+        "preliminary": False,
+    }
     ids, places = data[: 4 * len(made.ids)], data[4 * len(made.ids) :]
     assert np.array_equal(np.frombuffer(ids, "<u4"), made.ids)
     assert np.array_equal(np.frombuffer(places, "<u2").reshape(-1, 2), made.positions)
+
+
+def test_a_preliminary_map_comes_at_once_with_its_colours(
+    client: TestClient, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(studio._map_worker, "call", lambda *_, **__: asked.append(1))
+    monkeypatch.setattr("slic.studio.routes.moment_map.MAX_PRELIMINARY_MOMENTS", 10)
+    assert client.get("/api/map?final=true").status_code == 202
+    head, data = unpack(client.get("/api/map").content)
+    assert head == {
+        "count": 10,
+        "total": studio.index.count,
+        "generation": studio.index.generation,
+        "preliminary": True,
+    }
+    ids = np.frombuffer(data[:40], "<u4")
+    assert set(ids) == set(studio.shuffled_ids()[:10])
+    assert asked  # the computed map is on its way
+    set_label(studio.index, ids[3:4].tolist(), "wave")
+    assert client.get("/api/map/colours").status_code == 202
+    head, codes = unpack(client.get("/api/map/colours?preliminary=true").content)
+    assert head["legend"] == [{"label": "wave", "moments": 1}]
+    assert np.frombuffer(codes, "<u2").tolist() == [NO_COLOUR] * 3 + [0] + [NO_COLOUR] * 6
+    assert np.array_equal(np.frombuffer(unpack(client.get("/api/map").content)[1][:40], "<u4"), ids)
 
 
 def test_colours_by_cluster_number_the_clusters_by_size(client: TestClient, studio: Studio) -> None:
@@ -61,7 +91,7 @@ def test_a_map_that_failed_is_an_error_once(
         raise SearchError("no memory left")
 
     def wait_for_answer() -> Any:
-        while (response := client.get("/api/map")).status_code == 202:
+        while (response := client.get("/api/map?final=true")).status_code == 202:
             time.sleep(0.01)
         return response
 

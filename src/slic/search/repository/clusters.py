@@ -162,6 +162,12 @@ def last_change_id(connection: sqlite3.Connection) -> int | None:
     return None if last is None else int(last)
 
 
+def read_last_change_id(connection: sqlite3.Connection) -> int | None:
+    """Return `last_change_id`, or None in an older index, which does not have the table."""
+    table = "SELECT 1 FROM sqlite_master WHERE name = 'cluster_changes'"
+    return last_change_id(connection) if connection.execute(table).fetchone() else None
+
+
 def next_change_id(connection: sqlite3.Connection) -> int:
     """Return an id above all others, and create the table of changes where it is missing.
 

@@ -11,7 +11,11 @@ from starlette.responses import Response
 
 from slic.errors import SearchError
 from slic.search import cluster_of, labels_of_moments
-from slic.studio.projection import MomentMap
+from slic.studio.projection import (
+    MAX_PRELIMINARY_MOMENTS,
+    MomentMap,
+    make_preliminary_map,
+)
 from slic.studio.routes.common import CurrentStudio, OptionalLevel
 from slic.studio.routes.overview import MAX_CLUSTERS_SHOWN, cached_clusters, count_labels
 from slic.studio.state import Studio
@@ -21,40 +25,56 @@ NO_COLOUR = 65535
 
 
 @router.get("")
-def get_map(studio: CurrentStudio) -> Response:
-    """Return the ids and positions of all moments as binary data.
+def get_map(studio: CurrentStudio, final: bool = False) -> Response:
+    """Return the ids and positions of moments as binary data.
 
-    The status is 202 while the map is computed.
+    While the map is computed, it is a preliminary one of all moments or of a sample.
+
+    Args:
+        studio: The studio.
+        final: Return no preliminary map. The status is 202 until the map is computed.
 
     Returns:
-        A JSON head with ``count`` and ``generation``, then the ids as uint32, then the positions as
-        pairs of uint16: x and y from 0 to 65535, y upwards.
+        A JSON head with ``count``, ``total`` (moments of the index), ``generation`` and
+        ``preliminary``, then the ids as uint32, then the positions as pairs of uint16: x and y from
+        0 to 65535, y upwards.
     """
-    moment_map = studio.current_map()
-    if moment_map is None:
-        if error := studio.take_map_error():
-            raise SearchError(error)
+    if error := studio.take_map_error():
+        raise SearchError(error)
+    computed = studio.current_map()
+    if computed is None and final:
         return Response(status_code=202)
-    head = {"count": len(moment_map.ids), "generation": moment_map.generation}
+    moment_map = computed or _preliminary_map(studio)
+    head = {
+        "count": len(moment_map.ids),
+        "total": studio.index.count,
+        "generation": moment_map.generation,
+        "preliminary": computed is None,
+    }
     return _binary_response(head, moment_map.ids.astype("<u4"), moment_map.positions.astype("<u2"))
 
 
 @router.get("/colours")
 def get_map_colours(
-    studio: CurrentStudio, by: Literal["label", "cluster"] = "label", level: OptionalLevel = None
+    studio: CurrentStudio,
+    by: Literal["label", "cluster"] = "label",
+    level: OptionalLevel = None,
+    preliminary: bool = False,
 ) -> Response:
-    """Return a colour code for every moment of the map, in its order.
+    """Return a colour code for every moment of a map, in its order.
 
     Args:
         studio: The studio.
         by: What gives the colours.
         level: Level of the clusters; None is the one that the index shows.
+        preliminary: Whether the page shows the preliminary map.
 
     Returns:
         A JSON head with ``generation`` and ``legend``, whose entry i belongs to code i, then the
-        codes as uint16. `NO_COLOUR` marks moments without a label or cluster.
+        codes as uint16. `NO_COLOUR` marks moments without a label or cluster. The status is 202
+        while the map is computed.
     """
-    moment_map = studio.current_map()
+    moment_map = _preliminary_map(studio) if preliminary else studio.current_map()
     if moment_map is None:
         return Response(status_code=202)
 
@@ -66,7 +86,19 @@ def get_map_colours(
         head = {"legend": legend, "generation": moment_map.generation}
         return _binary_response(head, codes.astype("<u2"))
 
-    return studio.cached(("colours", by, level, moment_map.generation), make)
+    return studio.cached(("colours", by, level, moment_map.generation, preliminary), make)
+
+
+def _preliminary_map(studio: Studio) -> MomentMap:
+    """Return the preliminary map, of the same moments for the same state of the index."""
+    generation = studio.index.generation
+    ids = studio.shuffled_ids()[:MAX_PRELIMINARY_MOMENTS]
+    return studio.cached(
+        ("preliminary map", generation),
+        lambda: make_preliminary_map(
+            studio.index, ids, generation=generation, weights=studio.weights
+        ),
+    )
 
 
 def _label_codes(
