@@ -7,8 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from slic import files
 from slic.errors import CatalogError, WriteError
-from slic.files import absolute, as_text, atomic_path, id_of, is_file, read_csv, write_atomically
+from slic.files import (
+    absolute,
+    as_text,
+    atomic_path,
+    id_of,
+    is_file,
+    read_csv,
+    read_json_object,
+    read_yaml_mapping,
+    write_atomically,
+)
 
 
 @contextmanager
@@ -150,3 +161,40 @@ def test_a_file_in_a_closed_folder_does_not_exist(
             assert not is_file(open_folder / "closed" / "file")
     finally:
         (open_folder / "closed").chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("[]", "not a JSON object"), ("null", "not a JSON object"), ("{", "Expecting"),
+        ('{"a": ' + 100_000 * "[", "nested too deeply"), ("\xff", "codec can't decode"),
+    ],
+)  # fmt: skip
+def test_what_is_no_json_object_says_why(tmp_path: Path, content: str, reason: str) -> None:
+    (tmp_path / "file").write_text(content, encoding="latin-1")
+    with pytest.raises(ValueError, match=reason):
+        read_json_object(tmp_path / "file")
+
+
+def test_a_json_object_and_a_yaml_mapping_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_text('{"a": [1, null]}')
+    assert read_json_object(path) == read_yaml_mapping(path) == {"a": [1, None]}
+    path.write_text("")
+    assert read_yaml_mapping(path) == {}
+    monkeypatch.setattr(files, "MAX_JSON_BYTES", 3)
+    path.write_text('{"a": 1}')
+    with pytest.raises(ValueError, match="it has 8 bytes"):
+        read_json_object(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [("- a", "not a YAML mapping"), (20_000 * "[", "nested too deeply"), ("a: [", "expected")],
+)
+def test_what_is_no_yaml_mapping_says_why(tmp_path: Path, content: str, reason: str) -> None:
+    (tmp_path / "file").write_text(content)
+    with pytest.raises(ValueError, match=reason):
+        read_yaml_mapping(tmp_path / "file")

@@ -3,7 +3,8 @@
 import difflib
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
@@ -49,6 +50,7 @@ def parse_arguments(
     for name in values:
         if known is not None and name not in known:
             raise unknown_key(f"{key}.{name}", [f"{key}.{other}" for other in known])
+    _refuse_nulls(part, values, key)
     if known == []:  # jsonargparse cannot parse a part without arguments
         return {}
     parser = ArgumentParser(exit_on_error=False)
@@ -61,6 +63,17 @@ def parse_arguments(
     except ArgumentError as error:
         raise RecipeError(f"a setting cannot be read: {one_line(error)}") from error
     return dict(parsed.as_dict() if isinstance(parsed, Namespace) else parsed)
+
+
+def _refuse_nulls(part: Callable[..., Any], values: Mapping[str, Any], key: str) -> None:
+    """Raise a RecipeError if an argument is None whose type has no None; jsonargparse takes it."""
+    nulls = [name for name, value in values.items() if value is None]
+    constructor = part.__init__ if isinstance(part, type) else part  # type: ignore[misc]
+    hints = get_type_hints(constructor) if nulls else {}
+    for name in nulls:
+        hint = hints.get(name, Any)
+        if hint is not Any and NoneType not in get_args(hint):
+            raise RecipeError(f"{key}.{name} is null, but it must have a value.")
 
 
 def unknown_key(key: str, known: Collection[str], *, what: str = "setting") -> RecipeError:

@@ -4,16 +4,23 @@ A write is atomic if a reader, or a run after a crash, sees either the old file 
 """
 
 import csv
+import json
 import os
 import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, Final
+
+import yaml
 
 from slic.errors import CatalogError, WriteError
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet may run, however often it was guarded
+
+
+MAX_JSON_BYTES: Final = 256 << 20
 
 
 def absolute(path: Path) -> Path:
@@ -97,6 +104,44 @@ def guard_cell(cell: str) -> str:
 def unguard_cell(cell: str) -> str:
     """Return the text that `guard_cell` guarded."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Read a file that holds one JSON object.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It holds something else, has over `MAX_JSON_BYTES`, or is nested too deeply.
+    """
+    if (size := path.stat().st_size) > MAX_JSON_BYTES:
+        raise ValueError(f"it has {size} bytes")
+    try:
+        content: object = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(content, dict):
+        raise ValueError("not a JSON object")
+    return content
+
+
+def read_yaml_mapping(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds one mapping; an empty file is an empty one.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It holds something else, or is nested too deeply.
+    """
+    try:
+        content: object = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ValueError("not a YAML mapping")
+    return content
 
 
 def as_text(name: str) -> str:

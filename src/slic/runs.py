@@ -77,7 +77,7 @@ def read_log(path: Path) -> list[Mapping[str, Any]]:
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
             record = json.loads(line)
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, RecursionError):
             break
         if not isinstance(record, dict):
             break

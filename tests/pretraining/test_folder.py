@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from slic.errors import WriteError
+from slic.errors import CheckpointError, WriteError
 from slic.pretraining.folder import RunFolder
 from slic.runs import read_log
 
@@ -29,6 +29,24 @@ def test_a_log_is_rewound_to_the_saved_step(
             file.write('{"kind": "step", "epoch": 2, "st')  # a kill cut it short
         folder.rewind_log(epoch=epoch, step=step, mid_epoch=mid_epoch)
         assert [(r["epoch"], r["step"]) for r in read_log(folder.log_file)] == kept
+
+
+def test_records_without_numbers_are_dropped(tmp_path: Path) -> None:
+    with RunFolder(tmp_path) as folder:
+        folder.log("step", epoch=0, step=1)
+        with folder.log_file.open("a") as file:
+            file.write('{}\n{"epoch": null}\n{"epoch": 1, "step": "x"}\n')
+        folder.rewind_log(epoch=1, step=2, mid_epoch=True)
+        assert [record["epoch"] for record in read_log(folder.log_file)] == [0]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"set_aside": 3}', '{"still": {}}', 99_999 * "["])
+def test_a_damaged_description_of_a_run_is_one_line(tmp_path: Path, text: str) -> None:
+    folder = RunFolder(tmp_path)
+    folder.about.write_text(text)
+    for read in (folder.require_format, folder.read_set_aside, folder.read_still):
+        with pytest.raises(CheckpointError, match=r"run\.json: not the description of a run"):
+            read()
 
 
 def test_a_number_that_is_none_is_null_in_the_log(tmp_path: Path) -> None:

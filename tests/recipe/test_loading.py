@@ -124,7 +124,7 @@ def test_an_unknown_name_offers_the_nearest(refused: Callable[..., str]) -> None
         ("zzzzzzzz: {a: 5}", "Known: clip, flow, "),
         ("train: 5", "section 'train' is 5, not keys with values"),
         ("train:", "section 'train' is None, not keys with values"),
-        ("- train", "a recipe is a YAML mapping of sections"),
+        ("- train", "cannot be read as a recipe, a YAML mapping of sections"),
         ("train: {epochs: [}", "cannot be read as a recipe"),
     ],
 )
@@ -170,6 +170,16 @@ def test_a_value_of_the_wrong_kind_is_one_line_that_names_it(
     refused: Callable[..., str], word: str, said: str
 ) -> None:
     assert said in refused("motion", word)
+
+
+@pytest.mark.parametrize("key", ["train.seed", "loss.temperature", "clip.size", "rounds.centre"])
+def test_a_null_is_no_value_where_one_is_needed(
+    refused: Callable[..., str], written: Path, key: str
+) -> None:
+    section, name = key.split(".")
+    values = ({"name": "info_nce"} if section == "loss" else {}) | {name: None}
+    written.write_text(yaml.safe_dump({section: values}))
+    assert f"{key} is null, but it must have a value" in refused(str(written))
 
 
 def test_another_name_of_a_part_starts_from_its_own_defaults() -> None:

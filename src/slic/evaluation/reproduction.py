@@ -4,16 +4,16 @@ Khorasgani, Chen and Shkurti, *SLIC*, CVPR 2022 (arXiv 2206.12534). Only the fou
 protocol the paper names are quoted. The other rows have their commands, and our numbers alone.
 """
 
-import json
 import shlex
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from slic.errors import ProtocolError, SlicError
+from slic.files import read_json_object
 
 PaperTable = Literal["retrieval", "classification", "kinetics"]
 NOT_QUOTED = "not quoted"
@@ -203,7 +203,7 @@ def _command_line(*words: str) -> str:
 
 def _read_percent(file: Path, row: PaperRow) -> float:
     try:
-        scores: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        scores = read_json_object(file)
         share = scores["recall"]["1"] if "recall" in scores else scores["top_1"]
         percent = 100 * float(share)
         protocol = scores["protocol"].split(":")[0]

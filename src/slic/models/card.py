@@ -1,6 +1,5 @@
 """The model card of an encoder: what it is, what it learnt from, what it scores, how to use it."""
 
-import json
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,8 +9,9 @@ from typing import Any, Final
 
 import yaml
 
+from slic.arguments import one_line
 from slic.errors import CheckpointError, FormatError
-from slic.files import reason_of
+from slic.files import read_json_object, read_yaml_mapping, reason_of
 from slic.models.encoder import VideoEncoder
 from slic.runs import read_log
 
@@ -76,11 +76,9 @@ def read_run(folder: Path) -> TrainingFacts | None:
     if not path.exists():
         return None
     try:
-        recipe: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise CheckpointError(
-            f"{path}: cannot be read ({' '.join(str(error).split())})."
-        ) from error
+        recipe = read_yaml_mapping(path)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({one_line(error)}).") from error
     steps = [record for record in read_log(folder / "log.jsonl") if record.get("kind") == "step"]
     rounds = sorted((folder / "clusters").glob("epoch-*.jsonl"))
     return TrainingFacts(
@@ -248,12 +246,12 @@ def _with_spread(percents: Sequence[float]) -> str:
 
 def _read_scores_file(path: Path) -> dict[str, Any]:
     try:
-        scores: Any = json.loads(path.read_text(encoding="utf-8"))
+        scores = read_json_object(path)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({reason_of(error)}).") from error
     except ValueError as error:
         raise FormatError(f"{path}: not a file of scores ({error}).") from error
-    if not (isinstance(scores, dict) and isinstance(scores.get("protocol"), str)):
+    if not isinstance(scores.get("protocol"), str):
         raise FormatError(f"{path}: not a file of scores; `slic evaluate --json` writes one.")
     return scores
 

@@ -9,7 +9,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from slic.arguments import one_line, require
 from slic.errors import CheckpointError, FormatError, RecipeError
-from slic.files import reason_of
+from slic.files import read_json_object, reason_of
 from slic.models.backbones import ClipSpec
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
@@ -81,13 +81,11 @@ def config_to_json(config: EncoderConfig, backbone_version: int) -> bytes:
 def read_config_file(path: Path) -> tuple[EncoderConfig, int]:
     """Read ``config.json``: the configuration, and the version of its backbone."""
     try:
-        values: Any = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json_object(path)
     except OSError as error:
         raise CheckpointError(f"{path}: there is no encoder ({reason_of(error)}).") from error
     except ValueError as error:
         raise CheckpointError(f"{path}: not the configuration of an encoder ({error}).") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path}: not the configuration of an encoder (not an object).")
     version = values.pop("format", None)
     if version != ENCODER_FORMAT:
         raise FormatError(

@@ -1,10 +1,10 @@
 """Open an encoder by what the user calls it: a folder, or the name of a published model."""
 
-import json
 import re
 from pathlib import Path
 
 from slic.errors import CheckpointError
+from slic.files import read_json_object
 from slic.models.adaptation import InitOptions, start_from
 from slic.models.backbones import find_backbone
 from slic.models.config import EncoderConfig, HeadSpec, find_encoder_folder
@@ -71,7 +71,6 @@ def build_published(backbone: str, weights: str = "pretrained") -> VideoEncoder:
 def _is_of_transformers(folder: Path) -> bool:
     """Return whether the library saved a folder; an encoder has the model type further inside."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return "model_type" in read_json_object(folder / "config.json")
     except (OSError, ValueError):
         return False
-    return isinstance(config, dict) and "model_type" in config

@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
-from slic.errors import FormatError, WriteError
-from slic.files import atomic_path, reason_of, write_atomically
+from slic.errors import CheckpointError, FormatError, WriteError
+from slic.files import atomic_path, read_json_object, reason_of, write_atomically
 from slic.runs import lock_folder, read_log
 
 RUN_FORMAT = 1
@@ -71,30 +71,40 @@ class RunFolder:
 
     def read_set_aside(self) -> dict[str, str]:
         """Return the videos that were set aside when the run began, with their reasons."""
-        about = json.loads(self.about.read_text(encoding="utf-8"))
-        reasons: dict[str, str] = about.get("set_aside", {})
+        reasons: dict[str, str] = self._read_about().get("set_aside", {})
         return reasons
 
     def read_still(self) -> frozenset[str]:
         """Return the ids of the segments in which nothing moved when the run began."""
-        about = json.loads(self.about.read_text(encoding="utf-8"))
-        return frozenset(about.get("still", ()))
+        return frozenset(map(str, self._read_about().get("still", ())))
 
     def require_format(self) -> None:
         """Check the version of the format of a run to resume.
 
         Raises:
+            CheckpointError: The file that says so is missing or damaged.
             FormatError: It is another one.
         """
-        try:
-            version = json.loads(self.about.read_text(encoding="utf-8"))["format"]
-        except (OSError, ValueError, KeyError, TypeError):
-            version = None
+        version = self._read_about().get("format")
         if version != RUN_FORMAT:
             raise FormatError(
                 f"{self.path}: a run of format {version}, but this package reads {RUN_FORMAT}. "
                 "Start it again in another folder."
             )
+
+    def _read_about(self) -> dict[str, Any]:
+        """Return what ``run.json`` tells."""
+        try:
+            about = read_json_object(self.about)
+            for name, kind in (("set_aside", dict), ("still", list)):
+                if not isinstance(about.get(name, kind()), kind):
+                    raise ValueError(f"{name} is no {kind.__name__}")
+        except (OSError, ValueError) as error:
+            raise CheckpointError(
+                f"{self.about}: not the description of a run ({error}). Start the run again in "
+                "another folder."
+            ) from error
+        return about
 
     def __enter__(self) -> "RunFolder":
         self._lock = lock_folder(self.path)
@@ -145,7 +155,7 @@ class RunFolder:
         kept = [
             record
             for record in records
-            if record["epoch"] < epoch or (mid_epoch and record["step"] <= step)
+            if _is_before(record, epoch=epoch, step=step if mid_epoch else -1)
         ]
         with atomic_path(self.log_file) as temporary:
             temporary.write_text("".join(json.dumps(r) + "\n" for r in kept), encoding="utf-8")
@@ -164,3 +174,11 @@ class RunFolder:
                 for video, label in zip(ids, labels, strict=True)
             )
             temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _is_before(record: Mapping[str, Any], *, epoch: int, step: int) -> bool:
+    """Return whether a record lies before an epoch, or up to a step in it."""
+    at_epoch, at_step = record.get("epoch"), record.get("step")
+    if not isinstance(at_epoch, int):
+        return False
+    return at_epoch < epoch or (isinstance(at_step, int) and at_step <= step)

@@ -24,7 +24,7 @@ from slic.clips.reader import ClipReader, ClipRequest
 from slic.clips.samples import RandomStream, stream_rng
 from slic.clips.spans import evenly_spaced_spans, extent, random_span
 from slic.errors import TrainingError, VideoError, WriteError, is_file_system_error
-from slic.files import reason_of, write_atomically
+from slic.files import read_json_object, reason_of, write_atomically
 from slic.models.encoder import VideoEncoder
 from slic.models.passes import in_passes
 from slic.pretraining.distributed import Processes
@@ -282,8 +282,8 @@ def _checksum(arrays: dict[str, Any], video: int) -> int:
 def _read(about: Path) -> Any:
     """Return what a file describes; None if it is missing or damaged."""
     try:
-        return json.loads(about.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_json_object(about)
+    except (OSError, ValueError):
         return None
 
 

@@ -12,7 +12,7 @@ import yaml
 
 from slic.arguments import argument_names, one_line, parse_arguments, require, unknown_key
 from slic.errors import RecipeError
-from slic.files import atomic_path
+from slic.files import atomic_path, read_yaml_mapping
 from slic.models.backbones import ClipSpec, find_backbone
 from slic.models.config import read_encoder_config
 from slic.recipe.parts import PARTS, Part, find_part, section_named
@@ -46,12 +46,12 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
     """
     source = _find(str(name_or_path))
     try:
-        values = yaml.safe_load(source.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        values = read_yaml_mapping(source)
+    except (OSError, ValueError) as error:
         reason = one_line(error)
-        raise RecipeError(f"{name_or_path}: cannot be read as a recipe ({reason}).") from error
-    if not isinstance(values, dict):
-        raise RecipeError(f"{name_or_path}: a recipe is a YAML mapping of sections.")
+        raise RecipeError(
+            f"{name_or_path}: cannot be read as a recipe, a YAML mapping of sections ({reason})."
+        ) from error
     try:
         sections = {str(name): _section_values(str(name), value) for name, value in values.items()}
         for name, value in sections.items():

@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from slic.errors import CatalogError, FormatError, SlicError
-from slic.files import atomic_path, write_atomically
+from slic.files import atomic_path, read_json_object, write_atomically
 from slic.sample.actions import ACTIONS
 from slic.sample.backgrounds import paint_background
 from slic.sample.figure import draw_actor
@@ -169,10 +169,15 @@ def _claim_folder(folder: Path, settings: SampleSettings) -> None:
 def _require_same_sample(settings_file: Path, settings: SampleSettings) -> None:
     wanted = settings._asdict()
     # A file without the later settings was written with their defaults.
-    found = SampleSettings._field_defaults | json.loads(settings_file.read_text())
-    if found["drawing"] != SAMPLE_FORMAT:
+    try:
+        found = SampleSettings._field_defaults | read_json_object(settings_file)
+    except (OSError, ValueError) as error:
+        raise CatalogError(
+            f"{settings_file}: not the description of a sample ({error}). Give another folder."
+        ) from error
+    if found.get("drawing") != SAMPLE_FORMAT:
         raise FormatError(
-            f"{settings_file}: is of version {found['drawing']}, this package writes "
+            f"{settings_file}: is of version {found.get('drawing')}, this package writes "
             f"{SAMPLE_FORMAT}. Write the sample to a new folder with `slic sample`."
         )
     if found != wanted:

@@ -17,7 +17,7 @@ from zlib import crc32
 import av
 
 from slic.errors import VideoError, WriteError
-from slic.files import absolute, write_atomically
+from slic.files import absolute, read_json_object, write_atomically
 from slic.videos.frame_folder import frame_paths, is_picture_clip
 from slic.videos.video import Video
 
@@ -144,7 +144,7 @@ def _table_of(folder: Path | None) -> _Table:
 def _read(path: Path) -> dict[str, str]:
     """Read the file; one that is damaged or of another version holds nothing."""
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = read_json_object(path)
         if (about["slic_set_aside"], about["decoder"]) == (SET_ASIDE_FORMAT, DECODER):
             return {str(mark): str(reason) for mark, reason in about["files"].items()}
         _log.info("%s: written by another version; its videos are tried again", path)

@@ -11,7 +11,7 @@ from jaxtyping import Float64
 
 from slic.embeddings.cache import video_state
 from slic.errors import CheckpointError, FormatError, WriteError
-from slic.files import reason_of, write_atomically
+from slic.files import read_json_object, reason_of, write_atomically
 from slic.runs import lock_folder, read_log
 from slic.videos.video import Video
 
@@ -84,14 +84,14 @@ class ClassificationFolder:
             FormatError: The run is of another version of the format.
         """
         try:
-            settings = json.loads(self.settings_file.read_text(encoding="utf-8"))
+            settings = read_json_object(self.settings_file)
         except FileNotFoundError as error:
             raise CheckpointError(
                 f"{self.path}: there is no run to resume; start a new one."
             ) from error
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{self.settings_file}: cannot be read ({error}).") from error
-        version = settings.get("format") if isinstance(settings, dict) else None
+        version = settings.get("format")
         if version != CLASSIFICATION_RUN_FORMAT:
             raise FormatError(
                 f"{self.settings_file}: not a classification run of format "
@@ -102,7 +102,7 @@ class ClassificationFolder:
 
     def log_epoch(self, epoch: int, **values: float) -> None:
         """Append the record of an epoch to ``log.jsonl``; it replaces those from there on."""
-        records = [record for record in read_log(self.log_file) if record["epoch"] < epoch]
+        records = [r for r in read_log(self.log_file) if r.get("epoch", epoch) < epoch]
         records.append({"epoch": epoch, "time": round(time.time(), 3), **values})
         _write_records(self.log_file, records)
 

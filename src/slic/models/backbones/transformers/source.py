@@ -1,6 +1,5 @@
 """The files of a model: a hub id or a local folder. Nothing in them is executed."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from typing import Any
 
 from slic.arguments import one_line
 from slic.errors import CheckpointError
-from slic.files import reason_of
+from slic.files import read_json_object, reason_of
 from slic.lookup import require_extra
 
 EXTRA = "transformers"
@@ -141,11 +140,8 @@ def load_tokenizer(folder: str) -> Any:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        return read_json_object(path)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({reason_of(error)}).") from error
     except ValueError as error:
         raise CheckpointError(f"{path}: not valid JSON ({error}).") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path}: not a JSON object.")
-    return values
