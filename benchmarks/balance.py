@@ -13,7 +13,9 @@ task; there the query is the mean of the likes, and the rest of the gallery is r
 
 The seeds of a task share the stored views; the weights of the heads, the order of the videos and
 the pairs differ. Each row is a line of ``OUT/balance.jsonl``; rows that are there are skipped.
-The rows behind docs/results.md are in ``learning/balance.jsonl``.
+The rows behind docs/results.md are in ``learning/balance.jsonl``. Its table is written from them by
+
+    python benchmarks/balance.py --records benchmarks/learning/balance.jsonl --page docs/results.md
 """
 
 import argparse
@@ -49,6 +51,10 @@ from slic.videos.catalog import Catalog
 
 WEIGHTS = tuple(round(0.1 * step, 1) for step in range(11))  # of motion
 CLIPS, LIKES = 10, 5
+SHOWN = ("0.0", "0.5", "1.0")  # weights, and tasks, of the table of docs/results.md
+TASKS = ("arid6", "both", "fixed-camera", "hard", "easy", "foreign", "confounded", "scene-friendly",
+         "static", "panning", "parallax")  # fmt: skip
+BEGIN, END = "<!-- balance.py: begin -->", "<!-- balance.py: end -->"
 SMALL = {"static", "panning", "parallax", "scene-friendly"}  # sets of 200 + 60 videos
 Matrix = Float[np.ndarray, "n d"]
 
@@ -185,6 +191,34 @@ def table(records: Sequence[Mapping[str, Any]], draw: Draw) -> Iterator[str]:
                 yield f"| *{task}* | {run}{seeds} | " + " | ".join(cells) + " |"
 
 
+def page_table(records: Sequence[Mapping[str, Any]]) -> str:
+    """Return the table of docs/results.md: before and after learning, three weights, test draw."""
+    names = {"built-in": "before", "two-stream": "**after**"}
+    lines = [
+        "| task | | appearance alone | equal weights | motion alone |",
+        "|---|---|---|---|---|",
+    ]
+    for task in TASKS:
+        for run, name in names.items():
+            if found := _records_of(records, task, "test", run):
+                cells = [_cell([r["curve"][weight] for r in found]) for weight in SHOWN]
+                lines.append(f"| *{task}* | {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def written(document: str, text: str) -> str:
+    """Return the document with the text between the two marks replaced.
+
+    Raises:
+        ValueError: The document lacks a mark.
+    """
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the document needs the marks {BEGIN} and {END}")
+    return f"{before}{begin}\n{text}\n{end}{after}"
+
+
 def likes_table(records: Sequence[Mapping[str, Any]], draw: Draw) -> Iterator[str]:
     """Yield Markdown: mAP by the weight that follows from five likes, and by the best weight."""
     yield "| task | equal weights | from five likes | best weight of the task |"
@@ -242,10 +276,24 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the sets; default OUT/tasks")
     parser.add_argument("--out", type=Path, default=Path("results"))
     parser.add_argument("--picture", type=Path, help="also draw the curves into this SVG")
+    parser.add_argument("--page", type=Path, help="also write the table into this page")
+    parser.add_argument("--records", type=Path, help="only show the rows of this file")
     arguments = parser.parse_args()
     draw: Draw = "validation" if arguments.validation else "test"
+    results = arguments.records or run_tasks(arguments, draw)
+    records = read_records(results)
+    print("\n".join([*table(records, draw), "", *likes_table(records, draw)]))
+    if arguments.picture:
+        arguments.picture.write_text(picture(records, draw), encoding="utf-8")
+    if arguments.page:
+        page = written(arguments.page.read_text(encoding="utf-8"), page_table(records))
+        arguments.page.write_text(page, encoding="utf-8")
+
+
+def run_tasks(arguments: argparse.Namespace, draw: Draw) -> Path:
+    """Do the rows that are missing, and return the file of all rows."""
     arguments.out.mkdir(parents=True, exist_ok=True)
-    results = arguments.out / "balance.jsonl"
+    results: Path = arguments.out / "balance.jsonl"
     done = {(r["task"], r["draw"], r["run"], r["seed"]) for r in read_records(results)}
     for name in arguments.tasks:
         if reason := why_missing(name, draw):
@@ -258,10 +306,7 @@ def main() -> None:
             with results.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
             print(f"{name} {record['run']} {record['seed']}", file=sys.stderr, flush=True)
-    records = read_records(results)
-    print("\n".join([*table(records, draw), "", *likes_table(records, draw)]))
-    if arguments.picture:
-        arguments.picture.write_text(picture(records, draw), encoding="utf-8")
+    return results
 
 
 if __name__ == "__main__":

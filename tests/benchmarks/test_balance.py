@@ -1,11 +1,22 @@
 """Weighted vectors are weighted cosines, and the tables say what the records have."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from balance import WEIGHTS, likes_scores, likes_table, picture, table, weighted
+from balance import (
+    WEIGHTS,
+    likes_scores,
+    likes_table,
+    page_table,
+    picture,
+    read_records,
+    table,
+    weighted,
+    written,
+)
 
 
 def vectors(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
@@ -53,3 +64,23 @@ def test_tables_have_means_and_deviations_over_seeds() -> None:
     assert drawn.count("<svg ") == 2
     assert "hard: mAP" in drawn
     assert [*table(records, "validation")][2:] == []
+
+
+def test_the_table_of_the_results_is_that_of_the_records() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "results.md").read_text("utf-8")
+    text = page_table(read_records(root / "benchmarks" / "learning" / "balance.jsonl"))
+    assert text.count("**after**") == 11
+    assert written(page, text) == page, "run balance.py with --records and --page"
+
+
+def test_only_the_table_of_a_page_is_replaced() -> None:
+    text = page_table([record("built-in", 0, 20.0), record("two-stream", 0, 30.0)])
+    head, _, before, after = text.splitlines()
+    assert head.endswith("| appearance alone | equal weights | motion alone |")
+    assert before == "| *hard* | before | 50.0 / 20.0 | 50.0 / 25.0 | 50.0 / 30.0 |"
+    assert after == "| *hard* | **after** | 50.0 / 30.0 | 50.0 / 35.0 | 50.0 / 40.0 |"
+    page = "a\n<!-- balance.py: begin -->\nold\n<!-- balance.py: end -->\nb\n"
+    assert written(page, "new") == page.replace("old", "new")
+    with pytest.raises(ValueError, match="needs the marks"):
+        written("a", "new")
