@@ -13,7 +13,9 @@ from slic import __version__
 from slic.cli import (
     backbones,
     clusters,
+    completion,
     data,
+    doctor,
     encoders,
     evaluation,
     export,
@@ -42,7 +44,7 @@ DESCRIPTION = """Learn from unlabelled videos of human actions, then search, gro
 
 _VERB_MODULES = (
     videos, data, prepare, backbones, pretraining, encoders, evaluation, reproduction, search,
-    clusters, labels, export, share, studio,
+    clusters, labels, export, share, studio, doctor, completion,
 )  # fmt: skip
 _DEAD_WORKER = (
     "a loading process died, probably because memory ran out. Use fewer (--workers, for "
@@ -69,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments, rest = parser.parse_known_args(argv)
     if rest and arguments.verb not in (pretraining.pretrain, prepare.prepare):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    arguments.settings = rest
+    arguments.settings, arguments.parser = rest, parser
     if isinstance(sys.stdout, TextIOWrapper):  # file names need not be Unicode
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
