@@ -1,19 +1,28 @@
 """``slic labels export``, ``import`` and ``cut``: labels as files, and labelled clips."""
 
+import math
 import sys
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from slic.cli.common import open_index
-from slic.cli.output import format_command, print_result, printable
+from slic.cli.output import (
+    exit_with_error,
+    format_command,
+    print_refused,
+    print_result,
+    printable,
+)
 from slic.cli.parser import CommandParser, Verbs, add_verb
+from slic.errors import SlicError
 
 MAX_NAMED = 3  # videos or rows that a message names
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add ``export`` and ``import`` to the verbs of ``labels``."""
+    """Add ``export``, ``import`` and ``cut`` to the verbs of ``labels``."""
     summary = "write the labels to a file or folder, also of a labelling tool"
     verb = add_verb(verbs, "export", export, summary, description=f"{summary.capitalize()}.")
     verb.add_index()
@@ -25,6 +34,15 @@ def add_verbs(verbs: Verbs) -> None:
     text = "file or folder of labels, or a zip of such a folder"
     verb.add_argument("path", type=Path, metavar="FILE", help=text)
     _add_format(verb, "the content of FILE tells")
+    summary = "write each labelled segment as a clip, in a folder for each label"
+    verb = add_verb(verbs, "cut", cut, summary, description=f"{summary.capitalize()}. No sound.")
+    verb.add_index()
+    verb.add_argument("out", type=Path, metavar="OUT", help="folder of the clips")
+    text = "only these labels (default: all)"
+    verb.add_argument("--label", nargs="+", action="extend", default=[], metavar="X", help=text)
+    text = "time to add before and after each segment (default: 0)"
+    verb.add_argument("--padding", type=_seconds, default=0.0, metavar="SECONDS", help=text)
+    verb.add_json()
 
 
 def _add_format(verb: CommandParser, otherwise: str) -> None:
@@ -73,6 +91,41 @@ def import_file(arguments: Namespace) -> None:
         "replaced": imported.replaced,
     }
     print_result(arguments, document, f"{imported.labels} labels read. Undo with: {undo}")
+
+
+def cut(arguments: Namespace) -> None:
+    """Write each labelled segment as a clip."""
+    from slic.runs import StopRequested
+    from slic.search.cutting import cut_clips
+
+    index, out = open_index(arguments.index), arguments.out
+    labels, padding = arguments.label, arguments.padding
+    try:
+        report = cut_clips(index, out, labels=labels, padding_seconds=padding)
+    except StopRequested:
+        options = ["--padding", f"{padding:g}"] if padding else []
+        options += ["--label", *labels] if labels else []
+        words = format_command("labels", "cut", index.path, out, *options)
+        exit_with_error(f"stopped; finished clips are kept. Go on with: {words}", 130)
+    print_refused(report.refused)
+    if report.stale:
+        text = f"{len(report.stale)} clips of an earlier call have no such label any more"
+        _print_note(f"{out}: {text}: {_abridge(report.stale)}")
+    counts = f"{report.written} clips written, {report.kept} were there"
+    counts += f", {report.lost} cannot be cut" if report.lost else ""
+    print_result(arguments, {"out": out} | asdict(report), f"{out}: {counts}.")
+    if report.lost and not report.written + report.kept:
+        raise SlicError(f"{out}: no clip can be cut; see the lines above.")
+
+
+def _seconds(word: str) -> float:
+    try:
+        value = float(word)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise ArgumentTypeError(f"{word!r} is not a number of seconds from 0")
+    return value
 
 
 def _print_note(text: str) -> None:

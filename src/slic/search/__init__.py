@@ -30,6 +30,7 @@ from slic.search.clusters import (
     outliers,
     set_level,
 )
+from slic.search.cutting import CutReport, cut_clips
 from slic.search.duplicates import (
     Duplicate,
     Survey,
@@ -72,6 +73,7 @@ __all__ = [
     "LABEL_FILES",
     "Cluster",
     "ClusterChange",
+    "CutReport",
     "Duplicate",
     "Hit",
     "ImportedLabels",
@@ -101,6 +103,7 @@ __all__ = [
     "create_index",
     "export_labels",
     "import_labels",
+    "cut_clips",
     "index_settings",
     "isolated_moments",
     "label_cluster",

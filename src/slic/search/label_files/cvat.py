@@ -13,6 +13,7 @@ from slic.search.label_files.segments_json import write_json
 from slic.search.label_files.values import read_number, read_source
 from slic.search.repository.labels import Label
 
+MAX_CHARACTERS = 64  # of a label in CVAT
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _ATTRIBUTES = [
     {
@@ -50,6 +51,11 @@ class Cvat:
     def write(self, labels: IndexLabels, path: Path) -> int:
         """Write ``0001.xml``, ``0002.xml`` and so on, and ``labels.json``."""
         names = sorted({label.label for video in labels.videos for label in video.labels})
+        if long := [name for name in names if len(name) > MAX_CHARACTERS]:
+            raise LabelError(
+                f"label {long[0]!r}: a label of CVAT has at most {MAX_CHARACTERS} characters, and "
+                f"this one {len(long[0])}; give it a shorter name."
+            )
         specification = [{"name": name, "attributes": _ATTRIBUTES} for name in names]
         write_json(path / "labels.json", specification)
         digits = max(4, len(str(len(labels.videos))))
@@ -162,8 +168,8 @@ def _row(
         paths=names[:1],
         names=names,
         label=element.attrib["label"],
-        start=first,
-        end=end,
+        start=float(first),
+        end=None if end is None else float(end),
         unit="frames",
         source=read_source(source, place),
         confidence=read_number(attributes.get("confidence") or 1.0, f"{place}: confidence"),
