@@ -116,7 +116,7 @@ def verb_section(parser: CommandParser) -> Iterator[str]:
         yield from ("", "| argument | meaning | default |", "|---|---|---|")
         yield from (argument_row(action) for action in actions)
     if found := EXAMPLES.get(parser.prog):
-        yield from ("", "Examples:", "", "```sh", *found, "```")
+        yield from ("", "Examples:", "", "```text", *found, "```")
     if parser.prog == "slic evaluate":
         names = ", ".join(f"`{name}`" for name in RETRIEVAL_PROTOCOLS)
         yield from ("", f"The protocols {names} take the options of `slic evaluate retrieval`.")

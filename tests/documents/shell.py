@@ -72,7 +72,7 @@ def check(command: str) -> None:
     """Check a command that is not run: that its target, its extras and its words exist."""
     for part in re.split(r"\s*(?:&&|\|\||;|\|)\s*", command):
         program, *words = shlex.split(part)
-        if program in ("slic", "torchrun", "srun"):
+        if program in ("slic", "torchrun", "accelerate", "srun"):
             understood(words if program == "slic" else words[words.index("slic") + 1 :])
         elif program == "make":
             targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
