@@ -53,7 +53,7 @@ def test_arguments_reach_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     words = ["--host", "0.0.0.0", "--port", "80", "--runs", str(tmp_path), "--no-browser"]
     main(["studio", "index", *words])
     more = {"host": "0.0.0.0", "port": 80, "runs": tmp_path, "browser": False}
-    more |= {"weights": None, "indexing": None}
+    more |= {"weights": None, "indexing": None, "compare": None}
     assert calls == [(Path("index"), more)]
 
 

@@ -30,6 +30,8 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_count("--workers", "for videos: processes that decode", minimum=0, default=2)
     add_weights(verb, "; for the map, and as the page begins")
     verb.add_switch("--sample", "first make a small sample index, in INDEX or slic-sample")
+    text = "a second index of these videos, made with another encoder, to see both results"
+    verb.add_path("--compare", text, metavar="INDEX")
     verb.add_path("--runs", "folder of pretraining runs to show", metavar="DIR")
     text = "address to listen on (default: this machine only; others need the printed token)"
     verb.add_argument("--host", default="127.0.0.1", help=text)
@@ -66,6 +68,7 @@ def studio(arguments: Namespace) -> None:
             browser=not arguments.no_browser,
             weights=arguments.weights,
             indexing=indexing,
+            compare=arguments.compare,
         )
     finally:
         if indexing and indexing.progress.phase == "stopped":

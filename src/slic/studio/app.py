@@ -12,17 +12,21 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from slic.errors import SlicError
+from slic.search.label_queue import LabelQueue
 from slic.studio.access import AccessMiddleware, AccessPolicy
 from slic.studio.routes import (
     about,
     clusters,
+    comparison,
     curation,
     facets,
+    label_files,
     labels,
     media,
     moment_map,
     moments,
     overview,
+    queue,
     timeline,
 )
 from slic.studio.state import Studio
@@ -40,17 +44,20 @@ def create_app(studio: Studio, policy: AccessPolicy) -> AccessMiddleware:
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
     app.state.studio = studio
+    app.state.label_queue = LabelQueue(studio.index, weights=studio.weights)
     for kind in (SlicError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, _error_response)
     views = (moment_map, clusters, curation, timeline)
-    for routes in (about, facets, moments, media, overview, labels, *views):
+    labelling = (labels, label_files, queue)
+    for routes in (about, comparison, facets, moments, media, overview, *labelling, *views):
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     templates = Jinja2Templates(HERE / "templates")  # escapes values, such as an index's name
 
     @app.get("/")
     def get_page(request: Request) -> Response:
-        values = {"page_token": policy.page_token, "title": studio.title}
+        identity = studio.index.settings.identity
+        values = {"page_token": policy.page_token, "title": studio.title, "index": identity}
         return templates.TemplateResponse(request, "studio.html", values)
 
     return AccessMiddleware(app, policy)
@@ -69,8 +76,10 @@ def _error_response(request: Request, error: Exception) -> Response:
         # Closing makes the client stop sending; the rest of the upload is not read.
         return JSONResponse({"error": str(error)}, 413, headers={"Connection": "close"})
     if isinstance(error, SlicError):
-        path = str(request.app.state.studio.index.path)
-        line = " ".join(str(error).split()).replace(path, "index")
+        studio = request.app.state.studio
+        line = " ".join(str(error).split())
+        for one in (studio, studio.compared):
+            line = line if one is None else line.replace(str(one.index.path), "index")
         return JSONResponse({"error": line}, 422)
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]

@@ -72,6 +72,24 @@ class SearchRequest(RequestModel):
         return self
 
 
+class CompareRequest(SearchRequest):
+    """A search in the index that is compared, and what the same search found in the first one.
+
+    Attributes:
+        shown: Moments of the first index, best first.
+        spans: Start and end in seconds of each of them.
+    """
+
+    shown: list[RowId] = Field(default=[], max_length=1000)
+    spans: list[tuple[float, float]] = Field(default=[], max_length=1000)
+
+    @model_validator(mode="after")
+    def _check_spans(self) -> "CompareRequest":
+        if len(self.spans) != len(self.shown):
+            raise ValueError("spans: one for each of the moments shown is needed")
+        return self
+
+
 class BrowseRequest(RequestModel):
     """One page of the moments in a scope."""
 

@@ -26,6 +26,7 @@ def serve_studio(
     browser: bool = True,
     weights: Weights | None = None,
     indexing: BackgroundIndexing | None = None,
+    compare: Path | None = None,
 ) -> None:
     """Serve the studio of an index until Ctrl-C, and print its address.
 
@@ -37,6 +38,7 @@ def serve_studio(
         browser: Whether to open the page in a browser.
         weights: Weights of the parts of a vector; see `Studio`.
         indexing: What fills the index while the page is open.
+        compare: Folder of a second index, whose results are shown beside those of the first.
 
     Raises:
         SearchError: There is no index in the folder, a weight is invalid, or the server cannot
@@ -45,7 +47,8 @@ def serve_studio(
     # Error messages of the index contain this path, and the app replaces it in them.
     # An absolute path cannot be part of another word, as "." could be.
     index = Index.open(folder.absolute())
-    studio = Studio(index, runs=runs, weights=weights, indexing=indexing)
+    compared = None if compare is None else Index.open(compare.absolute())
+    studio = Studio(index, runs=runs, weights=weights, indexing=indexing, compared=compared)
     policy = AccessPolicy.for_host(host)
     listener = _bind_socket(host, port)
     url = _studio_url(policy, listener.getsockname()[1])

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,6 +38,7 @@ class Studio:
         weights: Weights of the parts of a vector, for the map and as the page begins; None weights
             them equally.
         indexing: What fills the index meanwhile, or None. The studio starts and closes it.
+        compared: A second index to compare results with, or None. The studio closes it.
 
     Raises:
         SearchError: A weight is invalid.
@@ -49,12 +51,17 @@ class Studio:
         runs: Path | None = None,
         weights: Weights | None = None,
         indexing: BackgroundIndexing | None = None,
+        compared: Index | None = None,
     ) -> None:
         self.index = index
         self.runs = runs
         self.weights = None if weights is None else check_weights(index.parts, weights)
         self.indexing = indexing
         self.uploads = UploadStore()
+        self.compared = None if compared is None else Studio(compared)
+        if self.compared is not None:
+            self.compared.uploads.close()
+            self.compared.uploads = self.uploads
         self.previews = PreviewCache()
         self.worker = Worker()
         self.jobs = BackgroundJobs()
@@ -87,6 +94,8 @@ class Studio:
         if self.indexing:
             self.indexing.start()
         threading.Thread(target=self._warm_up, daemon=True).start()
+        if self.compared is not None:
+            threading.Thread(target=self.compared._load, daemon=True).start()
 
     def close(self) -> None:
         """End the worker processes, delete the uploads and close the index."""
@@ -94,6 +103,8 @@ class Studio:
             worker.close()
         if self.indexing:
             self.indexing.close()
+        if self.compared:
+            self.compared.close()
         self.uploads.close()
         self.index.close()
 
@@ -150,13 +161,15 @@ class Studio:
         finally:
             self._map_thread = None
 
-    def _warm_up(self) -> None:
-        try:
+    def _load(self) -> None:
+        with suppress(SlicError):  # see :meth:`start`
             self.index.sync_store()
             self.worker.call(preload_encoder, self.index.path)
+
+    def _warm_up(self) -> None:
+        self._load()
+        with suppress(SlicError):
             self.current_map()
-        except SlicError:
-            pass  # see :meth:`start`
 
     def _database_state(self) -> object:
         """Return a value that differs after every commit, also of another process.

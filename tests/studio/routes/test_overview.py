@@ -25,6 +25,7 @@ def test_the_summary_counts_the_index(client: TestClient, studio: Studio) -> Non
         "parts": ["embedding"],
         "weights": None,
         "text": False,
+        "compared": None,
         "indexing": None,
     }
 

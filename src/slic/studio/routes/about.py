@@ -19,9 +19,10 @@ def get_about(studio: CurrentStudio) -> dict[str, Any]:
     """Return what the index is.
 
     Returns:
-        ``indexes``: the fields of `AboutIndex`, and the ``folder``.
+        ``indexes``: the fields of `AboutIndex` and the ``folder``, also of a compared index.
     """
-    return {"indexes": [describe_index(studio.index)]}
+    indexes = [studio.index, *([studio.compared.index] if studio.compared else [])]
+    return {"indexes": [describe_index(index) for index in indexes]}
 
 
 def describe_index(index: Index) -> dict[str, Any]:

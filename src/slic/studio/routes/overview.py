@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from slic.search import Cluster, clusters_per_level, labels_of_moments, list_clusters
+from slic.search.about import encoder_name
 from slic.search.repository.videos import count_videos
 from slic.studio.routes.common import CurrentStudio, OptionalLevel, describe_moments
 from slic.studio.runs import describe_run, find_runs
@@ -25,7 +26,8 @@ def get_summary(studio: CurrentStudio) -> dict[str, Any]:
         shows. ``labels``: all labels with their numbers of moments, the most frequent first.
         ``runs``: whether there is a folder of runs. ``parts``: names of the parts of a vector.
         ``weights``: their weights, or None for equal ones. ``text``: whether the index can be
-        searched by text. ``indexing``: see `get_indexing`.
+        searched by text. ``compared``: of both indexes, title and name of the encoder; None if no
+        index is compared. ``indexing``: see `get_indexing`.
     """
     index = studio.index
     levels = clusters_per_level(index)
@@ -41,8 +43,18 @@ def get_summary(studio: CurrentStudio) -> dict[str, Any]:
         "parts": list(index.parts),
         "weights": studio.weights,
         "text": index.has_text,
+        "compared": _describe_compared(studio),
         "indexing": _describe_indexing(studio),
     }
+
+
+def _describe_compared(studio: Studio) -> list[dict[str, str]] | None:
+    if studio.compared is None:
+        return None
+    return [
+        {"title": one.title, "encoder": encoder_name(one.index)}
+        for one in (studio, studio.compared)
+    ]
 
 
 @router.get("/indexing")
