@@ -197,8 +197,14 @@ def test_a_missing_package_is_found_before_anything_is_embedded(
 def test_what_cannot_be_leaves_no_index_behind(tmp_path: Path, encoder: VideoEncoder) -> None:
     pytest.importorskip("pymilvus")
     wrong: list[tuple[dict[str, Any], str]] = [
-        ({"window_seconds": 0.0}, "window_seconds 0, stride_seconds 0: both must be above 0"),
-        ({"stride_seconds": 0.0}, "window_seconds 2, stride_seconds 0: both must be above 0"),
+        (
+            {"window_seconds": 0.0},
+            "window_seconds 0, stride_seconds 0: both must be at least 0.001",
+        ),
+        (
+            {"stride_seconds": 0.0},
+            "window_seconds 2, stride_seconds 0: both must be at least 0.001",
+        ),
         ({"store": "foo"}, "unknown vector store 'foo'"),
         (
             {"store": "http://127.0.0.1:9"},

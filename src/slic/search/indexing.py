@@ -22,7 +22,7 @@ from slic.search.index import Index
 from slic.search.moment_embedder import MomentEmbedder
 from slic.search.moments import check_window, default_window_seconds
 from slic.search.reconcile import CollectionChanges, reconcile
-from slic.search.repository import DATABASE_FILE, Database, IndexSettings
+from slic.search.repository import DATABASE_FILE, Database, IndexSettings, is_half_created
 from slic.search.repository.moments import NewMoment, copy_moments_to_duplicates, insert_moments
 from slic.search.repository.schema import write_refused
 from slic.search.repository.videos import delete_video, select_files
@@ -214,7 +214,7 @@ def _embed_batch(embed: MomentEmbedder, batch: Sequence[MomentClips]) -> Embedde
 
 
 def _index_exists(path: Path) -> bool:
-    return (path / DATABASE_FILE).exists()
+    return (path / DATABASE_FILE).exists() and not is_half_created(path)
 
 
 def _settings_of_same(

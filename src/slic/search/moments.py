@@ -25,6 +25,7 @@ from slic.clips.spans import extent
 from slic.errors import SearchError
 from slic.models.backbones import ClipSpec
 from slic.neighbours.rows import normalise, slices_of
+from slic.search.repository.schema import MAX_SECONDS, MIN_SECONDS
 from slic.videos.video import Video
 
 MIN_DEFAULT_WINDOW_SECONDS = 2.0
@@ -64,15 +65,15 @@ def default_window_seconds(clip: ClipSpec) -> float:
 
 
 def check_window(window_seconds: float, stride_seconds: float) -> None:
-    """Check that the length and the stride of moments are positive.
+    """Check that the length and the stride of moments are what an index can have.
 
     Raises:
         SearchError: One is not.
     """
-    if not (window_seconds > 0 and stride_seconds > 0):
+    if not all(MIN_SECONDS <= x <= MAX_SECONDS for x in (window_seconds, stride_seconds)):
         raise SearchError(
             f"window_seconds {window_seconds:g}, stride_seconds {stride_seconds:g}: "
-            "both must be above 0."
+            f"both must be at least {MIN_SECONDS:g} and at most {MAX_SECONDS:,.0f}."
         )
 
 

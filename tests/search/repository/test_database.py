@@ -1,26 +1,31 @@
 """A damaged, foreign, read-only or locked database ends in one line, never in a traceback."""
 
+import errno
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from slic.errors import FormatError, SearchError, WriteError
+from slic.models.encoder import VideoEncoder
 from slic.search import (
     Index,
     Query,
     cluster_index,
+    create_index,
     list_clusters,
     list_labels,
     near_duplicates,
     search,
     set_label,
 )
-from slic.search.repository import DATABASE_FILE, INDEX_FORMAT
+from slic.search.repository import DATABASE_FILE, INDEX_FORMAT, schema
 from slic.search.repository.filters import matching_moments
 from slic.search.stores import embedded
 
@@ -167,3 +172,101 @@ def test_a_snapshot_does_not_see_later_commits(
         add(other, "b", rows(3))
         assert connection.execute("SELECT count(*) FROM moments").fetchone() == (2,)
     assert index.count == 5
+
+
+@pytest.mark.parametrize("left", ["an empty file", "no tables", "no tables and a log"])
+def test_a_creation_that_was_killed_is_made_again(
+    tmp_path: Path, encoder: VideoEncoder, left: str
+) -> None:
+    path = tmp_path / DATABASE_FILE
+    if left == "an empty file":
+        path.touch()
+    else:
+        connection = sqlite3.connect(path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.close()
+        if left == "no tables and a log":
+            path.with_name(f"{DATABASE_FILE}-wal").write_bytes(b"half")
+    index = create_index(tmp_path, encoder)
+    assert index.count == 0
+    index.close()
+    assert create_index(tmp_path, encoder).count == 0  # opens it
+
+
+def test_a_full_disk_at_creation_leaves_no_index(
+    tmp_path: Path, encoder: VideoEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("CREATE TABLE half (a)")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "create_tables", full)
+        with pytest.raises(WriteError, match="could not be written"):
+            create_index(tmp_path, encoder)
+    assert [path.name for path in tmp_path.iterdir()] == ["encoder"]
+    assert create_index(tmp_path, encoder).count == 0
+
+
+@pytest.mark.parametrize("hard_links", [True, False])
+def test_two_processes_that_create_an_index_get_the_same(
+    monkeypatch: pytest.MonkeyPatch, fill: Fill, rows: Rows, hard_links: bool
+) -> None:
+    if not hard_links:
+
+        def refused(*_: object) -> None:
+            raise OSError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(Path, "hardlink_to", refused)
+    index = fill({"a": rows(2)})
+    again = Index.create(index.path, index.settings)
+    assert again.count == 2
+    assert sorted(path.name for path in index.path.glob(".*")) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON labels BEGIN DELETE FROM moments; END",
+        "CREATE VIEW v AS WITH RECURSIVE c(x) AS (SELECT 1 UNION SELECT x FROM c) SELECT x FROM c",
+        "CREATE TABLE more (a)",
+        "CREATE INDEX slow ON moments (vector)",
+        "ALTER TABLE tree ADD COLUMN a",
+    ],
+)
+def test_a_schema_with_more_than_ours_is_refused(fill: Fill, rows: Rows, statement: str) -> None:
+    index = fill({"a": rows(2)})
+    index.close()
+    connection = sqlite3.connect(index.path / DATABASE_FILE)
+    connection.execute(statement)
+    connection.close()
+    with pytest.raises(FormatError, match=r"has the \w+ '\w+', which no index has"):
+        Index.open(index.path)
+
+
+def test_an_analysed_index_and_one_without_later_tables_are_opened(fill: Fill, rows: Rows) -> None:
+    index = fill({"a": rows(2)})
+    index.close()
+    connection = sqlite3.connect(index.path / DATABASE_FILE)
+    connection.execute("ANALYZE")
+    connection.execute("DROP TABLE cluster_changes")
+    connection.close()
+    assert Index.open(index.path).count == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"window_seconds": 1e-9}, {"window_seconds": None}, {"window_seconds": float("nan")},
+        {"stride_seconds": -1}, {"stride_seconds": "1"}, {"vectors": {}},
+        {"vectors": {"a": -3}}, {"vectors": {"a": 10**9}}, {"vectors": [3]},
+        {"encoder": 3}, {"store": None}, {"identity": None}, {"more": 1},
+    ],
+)  # fmt: skip
+def test_impossible_settings_are_refused(fill: Fill, rows: Rows, change: dict[str, object]) -> None:
+    index = fill({"a": rows(2)})
+    settings = json.dumps(asdict(index.settings) | change)
+    with index.database.transaction() as connection:
+        connection.execute("UPDATE about SET value = ? WHERE key = 'settings'", [settings])
+    with pytest.raises(FormatError, match="not the database of an index"):
+        Index.open(index.path)

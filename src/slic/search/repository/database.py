@@ -6,6 +6,7 @@ the writer. Vectors are in the same rows as their times, so the two cannot disag
 
 import json
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 from slic.errors import FormatError, SearchError, WriteError
+from slic.files import temporary_path
 from slic.search.repository import schema
 from slic.search.repository.schema import DATABASE_FILE, INDEX_FORMAT, IndexSettings
 
@@ -56,6 +58,12 @@ class Database:
         self._access = "rw"
         with translate_errors(self.path):
             about = self._open_about()
+            strange = schema.strange_objects(self._connection())
+        if strange:
+            raise FormatError(
+                f"{self.path}: has {strange[0]}, which no index has. Do not open an index from "
+                "somebody you do not trust; index the videos into another folder."
+            )
         if (version := about.get("format", "1")) != str(INDEX_FORMAT):
             raise FormatError(
                 f"{self.path}: the index has format {version}, this version of slic reads format "
@@ -63,7 +71,7 @@ class Database:
             )
         try:
             self.settings = IndexSettings(**json.loads(about["settings"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise _not_an_index(error, self.path) from error
 
     @classmethod
@@ -76,13 +84,11 @@ class Database:
         path = folder / DATABASE_FILE
         with translate_errors(path):
             folder.mkdir(parents=True, exist_ok=True)
-            made = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-            with closing(made) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("BEGIN IMMEDIATE")
-                if not schema.has_tables(connection):
-                    schema.create_tables(connection, settings)
-                connection.execute("COMMIT")
+            if is_half_created(folder):  # by a version that did not create it as a whole
+                for file in _files_of(path):
+                    file.unlink(missing_ok=True)
+            if not path.exists():
+                _create_whole(path, settings)
         return cls(folder)
 
     @contextmanager
@@ -176,7 +182,46 @@ class Database:
 
     def _connect(self, access: str) -> sqlite3.Connection:
         address = f"{self.path.resolve().as_uri()}?mode={access}"
-        return sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+        connection.execute("PRAGMA trusted_schema = OFF")  # of a file from somebody else
+        if sys.version_info >= (3, 12):
+            connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+        return connection
+
+
+def is_half_created(folder: Path) -> bool:
+    """Return whether the database of a folder has no tables, as after a kill at its creation."""
+    path = folder / DATABASE_FILE
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            return not schema.has_tables(connection)
+    except sqlite3.Error:
+        return path.is_file() and not path.stat().st_size
+
+
+def _create_whole(path: Path, settings: IndexSettings) -> None:
+    """Create the database under another name; another process may do the same meanwhile."""
+    temporary = temporary_path(path)
+    try:
+        with closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("BEGIN IMMEDIATE")
+            schema.create_tables(connection, settings)
+            connection.execute("COMMIT")
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:  # the other process was first
+            return
+        except OSError:  # a file system without hard links
+            temporary.replace(path)
+    finally:
+        for file in _files_of(temporary):
+            file.unlink(missing_ok=True)
+
+
+def _files_of(path: Path) -> list[Path]:
+    """Return the files that SQLite keeps for a database."""
+    return [path, *(path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm"))]
 
 
 def is_file_error(error: Exception) -> bool:

@@ -1,15 +1,20 @@
 """The tables of an index, the version of their format, and the settings of an index."""
 
 import json
+import re
 import secrets
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 
 DATABASE_FILE = "index.sqlite"
 INDEX_FORMAT = 5
 """Version of the tables and of what their columns mean. An index of another version is refused."""
+_SPACE_OR_COMMENT = re.compile(r"(\s|--[^\n]*)+")
+MIN_SECONDS, MAX_SECONDS = 1e-3, 1e6  # of a moment and from one to the next
+MAX_DIMENSION = 1 << 20  # of one part of a vector
 MAX_REFUSED_STORED = 1000  # for each root
 
 _TABLES = """
@@ -101,6 +106,19 @@ class IndexSettings:
     store: str = "embedded"
     identity: str = ""
 
+    def __post_init__(self) -> None:
+        """Raise a ValueError for what no index has; the settings may be those of a damaged file."""
+        for name in ("window_seconds", "stride_seconds"):
+            value: object = getattr(self, name)
+            if not isinstance(value, int | float) or not MIN_SECONDS <= value <= MAX_SECONDS:
+                raise ValueError(f"{name} {value!r}")
+        sizes = self.vectors.values() if isinstance(self.vectors, dict) else ()
+        if not sizes or not all(type(size) is int and 0 < size <= MAX_DIMENSION for size in sizes):
+            raise ValueError(f"vectors {self.vectors!r}")
+        for name in ("encoder", "store", "identity"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} {getattr(self, name)!r}")
+
     @property
     def dimension(self) -> int:
         """Length of a vector: that of all its parts together."""
@@ -127,6 +145,30 @@ def create_cluster_changes(connection: sqlite3.Connection) -> None:
     """Create the table of cluster changes in an index that is older than it."""
     for statement in _CLUSTER_CHANGES.split(";\n"):
         connection.execute(statement)
+
+
+def strange_objects(connection: sqlite3.Connection) -> list[str]:
+    """Return the tables, indexes, views and triggers that an index of ours does not have.
+
+    A view can have no end, and a trigger can act on every change: a file from somebody else must
+    not bring any.
+    """
+    with closing(sqlite3.connect(":memory:")) as plain:
+        for statement in (_TABLES + _CLUSTER_CHANGES).split(";\n"):
+            plain.execute(statement)
+        known = _objects(plain)
+    return [f"the {kind} {name!r}" for kind, name, sql in _objects(connection) - known]
+
+
+def _objects(connection: sqlite3.Connection) -> set[tuple[str, str, str]]:
+    """Return kind, name and definition of what a database holds, but what SQLite adds itself."""
+    rows = connection.execute(
+        "SELECT type, name, sql FROM sqlite_master"
+        " WHERE NOT (type IN ('table', 'index') AND name LIKE 'sqlite\\_%' ESCAPE '\\')"
+    )
+    return {
+        (str(kind), str(name), _SPACE_OR_COMMENT.sub(" ", str(sql))) for kind, name, sql in rows
+    }
 
 
 def has_tables(connection: sqlite3.Connection) -> bool:
