@@ -114,7 +114,8 @@ class LabelQueue:
             labelled: Ids of the moments that are labelled.
             classifier: The classifier of their labels; None if there are not two of them yet.
             k: Number of moments.
-            ahead: Moments that are labelled before these, because the page shows them already.
+            ahead: Moments that are labelled before these, because a page shows them already. Ids
+                that do not exist are ignored.
             skipped: Moments to leave out.
             among: Moments to choose from; None chooses from the whole index.
 
@@ -122,11 +123,13 @@ class LabelQueue:
             Fewer than ``k`` ids if no more are left in the pool.
 
         Raises:
-            SearchError: A moment of ``labelled`` or ``ahead`` does not exist.
+            SearchError: A moment of ``labelled`` does not exist.
         """
-        excluded = np.array([*labelled, *ahead, *skipped], dtype=np.int64)
+        excluded = np.array([*labelled, *skipped, *ahead], dtype=np.int64)
         with self._lock:
             pool = self._draw_pool(self._ids() if among is None else among, excluded)
+            shown = excluded[len(excluded) - len(ahead) :]
+            ahead = np.intersect1d(shown, self._ids()).tolist()
         uncertainty = np.ones(len(pool.ids), np.float32)
         nearest = self._nearest(pool, ahead if classifier else [*labelled, *ahead])
         if classifier is not None:

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 
-from slic.search import Index
 from slic.search.label_queue import LabelQueue
 from slic.studio.labelled import (
     LabelledMoments,
@@ -60,7 +59,7 @@ def post_queue(request: QueueRequest, studio: CurrentStudio, queue: CurrentQueue
         found.labels,
         found.classifier,
         k=request.limit,
-        ahead=existing_moments(studio.index, request.ahead),
+        ahead=[moment for moment in request.ahead if moment not in found.labels],
         skipped=request.skipped,
         among=among,
     )
@@ -114,12 +113,6 @@ def get_checked_moments(
         one = shown[tile["moment"]]
         tile |= {"guess": one.guess, "confidence": one.confidence}
     return {"moments": tiles, "total": len(checked)}
-
-
-def existing_moments(index: Index, ids: list[int]) -> list[int]:
-    """Return the ids that the index still has; the page may show moments that were removed."""
-    known = set(index.ids().tolist()) if ids else set[int]()
-    return [moment for moment in ids if moment in known]
 
 
 def _with_guesses(studio: Studio, found: LabelledMoments, ids: list[int]) -> list[dict[str, Any]]:
