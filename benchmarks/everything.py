@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from pathlib import Path
 
@@ -61,27 +62,31 @@ def run(name: str, folder: Path) -> tuple[list[Target], str | None]:
 
 def table(results: dict[str, list[Target]]) -> str:
     """Return the targets as a table in Markdown."""
-    lines = [
-        "| benchmark | what | ours | beside it | value | target | verdict |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, rows in results.items():
-        for row in rows:
-            bound = f"{'≥' if row.at_least else '≤'} {row.bound:g}" if row.ran else ""
-            value = f"**{row.value:.3g}**" if row.ran else ""
-            cells = (name, row.name, row.ours, row.peer, value, bound, row.verdict)
-            lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
+    lines = ["| what | ours | beside it | value | target |", "|---|---|---|---|---|"]
+    for row in (row for rows in results.values() for row in rows):
+        value = f"**{row.value:.3g}**" if row.ran else ""
+        cells = (row.name, row.ours, row.peer, value, target(row))
+        lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
     return "\n".join(lines)
+
+
+def target(row: Target) -> str:
+    """Return the bound of a target and whether it was met."""
+    if not row.ran:
+        return row.verdict
+    return f"{'≥' if row.at_least else '≤'} {row.bound:g}: {row.verdict}"
 
 
 def stamp(minutes: float) -> str:
     """Return date, machine and versions of the run."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    now = datetime.datetime.now(tz=datetime.UTC)
+    python = f"Python {platform.python_version()}, {versions}"
+    lines = textwrap.fill(python, 100, break_on_hyphens=False)
     return (
-        f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}, revision {revision()}, in "
-        f"{minutes:.0f} minutes on {cores} cores of {processor()}, no GPU used; Python "
-        f"{platform.python_version()}, {versions}."
+        f"Measured on {now:%Y-%m-%d} at revision {revision()}, in {minutes:.0f} minutes on {cores} "
+        f"cores of {processor()}. No GPU was used. Versions:\n\n```\n{lines}\n```"
     )
 
 

@@ -113,7 +113,7 @@ def keep_freed_memory() -> None:
     """Let the process keep freed memory for later allocations, if it runs on glibc.
 
     By default glibc returns large blocks to the system, and each training step faults their pages
-    in again: 5 to 10 % of the CPU time of training on a CPU (docs/performance.md). It changes the
+    in again: 5 to 10 % of the CPU time of training on a CPU (benchmarks/notes.md). It changes the
     whole process, so only the command calls it, not the library.
     """
     import ctypes

@@ -21,7 +21,7 @@ from slic.recipe import Recipe
 from slic.recipe.length import run_length
 
 PASSES_PER_TRAINING_CLIP = 3  # forward, and backward at twice its cost
-FLOW_BYTES_PER_STEP = 3600  # stored TV-L1 flow at 171x128, measured (docs/performance.md)
+FLOW_BYTES_PER_STEP = 3600  # stored TV-L1 flow at 171x128, measured (benchmarks/notes.md)
 
 
 @dataclass(frozen=True)
