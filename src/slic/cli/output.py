@@ -81,18 +81,20 @@ def print_json(document: Any) -> None:
 
 
 def as_json(document: Any) -> str:
-    """Return a document as JSON. NaN and infinity become null, other unknown values text."""
-    return json.dumps(_finite(document), indent=1, default=str)
+    """Return a document as JSON. NaN and infinity become null; paths and other objects, text."""
+    return json.dumps(_plain(document), indent=1, default=str)
 
 
-def _finite(value: Any) -> Any:
-    """Replace the numbers that JSON does not have."""
+def _plain(value: Any) -> Any:
+    """Replace numbers that JSON does not have, and the numbers and arrays of NumPy."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [_plain(item) for item in value]
     return value
 
 
