@@ -4,6 +4,7 @@ import json
 import resource
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -142,6 +143,39 @@ def test_another_architecture_is_refused_in_one_short_line(tmp_path: Path) -> No
     assert len(str(caught.value)) < 1500
 
 
+def test_a_changed_bit_of_the_weights_is_noticed(tmp_path: Path) -> None:
+    small_encoder().save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    whole = bytearray(path.read_bytes())
+    whole[-3] ^= 4
+    path.write_bytes(whole)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: damaged, its checksum"):
+        VideoEncoder.from_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["weights_sha256"]  # changed on purpose
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    VideoEncoder.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"arguments": {"width": 400.0}}, {"arguments": {"width": 1e300}}, {"head": {"hidden": 2**40}}],
+)
+def test_a_configuration_that_would_fill_the_memory_is_refused_before(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    small_encoder().save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    for name, values in change.items():
+        config[name] |= values
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CheckpointError) as caught:
+        VideoEncoder.from_pretrained(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kilobytes
+
+
 def with_version(text: str) -> bytes:
     return text.replace("{", '{"format": 2, "backbone_version": 1, ', 1).encode()
 
@@ -161,6 +195,8 @@ def with_version(text: str) -> bytes:
         ("config.json", with_version('{"arguments": {"width": 0.001}}'), "width is 0.001"),
         ("config.json", with_version('{"head": {"hidden": -1}}'), "hidden is -1"),
         ("config.json", with_version('{"clip": {"frames": 0}}'), "frames is 0"),
+        ("config.json", with_version('{"clip": {"frames": 10000000}}'), "frames x size x size is"),
+        ("config.json", with_version('{"clip": {"resize": 99999}}'), "resize is 99999"),
         ("model.safetensors", None, r"model\.safetensors: weights cannot be read"),
         ("model.safetensors", b"half", r"model\.safetensors: weights cannot be read"),
     ],

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jsonargparse import ArgumentError, ArgumentParser
 
@@ -68,18 +68,41 @@ def read_encoder_config(path: str | Path) -> EncoderConfig | None:
         FormatError: It has another format version.
     """
     folder = find_encoder_folder(path)
-    return read_config_file(folder / CONFIG_FILE)[0] if folder else None
+    return read_config_file(folder / CONFIG_FILE).config if folder else None
 
 
-def config_to_json(config: EncoderConfig, backbone_version: int) -> bytes:
+class ConfigFile(NamedTuple):
+    """The content of ``config.json``.
+
+    Attributes:
+        config: The configuration.
+        backbone_version: Version of its backbone.
+        weights_sha256: SHA-256 digest of the file of weights; None if the file does not have it.
+    """
+
+    config: EncoderConfig
+    backbone_version: int
+    weights_sha256: str | None
+
+
+def config_to_json(
+    config: EncoderConfig, backbone_version: int, *, weights_sha256: str | None = None
+) -> bytes:
     """Return the content of ``config.json``."""
     values = {"format": ENCODER_FORMAT, "backbone_version": backbone_version} | asdict(config)
     values["clip"] = config.clip.to_dict()
+    if weights_sha256 is not None:
+        values["weights_sha256"] = weights_sha256
     return (json.dumps(values, indent=2) + "\n").encode()
 
 
-def read_config_file(path: Path) -> tuple[EncoderConfig, int]:
-    """Read ``config.json``: the configuration, and the version of its backbone."""
+def read_config_file(path: Path) -> ConfigFile:
+    """Read ``config.json``.
+
+    Raises:
+        CheckpointError: The file is missing or damaged.
+        FormatError: It has another format version.
+    """
     try:
         values = read_json_object(path)
     except OSError as error:
@@ -93,11 +116,12 @@ def read_config_file(path: Path) -> tuple[EncoderConfig, int]:
             "Train the encoder again, or import it again from its checkpoint."
         )
     backbone_version = values.pop("backbone_version", None)
+    digest = values.pop("weights_sha256", None)
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(EncoderConfig, "encoder")
     try:
         config: EncoderConfig = parser.instantiate(parser.parse_object({"encoder": values})).encoder
-        return config, backbone_version
+        return ConfigFile(config, backbone_version, digest)
     except (ArgumentError, RecipeError) as error:
         reason = one_line(error).replace("encoder.", "")
         raise CheckpointError(f"{path}: not the configuration of an encoder ({reason})") from error

@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from slic.arguments import parse_arguments
+from slic.arguments import one_line, parse_arguments
 from slic.errors import CheckpointError, EmbeddingsError, FormatError, SlicError
 from slic.files import write_atomically
 from slic.models.backbones import Backbone, ClipSpec, find_backbone
@@ -28,7 +28,7 @@ from slic.models.config import (
     read_config_file,
 )
 from slic.models.hub import download_encoder, is_hub_id, upload_folder
-from slic.models.weights import load_exactly
+from slic.models.weights import check_shapes, load_exactly
 
 __all__ = ["EncoderConfig", "HeadSpec", "ProjectionHead", "VideoEncoder", "to_input"]
 
@@ -220,7 +220,8 @@ class VideoEncoder(nn.Module):
         write_atomically(Path(folder) / WEIGHTS_FILE, weights)
         if hasattr(self.backbone, "save_files"):
             self.backbone.save_files(Path(folder))
-        config = config_to_json(self.config, self.backbone.version)
+        digest = hashlib.sha256(weights).hexdigest()
+        config = config_to_json(self.config, self.backbone.version, weights_sha256=digest)
         write_atomically(Path(folder) / CONFIG_FILE, config)
 
     def push_to_hub(
@@ -281,7 +282,7 @@ class VideoEncoder(nn.Module):
                 raise CheckpointError(f"{source}: is a folder, which has no revision {revision!r}.")
             return cls._from_folder(Path(source))
         folder = download_encoder(str(source), revision=revision, token=token)
-        config, _ = read_config_file(folder / CONFIG_FILE)
+        config = read_config_file(folder / CONFIG_FILE).config
         if "/" not in config.backbone:  # an import path
             raise CheckpointError(
                 f"{source}: its backbone is the class {config.backbone!r}, which is not of this "
@@ -292,7 +293,9 @@ class VideoEncoder(nn.Module):
     @classmethod
     def _from_folder(cls, folder: Path) -> "VideoEncoder":
         path = folder / CONFIG_FILE
-        config, backbone_version = read_config_file(path)
+        config, backbone_version, digest = read_config_file(path)
+        if config.backbone.startswith("slic/"):
+            cls._check_before_allocating(config, folder)
         try:
             encoder = cls(config)
         except (SlicError, ValueError, RuntimeError, TypeError) as error:
@@ -304,6 +307,7 @@ class VideoEncoder(nn.Module):
             )
         path = folder / WEIGHTS_FILE
         try:
+            _check_digest(path, digest)
             state = load_file(path)
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path}: weights cannot be read ({error}).") from error
@@ -311,6 +315,44 @@ class VideoEncoder(nn.Module):
         if hasattr(encoder.backbone, "load_files"):
             encoder.backbone.load_files(folder)
         return encoder.eval()
+
+    @classmethod
+    def _check_before_allocating(cls, config: EncoderConfig, folder: Path) -> None:
+        """Compare the encoder that a configuration describes with the weights beside it.
+
+        A configuration of a few bytes may describe an encoder that fills the memory.
+
+        Raises:
+            CheckpointError: They do not fit, or no such encoder can be built.
+        """
+        try:
+            with torch.device("meta"):
+                described = cls(config)
+        except (SlicError, ValueError, RuntimeError, TypeError, OverflowError) as error:
+            raise CheckpointError(
+                f"{folder / CONFIG_FILE}: no encoder can be built from it ({one_line(error)})"
+            ) from error
+        path = folder / WEIGHTS_FILE
+        try:
+            with safe_open(path, framework="pt") as weights:
+                names: list[str] = list(weights.keys())
+                shapes = {name: tuple(weights.get_slice(name).get_shape()) for name in names}
+        except (OSError, SafetensorError) as error:
+            raise CheckpointError(f"{path}: weights cannot be read ({error}).") from error
+        check_shapes(described, shapes, source=path)
+
+
+def _check_digest(weights: Path, wanted: str | None) -> None:
+    """Check that weights are those that were saved with the configuration, if it says which."""
+    if wanted is None:
+        return
+    with weights.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != wanted:
+        raise CheckpointError(
+            f"{weights}: damaged, its checksum is not the one in {CONFIG_FILE}. Restore the file; "
+            "if you changed the weights on purpose, remove weights_sha256 there."
+        )
 
 
 class ProjectionHead(nn.Sequential):

@@ -19,19 +19,33 @@ def load_exactly(module: nn.Module, state: Mapping[str, Tensor], *, source: Path
     Raises:
         CheckpointError: Lists weights that are missing, unexpected or of another shape.
     """
-    wanted = module.state_dict()
-    missing = [name for name in wanted if name not in state]
-    unexpected = [name for name in state if name not in wanted]
+    check_shapes(module, {name: tuple(value.shape) for name, value in state.items()}, source=source)
+    module.load_state_dict(dict(state))
+
+
+def check_shapes(module: nn.Module, shapes: Mapping[str, tuple[int, ...]], *, source: Path) -> None:
+    """Check that names and shapes of weights are exactly those of a module.
+
+    Args:
+        module: The module; it may be on the device "meta".
+        shapes: The shape of each weight, by its name.
+        source: The file that they come from, for the message.
+
+    Raises:
+        CheckpointError: Lists weights that are missing, unexpected or of another shape.
+    """
+    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    missing = [name for name in wanted if name not in shapes]
+    unexpected = [name for name in shapes if name not in wanted]
     misshapen = [
-        f"{name} {tuple(state[name].shape)} instead of {tuple(value.shape)}"
-        for name, value in wanted.items()
-        if name in state and state[name].shape != value.shape
+        f"{name} {shapes[name]} instead of {shape}"
+        for name, shape in wanted.items()
+        if name in shapes and shapes[name] != shape
     ]
     kinds = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
     faults = [f"{kind}: {_shortened(names)}" for kind, names in kinds.items() if names]
     if faults:
         raise CheckpointError(f"{source}: the weights do not fit the encoder; {'; '.join(faults)}.")
-    module.load_state_dict(dict(state))
 
 
 def _shortened(names: list[str], most: int = 3) -> str:

@@ -12,6 +12,11 @@ from slic.arguments import require
 MIN_CLIP_SIZE = 16
 """Pixels. Smaller clips vanish in the strides of every 3D network."""
 
+MAX_CLIP_PIXELS = 1 << 28
+"""Pixels of all frames of a clip: 3 GiB as float32."""
+
+MAX_FRAME_SIDE = 1 << 14
+
 Rgb = tuple[float, float, float]
 Resize = int | tuple[int, int] | None
 
@@ -73,9 +78,15 @@ class ClipSpec:
             require(0 < self.fps < math.inf, "fps", self.fps, "a finite number above 0, or null")
             require(self.stride == 1, "stride", self.stride, "1 where fps sets the rate of a clip")
         require(self.size >= MIN_CLIP_SIZE, "size", self.size, f"at least {MIN_CLIP_SIZE} pixels")
+        pixels = self.frames * self.size**2
+        require(
+            pixels <= MAX_CLIP_PIXELS, "frames x size x size", pixels, f"at most {MAX_CLIP_PIXELS}"
+        )
         if self.resize is not None:
             sides = (self.resize,) if isinstance(self.resize, int) else self.resize
-            require(min(sides) >= self.size, "resize", self.resize, f"at least {self.size}")
+            allowed = range(self.size, MAX_FRAME_SIDE + 1)
+            rule = f"{self.size} to {MAX_FRAME_SIDE}"
+            require(all(side in allowed for side in sides), "resize", self.resize, rule)
         require(all(map(math.isfinite, self.mean)), "mean", self.mean, "three finite numbers")
         in_range = all(0 < x < math.inf for x in self.std)
         require(in_range, "std", self.std, "three finite numbers above 0")
