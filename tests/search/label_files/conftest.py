@@ -17,8 +17,8 @@ COUNT = 1000
 NAMES = (
     "walk", "a, b", 'say "hi"', "it's", "'quoted'", "=1+1", "+plus", "-minus", "@at", "'=guarded",
     "''", "up/down", "back\\slash", "naïve", "走る", "עמידה על הידיים", "🤸‍♀️ cartwheel",
-    "<b>&amp;</b>", "a;b", "x" * 64, "1", "1.5", "NaN", "null", "true", "50%", "#hash", "{json}", "[0]",
-    "CON",
+    "<b>&amp;</b>", "a;b", "x" * 64, "1", "1.5", "NaN", "null", "true", "50%", "#hash", "{json}",
+    "[0]", "CON",
 )  # fmt: skip
 VIDEOS = (
     ("videos", "a, b.mp4"), ("videos", "sub folder/naïve 走る.mp4"), ("videos", "=sum.mp4"),

@@ -10,7 +10,7 @@ from slic.errors import LabelError
 from slic.files import write_atomically
 from slic.search.label_files.base import IndexLabels, LabelledVideo, LabelRow, frame_range
 from slic.search.label_files.segments_json import write_json
-from slic.search.label_files.values import read_number, read_source
+from slic.search.label_files.values import read_number, read_source, read_text
 from slic.search.repository.labels import Label
 
 MAX_CHARACTERS = 64  # of a label in CVAT
@@ -56,6 +56,9 @@ class Cvat:
                 f"label {long[0]!r}: a label of CVAT has at most {MAX_CHARACTERS} characters, and "
                 f"this one {len(long[0])}; give it a shorter name."
             )
+        for labelled in labels.videos:
+            if _NOT_XML.search(labelled.path):
+                raise LabelError(f"{labelled.path!r}: XML cannot hold this name; rename the file.")
         specification = [{"name": name, "attributes": _ATTRIBUTES} for name in names]
         write_json(path / "labels.json", specification)
         digits = max(4, len(str(len(labels.videos))))
@@ -72,10 +75,6 @@ class Cvat:
 
 
 def _annotations(labelled: LabelledVideo, names: list[str], number: int) -> ET.Element:
-    if _NOT_XML.search(labelled.path):
-        raise LabelError(
-            f"{labelled.path!r}: XML cannot hold this name; rename the file and index again."
-        )
     video = labelled.video
     root = ET.Element("annotations")
     _add(root, "version", "1.1")
@@ -167,7 +166,7 @@ def _row(
     return LabelRow(
         paths=names[:1],
         names=names,
-        label=element.attrib["label"],
+        label=read_text(element.attrib["label"], f"{place}: label"),
         start=float(first),
         end=None if end is None else float(end),
         unit="frames",

@@ -154,7 +154,9 @@ def _seconds_of(row: LabelRow, found: IndexedVideo) -> tuple[float, float]:
         end = video.frames if row.end is None else row.end
         start = row.start or 0
         if start >= video.frames or end > video.frames:
-            raise ValueError(f"frames {start} to {end}, but {found.path} has {video.frames} frames")
+            raise ValueError(
+                f"frames {start:g} to {end:g}, but {found.path} has {video.frames} frames"
+            )
         return video.time_of(int(start)), video.time_of(int(end))
     start = 0.0 if row.start is None else row.start
     end = video.end_seconds if row.end is None else row.end
