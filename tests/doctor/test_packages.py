@@ -60,7 +60,7 @@ def test_an_old_and_a_missing_package_are_named(pretend: Pretend) -> None:
     pretend(av="9.2.0", scipy=None)
     finding = by_name([*packages.check_requirements()])["requirements"]
     assert finding.level == "broken"
-    assert finding.text == "av 9.2.0 is installed, but >=17 is needed; scipy is not installed"
+    assert finding.text == "av 9.2.0 is installed, but >=17.1 is needed; scipy is not installed"
     assert finding.way_out == "pip install --upgrade slic-video"
 
 
