@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from slic.datasets import Labels, read_labels
+from slic.datasets.table import covered_seconds
 from slic.errors import LabelError
 from slic.videos.catalog import Catalog
 
@@ -72,6 +73,32 @@ def test_the_labels_of_moments_label_their_videos(tmp_path: Path) -> None:
     assert labels == Labels({"a.mp4": "walk", "b.mp4": "run"}, {})
     with pytest.raises(LabelError, match=r"'b.mp4' has the label 'run' in line 4 and 'fall' in"):
         read_labels(write(tmp_path, header + rows + "b.mp4,fall,4,6,1.0,given\n"))
+
+
+def test_with_times_the_label_that_covers_most_of_a_video_counts(tmp_path: Path) -> None:
+    rows = "a.mp4,walk,0,2\na.mp4,run,1,2.5\na.mp4,walk,1,2\nb.mp4,run,0,1\nb.mp4,jump,3,4\n"
+    rows += "c.mp4,walk,0,9\nc.mp4,run,,\n"  # without times: the whole video
+    labels = read_labels(write(tmp_path, f"path,label,start,end\n{rows}"))
+    assert labels.label == {"a.mp4": "walk", "b.mp4": "jump", "c.mp4": "run"}
+    for row, message in (
+        ("d.mp4,walk,x,2", "line 9: could not convert string to float: 'x'; start and end are in"),
+        ("d.mp4,walk,2,1", "line 9: the end 1 is not after the start 2"),
+        ("d.mp4,walk,nan,1", "line 9: the end 1 is not after the start nan"),
+    ):
+        with pytest.raises(LabelError, match=message):
+            read_labels(write(tmp_path, f"path,label,start,end\n{rows}{row}\n"))
+
+
+def test_covered_seconds_by_hand() -> None:
+    assert covered_seconds([]) == 0
+    assert covered_seconds([(3.0, 4.0), (0.0, 2.0), (1.0, 2.5), (0.5, 1.0)]) == 3.5
+
+
+def test_cells_that_were_guarded_against_spreadsheets_are_read_as_they_were(
+    tmp_path: Path,
+) -> None:
+    labels = read_labels(write(tmp_path, "path,label\n'=a.mp4,'@walk\n'b'.mp4,'quoted'\n"))
+    assert labels.label == {"=a.mp4": "@walk", "'b'.mp4": "'quoted'"}
 
 
 def test_columns_without_a_name_are_passed_over(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def write_odd_labels(index: Index, count: int, *, seed: int) -> None:
     rng = np.random.default_rng(seed)
     videos = index.videos()
     labels: list[tuple[Segment, LabelValue]] = []
-    taken = set()
+    taken: set[tuple[object, ...]] = set()
     while len(labels) < count:
         found = videos[rng.integers(len(videos))]
         edges = found.video.edge_seconds

@@ -65,8 +65,9 @@ def collect_labels(index: Index) -> IndexLabels:
 
 
 def _write_zip(file: LabelFile, labels: IndexLabels, path: Path) -> int:
-    with tempfile.TemporaryDirectory() as folder, atomic_path(path) as temporary:
-        count = file.write(labels, Path(folder))
-        archive = shutil.make_archive(f"{folder}-labels", "zip", folder)
-        shutil.move(archive, temporary)
+    with atomic_path(path) as temporary, tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch, "labels")
+        folder.mkdir()
+        count = file.write(labels, folder)
+        shutil.move(shutil.make_archive(str(folder), "zip", folder), temporary)
     return count
