@@ -86,7 +86,7 @@ def stamp(minutes: float) -> str:
     lines = textwrap.fill(python, 100, break_on_hyphens=False)
     return (
         f"Measured on {now:%Y-%m-%d} at revision {revision()}, in {minutes:.0f} minutes on {cores} "
-        f"cores of {processor()}. No GPU was used. Versions:\n\n```\n{lines}\n```"
+        f"cores of {processor()}. No GPU was used. Versions:\n\n```text\n{lines}\n```"
     )
 
 

@@ -39,7 +39,8 @@ class Recipe:
         schedule: The learning-rate schedule, from `slic.schedules.SCHEDULES`.
         train: Length and numerics of the run.
         callbacks: Callbacks, from `slic.callbacks.CALLBACKS`.
-        compat: ``"official"`` restores oddities of the authors' code (docs/explanation/method.md).
+        compat: ``"official"`` restores oddities of the authors' code
+            (docs/explanation/official-code.md).
 
     Raises:
         RecipeError: Two sections contradict each other.
