@@ -13,46 +13,117 @@ import { openViewer } from "./viewer.js";
 const LASSO_TILES = 60;
 const LEGEND_ENTRIES = 60;
 const MAX_LASSO_CORNERS = 400;
+const POLL_MILLISECONDS = 1200;
+const GLIDE_MILLISECONDS = 900;
+const MAX_GLIDING_POINTS = 300_000; // more would not move smoothly
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 const plane = $("plane");
 const points = new Points($("points"));
 const grid = new Grid($("map-grid"));
 const view = { x: 0, y: 0, scale: 1 };
-let pointGrid = null;
+let pointGrid = null; // null while points move to their places
 let ids = null;
 let tool = "move";
 let lasso = [];
 let hovered = -1; // the point under the pointer
 let retry = 0;
-let generation = null; // of the index that has these points; null if they are to be loaded
+let shown = null; // { generation, preliminary, total } of the points; null if there are none yet
+let gliding = null; // where the points move to
 
 export async function showMap() {
   fillColours();
   clearTimeout(retry);
-  if (generation === null && !(await loadPoints())) return;
+  if (!shown) await loadPoints("");
   await colourPoints();
+  if (shown.preliminary) retry = setTimeout(improve, POLL_MILLISECONDS);
 }
 
-/** Load the points. Returns false while the studio computes the map. */
-async function loadPoints() {
-  $("map-status").textContent = "";
-  const response = await getBinary("/api/map");
-  if (!response) {
-    $("map-status").textContent = state.summary.indexing?.running
-      ? "The map is computed when all videos are indexed."
-      : "Computing the map. It is saved for the next time…";
-    retry = setTimeout(() => $("view-map").hidden || showMap().catch((e) => toast(e.message, { bad: true })), 1200);
-    return false;
+/** Replace the preliminary map by a better one, as soon as there is one. */
+async function improve() {
+  if ($("view-map").hidden) return; // showMap goes on
+  try {
+    const growing = state.summary.indexing?.running;
+    if (await loadPoints(growing ? "" : "?final=true")) await colourPoints();
+  } catch (error) {
+    toast(error.message, { bad: true });
   }
-  const number = response.head.count;
-  ids = new Uint32Array(response.buffer, response.start, number);
+  if (shown.preliminary) retry = setTimeout(improve, state.summary.indexing?.running ? 4 * POLL_MILLISECONDS : POLL_MILLISECONDS);
+}
+
+/** Load the points. Returns false if the studio has no other ones yet. */
+async function loadPoints(query) {
+  const response = await getBinary(`/api/map${query}`);
+  if (!response) return false;
+  const { count: number, total, generation, preliminary } = response.head;
+  if (shown?.generation === generation && shown.preliminary === preliminary) return false;
+  const newIds = new Uint32Array(response.buffer, response.start, number);
   const position = new Uint16Array(response.buffer, response.start + 4 * number, 2 * number);
-  pointGrid = new PointGrid(position);
-  points.setData("position", position);
-  points.setData("inside", pointGrid.inside(lasso));
-  $("map-status").textContent = count(number, "moment");
-  generation = response.head.generation;
-  fit();
+  if (lasso.length) clearLasso(); // it held other points
+  const from = shown ? startPositions(newIds, position) : null;
+  const first = !shown;
+  ids = newIds;
+  shown = { generation, preliminary, total };
+  tellState(number);
+  points.setData("inside", new Uint8Array(number));
+  if (from && number <= MAX_GLIDING_POINTS && !reducedMotion.matches) glide(from, position);
+  else place(position);
+  if (first) fit();
   return true;
+}
+
+function tellState(number) {
+  const { total, preliminary } = shown;
+  const sample = number < total ? `${number.toLocaleString("en")} of ${count(total, "moment")}` : count(total, "moment");
+  const next = state.summary.indexing?.running ? "it grows with the index" : "the map follows";
+  $("map-status").textContent = preliminary ? `Preliminary (PCA): ${sample}; ${next}…` : count(total, "moment");
+  plane.classList.toggle("preliminary", preliminary);
+  $("tool-lasso").disabled = preliminary;
+  $("tool-lasso").title = preliminary ? "The lasso works when the map is computed" : "Lasso (or hold Shift and drag)";
+  if (preliminary) chooseTool("move");
+}
+
+/** Where the points begin to move: at their places on the map before, if they were on it. Colours go with them. */
+function startPositions(newIds, position) {
+  const from = position.slice();
+  const code = new Uint16Array(newIds.length).fill(NO_COLOUR);
+  for (let i = 0, j = 0; i < newIds.length; i++) { // both ascend
+    while (j < ids.length && ids[j] < newIds[i]) j++;
+    if (ids[j] !== newIds[i]) continue;
+    from[2 * i] = points.position[2 * j];
+    from[2 * i + 1] = points.position[2 * j + 1];
+    code[i] = points.code[j];
+  }
+  points.setData("code", code);
+  return from;
+}
+
+function place(position) {
+  gliding = null;
+  points.setData("position", position);
+  if (points.code?.length !== points.count) points.setData("code", new Uint16Array(points.count).fill(NO_COLOUR));
+  pointGrid = new PointGrid(position);
+  redraw();
+}
+
+/** Move the points to their new places. Zoom and position of the view stay. */
+function glide(from, to) {
+  const start = performance.now();
+  const now = new Uint16Array(to.length);
+  pointGrid = null;
+  leave();
+  const frame = (time) => {
+    if (gliding !== to) return; // a newer map has come
+    const share = Math.min(1, Math.max(0, time - start) / GLIDE_MILLISECONDS);
+    if (share === 1) return place(to);
+    const eased = share * share * (3 - 2 * share);
+    for (let i = 0; i < to.length; i++) now[i] = from[i] + (to[i] - from[i]) * eased;
+    points.setData("position", now);
+    redraw();
+    requestAnimationFrame(frame);
+  };
+  gliding = to;
+  points.setData("position", from);
+  requestAnimationFrame(frame);
 }
 
 function fillColours() {
@@ -65,11 +136,15 @@ function fillColours() {
 }
 
 async function colourPoints() {
+  if (!shown) return;
   const [by, level] = $("colours").value.split(":");
-  const response = await getBinary(`/api/map/colours?by=${by}${level === undefined ? "" : `&level=${level}`}`);
-  if (response?.head.generation !== generation) { // moments were added or removed
-    generation = null;
-    return showMap();
+  const before = shown;
+  const response = await getBinary(`/api/map/colours?by=${by}${level === undefined ? "" : `&level=${level}`}&preliminary=${shown.preliminary}`);
+  if (before !== shown) return; // the colours of points that are no longer there
+  if (response?.head.generation !== shown.generation) { // moments were added or removed
+    if (await loadPoints("")) await colourPoints();
+    if (shown.preliminary) retry = setTimeout(improve, POLL_MILLISECONDS);
+    return;
   }
   points.setData("code", new Uint16Array(response.buffer, response.start, points.count));
   drawLegend(response.head.legend);
@@ -87,7 +162,7 @@ function drawLegend(legend) {
       dot, el("span", { text }), el("small", { text: number.toLocaleString("en") })));
   };
   const entries = legend.slice(0, LEGEND_ENTRIES).map(({ label, cluster, moments }, code) => entry(code, label ?? `cluster ${cluster}`, moments));
-  const none = points.count - legend.reduce((sum, { moments }) => sum + moments, 0);
+  const none = shown.total - legend.reduce((sum, { moments }) => sum + moments, 0);
   if (none > 0) entries.push(entry(NO_COLOUR, legend.length && "cluster" in legend[0] ? "smaller clusters, or none" : "not labelled", none));
   $("legend").replaceChildren(...entries);
 }
@@ -187,7 +262,7 @@ function down(event) {
   plane.setPointerCapture(event.pointerId);
   pointers.set(event.pointerId, event);
   moved = 0;
-  drawingLasso = pointers.size === 1 && (tool === "lasso" || event.shiftKey);
+  drawingLasso = pointers.size === 1 && pointGrid && !shown.preliminary && (tool === "lasso" || event.shiftKey);
   if (drawingLasso) lasso = [onMap(event)];
   closeHoverCard();
 }
