@@ -1,9 +1,7 @@
-"""Stopping a run: the first Ctrl-C asks, the second interrupts; its folder has one writer."""
+"""A damaged checkpoint gives way to the one before; a run folder has one writer."""
 
 import errno
 import fcntl
-import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -17,20 +15,7 @@ from slic.runs import (
     previous_checkpoint,
     read_log,
     save_checkpoint,
-    stop_at_ctrl_c,
 )
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_asks_the_second_interrupts(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
-    with stop_at_ctrl_c() as stopping:
-        assert not stopping()
-        os.kill(os.getpid(), number)
-        assert stopping()
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), number)
-    assert signal.getsignal(number) is before
 
 
 def test_a_checkpoint_comes_back_and_anything_else_is_one_line(tmp_path: Path) -> None:

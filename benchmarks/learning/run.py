@@ -42,7 +42,7 @@ from learning.tables import read_records, table
 from learning.tasks import NAMES, TEST, TRAIN, Draw, Task, open_task, why_missing
 from slic.errors import SlicError
 from slic.recipe.length import run_length
-from slic.runs import StopRequested
+from slic.signals import StopRequested
 
 
 def main() -> None:

@@ -1,14 +1,10 @@
-"""What interruptible work shares: a lock on its folder, records, checkpoints, and signals."""
+"""What interruptible work shares: a lock on its folder, records, and checkpoints."""
 
 import json
 import logging
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from errno import EACCES, EAGAIN
 from pathlib import Path
-from types import FrameType
 from typing import IO, Any, cast
 
 import torch
@@ -25,10 +21,6 @@ except ImportError:  # Windows has no such lock; two writers are not detected th
 
 _CHECKPOINT = "checkpoint"
 _log = logging.getLogger("slic")
-
-
-class StopRequested(Exception):
-    """Ctrl-C or SIGTERM ended the work; its state is saved. Not an error."""
 
 
 def lock_folder(path: Path) -> IO[str]:
@@ -170,31 +162,3 @@ def _read_checkpoint(path: Path, version: int) -> dict[str, Any]:
     except Exception as error:  # torch lets any kind of error out
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(f"{path}: not a whole checkpoint of a run ({reason}).") from error
-
-
-@contextmanager
-def stop_at_ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Give a function that tells whether Ctrl-C or SIGTERM came.
-
-    A second signal interrupts at once. Outside the main thread, signals are left alone.
-    """
-    if (
-        threading.current_thread() is not threading.main_thread()
-    ):  # only the main thread may handle signals
-        yield lambda: False
-        return
-    requested = False
-
-    def request(_number: int, _frame: FrameType | None) -> None:
-        nonlocal requested
-        if requested:
-            raise KeyboardInterrupt
-        requested = True
-        _log.warning("stopping as soon as the state can be saved; another signal stops at once.")
-
-    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: requested
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

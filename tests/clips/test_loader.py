@@ -23,7 +23,7 @@ STOPPED = """
 import time
 from torch.utils.data import Dataset
 from slic.clips.loader import WorkerLoader
-from slic.runs import stop_at_ctrl_c
+from slic.signals import stop_at_ctrl_c
 class Slow(Dataset):
     def __len__(self):
         return 8

@@ -237,5 +237,5 @@ def test_a_second_writer_is_refused_and_ctrl_c_keeps_what_was_done(
     ended = running.wait()
     assert ended.code == 130
     kept = committed(out)
-    assert f"stopped; {kept} moments are kept. Go on with: slic index {videos}" in ended.err
+    assert f"stopped; {kept} moments are kept. Continue with: slic index {videos}" in ended.err
     assert kept > 0

@@ -26,7 +26,8 @@ from slic.pretraining.distributed import Processes
 from slic.pretraining.stored_views import StoredSampleDataset, StoredViews
 from slic.pretraining.view_storage import ViewDataset, store_views
 from slic.recipe import Recipe, load_recipe
-from slic.runs import StopRequested, read_log
+from slic.runs import read_log
+from slic.signals import StopRequested
 from slic.videos.catalog import Catalog
 
 VIEWS, CLIPS = 5, 3

@@ -10,7 +10,8 @@ from slic.errors import CatalogError, CheckpointError
 from slic.pretraining import pretrain, training_videos
 from slic.pretraining.folder import RunFolder
 from slic.recipe import Recipe, load_recipe
-from slic.runs import StopRequested, read_log
+from slic.runs import read_log
+from slic.signals import StopRequested
 from slic.videos.catalog import Catalog
 from slic.videos.stillness import find_still
 

@@ -15,7 +15,6 @@ from slic.clips.reader import ClipReader
 from slic.errors import SearchError
 from slic.models.backbones import ClipSpec
 from slic.models.encoder import HeadSpec, VideoEncoder, to_input
-from slic.runs import StopRequested
 from slic.search import (
     Index,
     IndexReport,
@@ -26,6 +25,7 @@ from slic.search import (
     update_index,
 )
 from slic.search.moments import mean_direction
+from slic.signals import StopRequested
 from slic.videos.catalog import Catalog
 
 MakeVideo = Callable[..., Path]

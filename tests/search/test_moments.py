@@ -177,7 +177,7 @@ def test_a_short_video_is_one_moment() -> None:
 
 def test_a_window_of_nothing_is_refused() -> None:
     for window, stride in ((0.0, 1.0), (1.0, 0.0), (float("nan"), 1.0)):
-        with pytest.raises(SearchError, match="must be at least 0.001"):
+        with pytest.raises(SearchError, match=r"must be at least 0\.001"):
             moment_windows(
                 constant_rate(9, 25),
                 ClipSpec(frames=4, stride=1, size=32),

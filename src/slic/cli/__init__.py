@@ -32,6 +32,7 @@ from slic.cli.common import UsageError
 from slic.cli.output import exit_with_error
 from slic.cli.parser import CommandParser
 from slic.errors import SlicError
+from slic.signals import exit_code, interrupt_at_signals
 
 DESCRIPTION = """Learn from unlabelled videos of human actions, then search, group and label them.
 
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command.
 
     It exits with 1 after an error that the user can fix, which is printed as one line, with 2 after
-    wrong arguments, and with 130 after Ctrl-C.
+    wrong arguments, and after Ctrl-C, SIGTERM or SIGHUP with 130, 143 or 129.
 
     Args:
         argv: Words after ``slic``; those of the process by default.
@@ -75,13 +76,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     if isinstance(sys.stdout, TextIOWrapper):  # file names need not be Unicode
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        arguments.verb(arguments)
+        with interrupt_at_signals():
+            arguments.verb(arguments)
     except UsageError as error:
         parser.error(str(error))
     except SlicError as error:
         exit_with_error(str(error), 1)
-    except KeyboardInterrupt:
-        exit_with_error("stopped.", 130)
+    except KeyboardInterrupt as stop:
+        exit_with_error("stopped. The same command continues.", exit_code(stop))
     except BrokenPipeError:  # the reader of our output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

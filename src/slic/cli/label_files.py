@@ -95,18 +95,20 @@ def import_file(arguments: Namespace) -> None:
 
 def cut(arguments: Namespace) -> None:
     """Write each labelled segment as a clip."""
-    from slic.runs import StopRequested
     from slic.search.cutting import cut_clips
+    from slic.signals import StopRequested, exit_code
 
     index, out = open_index(arguments.index), arguments.out
     labels, padding = arguments.label, arguments.padding
     try:
         report = cut_clips(index, out, labels=labels, padding_seconds=padding)
-    except StopRequested:
+    except StopRequested as stop:
         options = ["--padding", f"{padding:g}"] if padding else []
         options += ["--label", *labels] if labels else []
         words = format_command("labels", "cut", index.path, out, *options)
-        exit_with_error(f"stopped; finished clips are kept. Go on with: {words}", 130)
+        exit_with_error(
+            f"stopped; finished clips are kept. Continue with: {words}", exit_code(stop)
+        )
     print_refused(report.refused)
     if report.stale:
         text = f"{len(report.stale)} clips of an earlier call have no such label any more"

@@ -81,11 +81,11 @@ def pretrain(arguments: Namespace) -> None:
     import yaml
 
     from slic.evaluation.cluster_quality import LabelObserver
-    from slic.pretraining import StopRequested
     from slic.pretraining import pretrain as run
     from slic.pretraining.trackers import require_trackers
     from slic.recipe import load_recipe
     from slic.runs import has_checkpoint
+    from slic.signals import StopRequested, exit_code
 
     if arguments.segments is not None:
         arguments.settings.append(f"--segments.seconds={arguments.segments}")
@@ -122,9 +122,13 @@ def pretrain(arguments: Namespace) -> None:
         raise VideoError(
             f"{error} The run is saved. Restore the file, then continue with: {again}"
         ) from error
-    except StopRequested:
+    except StopRequested as stop:
         message = f"stopped and saved. Continue with: {_resume_command(arguments)}"
-        exit_with_error(message, 130)
+        exit_with_error(message, exit_code(stop))
+    except KeyboardInterrupt as stop:
+        if not (arguments.out / "recipe.yaml").exists():
+            raise
+        exit_with_error(f"stopped. Continue with: {_resume_command(arguments)}", exit_code(stop))
     if is_main_process():
         print_result(
             arguments,

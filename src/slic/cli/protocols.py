@@ -36,7 +36,7 @@ OPTION_TYPES = (int, float, str, Path)
 def score_by_protocol(name: str, words: Sequence[str]) -> None:
     """Score an encoder by a protocol of `slic.evaluation.PROTOCOLS` or of an import path."""
     from slic.evaluation import find_protocol
-    from slic.runs import StopRequested
+    from slic.signals import StopRequested, exit_code
 
     part = find_protocol(name)
     arguments = build_protocol_parser(name, part).parse_args(words)
@@ -53,9 +53,9 @@ def score_by_protocol(name: str, words: Sequence[str]) -> None:
         ):
             scores = protocol.score(encoder, split, workers=arguments.workers, cache=cache)
             write(_print_and_describe(scores, protocol, encoder, arguments))
-    except StopRequested:
+    except StopRequested as stop:
         resume = format_command("evaluate", name, *(w for w in words if w != "--resume"))
-        exit_with_error(f"stopped and saved. Continue with: {resume} --resume", 130)
+        exit_with_error(f"stopped and saved. Continue with: {resume} --resume", exit_code(stop))
 
 
 def add_evaluation_arguments(parser: CommandParser) -> None:

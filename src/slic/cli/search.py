@@ -96,8 +96,8 @@ def seconds(word: str) -> float:
 
 def index(arguments: Namespace) -> None:
     """Make or update an index."""
-    from slic.runs import StopRequested
     from slic.search import create_index, index_settings, update_index
+    from slic.signals import StopRequested, exit_code
 
     out = arguments.out
     encoder = choose_encoder(out, arguments.encoder)
@@ -108,9 +108,10 @@ def index(arguments: Namespace) -> None:
     opened = create_index(out, encoder, **settings)  # a failed scan leaves no index behind
     try:
         report = update_index(opened, catalog, workers=arguments.workers)
-    except StopRequested:
+    except StopRequested as stop:
         words = format_command("index", arguments.videos, "--out", out)
-        exit_with_error(f"stopped; {opened.count} moments are kept. Go on with: {words}", 130)
+        message = f"stopped; {opened.count} moments are kept. Continue with: {words}"
+        exit_with_error(message, exit_code(stop))
     _print_problems(report.changes)
     kinds = ("added", "moved", "changed", "removed")
     changes = {kind: len(getattr(report.changes, kind)) for kind in kinds}

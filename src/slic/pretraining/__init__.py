@@ -6,6 +6,6 @@ and everything that is not the method (logs, checkpoints, signals) is a callback
 
 from slic.pretraining.entry import PretrainResult, pretrain
 from slic.pretraining.observer import Observer
-from slic.runs import StopRequested
+from slic.signals import StopRequested
 
 __all__ = ["Observer", "PretrainResult", "StopRequested", "pretrain"]

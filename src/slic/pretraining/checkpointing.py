@@ -9,7 +9,8 @@ from slic.pretraining.folder import RunFolder
 from slic.pretraining.loop import Run, StepResult
 from slic.pretraining.run_log import RunLog
 from slic.pretraining.state import load_state, save_state
-from slic.runs import StopRequested, has_checkpoint
+from slic.runs import has_checkpoint
+from slic.signals import StopRequested
 
 SAVE_INTERVAL_SECONDS = 600.0
 """An epoch of a large set takes long; a kill loses at most this much work."""

@@ -24,7 +24,8 @@ from slic.pretraining.trackers import Tracker, build_trackers, default_trackers
 from slic.pretraining.training_videos import choose_videos
 from slic.pretraining.view_storage import StoreViews
 from slic.recipe import Part, Recipe, load_recipe, save_recipe
-from slic.runs import has_checkpoint, stop_at_ctrl_c
+from slic.runs import has_checkpoint
+from slic.signals import stop_at_ctrl_c
 from slic.videos.catalog import Catalog
 
 

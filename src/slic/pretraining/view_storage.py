@@ -30,7 +30,7 @@ from slic.models.passes import in_passes
 from slic.pretraining.distributed import Processes
 from slic.pretraining.loop import Run
 from slic.pretraining.stored_views import StoredSampleDataset, StoredViews
-from slic.runs import StopRequested
+from slic.signals import StopRequested
 from slic.videos.catalog import Catalog
 
 STORED_VIEWS_FORMAT = 2

@@ -20,13 +20,13 @@ from tqdm import tqdm
 
 from slic.errors import LabelError, VideoError
 from slic.files import atomic_path, guard_cell, is_file, unguard_cell, write_atomically
-from slic.runs import StopRequested, stop_at_ctrl_c
 from slic.search.index import Index
 from slic.search.label_files.base import frame_range
 from slic.search.labels import list_labels
 from slic.search.repository.labels import Label
 from slic.search.repository.videos import IndexedVideo, unique_paths
 from slic.search.safe_names import distinct_names, safe_name
+from slic.signals import StopRequested, stop_at_ctrl_c
 from slic.videos.frames import stream_frames
 from slic.videos.video import Refused, Video
 

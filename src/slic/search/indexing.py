@@ -17,7 +17,7 @@ from tqdm import tqdm
 from slic.errors import SearchError
 from slic.models.encoder import VideoEncoder
 from slic.models.passes import clips_per_pass
-from slic.runs import StopRequested, lock_folder, stop_at_ctrl_c
+from slic.runs import lock_folder
 from slic.search.index import Index
 from slic.search.moment_embedder import MomentEmbedder
 from slic.search.moments import check_window, default_window_seconds
@@ -28,6 +28,7 @@ from slic.search.repository.schema import write_refused
 from slic.search.repository.videos import delete_video, select_files
 from slic.search.stores import open_store
 from slic.search.streaming import EmbeddingJob, MomentClips, moment_loader
+from slic.signals import StopRequested, stop_at_ctrl_c
 from slic.videos.catalog import Catalog
 from slic.videos.video import Refused
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 from slic.errors import SlicError
-from slic.runs import StopRequested
 from slic.search import Index, cluster_index, clusters_per_level, update_index
+from slic.signals import StopRequested
 from slic.videos.catalog import Catalog
 
 INDEX_NAME = ".slic-index"

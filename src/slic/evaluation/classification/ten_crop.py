@@ -24,7 +24,7 @@ from slic.evaluation.classification.classifier import VideoClassifier
 from slic.evaluation.classification.run_folder import ClassificationFolder
 from slic.models.backbones.base import Resize
 from slic.models.passes import in_passes
-from slic.runs import StopRequested, stop_at_ctrl_c
+from slic.signals import StopRequested, stop_at_ctrl_c
 from slic.videos.catalog import Catalog
 from slic.videos.video import Video
 

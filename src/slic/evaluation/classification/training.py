@@ -21,13 +21,8 @@ from slic.evaluation.classification.clips import LabelledBatchSampler, LabelledC
 from slic.evaluation.classification.run_folder import ClassificationFolder
 from slic.evaluation.classification.task import ClassificationTask
 from slic.models.encoder import to_input
-from slic.runs import (
-    StopRequested,
-    has_checkpoint,
-    load_checkpoint,
-    save_checkpoint,
-    stop_at_ctrl_c,
-)
+from slic.runs import has_checkpoint, load_checkpoint, save_checkpoint
+from slic.signals import StopRequested, stop_at_ctrl_c
 
 PAPER_EPOCHS, PAPER_DROP_EPOCHS = 150, (60, 100)
 CHECKPOINT_FORMAT: Final = 1

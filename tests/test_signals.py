@@ -1,0 +1,88 @@
+"""A signal asks once and then interrupts; every verb ends with one line and the code of shells."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slic.signals import (
+    STOP_SIGNALS,
+    Interrupted,
+    StopRequested,
+    exit_code,
+    interrupt_at_signals,
+    stop_at_ctrl_c,
+)
+
+Slic = Callable[..., Any]
+NUMBERS = pytest.mark.parametrize("number", STOP_SIGNALS)
+
+
+@NUMBERS
+def test_the_first_signal_asks_the_second_interrupts(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with stop_at_ctrl_c() as stopping:
+        assert not stopping()
+        os.kill(os.getpid(), number)
+        assert stopping()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            os.kill(os.getpid(), number)
+    assert exit_code(caught.value) == 128 + number
+    assert signal.getsignal(number) is before
+
+
+@NUMBERS
+def test_a_stop_knows_its_signal(number: signal.Signals) -> None:
+    with pytest.raises(StopRequested) as caught, stop_at_ctrl_c():
+        os.kill(os.getpid(), number)
+        raise StopRequested
+    assert exit_code(caught.value) == 128 + number
+    assert exit_code(KeyboardInterrupt()) == exit_code(StopRequested()) == 130
+
+
+@NUMBERS
+def test_a_signal_interrupts_and_one_that_is_ignored_does_not(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(Interrupted), interrupt_at_signals():
+        os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is before
+    signal.signal(number, signal.SIG_IGN)  # as nohup does
+    try:
+        with interrupt_at_signals(), stop_at_ctrl_c() as stopping:
+            os.kill(os.getpid(), number)
+            assert not stopping()
+    finally:
+        signal.signal(number, before)
+
+
+def test_another_thread_leaves_signals_alone() -> None:
+    seen: list[bool] = []
+
+    def work() -> None:
+        with interrupt_at_signals(), stop_at_ctrl_c() as stopping:
+            seen.append(stopping())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_verb_ends_with_one_line_and_leaves_no_half_file(
+    slic: Slic, tmp_path: Path, wait_until: Callable[..., None], number: str, code: int
+) -> None:
+    out = tmp_path / "videos"
+    running = slic("sample", out, "--train", "300", "--test", "0", "--workers", "1")
+    wait_until(lambda: any(out.rglob("*.mp4")), running)
+    running.signal_group(getattr(signal, number))
+    ended = running.wait()
+    assert ended.code == code, ended.err
+    assert "Traceback" not in ended.err
+    assert ended.err.splitlines()[-1] == "slic: stopped. The same command continues."
+    assert not list(out.rglob("*.tmp"))
