@@ -37,9 +37,13 @@ def test_the_first_signal_asks_the_second_interrupts(number: signal.Signals) -> 
 
 @NUMBERS
 def test_a_stop_knows_its_signal(number: signal.Signals) -> None:
-    with pytest.raises(StopRequested) as caught, stop_at_ctrl_c():
-        os.kill(os.getpid(), number)
-        raise StopRequested
+    def stop() -> None:
+        with stop_at_ctrl_c():
+            os.kill(os.getpid(), number)
+            raise StopRequested
+
+    with pytest.raises(StopRequested) as caught:
+        stop()
     assert exit_code(caught.value) == 128 + number
     assert exit_code(KeyboardInterrupt()) == exit_code(StopRequested()) == 130
 
