@@ -76,6 +76,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "slic labels export index labels.csv",
         "slic labels export index labels.json",
     ),
+    "slic labels cut": ("slic labels cut index clips --label waving --padding 0.5",),
     "slic labels import": ("slic labels import index labels.json",),
     "slic classify": (
         "slic classify index NEW_VIDEOS",
@@ -93,5 +94,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "slic studio index --runs runs",
         "slic studio --sample",
     ),
+    "slic doctor": ("slic doctor", "slic doctor VIDEOS"),
+    "slic completion": ("slic completion zsh",),
 }
 """Commands by the verb that they show; words in capitals are the user's."""
