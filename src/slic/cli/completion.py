@@ -29,7 +29,7 @@ def add_verbs(verbs: Verbs) -> None:
     )
     summary = "print a script that completes the command in a shell"
     verb = add_verb(verbs, "completion", print_script, summary, description=text)
-    verb.add_argument("shell", choices=SHELLS)
+    verb.add_argument("shell", choices=SHELLS, help="shell that reads the script")
 
 
 def print_script(arguments: Namespace) -> None:
