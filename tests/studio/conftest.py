@@ -1,9 +1,11 @@
 """A small index of videos with hostile file names, and a studio of it."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,9 +18,11 @@ from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 from slic.search import Index, IndexedVideo, cluster_index, create_index, update_index
 from slic.studio.access import PAGE_TOKEN_HEADER, AccessPolicy
 from slic.studio.app import create_app
+from slic.studio.projection import make_map
 from slic.studio.state import Studio
 from slic.videos.catalog import Catalog
 from slic.videos.encoding import Encoding, write_video
+from tests.studio.browsing import BROWSER, FLAGS, TIMEOUT, Served
 
 ADDRESS = "http://127.0.0.1:7542"
 FPS, SECONDS, SIZE = 25, 3, (160, 120)
@@ -129,3 +133,58 @@ def video_of(studio: Studio) -> Callable[[str], IndexedVideo]:
         return next(video for video in studio.index.videos() if video.path.startswith(start))
 
     return find
+
+
+@pytest.fixture(scope="module")
+def folder(shared_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an index with a map; tests undo what they change."""
+    copied = tmp_path_factory.mktemp("browser") / "index"
+    shutil.copytree(shared_index, copied)
+    make_map(copied)
+    return copied
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path) -> Iterator[Served]:
+    """Return a studio that a thread serves."""
+    made = Served(folder, runs=folder.parent)
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Return a real browser."""
+    from playwright.sync_api import sync_playwright  # not installed everywhere
+
+    with sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Return a function that opens a page; its errors and foreign requests fail the test."""
+    problems: list[str] = []
+    contexts = []
+
+    def open_at(address: str, **more: Any) -> Any:
+        context = browser.new_context(viewport={"width": 1000, "height": 700}, **more)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(TIMEOUT)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: problems.append(request.url) if foreign(request) else 0)
+
+        def foreign(request: Any) -> bool:
+            return not request.url.startswith((re.split("[?#]", address)[0], "blob:"))
+
+        page.goto(address)
+        page.wait_for_selector("body[data-ready]")
+        return page
+
+    yield open_at
+    for context in contexts:
+        context.close()
+    assert problems == []

@@ -2,37 +2,25 @@
 
 import re
 import shutil
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
 from slic.models.encoder import VideoEncoder
-from slic.search import Index, create_index, set_label, undo_label_change, update_index
+from slic.search import (
+    Index,
+    create_index,
+    set_label,
+    undo_label_change,
+    update_index,
+)
 from slic.search.repository.videos import delete_video
-from slic.studio.access import AccessPolicy
-from slic.studio.app import create_app
 from slic.studio.indexing import INDEX_NAME, BackgroundIndexing
 from slic.studio.projection import make_map
-from slic.studio.state import Studio
 from slic.videos.catalog import Catalog
-
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-TIMEOUT = 30_000  # milliseconds; two busy cores are slow
+from tests.studio.browsing import BROWSER, TIMEOUT, Served, moments, wait_until_playing
 
 pytestmark = pytest.mark.slow
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -40,98 +28,6 @@ if BROWSER is None:
     pytest.skip("there is no chromium on this machine", allow_module_level=True)
 expect = playwright.expect
 expect.set_options(timeout=TIMEOUT)
-
-
-class Served:
-    """A studio that a thread serves."""
-
-    def __init__(self, folder: Path, **more: Any) -> None:
-        self.studio = Studio(Index.open(folder), **more)
-        config = uvicorn.Config(create_app(self.studio, AccessPolicy()), log_level="warning")
-        self.server = uvicorn.Server(config)
-        self.listener = socket.socket()
-        self.listener.bind(("127.0.0.1", 0))
-        self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
-        self.thread = threading.Thread(
-            target=self.server.run, kwargs={"sockets": [self.listener]}, daemon=True
-        )
-        self.thread.start()
-        while not self.server.started:
-            time.sleep(0.01)
-
-    def stop(self) -> None:
-        self.server.should_exit = True
-        self.thread.join(20)
-        self.listener.close()
-
-
-@pytest.fixture(scope="module")
-def folder(shared_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    copied = tmp_path_factory.mktemp("browser") / "index"
-    shutil.copytree(shared_index, copied)
-    make_map(copied)
-    return copied
-
-
-@pytest.fixture(scope="module")
-def served(folder: Path) -> Iterator[Served]:
-    made = Served(folder, runs=folder.parent)
-    yield made
-    made.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
-    """Return a function that opens a page; its errors and foreign requests fail the test."""
-    problems: list[str] = []
-    contexts = []
-
-    def open_at(address: str, **more: Any) -> Any:
-        context = browser.new_context(viewport={"width": 1000, "height": 700}, **more)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(TIMEOUT)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda request: problems.append(request.url) if foreign(request) else 0)
-
-        def foreign(request: Any) -> bool:
-            return not request.url.startswith((re.split("[?#]", address)[0], "blob:"))
-
-        page.goto(address)
-        page.wait_for_selector("body[data-ready]")
-        return page
-
-    yield open_at
-    for context in contexts:
-        context.close()
-    assert problems == []
-
-
-def wait_until_playing(page: Any, video: str) -> None:
-    """Wait until a video plays."""
-    page.wait_for_function(
-        """(which) => { const video = document.querySelector(which);
-            if (!video || video.readyState < 2 || video.paused) return false;
-            const before = video.dataset.seen; video.dataset.seen = video.currentTime;
-            return before !== undefined && Number(before) !== video.currentTime; }""",
-        arg=video,
-        polling=60,
-    )
-
-
-def moments(page: Any) -> list[str]:
-    found: list[str] = page.eval_on_selector_all(
-        "#grid .tile", "tiles => tiles.map(tile => tile.dataset.moment)"
-    )
-    return found
 
 
 def test_a_video_is_uploaded_trimmed_found_and_refined(
@@ -155,7 +51,10 @@ def test_a_video_is_uploaded_trimmed_found_and_refined(
     )  # after this the focus stays
     expect(page.locator(".times span").first).to_have_text("0:01")
     expect(page.locator("#grid .caption b").first).to_have_text("jump.avi")
-    expect(page.locator("#grid .score").first).to_have_text(re.compile(r"^1\.00$|^0\.9\d$"))
+    score = page.locator("#grid .score").first
+    expect(score).to_have_attribute(
+        "title", re.compile(r"^Rank 1, more alike than .* %.* cosine similarity (1\.000|0\.9\d\d)$")
+    )
 
     other = page.locator("#grid .tile", has_text="run.webm").first
     moment = other.get_attribute("data-moment")
@@ -423,7 +322,7 @@ def test_no_view_is_wider_than_the_screen(
 ) -> None:
     page = open_page(served.address, color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": height})
-    for view in ("find", "map", "clusters", "runs"):
+    for view in ("find", "label", "map", "clusters", "runs"):
         page.evaluate("view => { location.hash = view }", view)
         expect(page.locator(f"#view-{view}")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
@@ -450,46 +349,51 @@ def of_parts(tmp_path: Path, colour_encoder: VideoEncoder, colour_videos: Path) 
     served.stop()
 
 
-def test_text_and_sliders_search_and_are_kept_in_the_address(
+def test_text_and_the_balance_search_and_are_kept_in_the_address(
     open_page: Callable[..., Any], of_parts: Served
 ) -> None:
     page = open_page(of_parts.address)
-    expect(page.locator("#weights input")).to_have_count(2)
-    expect(page.locator("#weights output").first).to_have_text("50 %")
+    expect(page.locator("#weights input")).to_have_count(1)  # two parts have one slider
+    expect(page.locator("#weights output")).to_have_text(["50 %", "50 %"])
     page.get_by_label("Describe what to find").fill("something blue")
     expect(page.locator("#find-title")).to_have_text("Most similar")
     expect(page.locator("#grid .caption b").first).to_have_text("blue.mp4")
+    expect(page.locator("#weights-source")).to_have_text("equal")
 
     page.locator("#grid .tile", has_text="green.mp4").first.focus()
     with page.expect_response("**/api/search") as answered:
         page.keyboard.press("l")
     assert answered.value.request.post_data_json["text"] == "something blue"
     with page.expect_response("**/api/search") as answered:
-        page.get_by_label("Weight of motion").fill("0")
-    assert answered.value.request.post_data_json["weights"] == {"motion": 0, "text": 0.5}
+        page.get_by_label("Balance between motion and text").fill("1")
+    assert answered.value.request.post_data_json["weights"] == {"motion": 0, "text": 1}
+    assert answered.value.json()["weights_from"] == "you"
     expect(page.locator("#weights output")).to_have_text(["0 %", "100 %"])
+    expect(page.locator("#weights-source")).to_have_text("set by you")
     address = page.evaluate("location.href")
-    assert address.endswith("?text=something+blue&weights=motion:0,text:0.5#find")
+    assert address.endswith("?text=something+blue&weights=motion:0,text:1#find")
 
     again = open_page(address)
     expect(again.locator("#grid .caption b").first).to_have_text("blue.mp4")
-    expect(again.get_by_label("Weight of motion")).to_have_value("0")
+    expect(again.get_by_label("Balance between motion and text")).to_have_value("1")
     expect(again.get_by_label("Describe what to find")).to_have_value("something blue")
     with again.expect_response("**/api/search") as answered:
         again.get_by_role("button", name="Automatic").click()
     assert answered.value.request.post_data_json["weights"] is None
     expect(again.locator("#weights output")).to_have_text(["50 %", "50 %"])
+    expect(again.get_by_role("button", name="Automatic")).to_be_hidden()
     again.get_by_role("button", name="Start over").click()
     expect(again.locator("#find-title")).to_have_text("Moments")
     assert again.evaluate("location.search") == ""
 
 
-def test_sliders_show_the_weights_that_three_likes_set_until_one_is_moved(
+def test_the_balance_shows_the_weights_that_three_likes_set_until_it_is_moved(
     open_page: Callable[..., Any], of_parts: Served
 ) -> None:
     page = open_page(of_parts.address)
     tiles = page.locator("#grid .tile")
     expect(tiles).to_have_count(9)
+    expect(page.locator("#weights-source")).to_have_text("automatic")
     page.keyboard.press("a")
     for tile in range(6):  # of nine, three stay selected
         tiles.nth(tile).focus()
@@ -501,15 +405,15 @@ def test_sliders_show_the_weights_that_three_likes_set_until_one_is_moved(
     percents = [f"{round(100 * weights[name])} %" for name in ("motion", "text")]
     assert percents != ["50 %", "50 %"]
     expect(page.locator("#weights output")).to_have_text(percents)
-    slider = page.get_by_label("Weight of motion")
-    assert float(slider.input_value()) == pytest.approx(weights["motion"], abs=0.026)
+    expect(page.locator("#weights-source")).to_have_text("from your 3 likes")
+    slider = page.get_by_label("Balance between motion and text")
+    assert float(slider.input_value()) == pytest.approx(weights["text"], abs=0.026)
     assert page.evaluate("location.search") == ""
 
     with page.expect_response("**/api/search") as answered:
         slider.fill("0.25")
     sent = answered.value.request.post_data_json["weights"]
-    assert sent == {"motion": 0.25, "text": pytest.approx(weights["text"])}
-    assert answered.value.json()["weights"] is None
+    assert sent == {"motion": 0.75, "text": 0.25}
     with page.expect_response("**/api/search"):
         page.get_by_role("button", name="Automatic").click()
     expect(page.locator("#weights output")).to_have_text(percents)
@@ -517,11 +421,22 @@ def test_sliders_show_the_weights_that_three_likes_set_until_one_is_moved(
     expect(page.locator("#weights output")).to_have_text(["50 %", "50 %"])
 
 
-def test_the_last_slider_stays_above_zero(open_page: Callable[..., Any], of_parts: Served) -> None:
-    page = open_page(of_parts.address + "?weights=motion:0,text:1")
+def test_three_parts_have_sliders_of_which_the_last_stays_above_zero(
+    open_page: Callable[..., Any], of_parts: Served
+) -> None:
+    page = open_page(of_parts.address)
+
+    def add_a_part(route: Any) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"parts": ["sound", "motion", "text"]})
+
+    page.route("**/api/summary", add_a_part)
+    page.goto(of_parts.address + "?weights=sound:0,motion:0,text:1")
+    page.reload()
+    expect(page.locator("#weights input")).to_have_count(3)
     page.get_by_label("Weight of text").fill("0")
     expect(page.get_by_label("Weight of text")).to_have_value("0.05")
-    expect(page.locator("#weights output")).to_have_text(["0 %", "100 %"])
+    expect(page.locator("#weights output")).to_have_text(["0 %", "0 %", "100 %"])
 
 
 def test_an_index_without_text_says_what_to_do(
@@ -547,7 +462,10 @@ def test_a_folder_is_shown_while_it_is_indexed(
     expect(page.locator("#grid")).to_contain_text("No moment is indexed yet")
     expect(page.locator(".toast")).to_contain_text("All videos are indexed: 9 moments.")
     expect(page.locator("#grid .tile")).to_have_count(9)
-    expect(page.locator("#indexing")).to_have_text("Indexed · 1 file cannot be used")
+    expect(page.locator("#indexing span")).to_have_text("Indexed")
+    page.locator("#indexing").get_by_role("button", name="1 file cannot be used").click()
+    expect(page.locator("#about .refused")).to_contain_text("broken.mp4")
+    page.keyboard.press("Escape")
     expect(page).to_have_title("videos · slic studio")
     page.keyboard.press("c")
     expect(page.locator("#wall .cluster").first).to_be_visible()

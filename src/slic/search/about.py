@@ -73,7 +73,9 @@ def about_index(index: Index) -> AboutIndex:
     """
     about = index.database.read(read_about)
     refused = index.database.read(read_refused)
-    files = (index.path / f"{DATABASE_FILE}{suffix}" for suffix in ("", "-wal"))
+    database = index.path / DATABASE_FILE
+    log = database.with_name(f"{DATABASE_FILE}-wal")
+    written = [database, *([log] if log.exists() and log.stat().st_size else [])]  # not when opened
     return AboutIndex(
         encoder=read_encoder_config(index.path / "encoder"),
         settings=index.settings,
@@ -83,6 +85,6 @@ def about_index(index: Index) -> AboutIndex:
         level=index.level,
         generation=index.generation,
         created=float(about["created"]) if "created" in about else None,
-        changed=max(path.stat().st_mtime for path in files if path.exists()),
+        changed=max(path.stat().st_mtime for path in written),
         refused=[RefusedFile(root, *row) for root, rows in refused.items() for row in rows],
     )

@@ -31,6 +31,19 @@ export async function postJson(path, body, signal) {
   return (await request(path, { method: "POST", headers, body: JSON.stringify(body), signal, priority: "high" })).json();
 }
 
+/** Send a file as the body of a request, and return the JSON answer. */
+export async function postFile(path, file) {
+  const headers = { "Content-Type": "application/octet-stream", "X-Slic-Token": token };
+  return (await request(path, { method: "POST", headers, body: file })).json();
+}
+
+/** Return a file that the studio makes, and its name. */
+export async function getBlob(path, fallbackName) {
+  const response = await request(path);
+  const named = /filename\*=utf-8''([^;]+)|filename="([^"]+)"/i.exec(response.headers.get("content-disposition") ?? "");
+  return { blob: await response.blob(), name: named ? decodeURIComponent(named[1] ?? named[2]) : fallbackName };
+}
+
 /** Return a JSON head and the bytes after it, or null while the studio computes them. */
 export async function getBinary(path) {
   const response = await request(path);
@@ -60,12 +73,15 @@ export function sendFile(file, onProgress) {
 }
 
 // `content` identifies the video's content. Without it the browser's cache would confuse videos that have the same id in two indexes.
-export const thumbnailUrl = (tile) => `/media/videos/${tile.video}/thumbnail.webp?content=${tile.content}&at=${((tile.start + tile.end) / 2).toFixed(3)}`;
+// `collection` is "compared" for a video of the index that is compared.
+const videoUrl = (tile) => `/media/${tile.collection ?? "videos"}/${tile.video}`;
 
-export const fileUrl = (tile) => `/media/videos/${tile.video}?content=${tile.content}`;
+export const thumbnailUrl = (tile) => `${videoUrl(tile)}/thumbnail.webp?content=${tile.content}&at=${((tile.start + tile.end) / 2).toFixed(3)}`;
+
+export const fileUrl = (tile) => `${videoUrl(tile)}?content=${tile.content}`;
 
 /** The moment as the grid plays it: a part of the file, or a preview that the studio encodes. */
 export function momentUrl(tile) {
   if (tile.plays_in_grid) return `${fileUrl(tile)}#t=${tile.start.toFixed(3)},${tile.end.toFixed(3)}`;
-  return `/media/videos/${tile.video}/preview.mp4?content=${tile.content}&start=${tile.start.toFixed(3)}&end=${tile.end.toFixed(3)}`;
+  return `${videoUrl(tile)}/preview.mp4?content=${tile.content}&start=${tile.start.toFixed(3)}&end=${tile.end.toFixed(3)}`;
 }

@@ -5,7 +5,8 @@ import { postJson, thumbnailUrl } from "./api.js";
 import { fileName, Grid } from "./grid.js";
 import { stopLoading } from "./player.js";
 import { changed, isSearching, on, searchRequest, state, toggleExamples } from "./store.js";
-import { setText, showLikedWeights } from "./parts.js";
+import { compare, hideComparison } from "./compare.js";
+import { setText, showWeighing } from "./parts.js";
 import { removeUpload } from "./upload.js";
 
 const PAGE = 48;
@@ -34,13 +35,16 @@ async function load(append) {
     const response = await postJson(searching ? "/api/search" : "/api/browse", body, running.signal);
     // A larger k may merge hits, so its results need not begin with those of the smaller one.
     const known = new Set(before.map(({ moment }) => moment));
-    grid.show(response.moments.filter(({ moment }) => !known.has(moment)), { append });
-    showLikedWeights(response.weights ?? null);
+    const fresh = response.moments.filter(({ moment }) => !known.has(moment));
+    fresh.forEach((tile, at) => Object.assign(tile, { rank: searching ? before.length + at + 1 : null, compared_with: response.compared_with }));
+    grid.show(fresh, { append });
+    showWeighing(searching ? { weights: response.weights, from: response.weights_from } : null);
     const shown = grid.tiles.length;
+    if (state.summary.compared && searching) compare(search, grid.tiles, k);
+    else if (state.summary.compared) hideComparison();
     $("find-title").textContent = searching ? "Most similar" : "Moments";
-    $("find-status").textContent = searching
-      ? `${count(shown, "moment")} in ${(1000 * response.seconds).toFixed(0)} ms`
-      : `${response.total.toLocaleString("en")} in ${count(state.summary.videos, "video")}`;
+    if (searching) $("find-status").textContent = `${count(shown, "moment")} in ${(1000 * response.seconds).toFixed(0)} ms`;
+    else showTotal(response.total);
     $("more").hidden = searching ? response.moments.length < k || k === MAX_RESULTS : shown >= response.total;
     $("grid").setAttribute("aria-busy", "false");
     if (!shown) $("grid").replaceChildren(emptyHint(search));
@@ -53,13 +57,24 @@ async function load(append) {
   }
 }
 
+/** Show how many moments there are to browse. */
+function showTotal(total) {
+  $("find-status").textContent = `${total.toLocaleString("en")} in ${count(state.summary.videos, "video")}`;
+}
+
+/** Show the numbers of a growing index, where all of it is browsed. */
+export function showCounts() {
+  const { where, lasso, cluster } = state.scope;
+  if (!isSearching() && !where && !lasso.length && !cluster) showTotal(state.summary.moments);
+}
+
 /** Whether the first page has space for moments that are indexed meanwhile, and shows no search. */
 export const hasSpace = () => !isSearching() && grid.tiles.length < PAGE;
 
 function emptyHint({ scope }) {
   const filtered = scope.where || scope.lasso.length || scope.cluster;
   if (state.summary.indexing?.running && !filtered) return el("li", { class: "empty" }, el("b", { text: "No moment is indexed yet." }), "The first ones appear here by themselves.");
-  return el("li", { class: "empty" }, el("b", { text: "No moment matches." }), "Shorten the filter, or clear the lasso.");
+  return el("li", { class: "empty" }, el("b", { text: "No moment matches." }), "Remove a filter, the lasso or the cluster.");
 }
 
 function drawExamples() {
@@ -81,7 +96,7 @@ function exampleChip(tile, kind) {
 function drawScope() {
   const chips = [];
   const chip = (text, remove) =>
-    el("button", { type: "button", onclick: remove, "aria-label": `Remove: ${text}` }, el("span", { text }), icon("close"));
+    el("button", { type: "button", onclick: remove, title: text, "aria-label": `Remove: ${text}` }, el("bdi", { text }), icon("close"));
   if (state.scope.lasso.length) chips.push(chip("Inside the lasso", () => setScope({ lasso: [] })));
   if (state.scope.cluster) chips.push(chip(state.clusterTitle, () => setScope({ cluster: null })));
   $("scope").replaceChildren(...chips);

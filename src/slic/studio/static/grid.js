@@ -2,6 +2,7 @@
 
 import { clock, el, icon } from "./dom.js";
 import { loopingVideo, releaseVideos, togglePlaying } from "./player.js";
+import { scoreBadge, scoreWords } from "./score.js";
 import { changed, isLiked, isUnliked, on, select, state, toggleExamples } from "./store.js";
 import { openViewer } from "./viewer.js";
 
@@ -9,8 +10,10 @@ const tileOf = new WeakMap();
 const grids = [];
 
 export class Grid {
-  constructor(root) {
+  /** `foot` returns what stands under the caption of a tile, or null. */
+  constructor(root, { foot = () => null } = {}) {
     this.root = root;
+    this.foot = foot;
     this.tiles = [];
     this.anchor = null; // position where a selection with Shift begins
     grids.push(this);
@@ -20,7 +23,8 @@ export class Grid {
     on("selected", () => this.drawState());
   }
 
-  show(tiles, { append = false } = {}) {
+  /** Show tiles; `heads` has, for the position of a tile, an element that stands before it. */
+  show(tiles, { append = false, heads = new Map() } = {}) {
     if (!append) {
       releaseVideos(this.root);
       this.root.replaceChildren();
@@ -28,14 +32,23 @@ export class Grid {
       this.anchor = null;
     }
     this.tiles.push(...tiles);
-    this.root.append(...tiles.map(tileElement));
-    if (!append && this.root.firstChild) this.root.firstChild.tabIndex = 0;
+    for (const [position, tile] of tiles.entries()) {
+      const item = tileElement(tile);
+      const foot = this.foot(tile);
+      if (foot) item.append(foot);
+      this.root.append(...(heads.has(position) ? [heads.get(position)] : []), item);
+    }
+    if (!append && tiles.length) this.items()[0].tabIndex = 0;
     this.drawState();
+  }
+
+  items() {
+    return [...this.root.querySelectorAll(".tile")];
   }
 
   drawState() {
     this.root.classList.toggle("picking", state.selected.size > 0);
-    for (const item of this.root.querySelectorAll(".tile")) {
+    for (const item of this.items()) {
       const { moment } = tileOf.get(item);
       const selected = state.selected.has(moment);
       item.classList.toggle("selected", selected);
@@ -59,7 +72,7 @@ export class Grid {
 
   /** Select or deselect a tile; with `range`, select all from the anchor to it. */
   pick(item, range) {
-    const here = [...this.root.children].indexOf(item);
+    const here = this.items().indexOf(item);
     const wanted = !state.selected.has(tileOf.get(item).moment);
     const from = range && this.anchor !== null ? this.anchor : here;
     this.anchor = here;
@@ -82,15 +95,20 @@ export class Grid {
     item.scrollIntoView({ block: "nearest" });
   }
 
-  /** Return the tile that a key leads to. */
+  /** Return the tile that a key leads to; up and down, the nearest one of the next row. */
   neighbour(item, key) {
-    const items = [...this.root.children];
+    const items = this.items();
     const here = items.indexOf(item);
-    const columns = items.findIndex((other) => other.offsetTop > items[0].offsetTop); // -1 for a single row
-    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key];
     if (key === "Home") return items[0];
     if (key === "End") return items.at(-1);
-    return step === undefined || columns < 0 && Math.abs(step) !== 1 ? undefined : items[here + step];
+    if (key === "ArrowLeft") return items[here - 1];
+    if (key === "ArrowRight") return items[here + 1];
+    if (key !== "ArrowUp" && key !== "ArrowDown") return undefined;
+    const others = key === "ArrowDown" ? items.slice(here + 1) : items.slice(0, Math.max(here, 0)).reverse();
+    const next = others.find((other) => other.offsetTop !== item.offsetTop);
+    const row = others.filter((other) => other.offsetTop === next?.offsetTop);
+    const away = (other) => Math.abs(other.offsetLeft - item.offsetLeft);
+    return row.reduce((best, other) => (best && away(best) <= away(other) ? best : other), undefined);
   }
 }
 
@@ -103,7 +121,7 @@ export function current() {
 
 export function focusFirst() {
   const { grid } = current();
-  const first = grid?.root.querySelector('.tile[tabindex="0"]') ?? grid?.root.firstElementChild;
+  const first = grid?.root.querySelector('.tile[tabindex="0"]') ?? grid?.items()[0];
   if (first) grid.focus(first);
 }
 
@@ -123,7 +141,7 @@ export function caption(tile) {
 }
 
 function spokenText(tile) {
-  const score = tile.score === null ? "" : `, similarity ${tile.score.toFixed(2)}`;
+  const score = tile.score === null ? "" : `, ${scoreWords(tile)}`;
   const label = tile.label ? `${tile.label}, ` : "";
   return `${label}${tile.path}, ${clock(tile.start)} to ${clock(tile.end)}${score}`;
 }
@@ -134,7 +152,7 @@ const roundButton = (act, title, iconId, more = {}) =>
 function tileElement(tile) {
   const frame = el("div", { class: "frame" },
     loopingVideo(tile),
-    tile.score === null ? null : el("span", { class: "score", text: tile.score.toFixed(2), title: "Cosine similarity" }),
+    scoreBadge(tile),
     roundButton("pick", "Select", "check", { role: "checkbox", "aria-checked": "false" }),
     el("div", { class: "acts" }, roundButton("unlike", "Less like this (U)", "unlike"), roundButton("like", "More like this (L)", "like")),
   );

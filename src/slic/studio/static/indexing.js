@@ -2,7 +2,8 @@
 
 import { $, count, el, toast } from "./dom.js";
 import { getJson } from "./api.js";
-import { hasSpace, refresh } from "./find.js";
+import { openAbout } from "./about.js";
+import { hasSpace, refresh, showCounts } from "./find.js";
 import { changed, state } from "./store.js";
 
 const POLL_MILLISECONDS = 1000;
@@ -43,6 +44,19 @@ async function finish() {
   if (state.summary.indexing.phase === "finished") toast(`All videos are indexed: ${count(state.summary.moments, "moment")}.`);
 }
 
+/** The speed and the time left, once they are known. */
+function pace({ per_second: speed, seconds_left: left }) {
+  if (!speed || left === null) return [];
+  const number = speed < 10 ? speed.toFixed(1) : Math.round(speed).toLocaleString("en");
+  return [`${number} a second`, `${duration(left)} left`];
+}
+
+function duration(seconds) {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  if (seconds < 90 * 60) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}
+
 function draw() {
   const indexing = state.summary.indexing;
   const fresh = state.summary.moments - shown;
@@ -51,12 +65,13 @@ function draw() {
   const { phase, done, total, refused, message } = indexing;
   const bar = el("progress", { class: "progress", "aria-label": "Indexing" });
   if (total) Object.assign(bar, { max: total, value: done });
+  showCounts();
   const words = [phase === "finished" ? "Indexed" : PHASES[phase]];
-  if (phase === "embedding") words.push(`${done.toLocaleString("en")} of ${count(total, "moment")}`);
-  if (refused) words.push(`${count(refused, "file")} cannot be used`);
+  if (phase === "embedding") words.push(`${done.toLocaleString("en")} of ${count(total, "moment")}`, ...pace(indexing));
   $("indexing").replaceChildren(
     el("span", { text: message ? `${words[0]}: ${message}` : words.join(" · "), role: "status" }),
     ...(indexing.running ? [bar] : []),
+    ...(refused ? [el("button", { type: "button", class: "quiet", text: `${count(refused, "file")} cannot be used`, onclick: () => openAbout({ refused: true }) })] : []),
     ...(fresh > 0 && !hasSpace() ? [el("button", { type: "button", text: `Show ${count(fresh, "new moment")}`, onclick: reload })] : []),
   );
 }

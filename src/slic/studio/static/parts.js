@@ -38,45 +38,81 @@ function drawText() {
 }
 
 function weightOf(part) {
-  const weights = state.weights ?? state.likedWeights;
+  const weights = state.weights ?? state.weighing?.weights;
   return weights ? (weights[part] ?? 0) : EQUAL_WEIGHT;
 }
 
-/** Show the weights that the likes have set, or null. */
-export function showLikedWeights(weights) {
-  state.likedWeights = weights;
+function percents() {
+  const total = state.summary.parts.reduce((sum, part) => sum + weightOf(part), 0);
+  return Object.fromEntries(state.summary.parts.map((part) => [part, Math.round((100 * weightOf(part)) / total)]));
+}
+
+/** Show the weights that the last search has used: `weights`, and `from` what; null without a search. */
+export function showWeighing(weighing) {
+  state.weighing = weighing;
   drawShares();
 }
 
-/** Draw a slider for each part; one part alone has nothing to be weighted against. */
+/** Draw one slider between two parts, or one for each of more. One part alone has nothing to be weighted against. */
 function drawWeights() {
   const { parts } = state.summary;
   $("weights").hidden = parts.length < 2;
-  $("weights-list").replaceChildren(...(parts.length < 2 ? [] : parts.map(slider)));
+  if (parts.length < 2) return;
+  $("weights-list").replaceChildren(...(parts.length === 2 ? [balance(...parts)] : parts.map(slider)));
+  drawShares();
+}
+
+function balance(left, right) {
+  const range = weightRange(`Balance between ${left} and ${right}`, () => {
+    const weight = Number(range.value);
+    return { [left]: Number((1 - weight).toFixed(2)), [right]: weight };
+  });
+  return el("div", { class: "balance" }, el("span", { text: left, title: left }), el("span", { text: right, title: right }), range, el("output"), el("output"));
 }
 
 function slider(part) {
-  const share = el("output");
-  const range = el("input", { type: "range", min: "0", max: "1", step: String(STEP), value: String(weightOf(part)), "aria-label": `Weight of ${part}`, "data-part": part });
-  range.addEventListener("input", () => {
+  const range = weightRange(`Weight of ${part}`, () => {
     const weights = Object.fromEntries(state.summary.parts.map((name) => [name, weightOf(name)]));
     weights[part] = Number(range.value);
     if (Object.values(weights).every((weight) => weight === 0)) weights[part] = STEP; // something has to count
-    state.weights = weights;
+    return weights;
+  });
+  range.dataset.part = part;
+  return el("label", {}, el("span", { text: part, title: part }), range, el("output"));
+}
+
+/** A slider that searches with what `read` returns. */
+function weightRange(label, read) {
+  const range = el("input", { type: "range", min: "0", max: "1", step: String(STEP), "aria-label": label });
+  range.addEventListener("input", () => {
+    state.weights = read();
     drawShares();
     search();
   });
-  return el("label", {}, el("span", { text: part }), range, share);
+  return range;
 }
 
 function drawShares() {
-  const total = state.summary.parts.reduce((sum, part) => sum + weightOf(part), 0);
+  const { parts } = state.summary;
+  if (parts.length < 2) return;
+  const share = percents();
   for (const range of $("weights-list").querySelectorAll("input")) {
-    const percent = `${Math.round((100 * weightOf(range.dataset.part)) / total)} %`;
-    range.value = String(weightOf(range.dataset.part));
-    range.nextSibling.textContent = percent;
-    range.setAttribute("aria-valuetext", percent);
+    const part = range.dataset.part ?? parts[1];
+    const total = range.dataset.part ? 1 : weightOf(parts[0]) + weightOf(parts[1]);
+    range.value = String(weightOf(part) / total);
+    range.setAttribute("aria-valuetext", range.dataset.part ? `${share[part]} %` : parts.map((name) => `${name} ${share[name]} %`).join(", "));
   }
+  $("weights-list").querySelectorAll("output").forEach((output, at) => (output.textContent = `${share[parts[at]]} %`));
+  $("weights-automatic").hidden = !state.weights;
+  $("weights-source").textContent = sourceWords();
+}
+
+/** Who has set the weights. */
+function sourceWords() {
+  if (state.weights) return "set by you";
+  if (!state.weighing) return "automatic";
+  const likes = state.like.length + (state.upload ? 1 : 0);
+  return { likes: `from your ${likes} likes`, labels: "from the labels", equal: "equal" }[state.weighing.from] ?? "";
 }
 
 const search = debounce(220, () => changed("query"));
@@ -97,5 +133,9 @@ $("weights-automatic").addEventListener("click", () => {
   drawShares();
   changed("query");
 });
-on("query", writeAddress);
+on("query", () => {
+  if ($("text").value.trim() !== state.text) $("text").value = state.text; // undone
+  drawShares();
+  writeAddress();
+});
 on("summary", drawShares);

@@ -2,12 +2,12 @@
 
 export const state = {
   summary: null, // what /api/summary returned
-  like: [], // tiles: moments as the studio describes them
+  like: [], // tiles: moments as the studio describes them, or with `range` a range of a video
   unlike: [],
   upload: null, // { key, start, end }
   text: "", // what to find, in words
-  weights: null, // part of a vector -> weight; null lets three likes set them, and else weights parts equally
-  likedWeights: null, // the weights that the likes of the last search have set
+  weights: null, // part of a vector -> weight; null lets likes or labels set them
+  weighing: null, // the weights that the last search has used, and what set them; null without a search
   scope: { where: "", lasso: [], cluster: null },
   clusterTitle: "",
   selected: new Map(), // moment -> tile
@@ -60,8 +60,9 @@ export const isSearching = () => Boolean(state.text || state.upload || state.lik
 
 /** The body of a search request. */
 export function searchRequest() {
-  const like = state.like.map(({ moment }) => ({ moment }));
+  const example = ({ moment, range, video, start, end }) => (range ? { video, start, end } : { moment });
+  const like = state.like.map(example);
   if (state.upload) like.unshift({ upload: state.upload.key, start: state.upload.start, end: state.upload.end });
-  const unlike = state.unlike.map(({ moment }) => ({ moment }));
+  const unlike = state.unlike.map(example);
   return { text: state.text, like, unlike, weights: state.weights, scope: state.scope };
 }

@@ -3,13 +3,14 @@
 import { $, clock, debounce, el, icon, toast } from "./dom.js";
 import { sendFile } from "./api.js";
 import { loopSpan, play, releaseVideos } from "./player.js";
-import { changed, state } from "./store.js";
+import { changed, on, state } from "./store.js";
 
 const MIN_SPAN_SECONDS = 0.1;
 const MAX_INITIAL_SECONDS = 12;
 const megabytes = (bytes) => `${Math.round(bytes / 2 ** 20).toLocaleString("en")} MB`;
 
-let objectUrl = null;
+let shown = null; // the upload of the card
+const uploads = new Map(); // key -> upload, so that undo can show one again
 
 /** Upload a file and search for moments like it. */
 export async function uploadFile(file) {
@@ -22,8 +23,9 @@ export async function uploadFile(file) {
   $("drop").append(bar);
   try {
     const upload = await sendFile(file, (share) => (bar.value = share));
-    removeUpload(false);
-    show({ ...upload, title: file.name, file });
+    uploads.set(upload.upload, { ...upload, title: file.name, file });
+    state.upload = { key: upload.upload, start: 0, end: Math.min(upload.seconds, MAX_INITIAL_SECONDS) };
+    changed("query");
   } catch (error) {
     toast(error.message, { bad: true });
   } finally {
@@ -33,39 +35,43 @@ export async function uploadFile(file) {
 }
 
 /** Remove the uploaded video from the query. */
-export function removeUpload(notify = true) {
-  if (objectUrl) URL.revokeObjectURL(objectUrl);
-  objectUrl = null;
+export function removeUpload() {
   state.upload = null;
+  changed("query");
+}
+
+/** Show the card of the video that the query has, if it is not the one on view. */
+function draw() {
+  const { key = null, start, end } = state.upload ?? {};
+  if (key === (shown?.upload ?? null) && (key === null || (start === shown.span.start && end === shown.span.end))) return;
+  if (shown) URL.revokeObjectURL(shown.url);
+  shown = null;
   releaseVideos($("upload"));
   $("upload").replaceChildren();
-  $("upload").hidden = true;
-  $("drop").classList.remove("compact");
-  if (notify) changed("query");
+  $("upload").hidden = key === null;
+  $("drop").classList.toggle("compact", key !== null);
+  $("drop-title").textContent = key === null ? "Drop a video here" : "Drop another video";
+  if (key !== null) show(uploads.get(key));
 }
 
 function show(upload) {
-  const end = Math.min(upload.seconds, MAX_INITIAL_SECONDS);
-  state.upload = { key: upload.upload, start: 0, end };
-  objectUrl = URL.createObjectURL(upload.file);
+  const { start, end } = state.upload;
+  shown = { ...upload, url: URL.createObjectURL(upload.file) };
   const video = el("video", { muted: true, playsinline: true, autoplay: true, "aria-label": "The uploaded video" });
-  video.src = objectUrl;
+  video.src = shown.url;
   video.addEventListener("error", () => { // the browser does not play this format
     const preview = `/media/uploads/${upload.upload}/preview.mp4`;
     if (!video.src.endsWith(preview)) video.src = preview;
   });
-  const span = loopSpan(video, 0, end);
+  const span = (shown.span = loopSpan(video, start, end));
   $("upload").replaceChildren(
     video,
     el("div", { class: "body" },
-      el("div", { class: "title" }, el("span", { text: upload.title, title: upload.title }), el("button", { type: "button", class: "icon", "aria-label": "Remove the video", title: "Remove the video", onclick: () => removeUpload() }, icon("close"))),
+      el("div", { class: "title" }, el("bdi", { text: upload.title, title: upload.title }), el("button", { type: "button", class: "icon", "aria-label": "Remove the video", title: "Remove the video", onclick: () => removeUpload() }, icon("close"))),
       ...trimmer(upload, video, span),
     ),
   );
-  $("upload").hidden = false;
-  $("drop").classList.add("compact");
   play(video);
-  changed("query");
 }
 
 /** Two handles on a line that set the start and the end of the query. */
@@ -86,7 +92,8 @@ function trimmer(upload, video, span) {
     end.setAttribute("aria-valuetext", clock(span.end));
   };
   const search = debounce(220, () => {
-    Object.assign(state.upload ?? {}, span);
+    if (state.upload?.key !== upload.upload) return; // it was removed meanwhile
+    state.upload = { ...state.upload, ...span };
     changed("query");
   });
   const moved = (moving) => {
@@ -122,3 +129,4 @@ addEventListener("drop", (event) => {
   location.hash = "find";
   if (event.dataTransfer.files[0]) uploadFile(event.dataTransfer.files[0]);
 });
+on("query", draw);
