@@ -7,7 +7,7 @@ moment is classified without those of its own video, if its class has others, el
 that overlap it. Copies of a file count as one video, because they share their labels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -162,17 +162,45 @@ class MomentClassifier:
             LabelError: Fewer than two moments are labelled.
             SearchError: A weight is invalid.
         """
-        factors = vector_factors(index.parts, weights)
         given = given_labels(index)
-        ids = list(given)
-        if len(ids) < 2:
+        if len(given) < 2:
             raise LabelError(
-                f"{index.path}: {len(ids)} moments are labelled, at least 2 are needed; "
+                f"{index.path}: {len(given)} moments are labelled, at least 2 are needed; "
                 "label some with `slic labels set` or in the studio."
             )
-        labels, segments = [given[i] for i in ids], segments_of(index, ids)
-        vectors = index.vectors(ids)
-        return cls(labels, vectors, segments, factors=factors, max_left_out=max_left_out, seed=seed)
+        return cls.from_moments(index, given, weights=weights, max_left_out=max_left_out, seed=seed)
+
+    @classmethod
+    def from_moments(
+        cls,
+        index: Index,
+        labels: Mapping[int, str],
+        *,
+        weights: Weights | None = None,
+        max_left_out: int = MAX_LEFT_OUT,
+        seed: int = 0,
+    ) -> "MomentClassifier":
+        """Return the classifier of certain labels, whatever else is labelled.
+
+        Args:
+            index: The index.
+            labels: Labels of at least two of its moments, by moment id.
+            weights: Weights of the parts of a vector; None weights them equally.
+            max_left_out: See the class.
+            seed: See the class.
+
+        Raises:
+            SearchError: A weight is invalid, or there is no such moment.
+        """
+        ids, factors = list(labels), vector_factors(index.parts, weights)
+        return cls(
+            list(labels.values()),
+            index.vectors(ids),
+            segments_of(index, ids),
+            factors=factors,
+            max_left_out=max_left_out,
+            seed=seed,
+        )
 
     def predict(self, vectors: Float32[np.ndarray, "n d"]) -> list[Prediction]:
         """Return a prediction for each moment.

@@ -68,8 +68,8 @@ def labelled_moments(studio: Studio) -> LabelledMoments:
         labels = given_labels(studio.index)
         if len(labels) < 2:
             return LabelledMoments(labels, None)
-        classifier = MomentClassifier.from_index(
-            studio.index, weights=studio.weights, max_left_out=MAX_CHECKED
+        classifier = MomentClassifier.from_moments(
+            studio.index, labels, weights=studio.weights, max_left_out=MAX_CHECKED
         )
         return LabelledMoments(labels, classifier)
 

@@ -1,17 +1,78 @@
-// Labelling moments as one change, and undoing the last change.
+// Labelling moments as one change: by digits, by the dialog, or all moments of a scope.
 
 import { $, count, el, toast } from "./dom.js";
 import { getJson, postJson } from "./api.js";
 import { relabel } from "./grid.js";
-import { record, undoAction, undoLast, whenEmpty } from "./history.js";
+import { forget, record, undoAction, undoLast, whenEmpty } from "./history.js";
+import { addLabel, countLabel } from "./palette.js";
 import { changed, clearSelection, state } from "./store.js";
 
 const MAX_SUGGESTIONS = 24;
 let target = null; // { tiles } or { scope }
+let writing = Promise.resolve(); // the studio gets one change after the other
+const ended = { after: null }; // what to do when the dialog has labelled
 
-/** Ask for the label of some moments. */
-export function openLabelling(tiles) {
-  if (tiles.length) open({ tiles }, tiles.length, commonLabel(tiles));
+const inOrder = (work) => (writing = writing.catch(() => {}).then(work));
+const setLabels = (body) => inOrder(() => postJson("/api/labels", body));
+const undoChange = (change) => inOrder(() => postJson("/api/undo", { change }));
+
+const describe = (label, moments) =>
+  label === null ? `Label removed from ${count(moments, "moment")}` : `${count(moments, "moment")} labelled “${label}”`;
+
+/**
+ * Label moments as one change, or remove their labels (null). The page shows it at once.
+ *
+ * `undone` and `redone` are called after that. Returns the action, or null if nothing changes.
+ */
+export function labelTiles(tiles, label, { undone = () => {}, redone = () => {} } = {}) {
+  const before = tiles.map((tile) => tile.label);
+  const number = label === null ? before.filter((one) => one !== null).length : tiles.length;
+  if (!number) return null;
+  const moments = tiles.map((tile) => tile.moment);
+  const show = (labels) => tiles.forEach((tile, i) => showLabel(tile, labels[i]));
+  const after = tiles.map(() => label);
+  let sent = setLabels({ moments, label });
+  const action = record({
+    text: describe(label, number),
+    undo: async () => {
+      await undoChange((await sent).change);
+      show(before);
+      undone();
+      reloadSoon();
+    },
+    redo: async () => {
+      sent = setLabels({ moments, label });
+      await sent;
+      show(after);
+      redone();
+      reloadSoon();
+    },
+  });
+  show(after);
+  sent.then(reloadSoon, (error) => {
+    forget(action);
+    show(before);
+    undone();
+    toast(error.message, { bad: true });
+  });
+  return action;
+}
+
+function showLabel(tile, label) {
+  countLabel(tile.label, -1);
+  countLabel(label, 1);
+  tile.label = label;
+  relabel(new Set([tile.moment]), label);
+}
+
+/** Say what was done, with a button that undoes it. */
+export function tell(action) {
+  toast(`${action.text}.`, { action: "Undo", run: () => undoAction(action) });
+}
+
+/** Ask for the label of some moments, and call `after` with it instead of labelling them. */
+export function openLabelling(tiles, after = null) {
+  if (tiles.length) open({ tiles }, tiles.length, commonLabel(tiles), after);
 }
 
 /** Ask for the label of all moments in a scope. */
@@ -24,8 +85,9 @@ function commonLabel(tiles) {
   return labels.size === 1 ? [...labels][0] ?? "" : "";
 }
 
-function open(what, total, label) {
+function open(what, total, label, after = null) {
   target = what;
+  ended.after = after;
   $("labelling-title").textContent = `Label ${count(total, "moment")}`;
   $("labelling-input").value = label;
   showSuggestions();
@@ -42,46 +104,48 @@ function showSuggestions() {
   );
 }
 
-async function apply(label) {
+function apply(label) {
   $("labelling").close();
-  const body = target.tiles ? { moments: target.tiles.map((tile) => tile.moment) } : { scope: target.scope };
+  if (ended.after) return ended.after(label);
+  if (target.scope) return applyToScope(target.scope, label);
+  if (label !== null) addLabel(label);
+  const action = labelTiles(target.tiles, label);
+  clearSelection();
+  return action ? tell(action) : toast(`${describe(label, 0)}.`);
+}
+
+async function applyToScope(scope, label) {
+  const body = { scope, label };
   try {
-    const { moments, change } = await setLabels({ ...body, label });
-    if (target.tiles) relabel(new Set(body.moments), label);
-    const text = describe(label, moments);
-    const action = moments ? recordLabels(text, { ...body, label }, change) : null;
-    toast(`${text}.`, action ? { action: "Undo", run: () => undoAction(action) } : {});
+    let last = await setLabels(body);
+    const reload = () => reloadLabels(true);
+    if (last.moments) {
+      tell(record({
+        text: describe(label, last.moments),
+        undo: () => undoChange(last.change).then(reload),
+        redo: async () => {
+          last = await setLabels(body);
+          await reload();
+        },
+      }));
+    } else toast(`${describe(label, 0)}.`);
     clearSelection();
-    await reloadLabels(!target.tiles);
+    await reload();
   } catch (error) {
     toast(error.message, { bad: true });
   }
 }
 
-const describe = (label, moments) =>
-  label === null ? `Label removed from ${count(moments, "moment")}` : `${count(moments, "moment")} labelled “${label}”`;
-
-const setLabels = (body) => postJson("/api/labels", body);
-
-/** Record a change of labels that the studio has made, so that Z undoes it. */
-function recordLabels(text, body, change) {
-  let last = change;
-  return record({
-    text,
-    undo: async () => {
-      await postJson("/api/undo", { change: last });
-      await reloadLabels(true);
-    },
-    redo: async () => {
-      ({ change: last } = await setLabels(body));
-      await reloadLabels(true);
-    },
-  });
+/** Record labels that the studio has set, such as an import, so that Z undoes them. */
+export async function recordChange(text, change) {
+  const action = record({ text, undo: () => undoChange(change).then(() => reloadLabels(true)) });
+  await reloadLabels(true);
+  return action;
 }
 
 /** Undo the last label change of an earlier visit, or of the command. */
 async function undoEarlier() {
-  const { undone } = await postJson("/api/undo", {});
+  const { undone } = await undoChange(null);
   if (!undone) return null;
   await reloadLabels(true);
   return `labels of ${count(undone, "moment")}`;
@@ -94,10 +158,16 @@ async function reloadLabels(all) {
   changed(all ? "relabelled" : "labels");
 }
 
+let reloading = 0;
+function reloadSoon() {
+  clearTimeout(reloading);
+  reloading = setTimeout(() => reloadLabels(false).catch((error) => toast(error.message, { bad: true })), 300);
+}
+
 $("labelling").querySelector("form").addEventListener("submit", (event) => {
   event.preventDefault();
   const label = $("labelling-input").value.trim();
-  if (label) apply(label);
+  if (label) apply(label.split(/\s+/).join(" "));
 });
 $("labelling-input").addEventListener("input", showSuggestions);
 $("labelling-remove").addEventListener("click", () => apply(null));

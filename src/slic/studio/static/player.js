@@ -13,10 +13,14 @@ const visible = new IntersectionObserver(
   { rootMargin: "120px" },
 );
 
-/** A silent video of a moment. It loads when it becomes visible, at once if `eager`, and is unloaded when it is not. */
-export function loopingVideo(tile, { eager = false } = {}) {
+/**
+ * A silent video of a moment. It loads when it becomes visible, at once if `eager`, and is unloaded when it is not.
+ * A `still` one shows its first frame until `begin` is called.
+ */
+export function loopingVideo(tile, { eager = false, still = false } = {}) {
   const video = el("video", { muted: true, playsinline: true, loop: !tile.plays_in_grid, preload: "auto", tabindex: "-1", "aria-hidden": "true" });
   video.disablePictureInPicture = true;
+  if (still) video.dataset.still = "1";
   tileOf.set(video, tile);
   if (tile.plays_in_grid) loopSpan(video, tile.start, tile.end);
   video.addEventListener("error", () => replaceFailed(video));
@@ -80,7 +84,13 @@ function load(video) {
     if (!tile.plays_in_grid) video.poster = thumbnailUrl(tile);
     video.src = momentUrl(tile);
   }
-  if (!reducedMotion.matches) play(video);
+  if (!reducedMotion.matches && video.dataset.still !== "1") play(video);
+}
+
+/** Play a still video from now on. */
+export function begin(video) {
+  delete video.dataset.still;
+  if (video.src && !reducedMotion.matches) play(video);
 }
 
 function unload(video) {
@@ -95,6 +105,6 @@ function replaceFailed(video) {
   if (!video.getAttribute("src")) return; // unloaded, which is an error to the browser too
   const tile = tileOf.get(video);
   visible.unobserve(video);
-  if (tile.plays_in_grid) video.replaceWith(loopingVideo({ ...tile, plays_in_grid: false })); // as a preview
+  if (tile.plays_in_grid) video.replaceWith(loopingVideo({ ...tile, plays_in_grid: false }, { still: video.dataset.still === "1" })); // as a preview
   else video.replaceWith(el("p", { class: "gone", text: "This file cannot be played. It may have been moved." }));
 }

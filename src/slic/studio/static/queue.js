@@ -6,7 +6,7 @@ import { fileName, Grid } from "./grid.js";
 import { record } from "./history.js";
 import { labelTiles, openLabelling, tell } from "./labelling.js";
 import { addLabel, labelAt, onPalette, showVerdicts } from "./palette.js";
-import { loopingVideo, releaseVideos } from "./player.js";
+import { begin, loopingVideo, releaseVideos } from "./player.js";
 import { clearSelection, on, state } from "./store.js";
 
 const SHOWN = 9; // the moment to label, and the next ones, whose videos load meanwhile
@@ -170,7 +170,7 @@ function takeOut(tile, redraw = true) {
 
 // --- drawing ----------------------------------------------------------------------------------
 
-/** Draw the first moments. An element stays as long as its moment, so its video plays on. */
+/** Draw the first moments. An element stays as long as its moment, so its video is loaded when it comes first. */
 function draw() {
   if (!visible()) return;
   const now = checked ? [] : items.slice(0, SHOWN);
@@ -184,6 +184,8 @@ function draw() {
   now.forEach((tile, place) => {
     const element = shown.get(tile.moment) ?? queueElement(tile);
     shown.set(tile.moment, element);
+    const video = place === 0 && element.querySelector("video[data-still]");
+    if (video) begin(video); // only the first one plays, because nine would slow down every key
     if ($("queue-list").children[place] !== element) $("queue-list").insertBefore(element, $("queue-list").children[place] ?? null);
   });
   $("queue").hidden = checked !== null;
@@ -194,7 +196,7 @@ function draw() {
 function queueElement(tile) {
   const guess = tile.guess ? `${tile.guess}? ${Math.round(100 * tile.confidence)} %` : "";
   const element = el("li", { "data-moment": String(tile.moment) },
-    el("div", { class: "frame" }, loopingVideo(tile)),
+    el("div", { class: "frame" }, loopingVideo(tile, { still: true })),
     el("div", { class: "about" },
       el("b", { text: fileName(tile.path), title: tile.path }), el("time", { text: `${clock(tile.start)}–${clock(tile.end)}` }),
       el("small", { class: "guess", text: guess, title: "What the labels so far say, with the share of the votes" })));
