@@ -3,19 +3,22 @@
 import { $, count, toast } from "./dom.js";
 import { getJson } from "./api.js";
 import { showClusters } from "./clusters.js";
+import "./about.js";
 import "./filter.js";
 import { refresh } from "./find.js";
 import { current, focusFirst, pickItem, toggleItem } from "./grid.js";
 import { redoLast, startHistory, undoLast } from "./history.js";
 import { followIndexing } from "./indexing.js";
+import "./labelfiles.js";
 import { openLabelling } from "./labelling.js";
 import { showMap } from "./map.js";
 import { readAddress } from "./parts.js";
+import { askLabel, currentInQueue, labelHere, labelWithDigit, showQueue, skip } from "./queue.js";
 import { showRuns } from "./runs.js";
 import { changed, clearSelection, on, select, state, toggleExamples } from "./store.js";
 import { openViewer } from "./viewer.js";
 
-const views = { find: () => {}, map: showMap, clusters: showClusters, runs: showRuns };
+const views = { find: () => {}, label: showQueue, map: showMap, clusters: showClusters, runs: showRuns };
 
 function showView() {
   const wanted = location.hash.slice(1);
@@ -25,6 +28,7 @@ function showView() {
     if (link.dataset.view === view) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  document.body.dataset.view = view;
   scrollTo(0, 0);
   Promise.resolve(views[view]()).catch((error) => toast(error.message, { bad: true }));
 }
@@ -64,19 +68,25 @@ const keys = {
   "?": () => $("help").showModal(),
   l: (here) => toggleSelectedOr(here, "like"),
   u: (here) => toggleSelectedOr(here, "unlike"),
-  x: (here) => here.tile && pickItem(here),
+  x: (here) => here.grid && here.tile && pickItem(here),
   a: (here) => here.grid && select(here.grid.tiles, true),
-  n: (here) => openLabelling(state.selected.size ? selectedTiles() : here.tile ? [here.tile] : []),
+  n: (here) => askLabel(state.selected.size ? selectedTiles() : here.tile ? [here.tile] : []),
+  s: () => skip(),
+  0: (here) => labelHere(null, here),
+  Backspace: (here) => labelHere(null, here),
   z: () => undoLast(),
   Z: () => redoLast(),
   " ": (here) => here.tile && toggleItem(here),
   Enter: (here) => here.tile && openViewer(here.grid, here.tile),
   Escape: () => clearSelection(),
   f: () => (location.hash = "find"),
+  q: () => (location.hash = "label"),
   m: () => (location.hash = "map"),
   c: () => (location.hash = "clusters"),
   r: () => state.summary.runs && (location.hash = "runs"),
 };
+
+for (let digit = 1; digit <= 9; digit++) keys[digit] = (here) => labelWithDigit(digit, here);
 
 function pressed(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
@@ -91,7 +101,7 @@ function pressed(event) {
   const act = keys[shifted || event.key.length > 1 ? event.key : event.key.toLowerCase()];
   if (!act) return;
   event.preventDefault();
-  act(current());
+  act(currentInQueue() ?? current());
 }
 
 async function start() {
