@@ -46,7 +46,7 @@ def add_verbs(verbs: Verbs) -> None:
 
 
 def _add_format(verb: CommandParser, otherwise: str) -> None:
-    text = f"one of the formats below, or my_module.MyFormat (default: {otherwise})"
+    text = f"name of a format, such as cvat, or my_module.MyFormat (default: {otherwise})"
     verb.add_argument("--format", metavar="NAME", help=text)
     verb.add_json()
     verb.more_help = _describe_formats
