@@ -1,6 +1,6 @@
 """The whole examination ends with findings, whatever is wrong."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -23,11 +23,11 @@ def test_a_check_that_fails_is_a_finding() -> None:
 def test_without_any_package_all_checks_still_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    error = "ModuleNotFoundError: No module named 'torch'"
-    monkeypatch.setattr(
-        examination, "try_imports", lambda names: dict.fromkeys(names, Tried(error=error))
-    )
-    monkeypatch.setattr(trial, "run_program", lambda _: ([], error))
+    def fail(names: Mapping[str, str]) -> dict[str, Tried]:
+        return {n: Tried(error=f"ModuleNotFoundError: No module named '{n}'") for n in names}
+
+    monkeypatch.setattr(examination, "try_imports", fail)
+    monkeypatch.setattr(trial, "run_program", lambda _: ([], "ImportError"))
     findings = [*examine(tmp_path)]
     assert {"torch", "av", "cv2", "test video"} <= {f.name for f in findings if f.level == "broken"}
     assert all(f.way_out for f in findings if f.level in ("broken", "warning"))

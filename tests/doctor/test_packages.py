@@ -66,12 +66,13 @@ def test_an_old_and_a_missing_package_are_named(pretend: Pretend) -> None:
 
 @pytest.mark.usefixtures("declared")
 def test_an_extra_is_there_or_has_the_command_that_installs_it(pretend: Pretend) -> None:
-    pretend(fastapi=None, torchvision="0.29.1", mlflow=None)
+    pretend(fastapi=None, uvicorn="9.9", torchvision="0.29.1", mlflow=None)
     found = by_name([*packages.check_requirements()])
     assert found["extra studio"].level == "note"
     assert found["extra studio"].text.startswith("fastapi is not installed; it is for slic studio")
     assert found["extra studio"].way_out == "pip install 'slic-video[studio]'"
     assert found["extra torchvision"].level == "ok"
+    assert found["extra mlflow"].text == "not installed; it is for --log_with mlflow"
 
 
 def test_a_broken_import_has_a_way_out(pretend: Pretend) -> None:
@@ -88,6 +89,16 @@ def test_a_broken_import_has_a_way_out(pretend: Pretend) -> None:
         ("av", "pip install av"),
         ("cv2", f"pip install --force-reinstall --no-deps {packages.OPENCV}"),
     ]
+
+
+def test_only_the_module_that_is_missing_is_named(pretend: Pretend) -> None:
+    pretend(torch="2.13.0+cpu")
+    missing = Tried(error="ModuleNotFoundError: No module named 'torch'")
+    tried = {module: Tried() for module in packages.MODULES}
+    tried |= dict.fromkeys(("torch", "accelerate", "safetensors.torch"), missing)
+    (broken,) = (f for f in packages.check_imports(tried) if f.level == "broken")
+    assert broken.name == "torch"
+    assert broken.way_out == "pip install --force-reinstall --no-deps 'torch==2.13.0'"
 
 
 def test_an_optional_package_that_is_absent_is_not_broken(pretend: Pretend) -> None:

@@ -51,6 +51,9 @@ def examine_all(arguments: Namespace) -> None:
 
 
 def _print(finding: "Finding") -> None:
-    print(printable(f"{finding.level:8} {finding.name}: {finding.text}"), flush=True)
-    if finding.way_out:
+    line = f"{finding.level:8} {finding.name}: {finding.text}"
+    if finding.level == "note" and finding.way_out:
+        line += f" ({finding.way_out})"
+    print(printable(line), flush=True)
+    if finding.level in ("warning", "broken"):
         print(printable(f"         -> {finding.way_out}"), flush=True)

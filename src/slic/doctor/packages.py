@@ -82,12 +82,15 @@ def check_requirements() -> Iterator[Finding]:
         text = f"all {len(needed[''])} required packages are new enough"
         yield Finding("ok", "requirements", text)
     for extra, meaning in EXTRAS.items():
-        missing = [text for text in map(_problem, needed.get(extra, [])) if text]
+        parts = needed.get(extra, [])
+        problems = [text for text in map(_problem, parts) if text]
         name, way_out = f"extra {extra}", f"pip install '{DISTRIBUTION}[{extra}]'"
-        if missing:
-            yield Finding("note", name, f"{'; '.join(missing)}; it is for {meaning}", way_out)
-        else:
+        if not problems:
             yield Finding("ok", name, f"installed, for {meaning}")
+        elif not any(installed_version(part.name) for part in parts):
+            yield Finding("note", name, f"not installed; it is for {meaning}", way_out)
+        else:
+            yield Finding("note", name, f"{'; '.join(problems)}; it is for {meaning}", way_out)
 
 
 def _requirements() -> "dict[str, list[Requirement]]":
@@ -124,6 +127,10 @@ def check_imports(tried: Mapping[str, Tried]) -> Iterator[Finding]:
     """
     for module, outcome in tried.items():
         name = DISTRIBUTIONS.get(module, module)
+        if outcome.error.startswith("ModuleNotFoundError") and any(
+            f"'{other}'" in outcome.error for other in tried if other != module
+        ):
+            continue  # the other one is named itself
         if outcome.error and (module not in OPTIONAL_MODULES or installed_version(name)):
             yield Finding("broken", module, outcome.error, _way_out(module))
     for module in ("torch", "av", "cv2", "faiss", "torchvision", "numpy"):
@@ -157,9 +164,11 @@ def _way_out(module: str) -> str:
     if module == "torchvision" and torch:
         return torchvision_command(torch)
     name = DISTRIBUTIONS.get(module, module)
-    if installed_version(name) is None:
+    there = installed_version(name)
+    if there is None:
         return f"pip install {name}"
-    return f"pip install --force-reinstall --no-deps '{name}=={installed_version(name)}'"
+    # Without the name of a build, such as +cpu, which is on no common index.
+    return f"pip install --force-reinstall --no-deps '{name}=={there.partition('+')[0]}'"
 
 
 def torchvision_command(torch: str) -> str:
