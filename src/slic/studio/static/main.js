@@ -2,7 +2,8 @@
 
 import { $, count, toast } from "./dom.js";
 import { getJson } from "./api.js";
-import { showClusters } from "./clusters.js";
+import { openMoving, showClusters } from "./clusters.js";
+import { showCurate } from "./curate.js";
 import "./about.js";
 import "./filter.js";
 import { refresh } from "./find.js";
@@ -18,7 +19,7 @@ import { showRuns } from "./runs.js";
 import { changed, clearSelection, on, select, state, toggleExamples } from "./store.js";
 import { openViewer } from "./viewer.js";
 
-const views = { find: () => {}, label: showQueue, map: showMap, clusters: showClusters, runs: showRuns };
+const views = { find: () => {}, label: showQueue, map: showMap, clusters: showClusters, curate: showCurate, runs: showRuns };
 
 function showView() {
   const wanted = location.hash.slice(1);
@@ -83,6 +84,7 @@ const keys = {
   q: () => (location.hash = "label"),
   m: () => (location.hash = "map"),
   c: () => (location.hash = "clusters"),
+  d: () => (location.hash = "curate"),
   r: () => state.summary.runs && (location.hash = "runs"),
 };
 
@@ -122,6 +124,7 @@ on("selected", drawActions);
 $("act-label").addEventListener("click", () => openLabelling(selectedTiles()));
 $("act-like").addEventListener("click", () => toggleSelected("like"));
 $("act-unlike").addEventListener("click", () => toggleSelected("unlike"));
+$("act-move").addEventListener("click", () => openMoving(selectedTiles()).catch((error) => toast(error.message, { bad: true })));
 $("act-clear").addEventListener("click", clearSelection);
 $("theme").addEventListener("click", changeTheme);
 $("help-open").addEventListener("click", () => $("help").showModal());

@@ -336,6 +336,15 @@ async function showLassoed() {
   grid.show(response.moments);
 }
 
+function takeLasso(corners) {
+  lasso = corners;
+  if (!pointGrid) return;
+  points.setData("inside", pointGrid.inside(lasso));
+  points.lassoed = true;
+  redraw();
+  showLassoed().catch((error) => toast(error.message, { bad: true }));
+}
+
 function clearLasso() {
   lasso = [];
   points.lassoed = false;
@@ -373,7 +382,9 @@ plane.addEventListener("wheel", (event) => {
 new ResizeObserver(redraw).observe(plane);
 on("theme", () => $("view-map").hidden || colourPoints());
 on("query", () => {
-  if (!state.scope.lasso.length && lasso.length) clearLasso();
+  const { lasso: wanted } = state.scope;
+  if (!wanted.length && lasso.length) clearLasso();
+  else if (wanted.length && wanted !== lasso) takeLasso(wanted); // an undo has brought it back
 });
 for (const kind of ["labels", "relabelled"]) {
   on(kind, async () => {

@@ -99,6 +99,10 @@ class Player {
   toggle() {
     togglePlaying(this.video);
   }
+
+  pause() {
+    if (this.video.dataset.playing === "1") togglePlaying(this.video);
+  }
 }
 
 const unplayable = () => el("p", { class: "empty", text: "This file cannot be played. It may have been moved." });
