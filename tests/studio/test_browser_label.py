@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from slic.search import labels_of_moments, set_label, undo_label_change
+from slic.studio.projection import make_map
 from tests.studio.browsing import BROWSER, TIMEOUT, Served, wait_until_playing
 
 pytestmark = pytest.mark.slow
@@ -152,6 +153,29 @@ def test_z_takes_back_whatever_was_last(open_page: Callable[..., Any], labelled:
     page.keyboard.press("z")
     expect(page.locator(".toast")).to_contain_text("Undone: 2 moments labelled “walk”")
     assert labels_by_moment(labelled) == {ids[0]: "walk"}
+
+
+def test_a_lasso_is_undone_and_drawn_again(open_page: Callable[..., Any], labelled: Served) -> None:
+    make_map(labelled.studio.index.path)
+    page = open_page(labelled.address + "#map")
+    expect(page.locator("#map-status")).to_have_text(re.compile(r"^\d+ moments"))
+    page.click("#tool-lasso")
+    box = page.locator("#plane").bounding_box()
+    corners = [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9)]
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=3)
+    page.mouse.up()
+    expect(page.locator("#map-count")).to_have_text(re.compile(r"\d+ moments?"))
+    inside = page.locator("#map-count").text_content()
+    page.keyboard.press("z")
+    expect(page.locator(".toast")).to_contain_text("Undone: change of the lasso")
+    expect(page.locator("#map-lassoed")).to_be_hidden()
+    page.keyboard.press("Shift+Z")
+    expect(page.locator("#map-count")).to_have_text(inside)
+    expect(page.locator("#map-lassoed")).to_be_visible()
 
 
 def test_labels_are_downloaded_and_imported(
