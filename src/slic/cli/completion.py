@@ -24,8 +24,10 @@ SHELLS = ("bash", "zsh", "fish")
 def add_verbs(verbs: Verbs) -> None:
     """Add ``completion``."""
     text = (
-        "Print a script by which a shell completes verbs, options and settings. For bash: "
-        "slic completion bash > ~/.local/share/bash-completion/completions/slic"
+        "Print a script by which a shell completes verbs, options and settings. Its place is "
+        "~/.local/share/bash-completion/completions/slic for bash, "
+        "~/.config/fish/completions/slic.fish for fish, and for zsh the file _slic in a folder of "
+        "$fpath."
     )
     summary = "print a script that completes the command in a shell"
     verb = add_verb(verbs, "completion", print_script, summary, description=text)
