@@ -35,6 +35,19 @@ def test_the_printed_recipe_is_the_one_that_would_run(lines: Lines, tmp_path: Pa
     assert yaml.safe_load("\n".join(printed))["segments"]["seconds"] == 4.0
 
 
+def test_a_run_that_is_there_does_not_hinder_printing(
+    lines: Lines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "recipe.yaml").write_text("train: {epochs: 7}\n")
+    code, printed, _ = lines("pretrain", "--print_config")
+    assert code == 0
+    assert yaml.safe_load("\n".join(printed)) == load_recipe("two-stream").to_dict()
+    code, printed, _ = lines("pretrain", "--print_config", "--resume")
+    assert yaml.safe_load("\n".join(printed))["train"]["epochs"] == 7
+
+
 def test_videos_are_required(lines: Lines) -> None:
     code, _, errors = lines("pretrain")
     assert code == 2
@@ -101,3 +114,11 @@ def test_a_video_that_breaks_names_the_command_that_continues(
     assert code == 1
     assert "7.mp4: frame 3 does not decode. The run is saved. Restore the file" in errors[-1]
     assert errors[-1].endswith(f"slic pretrain {labelled_videos} --out {tmp_path}/run --resume")
+
+
+def test_no_tracker_at_all_is_no_warning(
+    lines: Lines, labelled_videos: Path, tmp_path: Path
+) -> None:
+    words = ("--out", tmp_path / "run", "--log_with", "none", *SMALL)
+    code, _, errors = lines("pretrain", labelled_videos, *words)  # warnings are errors in tests
+    assert code == 0, errors

@@ -148,14 +148,14 @@ def _recipe_source(arguments: Namespace) -> str | Path:
 
     out: Path = arguments.out
     exists = (out / "recipe.yaml").exists()
-    if exists and not arguments.resume:
+    if exists and not (arguments.resume or arguments.print_config):
         raise CheckpointError(
             f"{out}: a run is already here; continue it with --resume, or choose another --out."
         )
     if arguments.resume and not exists:
         raise CheckpointError(f"{out}: there is no run to resume; leave --resume out.")
     return arguments.recipe or (
-        out / "recipe.yaml" if exists else default_recipe(arguments.settings)
+        out / "recipe.yaml" if arguments.resume else default_recipe(arguments.settings)
     )
 
 
