@@ -110,7 +110,7 @@ def _ends(word: str, following: str) -> bool:
     bare = word.rstrip("\"')]”»*_")
     if not bare.endswith((".", "!", "?")) or bare.lstrip("([\"'“")[:-1] in _ABBREVIATIONS:
         return False
-    return not following.lstrip("([\"'“«*_")[:1].islower()
+    return not following.islower()  # mAP begins a sentence, too
 
 
 def main(names: list[str]) -> int:

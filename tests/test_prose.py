@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.prose import count, main, sentences
 
 PAGE = """---
@@ -44,6 +45,7 @@ def test_sentences_and_their_lines_are_those_of_the_page() -> None:
         ("It is 2.5 s. 3 of 4 are right.", [4, 5]),
         ("See a.md. `slic` runs.", [2, 2]),
         ('He said "go." Then left.', [3, 2]),
+        ("It ends here. *mAP* is a word.", [3, 4]),
         ("No. 5 of Fig. 3 is one.", [7]),
         ("A dash — is no word.", [5]),
         ("A link ![with a picture](a.png) and [a name][ref] too.", [9]),
