@@ -30,7 +30,7 @@ class SampleFolders(NamedTuple):
 def make_sample_index(folder: Path, *, workers: int = 2) -> SampleFolders:
     """Write sample videos, train on them briefly, index the videos and cluster the index.
 
-    It takes about a minute; the training is too short to show what a real one learns. Whatever
+    It takes half a minute; the training is too short to show what a real one learns. Whatever
     exists from an earlier call is kept.
 
     Args:
@@ -42,7 +42,7 @@ def make_sample_index(folder: Path, *, workers: int = 2) -> SampleFolders:
     catalog = Catalog.from_folder(videos, workers=workers)
     run = RunFolder(runs / "sample")
     if not run.encoder.exists():
-        recipe = load_recipe("motion", [*INDEX_TRAINING, f"--train.workers={workers}"])
+        recipe = load_recipe("two-stream", [*INDEX_TRAINING, f"--train.workers={workers}"])
         pretrain(catalog, out=run.path, recipe=recipe, resume=run.has_run)
     index = create_index(index_folder, VideoEncoder.from_pretrained(run.encoder))
     update_index(index, catalog, workers=workers)
