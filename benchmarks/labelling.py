@@ -203,6 +203,9 @@ def label_in_browser(
     with served(index) as address, opened(address) as page:
         page.wait_for_selector("#queue-list li")
         page.evaluate(WATCH)
+        watched = page.context.new_cdp_session(page)
+        watched.send("Performance.enable", {"timeDomain": "threadTicks"})
+        busy = busy_seconds(watched)
         started, names, order, presses = time.perf_counter(), list[str](), list[int](), 0
         for _ in range(labels):
             path, moment = page.evaluate(
@@ -214,7 +217,7 @@ def label_in_browser(
             time.sleep(pause)
         seconds = time.perf_counter() - started
         page.wait_for_function(f"latencies.length === {labels - len(names)}")
-        latencies = page.evaluate("latencies")
+        latencies, busy = page.evaluate("latencies"), busy_seconds(watched) - busy
         while missing := set(order) - set(given_labels(index)):
             assert time.perf_counter() - started < seconds + 30, f"not labelled: {missing}"
             time.sleep(0.1)  # the page sends one label after the other
@@ -222,11 +225,18 @@ def label_in_browser(
     print(
         f"{labels} labels in {seconds:.0f} s with pauses of {pause} s: {presses} key presses, "
         f"{presses / labels:.2f} a label ({len(names)} new names were typed); from a key to the "
-        f"next moment {middle:.0f} ms, 95 % within {high:.0f} ms, at most {max(latencies):.0f} ms"
+        f"next moment {middle:.0f} ms, 95 % within {high:.0f} ms, at most {max(latencies):.0f} ms; "
+        f"the page was busy for {1000 * busy / labels:.0f} ms a label"
     )
     found = accuracies(index, test, truth, order)
     pairs = zip(BUDGETS, found, strict=True)
     print("in the browser: " + ", ".join(f"{b} labels {100 * a:.1f} %" for b, a in pairs))
+
+
+def busy_seconds(watched: Any) -> float:
+    """Return the time that the page's main thread has worked, whatever else the machine does."""
+    metrics = watched.send("Performance.getMetrics")["metrics"]
+    return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
 
 
 def press_label(page: Any, names: list[str], label: str) -> int:

@@ -62,7 +62,7 @@ export function countLabel(name, difference) {
   else state.summary.labels.push({ label: name, moments: difference });
   state.summary.labels = state.summary.labels.filter(({ moments }) => moments > 0);
   if (!order.includes(name)) order.push(name);
-  drawSoon();
+  draw();
 }
 
 /** Show how each label agrees with the others. */
@@ -99,16 +99,20 @@ const sortByUse = () => rearrange(() => {
 
 // --- drawing ----------------------------------------------------------------------------------
 
-let drawing = 0;
-function drawSoon() {
-  cancelAnimationFrame(drawing);
-  drawing = requestAnimationFrame(draw);
+let drawn = ""; // the rows that are drawn, without their numbers
+const updates = []; // bring the numbers of a row up to date
+
+/** Draw the labels; where only numbers have changed, the elements stay. */
+function draw() {
+  const rows = JSON.stringify([order, [...pinned], order.map((name) => countOf(name) === 0)]);
+  if (rows !== drawn) drawRows();
+  drawn = rows;
+  for (const update of updates) update();
 }
 
-function draw() {
-  cancelAnimationFrame(drawing);
-  const focused = document.activeElement?.closest?.("#palette [data-act]")?.dataset;
-  const { act, name } = focused ?? {};
+function drawRows() {
+  const { act, name } = document.activeElement?.closest?.("#palette [data-act]")?.dataset ?? {};
+  updates.length = 0;
   $("palette").replaceChildren(...order.map(row));
   if (act) [...$("palette").querySelectorAll(`[data-act="${act}"]`)].find((button) => button.dataset.name === name)?.focus();
   $("palette-sort").hidden = order.length < 2;
@@ -119,17 +123,22 @@ function draw() {
 }
 
 const key = (place) => (place < DIGITS ? el("kbd", { text: String(place + 1) }) : el("kbd", { class: "none" }));
-const moments = (name) => countOf(name).toLocaleString("en");
+
+function number(name) {
+  const made = el("small");
+  updates.push(() => (made.textContent = countOf(name).toLocaleString("en")));
+  return made;
+}
 
 function chip(name, place) {
-  return el("button", { type: "button", title: `Label with ${place + 1}: ${name}`, onclick: () => choose(name) }, key(place), el("span", { text: name }), el("small", { text: moments(name) }));
+  return el("button", { type: "button", title: `Label with ${place + 1}: ${name}`, onclick: () => choose(name) }, key(place), el("span", { text: name }), number(name));
 }
 
 function row(name, place) {
   const small = (act, iconId, title, run, more = {}) =>
     el("button", { type: "button", class: "icon", "data-act": act, "data-name": name, "aria-label": `${title}: ${name}`, title, onclick: run, ...more }, icon(iconId));
   return el("li", { "data-label": name },
-    el("button", { type: "button", class: "name", "data-act": "choose", "data-name": name, title: name, onclick: () => choose(name) }, key(place), el("span", { text: name }), el("small", { text: moments(name) })),
+    el("button", { type: "button", class: "name", "data-act": "choose", "data-name": name, title: name, onclick: () => choose(name) }, key(place), el("span", { text: name }), number(name)),
     el("div", { class: "row-acts" },
       small("up", "up", "Move up", () => move(name, -1), { disabled: place === 0 }),
       small("down", "down", "Move down", () => move(name, 1), { disabled: place === order.length - 1 }),
@@ -142,16 +151,18 @@ function row(name, place) {
 
 /** How many moments of a label the other labels confirm. */
 function bar(name) {
-  const row = verdicts.get(name);
-  const total = row ? row.right + row.wrong + row.unknown : 0;
-  if (!total) return null;
-  const text = `${row.right} right, ${row.wrong} wrong, ${row.unknown} unknown`;
-  const part = (verdict) => {
-    const made = el("i", { class: verdict });
-    made.style.flexGrow = String(row[verdict]);
-    return made;
-  };
-  return el("button", { type: "button", class: "verdict-bar", "data-act": "wrong", "data-name": name, "aria-label": `${name}: ${text}`, title: text, onclick: () => showWrong(name) }, part("right"), part("wrong"), part("unknown"));
+  const parts = ["right", "wrong", "unknown"].map((verdict) => el("i", { class: verdict }));
+  const button = el("button", { type: "button", class: "verdict-bar", "data-act": "wrong", "data-name": name, onclick: () => showWrong(name) }, ...parts);
+  updates.push(() => {
+    const { right = 0, wrong = 0, unknown = 0 } = verdicts.get(name) ?? {};
+    const text = `${right} right, ${wrong} wrong, ${unknown} unknown`;
+    button.hidden = right + wrong + unknown === 0;
+    if (button.title === text) return;
+    button.title = text;
+    button.setAttribute("aria-label", `${name}: ${text}`);
+    [right, wrong, unknown].forEach((size, place) => (parts[place].style.flexGrow = String(size)));
+  });
+  return button;
 }
 
 $("palette-sort").addEventListener("click", sortByUse);
