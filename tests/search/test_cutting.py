@@ -39,7 +39,8 @@ def index(tmp_path: Path, make_video: MakeVideo) -> Index:
     )
     made = Index.create(tmp_path / "index", settings)
     for number, path in enumerate(("even.mp4", "odd.mkv", "twin/even.mp4")):
-        state = FileState(size=1, mtime_ns=1, content_id=f"{number}" * 16)
+        stat = (folder / path).stat()
+        state = FileState(size=stat.st_size, mtime_ns=stat.st_mtime_ns, content_id=f"{number}" * 16)
         with made.database.transaction() as connection:
             video = inspect_video(folder / path, path)
             insert_video(connection, video, root=str(folder), state=state)
@@ -147,12 +148,23 @@ def test_a_vanished_and_a_damaged_video_are_named_and_the_rest_goes_on(
     broken = tmp_path / "videos" / "odd.mkv"
     data = bytearray(broken.read_bytes())
     data[len(data) // 3 :] = bytes(len(data) - len(data) // 3)
+    stat = broken.stat()
     broken.write_bytes(data)
+    os.utime(broken, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # damaged before it was indexed
     report = cut(index, tmp_path / "clips")
     assert [refused.id for refused in report.refused] == ["even.mp4", "odd.mkv"]
     assert "no such file" in report.refused[0].reason
     assert (report.written, report.lost) == (1, 3)
     assert files(tmp_path / "clips") == ["labels.csv", "walk/even-22222222_0.000-0.400.mp4"]
+
+
+def test_a_video_that_was_replaced_is_not_cut(index: Index, tmp_path: Path) -> None:
+    label(index, (0, 0.4, 1.2, "walk"), (0, 1.2, 2.0, "walk"))
+    os.utime(tmp_path / "videos" / "even.mp4")
+    report = cut(index, tmp_path / "clips")
+    (refused,) = report.refused
+    assert refused.reason == "has changed since it was indexed; run `slic index` again"
+    assert (report.written, report.lost) == (0, 2)
 
 
 def test_a_full_disk_leaves_no_half_clip(index: Index, tmp_path: Path) -> None:

@@ -4,39 +4,30 @@ import csv
 import io
 import sys
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from fractions import Fraction
-from itertools import chain
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-import av
-import numpy as np
-from av.container import OutputContainer
-from av.video.stream import VideoStream
-from jaxtyping import UInt8
 from tqdm import tqdm
 
 from slic.errors import LabelError, VideoError
-from slic.files import atomic_path, guard_cell, is_file, unguard_cell, write_atomically
+from slic.files import guard_cell, is_file, unguard_cell, write_atomically
+from slic.search.clip_writing import write_clip
+from slic.search.contents import content_id
 from slic.search.index import Index
 from slic.search.label_files.base import frame_range
 from slic.search.labels import list_labels
 from slic.search.repository.labels import Label
-from slic.search.repository.videos import IndexedVideo, unique_paths
+from slic.search.repository.videos import IndexedVideo, select_files, unique_paths
 from slic.search.safe_names import distinct_names, safe_name
 from slic.signals import StopRequested, stop_at_ctrl_c
-from slic.videos.frames import stream_frames
+from slic.videos.frame_folder import is_picture_clip
 from slic.videos.video import Refused, Video
 
 MAX_NAMED = 10  # labels that a message names
 MANIFEST = "labels.csv"
 COLUMNS = ("path", "label", "video", "video_start", "video_end", "content_id")
-TICKS_PER_SECOND = 90_000
-"""Clock of the clips: times are exact to 6 microseconds, and for all usual frame rates."""
-_OPTIONS = {"preset": "veryfast", "crf": "18", "g": "25", "bf": "0"}
-_BT709, _LIMITED = 1, 1  # numbers of FFmpeg for the colours and the range of HD video
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +41,7 @@ class Clip:
         name: Path of this video that no other video of the index has.
         frames: First frame, and the one after the last.
         content_id: Digest of the content of the video.
+        state: Size and time of the change of its file when it was indexed.
     """
 
     path: str
@@ -58,6 +50,7 @@ class Clip:
     name: str
     frames: tuple[int, int]
     content_id: str
+    state: tuple[int, int]
 
     @property
     def row(self) -> dict[str, str]:
@@ -149,6 +142,7 @@ def plan_clips(
     segments = [label for label in list_labels(index) if label.path is not None]
     videos = {video.content_id: video for video in reversed(index.videos())}
     paths = index.database.read(unique_paths)
+    states = {file.id: (file.size, file.mtime_ns) for file in index.database.read(select_files)}
     folders = distinct_names(label.label for label in segments)
     stems = _stems(videos.values())
     clips: dict[str, Clip] = {}
@@ -167,6 +161,7 @@ def plan_clips(
             name=paths[found.id],
             frames=frames,
             content_id=label.content_id,
+            state=states[found.id],
         )
     return list(clips.values())
 
@@ -180,11 +175,11 @@ def _stems(videos: Iterable[IndexedVideo]) -> dict[str, str]:
     """Return the name of each content in its clips; digits of it tell equal names apart."""
     by_stem: defaultdict[str, list[str]] = defaultdict(list)
     stems = {v.content_id: safe_name(PurePosixPath(v.path).stem, max_bytes=60) for v in videos}
-    for content_id, stem in stems.items():
-        by_stem[stem.casefold()].append(content_id)
+    for content, stem in stems.items():
+        by_stem[stem.casefold()].append(content)
     return {
-        content_id: stem if len(by_stem[stem.casefold()]) == 1 else f"{stem}-{content_id[:8]}"
-        for content_id, stem in stems.items()
+        content: stem if len(by_stem[stem.casefold()]) == 1 else f"{stem}-{content[:8]}"
+        for content, stem in stems.items()
     }
 
 
@@ -195,6 +190,7 @@ def _cut_once(clip: Clip, out: Path, before: dict[str, str] | None, report: CutR
         report.kept += 1
         return True
     try:
+        _require_unchanged(clip)
         write_clip(file, clip.video, clip.frames)
     except VideoError as error:
         report.lost += 1
@@ -206,57 +202,20 @@ def _cut_once(clip: Clip, out: Path, before: dict[str, str] | None, report: CutR
     return True
 
 
-def write_clip(path: Path, video: Video, frames: tuple[int, int]) -> None:
-    """Encode frames of a video as H.264 in MP4, with their presentation times from 0.
-
-    A width or height that is odd loses a row or column, because H.264 needs even ones.
-
-    Args:
-        path: File to write.
-        video: The video.
-        frames: First frame, and the one after the last.
-
-    Raises:
-        VideoError: A frame does not decode.
-        WriteError: The file cannot be written.
-    """
-    first, end = frames
-    edges = video.edge_seconds[first : end + 1]
-    ticks = np.round((edges - edges[0]) * TICKS_PER_SECOND).astype(np.int64).tolist()
-    size = (video.width, video.height)
-    pictures = stream_frames(video, range(first, end), size=size)
-    try:
-        with atomic_path(path) as temporary:
-            _encode(temporary, pictures, ticks)
-    except av.FFmpegError as error:
-        raise VideoError(f"{video.path}: cannot be encoded ({error.strerror})") from error
+def _require_unchanged(clip: Clip) -> None:
+    """Raise a VideoError if the file has other bytes than when it was indexed."""
+    path = clip.video.path
+    if is_picture_clip(path) or not is_file(path):
+        return  # reading its frames tells what is wrong
+    stat = path.stat()
+    state = (stat.st_size, stat.st_mtime_ns)
+    if state != clip.state and _digest(path, state) != clip.content_id:
+        raise VideoError(f"{path}: has changed since it was indexed; run `slic index` again")
 
 
-def _encode(path: Path, pictures: Iterator[UInt8[np.ndarray, "h w 3"]], ticks: list[int]) -> None:
-    first = next(pictures)
-    height, width = (side - side % 2 for side in first.shape[:2])
-    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as file:
-        stream = file.add_stream("libx264", options=_OPTIONS)
-        assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        context = stream.codec_context
-        stream.time_base = context.time_base = Fraction(1, TICKS_PER_SECOND)
-        context.colorspace = context.color_primaries = context.color_trc = _BT709
-        context.color_range = _LIMITED
-        pictures = chain([first], pictures)
-        for number, picture in enumerate(pictures):
-            whole = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]))
-            frame = whole.reformat(format="yuv420p", dst_colorspace="ITU709")
-            frame.pts, frame.time_base = ticks[number], Fraction(1, TICKS_PER_SECOND)
-            _mux(file, stream.encode(frame), ticks)
-        _mux(file, stream.encode(), ticks)
-
-
-def _mux(file: OutputContainer, packets: Iterable["av.Packet[Any]"], ticks: list[int]) -> None:
-    for packet in packets:
-        if packet.pts == ticks[-2]:  # of the last frame, whose duration no other packet tells
-            packet.duration = ticks[-1] - ticks[-2]
-        file.mux(packet)
+@lru_cache(maxsize=64)
+def _digest(path: Path, state: tuple[int, int]) -> str:  # noqa: ARG001 (a changed file is read again)
+    return content_id(path)
 
 
 def _read_manifest(path: Path) -> list[dict[str, str]]:

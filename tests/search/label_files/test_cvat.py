@@ -66,6 +66,17 @@ def test_a_track_by_hand(fill: Fill, rows: Rows, tmp_path: Path) -> None:
     assert {a["name"] for a in labels[0]["attributes"]} == {"source", "confidence"}
 
 
+def test_files_of_an_earlier_export_are_removed(fill: Fill, rows: Rows, tmp_path: Path) -> None:
+    index = fill({"a.mp4": rows(2), "b.mp4": rows(2)})
+    set_label(index, [1, 3], "walk")
+    export_labels(index, tmp_path / "x.cvat")
+    (tmp_path / "x.cvat" / "mine.xml").touch()
+    set_label(index, [3], None)
+    export_labels(index, tmp_path / "x.cvat")
+    names = sorted(path.name for path in (tmp_path / "x.cvat").iterdir())
+    assert names == ["0001.xml", "labels.json", "mine.xml"]
+
+
 @pytest.mark.parametrize("zipped", [False, True])
 def test_a_task_as_cvat_exports_it(fill: Fill, rows: Rows, tmp_path: Path, *, zipped: bool) -> None:
     """All frames are listed, those between key frames too; one track is visible twice."""

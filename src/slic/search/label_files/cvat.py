@@ -49,7 +49,10 @@ class Cvat:
     keeps = "path, label, times to half a frame, source, confidence"
 
     def write(self, labels: IndexLabels, path: Path) -> int:
-        """Write ``0001.xml``, ``0002.xml`` and so on, and ``labels.json``."""
+        """Write ``0001.xml``, ``0002.xml`` and so on, and ``labels.json``.
+
+        Files of an earlier export that had more videos are removed.
+        """
         names = sorted({label.label for video in labels.videos for label in video.labels})
         if long := [name for name in names if len(name) > MAX_CHARACTERS]:
             raise LabelError(
@@ -66,6 +69,9 @@ class Cvat:
             root = _annotations(labelled, names, number)
             text = ET.tostring(root, encoding="utf-8", xml_declaration=True)
             write_atomically(path / f"{number:0{digits}d}.xml", text)
+        for old in path.glob("*.xml"):
+            if old.stem.isdecimal() and int(old.stem) > len(labels.videos):
+                old.unlink()
         return sum(len(video.labels) for video in labels.videos)
 
     def read(self, path: Path) -> list[LabelRow]:
