@@ -11,6 +11,7 @@ import pytest
 from slic.cli.search import find_moment_of, seconds
 from slic.models.encoder import VideoEncoder
 from slic.search import Index, set_label
+from slic.search.calibration import sample_moments, similarity_scale
 
 Lines = Callable[..., tuple[int, list[str], list[str]]]
 MakeIndex = Callable[..., Index]
@@ -45,8 +46,27 @@ def test_hits_are_printed_with_their_labels(make_index: MakeIndex, lines: Lines)
     _, out, _ = lines("search", index.path, "a.mp4@1", "--where", "path = 'b.mp4'", "--json")
     (found,) = json.loads("".join(out))
     assert [hit["label"] for hit in found["hits"]] == ["wave"]
+    assert found["hits"][0]["percentile"] is None  # five moments are too few to compare with
     _, out, _ = lines("search", index.path, "a.mp4@1", "--where", "path = 'none'")
     assert out == ["a.mp4@1:", "  nothing found."]
+
+
+def test_json_says_how_many_random_pairs_are_less_alike(
+    make_index: MakeIndex, lines: Lines
+) -> None:
+    index = make_index({f"{i}.mp4": 4 for i in range(9)})
+    likes = ["--like", "0.mp4@1", "--like", "1.mp4@1", "--unlike", "2.mp4@1"]
+    for words, likes_unlikes in ((["0.mp4@1"], (1, 0)), (likes, (2, 1))):
+        _, out, _ = lines("search", index.path, *words, "--json")
+        (found,) = json.loads("".join(out))
+        scale = similarity_scale(
+            sample_moments(index), likes=likes_unlikes[0], unlikes=likes_unlikes[1]
+        )
+        assert scale is not None
+        scores = [hit["score"] for hit in found["hits"]]
+        ranks = [hit["percentile"] for hit in found["hits"]]
+        assert ranks == scale.percentile_ranks(scores).tolist()
+        assert len(set(ranks)) > 1
 
 
 def test_arguments_that_exclude_each_other(make_index: MakeIndex, lines: Lines) -> None:

@@ -8,7 +8,7 @@ import pytest
 from slic.errors import SearchError
 from slic.search import Index
 from slic.search.calibration import (
-    MIN_PAIRS,
+    MIN_MOMENTS,
     RANDOM_QUERIES,
     MomentSample,
     SimilarityScale,
@@ -105,9 +105,10 @@ def test_still_moments_do_not_count_where_only_motion_has_a_weight() -> None:
         similarity_scale(sample, weights={"sound": 1.0})
 
 
-def test_one_video_has_no_random_pairs() -> None:
+def test_few_moments_or_one_video_give_no_scale() -> None:
     assert similarity_scale(draw(50, videos=1)) is None
-    assert MIN_PAIRS > 1
+    assert similarity_scale(draw(MIN_MOMENTS - 1)) is None
+    assert similarity_scale(draw(MIN_MOMENTS)) is not None
 
 
 def test_the_scale_of_an_index_tells_a_kind_from_another(

@@ -3,7 +3,7 @@
 import re
 import sys
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from slic.errors import SearchError
 if TYPE_CHECKING:
     from slic.models.encoder import VideoEncoder
     from slic.report.contact_sheet import ContactSheetSearch
-    from slic.search import Index, Query
+    from slic.search import Hit, Index, Query
     from slic.search.reconcile import CollectionChanges
 
 _MOMENT_WORD = re.compile(r"(?P<path>.+)@(?P<seconds>\d+(\.\d+)?)", re.DOTALL)
@@ -147,7 +147,7 @@ def search(arguments: Namespace) -> None:
 
     _check_usage(arguments)
     opened = open_index(arguments.index)
-    searches = []
+    searches, rows = [], []
     for title, query, weights, example in _queries(opened, arguments):
         most = max(arguments.k, arguments.rerank or 0)
         hits = find(opened, query, k=most, where=arguments.where, weights=weights)
@@ -155,8 +155,13 @@ def search(arguments: Namespace) -> None:
             hits = rank_by_text(opened, hits[:first], arguments.text[0]) + hits[first:]
             hits = hits[: arguments.k]
         searches.append(ContactSheetSearch(title=title, hits=hits, **example))
+        if arguments.json:
+            ranks = _percentiles(opened, arguments, hits, weights)
+            found = [
+                asdict(hit) | {"percentile": rank} for hit, rank in zip(hits, ranks, strict=True)
+            ]
+            rows.append({"query": title, "hits": found})
     if arguments.json:
-        rows = [{"query": s.title, "hits": list(map(asdict, s.hits))} for s in searches]
         print_json(rows)
     else:
         print("\n\n".join(map(_format_hits, searches)))
@@ -182,6 +187,31 @@ def require_moment(index: "Index", word: str) -> int:
     if (moment := find_moment_of(index, word)) is None:
         raise SearchError(f"{word}: neither the number of a cluster nor PATH@SECONDS of the index.")
     return moment
+
+
+def _percentiles(
+    index: "Index", arguments: Namespace, hits: "Sequence[Hit]", weights: dict[str, float] | None
+) -> "list[float | None]":
+    """Return for each hit the share of random pairs in percent that are less alike.
+
+    It is None in a small index, and where a model has ranked the hits again.
+    """
+    from slic.search import query_from_text, refine
+    from slic.search.calibration import sample_moments, similarity_scale
+
+    if arguments.rerank:
+        return [None] * len(hits)
+    texts = [query_from_text(index, text) for text in arguments.text]
+    scale = similarity_scale(
+        sample_moments(index),
+        likes=len(arguments.like) or (0 if texts else 1),
+        unlikes=len(arguments.unlike),
+        text=refine(texts, []) if texts else None,
+        weights=weights,
+    )
+    if scale is None:
+        return [None] * len(hits)
+    return list(scale.percentile_ranks([hit.score for hit in hits]).tolist())
 
 
 def _print_problems(changes: "CollectionChanges") -> None:

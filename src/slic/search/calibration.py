@@ -22,6 +22,7 @@ from slic.search.query import Query, refine
 
 SAMPLE_MOMENTS = 1024
 RANDOM_QUERIES = 256
+MIN_MOMENTS = 20
 MIN_PAIRS = 100
 _MAX_EXAMPLES = 8  # of a random query; the mean of more hardly differs
 
@@ -94,7 +95,8 @@ def similarity_scale(
         seed: Draws the random queries.
 
     Returns:
-        The scale; None if there are fewer than `MIN_PAIRS` pairs of different videos.
+        The scale; None for fewer than `MIN_MOMENTS`, or fewer than `MIN_PAIRS` pairs of different
+        videos.
 
     Raises:
         SearchError: A weight is invalid.
@@ -114,7 +116,8 @@ def similarity_scale(
         with suppress(SearchError):  # nothing of the random query has a weight, as of a still one
             found.append(_similarities_to_others(sample, drawn, examples[0], text, weights))
     similarities = np.sort(np.concatenate([np.empty(0, np.float32), *found]))
-    return SimilarityScale(similarities) if len(similarities) >= MIN_PAIRS else None
+    enough = len(sample.videos) >= MIN_MOMENTS and len(similarities) >= MIN_PAIRS
+    return SimilarityScale(similarities) if enough else None
 
 
 def _similarities_to_others(
