@@ -120,5 +120,4 @@ def test_the_scale_of_an_index_tells_a_kind_from_another(
     ids = index.ids()[18:36]  # six moments of each of three kinds, in another video
     similarities = index.vectors(ids) @ index.vectors([1])[0]
     ranks = scale.percentile_ranks(similarities.tolist())
-    assert ranks[:6].min() > 60
-    assert ranks[6:].max() < 60
+    assert ranks[:6].min() > 100 * 2 / 3 > ranks[6:].max()  # a third of the pairs are of one kind

@@ -72,7 +72,7 @@ def test_an_exact_search_of_too_many_moments_is_refused(
 
 
 def test_an_example_of_nothing_is_refused(studio: Studio) -> None:
-    with pytest.raises(SearchError, match="a moment or an upload"):
+    with pytest.raises(SearchError, match="a moment, a video or an upload"):
         search_moments(studio, SearchRequest(like=[QueryExample()]))
 
 
