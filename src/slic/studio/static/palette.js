@@ -34,7 +34,11 @@ function readOrder() {
 }
 
 function keep() {
-  localStorage.setItem(store, JSON.stringify({ order, pinned: [...pinned] }));
+  try {
+    localStorage.setItem(store, JSON.stringify({ order, pinned: [...pinned] }));
+  } catch {
+    // The browser keeps nothing, or has no space. The order holds for this visit.
+  }
 }
 
 /** Append labels that are new. No label changes its place, not even one that no moment has any more. */

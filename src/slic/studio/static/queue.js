@@ -24,7 +24,7 @@ const handled = new Set(); // labelled on this page; the studio may not know it 
 const skipped = new Set();
 const shown = new Map(); // moment -> its element
 let checked = null; // { verdict, label } while labelled moments are looked through
-let scopeText = ""; // the scope that the items are from
+let scopeText = null; // the scope that the items are from; null before the first answer
 
 const visible = () => !$("view-label").hidden;
 const scope = () => (state.scope.where || state.scope.lasso.length || state.scope.cluster ? state.scope : null);
@@ -189,7 +189,7 @@ function draw() {
     if ($("queue-list").children[place] !== element) $("queue-list").insertBefore(element, $("queue-list").children[place] ?? null);
   });
   $("queue").hidden = checked !== null;
-  $("queue-empty").hidden = items.length > 0;
+  $("queue-empty").hidden = items.length > 0 || scopeText === null;
   $("queue-status").textContent = `${left.toLocaleString("en")} left${scope() ? " in the filter, lasso or cluster of Find" : ""}`;
 }
 
