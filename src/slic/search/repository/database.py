@@ -9,7 +9,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
@@ -36,6 +36,14 @@ _REMEDIES = {
 }
 _WRITE_ERRORS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY)
 _NOT_WRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that its last reference closes; Python 3.13 warns of one that is left open."""
+
+    def __del__(self) -> None:
+        with suppress(self.ProgrammingError):  # this may be another thread than the one it is of
+            self.close()
 
 
 class Database:
@@ -182,7 +190,9 @@ class Database:
 
     def _connect(self, access: str) -> sqlite3.Connection:
         address = f"{self.path.resolve().as_uri()}?mode={access}"
-        connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(
+            address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, factory=_Connection
+        )
         connection.execute("PRAGMA trusted_schema = OFF")  # of a file from somebody else
         if sys.version_info >= (3, 12):
             connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
