@@ -5,7 +5,13 @@ embedding each, clusters and labels. It changes in transactions. The vector stor
 the nearest embeddings, and can be made again from the database at any time.
 """
 
-from slic.search.classifier import LeaveOneOutScores, MomentClassifier, Prediction, spread_labels
+from slic.search.classifier import (
+    LeaveOneOutScores,
+    MomentClassifier,
+    Prediction,
+    given_labels,
+    spread_labels,
+)
 from slic.search.classifying import (
     PredictedSegment,
     VideoPrediction,
@@ -41,6 +47,7 @@ from slic.search.duplicates import (
 from slic.search.index import Index
 from slic.search.indexing import IndexReport, create_index, index_settings, update_index
 from slic.search.label_files import LABEL_FILES, ImportedLabels, export_labels, import_labels
+from slic.search.label_queue import LabelQueue
 from slic.search.labels import (
     LabelChange,
     labels_of_moments,
@@ -82,6 +89,7 @@ __all__ = [
     "IndexedVideo",
     "Label",
     "LabelChange",
+    "LabelQueue",
     "LeaveOneOutScores",
     "Moment",
     "MomentClassifier",
@@ -102,6 +110,7 @@ __all__ = [
     "clusters_per_level",
     "create_index",
     "export_labels",
+    "given_labels",
     "import_labels",
     "cut_clips",
     "index_settings",
