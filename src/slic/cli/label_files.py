@@ -33,6 +33,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_index()
     text = "file or folder of labels, or a zip of such a folder"
     verb.add_argument("path", type=Path, metavar="FILE", help=text)
+    verb.add_switch("--replace", "first remove all labels of the videos with labels in FILE")
     _add_format(verb, "the content of FILE tells")
     summary = "write each labelled segment as a clip, in a folder for each label"
     verb = add_verb(verbs, "cut", cut, summary, description=f"{summary.capitalize()}. No sound.")
@@ -76,7 +77,7 @@ def import_file(arguments: Namespace) -> None:
     from slic.search import import_labels
 
     index, path = open_index(arguments.index), arguments.path
-    imported = import_labels(index, path, format=arguments.format)
+    imported = import_labels(index, path, format=arguments.format, replace=arguments.replace)
     if names := imported.unknown_videos:
         text = f"{imported.unknown_labels} labels are of {len(names)} videos outside the index"
         _print_note(f"{path}: {text}: {_abridge(names)}")

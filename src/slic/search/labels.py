@@ -4,7 +4,7 @@ A label is a class name that a person gave, or that was spread to similar moment
 segment (a content and a time range), see `slic.search.repository.labels`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -99,7 +99,11 @@ def labels_of_moments(index: Index) -> dict[int, LabelValue]:
 
 
 def write_labels(
-    index: Index, labels: Sequence[tuple[Segment, LabelValue]], *, replace_spread: bool = False
+    index: Index,
+    labels: Sequence[tuple[Segment, LabelValue]],
+    *,
+    replace_spread: bool = False,
+    remove: Iterable[Segment] = (),
 ) -> LabelChange:
     """Write labels as one change, which `undo_label_change` undoes.
 
@@ -107,6 +111,7 @@ def write_labels(
         index: The index.
         labels: Segments and their labels.
         replace_spread: First remove all labels that were spread before.
+        remove: Segments whose labels are removed first.
 
     Raises:
         LabelError: A label is empty, too long or not printable; nothing was written.
@@ -116,6 +121,8 @@ def write_labels(
         if replace_spread:
             for segment in label_table.select_spread_segments(connection):
                 label_table.change_label(connection, change_id, segment, None)
+        for segment in remove:
+            label_table.change_label(connection, change_id, segment, None)
         for segment, value in labels:
             cleaned = value._replace(label=clean_label(value.label))
             label_table.change_label(connection, change_id, segment, cleaned)

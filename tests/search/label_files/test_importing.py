@@ -10,6 +10,7 @@ import pytest
 from slic.datasets import read_labels
 from slic.errors import FormatError, LabelError
 from slic.search import (
+    LABEL_FILES,
     Index,
     Label,
     export_labels,
@@ -20,6 +21,8 @@ from slic.search import (
     spread_labels,
     undo_label_change,
 )
+from slic.search.labels import write_labels
+from slic.search.repository.labels import LabelValue, Segment
 
 Add = Callable[..., list[int]]
 Rows = Callable[..., np.ndarray]
@@ -148,3 +151,46 @@ def test_labels_of_contents_that_come_later_are_kept(
     assert labels_of_moments(here) == {}
     add(here, "a", rows(4))
     assert [moment.label for moment in here.moments([5, 6, 7, 8])] == ["wave", None, "wave", None]
+
+
+@pytest.mark.parametrize("name", LABEL_FILES)
+def test_importing_into_the_same_index_changes_nothing(
+    odd_index: Index, tmp_path: Path, name: str
+) -> None:
+    before = list_labels(odd_index)
+    export_labels(odd_index, tmp_path / "labels", format=name)
+    imported = import_labels(odd_index, tmp_path / "labels", format=name)
+    after = list_labels(odd_index)
+    undo_label_change(odd_index, change_id=imported.change_id)
+    assert (imported.labels, imported.replaced) == (1000, ())
+    assert after == before == list_labels(odd_index)
+
+
+@pytest.mark.parametrize("name", ["label-studio", "cvat"])
+def test_a_label_that_was_corrected_in_a_tool_replaces_the_former_one(
+    fill: Fill, rows: Rows, tmp_path: Path, name: str
+) -> None:
+    index = fill({"a.mp4": rows(3)})
+    value = LabelValue("walk", 1.0, "given")
+    write_labels(index, [(Segment("content of a.mp4", 0.013, 1.989), value)])
+    file = tmp_path / "labels"
+    export_labels(index, file, format=name)
+    for part in [file] if file.is_file() else list(file.iterdir()):
+        part.write_text(part.read_text().replace("walk", "run"))
+    assert import_labels(index, file).labels == 1
+    found = [(x.start_seconds, x.end_seconds, x.label) for x in list_labels(index)]
+    assert found == [(0.013, 1.989, "run")]
+
+
+def test_replace_removes_labels_of_the_videos_in_the_file_only(
+    fill: Fill, rows: Rows, tmp_path: Path
+) -> None:
+    index = fill({"a.mp4": rows(3), "b.mp4": rows(3)})
+    set_label(index, [1, 3, 4], "wave")
+    (tmp_path / "labels.csv").write_text("path,label,start,end\na.mp4,run,0,2\n")
+    before = list_labels(index)
+    import_labels(index, tmp_path / "labels.csv", replace=True)
+    found = [(x.path, x.start_seconds, x.label) for x in list_labels(index)]
+    assert found == [("a.mp4", 0.0, "run"), ("b.mp4", 0.0, "wave")]
+    undo_label_change(index)
+    assert list_labels(index) == before

@@ -25,6 +25,7 @@ class LabelRow:
         unit: ``"seconds"``, or ``"frames"``: frame numbers of the video from 0, ``end`` exclusive.
         confidence: In [0, 1].
         source: ``"given"`` by a person, or ``"spread"`` by a classifier.
+        exact: False if the format counts frames, so that times may have moved by half a frame.
         place: Where the row stands in the file, such as ``"line 7"``, for messages.
         names: What else the tool calls the video: a name that may be the end of a path, with or
             without its suffix. It counts if it fits one video of the index.
@@ -37,6 +38,7 @@ class LabelRow:
     end: float | None
     place: str
     unit: Literal["seconds", "frames"] = "seconds"
+    exact: bool = True
     confidence: float = 1.0
     source: LabelSource = "given"
     names: tuple[str, ...] = ()

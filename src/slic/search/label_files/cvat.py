@@ -176,6 +176,7 @@ def _row(
         start=float(first),
         end=None if end is None else float(end),
         unit="frames",
+        exact=False,
         source=read_source(source, place),
         confidence=read_number(attributes.get("confidence") or 1.0, f"{place}: confidence"),
         place=place,

@@ -70,6 +70,7 @@ def _row(file: str, detection: dict[str, Any], classes: list[str] | None, place:
         start=start,
         end=end,
         unit=unit,
+        exact=unit == "seconds",
         source=read_source(attributes.get("source"), place),
         confidence=1.0 if confidence is None else read_number(confidence, place),
         place=place,

@@ -4,7 +4,8 @@ import csv
 import math
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,13 @@ from pathlib import Path
 from slic.errors import LabelError
 from slic.files import reason_of
 from slic.search.index import Index
-from slic.search.label_files.base import LabelRow
+from slic.search.label_files.base import LabelRow, frame_range
 from slic.search.label_files.finding import VideoFinder
 from slic.search.label_files.table import format_by_content, label_file
-from slic.search.labels import clean_label, write_labels
+from slic.search.labels import clean_label, list_labels, write_labels
 from slic.search.repository.labels import LabelValue, Segment
 from slic.search.repository.videos import IndexedVideo
+from slic.videos.video import Video
 
 MAX_UNZIPPED_BYTES = 2**30
 _WRONG_STRUCTURE = (
@@ -51,18 +53,22 @@ def import_labels(
     path: str | Path,
     *,
     format: str | None = None,  # noqa: A002
+    replace: bool = False,
 ) -> ImportedLabels:
     """Read labels from a file and set them as one change, which `undo_label_change` undoes.
 
     A label without times holds for the whole video. Segments may overlap: all are kept, and a
     moment has the label of the nearest one. Of two labels for the same segment, the later row
-    stays. Labels of the index for other segments stay as they are.
+    stays. A segment of a format that counts frames is the one of the index whose times differ by at
+    most half a frame, so that a label that was corrected in a tool replaces the former one.
 
     Args:
         index: The index.
         path: A file, a folder, or a zip of a folder.
         format: Name of a format in `LABEL_FILES`, or the import path of a `LabelFile`; None lets
             the content of the file decide.
+        replace: First remove all labels of the videos that have labels in the file. Otherwise
+            labels for other segments stay as they are.
 
     Raises:
         LabelError: The file cannot be read, a row is wrong, or no video is in the index. Nothing
@@ -72,12 +78,13 @@ def import_labels(
     path = Path(path)
     rows = _read_rows(path, format)
     finder = VideoFinder(index.videos(), folder=path.parent)
+    present = _segments_by_content(index)
     segments: dict[Segment, tuple[LabelValue, str]] = {}
     unknown: list[LabelRow] = []
     replaced: list[str] = []
     for row in rows:
         try:
-            segment = _segment_of(row, finder)
+            segment = _segment_of(row, finder, present)
             value = _value_of(row)
         except ValueError as error:
             raise LabelError(f"{path}: {row.place}: {error}.") from error
@@ -91,7 +98,12 @@ def import_labels(
     names = tuple(dict.fromkeys(row.paths[0] if row.paths else row.place for row in unknown))
     if not segments:
         raise LabelError(_describe_nothing(index, path, names))
-    change = write_labels(index, [(segment, value) for segment, (value, _) in segments.items()])
+    contents = {segment.content_id for segment in segments} if replace else set()
+    change = write_labels(
+        index,
+        [(segment, value) for segment, (value, _) in segments.items()],
+        remove=[segment for content in contents for segment in present.get(content, ())],
+    )
     return ImportedLabels(
         labels=change.moments,
         change_id=change.id,
@@ -126,7 +138,17 @@ def _unzipped(path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _segment_of(row: LabelRow, finder: VideoFinder) -> Segment | None:
+def _segments_by_content(index: Index) -> dict[str, list[Segment]]:
+    segments: defaultdict[str, list[Segment]] = defaultdict(list)
+    for label in list_labels(index):
+        segment = Segment(label.content_id, label.start_seconds, label.end_seconds)
+        segments[label.content_id].append(segment)
+    return segments
+
+
+def _segment_of(
+    row: LabelRow, finder: VideoFinder, present: Mapping[str, Sequence[Segment]]
+) -> Segment | None:
     """Return the segment of a row; None if the index does not have its video.
 
     Raises:
@@ -144,8 +166,22 @@ def _segment_of(row: LabelRow, finder: VideoFinder) -> Segment | None:
         if row.content_id is None or row.start is None or row.end is None:
             return None
         return Segment(row.content_id, row.start, row.end)  # the content may come later
-    start, end = _seconds_of(row, found)
-    return Segment(found.content_id, start, end)
+    segment = Segment(found.content_id, *_seconds_of(row, found))
+    if row.exact:
+        return segment
+    same = [old for old in present.get(found.content_id, ()) if _is_same(old, segment, found.video)]
+    return min(same, key=lambda old: _distance(old, segment), default=segment)
+
+
+def _is_same(one: Segment, other: Segment, video: Video) -> bool:
+    """Return whether two segments have the same frames, or differ by half a frame at most."""
+    half = 0.5 / video.fps + 1e-6
+    near = all(abs(a - b) <= half for a, b in zip(one[1:], other[1:], strict=True))
+    return near or frame_range(video, *one[1:]) == frame_range(video, *other[1:])
+
+
+def _distance(one: Segment, other: Segment) -> float:
+    return abs(one.start_seconds - other.start_seconds) + abs(one.end_seconds - other.end_seconds)
 
 
 def _seconds_of(row: LabelRow, found: IndexedVideo) -> tuple[float, float]:

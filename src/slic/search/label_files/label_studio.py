@@ -130,6 +130,7 @@ def _rows_of_region(
             label=read_text(label, f"{place}: label"),
             start=(read_number(frames["start"], f"{place}: start") - 1) / fps,
             end=read_number(frames["end"], f"{place}: end") / fps,
+            exact=False,
             source=source,
             confidence=1.0 if source == "given" or score is None else read_number(score, place),
             place=place,
