@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 import slic
+from slic.sample.index import SampleFolders
 from slic.studio import server
 from tests.documents.pages import PAGES, Block, blocks_of, name_of
 from tests.documents.shell import check, commands, make_way, run
@@ -35,7 +36,8 @@ def with_code(page: Path) -> bool:
 @pytest.fixture
 def nothing_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "serve_studio", Mock())
-    monkeypatch.setattr("slic.sample.index.make_sample_index", Mock())  # its own test makes one
+    made = SampleFolders(Path("index"), Path())  # its own test makes one
+    monkeypatch.setattr("slic.sample.index.make_sample_index", Mock(return_value=made))
 
 
 @pytest.mark.slow
