@@ -147,7 +147,8 @@ def test_ctrl_c_leaves_whole_clips_and_says_how_to_go_on(
     code, _, err = lines(*words, "--label", "up/down", "walk", "--padding", "0.5")
     assert code == 130
     assert err[-1].endswith(
-        f"Continue with: slic labels cut {index.path} {out_folder} --padding 0.5 --label up/down walk"
+        f"Continue with: slic labels cut {index.path} {out_folder} --padding 0.5 "
+        "--label up/down walk"
     )
     assert len(list(out_folder.rglob("*.mp4"))) == len(list(out_folder.rglob("*_*.*"))) == 1
     monkeypatch.undo()
