@@ -27,26 +27,29 @@ from slic.sample.dataset import write_sample
 from tests.documents.shell import FROM_THE_SAMPLE, run_slic
 
 MakeVideo = Callable[..., Path]
+NEVER_CHANGED = (".safetensors", ".mp4", ".avi", ".mkv", ".mov", ".webm")
 
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory, make_video: MakeVideo) -> Iterator[Path]:
-    """Return the folder; tests work in copies of it."""
-    folder = tmp_path_factory.mktemp("sample")
+    """Return the folder, which tests copy to its place beside it, where its index was made."""
+    folder = tmp_path_factory.mktemp("documents")
+    place = folder / "place"
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        _write_videos(folder, make_video)
-        _write_ucf101(folder / "UCF101", make_video)
+        place.mkdir()
+        patch.chdir(place)
+        _write_videos(place, make_video)
+        _write_ucf101(place / "UCF101", make_video)
         run_slic(["pretrain", "VIDEOS", "--out", "run"])
         run_slic(["index", "VIDEOS", "--out", "index", "--workers", "0"])
         main(["cluster", "index"])
-        for place, label in (("cam1/door.mp4@2", "open"), ("cam2/hall.mp4@2", "walk")):
-            main(["labels", "set", "index", place, label])
+        for moment, label in (("cam1/door.mp4@2", "open"), ("cam2/hall.mp4@2", "walk")):
+            main(["labels", "set", "index", moment, label])
         for name in ("run", "index"):
-            (folder / name / FROM_THE_SAMPLE).touch()
-    yield folder
+            (place / name / FROM_THE_SAMPLE).touch()
+    yield place.rename(folder / "sample")
     torch.set_num_threads(threads)
     shutil.rmtree(folder)
 
@@ -75,7 +78,7 @@ def _write_ucf101(folder: Path, make_video: MakeVideo) -> None:
     classes = ["Archery", "HandstandPushups", "YoYo"]
     names = [f"{label}/v_{label}_g0{group}_c01.avi" for label in classes for group in (1, 2, 3)]
     for name in names:
-        make_video(folder / name, frames=20, size=(32, 24), codec="mpeg4")
+        make_video(folder / name, frames=8, size=(32, 24), codec="mpeg4")
     numbered = [f"{number} {label}" for number, label in enumerate(classes, start=1)]
     (lists / "classInd.txt").write_text("\n".join(numbered) + "\n")
     for split in (1, 2, 3):
@@ -86,15 +89,14 @@ def _write_ucf101(folder: Path, make_video: MakeVideo) -> None:
 
 
 @pytest.fixture
-def place(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Return a copy of the folder, which is the working directory; weights are links."""
+def place(sample: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a copy of the folder, which is the working directory; videos and weights are links."""
 
     def copy(source: str, target: str) -> str:
-        heavy = source.endswith((".safetensors", ".mp4", ".avi", ".mkv", ".mov", ".webm"))
-        (os.link if heavy else shutil.copy2)(source, target)
+        (os.link if source.endswith(NEVER_CHANGED) else shutil.copy2)(source, target)
         return target
 
-    folder = tmp_path / "place"
+    folder = sample.with_name("place")
     shutil.copytree(sample, folder, symlinks=True, copy_function=copy)
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
