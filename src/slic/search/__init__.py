@@ -5,6 +5,12 @@ embedding each, clusters and labels. It changes in transactions. The vector stor
 the nearest embeddings, and can be made again from the database at any time.
 """
 
+from slic.search.calibration import (
+    MomentSample,
+    SimilarityScale,
+    sample_moments,
+    similarity_scale,
+)
 from slic.search.classifier import (
     LeaveOneOutScores,
     MomentClassifier,
@@ -93,6 +99,7 @@ __all__ = [
     "LeaveOneOutScores",
     "Moment",
     "MomentClassifier",
+    "MomentSample",
     "PredictedSegment",
     "Prediction",
     "Query",
@@ -109,10 +116,10 @@ __all__ = [
     "cluster_of",
     "clusters_per_level",
     "create_index",
+    "cut_clips",
     "export_labels",
     "given_labels",
     "import_labels",
-    "cut_clips",
     "index_settings",
     "isolated_moments",
     "label_cluster",
@@ -130,6 +137,7 @@ __all__ = [
     "rank_by_text",
     "read_class_names",
     "refine",
+    "sample_moments",
     "search",
     "set_label",
     "set_level",
