@@ -10,7 +10,6 @@ import { changed, clearSelection, state } from "./store.js";
 const MAX_SUGGESTIONS = 24;
 let target = null; // { tiles } or { scope }
 let writing = Promise.resolve(); // the studio gets one change after the other
-const ended = { after: null }; // what to do when the dialog has labelled
 
 const inOrder = (work) => (writing = writing.catch(() => {}).then(work));
 const setLabels = (body) => inOrder(() => postJson("/api/labels", body));
@@ -70,9 +69,9 @@ export function tell(action) {
   toast(`${action.text}.`, { action: "Undo", run: () => undoAction(action) });
 }
 
-/** Ask for the label of some moments, and call `after` with it instead of labelling them. */
-export function openLabelling(tiles, after = null) {
-  if (tiles.length) open({ tiles }, tiles.length, commonLabel(tiles), after);
+/** Ask for the label of some moments. */
+export function openLabelling(tiles) {
+  if (tiles.length) open({ tiles }, tiles.length, commonLabel(tiles));
 }
 
 /** Ask for the label of all moments in a scope. */
@@ -85,9 +84,8 @@ function commonLabel(tiles) {
   return labels.size === 1 ? [...labels][0] ?? "" : "";
 }
 
-function open(what, total, label, after = null) {
+function open(what, total, label) {
   target = what;
-  ended.after = after;
   $("labelling-title").textContent = `Label ${count(total, "moment")}`;
   $("labelling-input").value = label;
   showSuggestions();
@@ -106,7 +104,6 @@ function showSuggestions() {
 
 function apply(label) {
   $("labelling").close();
-  if (ended.after) return ended.after(label);
   if (target.scope) return applyToScope(target.scope, label);
   if (label !== null) addLabel(label);
   const action = labelTiles(target.tiles, label);
