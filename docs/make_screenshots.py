@@ -1,6 +1,11 @@
-"""Take the screenshots of the studio and of a contact sheet with the sample index.
+"""Take the pictures of the studio and of a contact sheet, or look at every view and dialog.
 
-python docs/make_screenshots.py            # needs chromium and the development packages
+python docs/make_screenshots.py                       # pictures of the documents
+python docs/make_screenshots.py --all FOLDER          # every view and dialog, six times each
+python docs/make_screenshots.py --axe axe.min.js      # check each for accessibility
+
+It needs chromium and the development packages; --axe also the file of the npm package axe-core.
+The first call trains for some minutes; --sample FOLDER keeps what it made.
 """
 
 import argparse
@@ -12,27 +17,41 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from csv import DictReader
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 import uvicorn
 from PIL import Image
-from playwright.sync_api import Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from slic.sample.index import make_sample_index
-from slic.search import Index, set_label
+sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script, it finds its neighbours
+
+from docs.studio_film import record_film
+from docs.studio_sample import make_pictured_index
+from docs.studio_scenes import FLAGS, Scene, find_violations, open_scene, scenes
+
+from slic.search import Index
 from slic.studio.access import AccessPolicy
 from slic.studio.app import create_app
 from slic.studio.projection import make_map
 from slic.studio.state import Studio
 
 IMAGES = Path(__file__).parent / "images"
-SIZE: ViewportSize = {"width": 1280, "height": 800}
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+SIZES = ((1280, 800), (1000, 700), (390, 844))
 MAX_IMAGE_BYTES = 300_000
 ColorScheme = Literal["light", "dark"]
+SCHEMES: tuple[ColorScheme, ...] = ("light", "dark")
+DOCUMENTED: dict[str, tuple[str, ColorScheme]] = {  # picture: scene, colour scheme
+    "studio-grid": ("find-search", "dark"),
+    "studio-map": ("map-hover", "dark"),
+    "studio-clusters": ("clusters", "light"),
+    "studio-curate": ("curate", "light"),
+    "studio-timeline": ("timeline-range", "dark"),
+    "studio-label": ("label", "light"),
+    "studio-runs": ("runs", "light"),
+}
 VIDEOS_LOADED = """() => [...document.querySelectorAll("video")].every((video) => {
     const { top, bottom } = video.getBoundingClientRect();
     return bottom < 0 || top > innerHeight || !video.checkVisibility() || video.readyState > 2;
@@ -40,101 +59,135 @@ VIDEOS_LOADED = """() => [...document.querySelectorAll("video")].every((video) =
 PLAYING_MILLISECONDS = 800  # into the moments, whose first frames often show little motion
 
 
-def main() -> None:
-    """Write the screenshots to ``docs/images``."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def main() -> int:
+    """Write the pictures; return 1 if axe-core found something serious."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sample", type=Path, help="folder of the sample, which is kept")
-    given = parser.parse_args().sample
+    parser.add_argument("--all", type=Path, metavar="FOLDER", help="every view, size and scheme")
+    parser.add_argument("--axe", type=Path, metavar="FILE", help="axe.min.js; check every view")
+    parser.add_argument("--only", default="", help="only scenes or pictures with this in the name")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        sample = make_sample_index((given or Path(temporary) / "sample").resolve())
-        index = Index.open(sample.index_folder)
-        label_half(index, sample.index_folder.parent / "videos" / "labels.csv")
-        make_map(index.path)
-        sheet = Path(temporary) / "sheet.html"
-        query = index.videos()[0].file.relative_to(sample.index_folder.parent.resolve())
-        command = [sys.executable, "-m", "slic", "search", sample.index_folder.name, str(query)]
-        options = ["--k", "11", "--html", str(sheet)]
-        subprocess.run([*command, *options], check=True, cwd=sample.index_folder.parent)
-        take_all(Studio(index, runs=sample.runs), sheet)
+        sample = make_pictured_index((given.sample or Path(temporary) / "sample").resolve())
+        make_map(sample.index_folder)
+        studio = Studio(Index.open(sample.index_folder), runs=sample.runs)
+        with serve(studio) as address, open_browser() as browser:
+            every = scenes(studio.index.videos()[0].file)
+            chosen = {name: scene for name, scene in every.items() if given.only in name}
+            if given.all:
+                take_all(browser, address, chosen, given.all)
+            if given.axe:
+                return check_all(browser, address, chosen, given.axe.read_text())
+            if not given.all:
+                sheet = write_contact_sheet(studio.index, Path(temporary) / "sheet.html")
+                take_documented(browser, address, every, sheet, only=given.only)
+    return 0
 
 
-def label_half(index: Index, labels: Path) -> None:
-    """Set the ground-truth labels of the moments of half the videos."""
-    with labels.open() as file:
-        label_of = {row["path"]: row["label"] for row in DictReader(file)}
-    moments = index.moments(index.ids().tolist())
-    known = [moment for moment in moments if moment.video_id % 2 and moment.path in label_of]
-    for label in sorted(set(label_of.values())):
-        set_label(index, [m.id for m in known if label_of[m.path] == label], label)
+def write_contact_sheet(index: Index, sheet: Path) -> Path:
+    """Write the contact sheet of a search."""
+    folder = index.path.parent
+    query = index.videos()[0].file
+    command = [sys.executable, "-m", "slic", "search", index.path.name, str(query)]
+    subprocess.run([*command, "--k", "11", "--html", str(sheet)], check=True, cwd=folder)
+    return sheet
 
 
-def take_all(studio: Studio, sheet: Path) -> None:
-    """Serve the studio, and take screenshots of its views and of the contact sheet."""
+@contextmanager
+def serve(studio: Studio) -> Iterator[str]:
+    """Serve a studio, and give its address."""
     config = uvicorn.Config(create_app(studio, AccessPolicy()), log_level="warning")
     server = uvicorn.Server(config)
-    with socket.socket() as listener, sync_playwright() as driver:
+    with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         while not server.started:
             time.sleep(0.05)
-        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         try:
-            for name, (url, scheme, prepare) in views(address, sheet).items():
-                context = browser.new_context(viewport=SIZE, color_scheme=scheme)
-                page = context.new_page()
-                page.goto(url)
-                prepare(page)
-                page.wait_for_function(VIDEOS_LOADED, timeout=120_000)
-                page.wait_for_timeout(PLAYING_MILLISECONDS)
-                save(page.screenshot(), IMAGES / f"{name}.png")
-                context.close()
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
         finally:
-            browser.close()
             server.should_exit = True
             thread.join()
 
 
-def views(address: str, sheet: Path) -> dict[str, tuple[str, ColorScheme, Callable[[Page], None]]]:
-    """Return the screenshots to take: URL, colour scheme, and what to do on the page first."""
-    return {
-        "studio-grid": (f"{address}#find", "dark", like_two),
-        "studio-map": (f"{address}#map", "dark", hover_the_map),
-        "studio-clusters": (f"{address}#clusters", "light", wait_until_ready),
-        "studio-runs": (f"{address}#runs", "light", wait_until_ready),
-        "contact-sheet": (sheet.as_uri(), "light", lambda _page: None),
-    }
+@contextmanager
+def open_browser() -> Iterator[Browser]:
+    """Start chromium."""
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
-def wait_until_ready(page: Page) -> None:
-    """Wait until the page has loaded its first data."""
-    page.wait_for_selector("body[data-ready]")
+@contextmanager
+def new_page(browser: Browser, size: tuple[int, int], scheme: ColorScheme) -> Iterator[Page]:
+    """Open a page of a size and colour scheme."""
+    viewport = {"width": size[0], "height": size[1]}
+    context = browser.new_context(viewport=viewport, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    try:
+        yield page
+    finally:
+        context.close()
 
 
-def like_two(page: Page) -> None:
-    """Search by two moments."""
-    wait_until_ready(page)
-    for _ in range(2):
-        page.locator("#grid .tile").first.hover()
-        page.locator("#grid .tile").first.locator(".like").click()
-        page.wait_for_timeout(800)
-    page.mouse.move(640, 790)
+def take_all(browser: Browser, address: str, chosen: dict[str, Scene], folder: Path) -> None:
+    """Write a picture of every scene in every size and colour scheme."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for size in SIZES:
+        for scheme in SCHEMES:
+            with new_page(browser, size, scheme) as page:
+                for name, scene in chosen.items():
+                    open_scene(page, address, scene)
+                    page.wait_for_timeout(PLAYING_MILLISECONDS)
+                    path = folder / f"{name}-{size[0]}-{scheme}.png"
+                    page.screenshot(path=path)
+                    wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+                    print(path, "IS WIDER THAN THE SCREEN" if wide else "")
 
 
-def hover_the_map(page: Page) -> None:
-    """Move the pointer along a spiral until it hovers over a point."""
-    page.wait_for_selector("#legend button")
-    box = page.locator("#plane").bounding_box()
-    assert box is not None
-    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    for step in range(400):
-        turn, far = step * 2.4, step**0.5 * 12
-        x = middle[0] + far * (1 if step % 2 else -1) * abs(turn % 2 - 1)
-        page.mouse.move(x, middle[1] + far * (turn % 1.7 - 0.85))
-        page.wait_for_timeout(140)
-        if page.locator("#hover-card").is_visible():
-            return
+def check_all(browser: Browser, address: str, chosen: dict[str, Scene], axe: str) -> int:
+    """Print what axe-core finds serious or critical; return 1 if there is anything."""
+    found = 0
+    for scheme in SCHEMES:
+        with new_page(browser, SIZES[0], scheme) as page:
+            for name, scene in chosen.items():
+                open_scene(page, address, scene)
+                lines = find_violations(page, axe)
+                found += len(lines)
+                print(f"{name}, {scheme}: {len(lines)} serious", *lines, sep="\n  ")
+    return int(found > 0)
+
+
+def take_documented(
+    browser: Browser, address: str, every: dict[str, Scene], sheet: Path, *, only: str
+) -> None:
+    """Write the pictures and the film of the documents."""
+    for name, (scene, scheme) in DOCUMENTED.items():
+        if only in name:
+            with new_page(browser, SIZES[0], scheme) as page:
+                open_scene(page, address, every[scene])
+                shoot(page, IMAGES / f"{name}.png")
+    if only in "contact-sheet":
+        with new_page(browser, SIZES[0], "light") as page:
+            page.goto(sheet.as_uri())
+            shoot(page, IMAGES / "contact-sheet.png")
+    if only in "studio.webp":
+        with new_page(browser, (1120, 700), "light") as page:
+            record_film(page, address, IMAGES / "studio.webp")
+
+
+def shoot(page: Page, path: Path) -> None:
+    """Write a picture of the page while its videos play."""
+    page.wait_for_function(VIDEOS_LOADED)
+    page.wait_for_timeout(PLAYING_MILLISECONDS)
+    save(page.screenshot(), path)
 
 
 def save(png: bytes, path: Path) -> None:
@@ -153,4 +206,4 @@ def save(png: bytes, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

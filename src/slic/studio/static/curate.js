@@ -126,6 +126,7 @@ function keepOnly(tile) {
   const others = group.moments.filter(({ moment }) => moment !== tile.moment);
   const back = () => $("view-curate").hidden || load(false).catch(fail);
   const action = labelTiles(others, DUPLICATE, { undone: back, redone: () => remove(group) });
+  shown -= 1; // the studio no longer counts the group
   remove(group);
   if (action) tell(action);
 }

@@ -45,7 +45,7 @@ async function improve() {
     const growing = state.summary.indexing?.running;
     if (await loadPoints(growing ? "" : "?final=true")) await colourPoints();
   } catch (error) {
-    toast(error.message, { bad: true });
+    return toast(error.message, { bad: true }); // opening the view again tries again
   }
   if (shown.preliminary) retry = setTimeout(improve, state.summary.indexing?.running ? 4 * POLL_MILLISECONDS : POLL_MILLISECONDS);
 }
