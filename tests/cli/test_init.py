@@ -36,7 +36,7 @@ def test_every_verb_has_a_help_line() -> None:
         (VideoError("a.mp4: is empty."), 1, "slic: a.mp4: is empty."),
         (VideoError("a\x1b[31m.mp4"), 1, "slic: a\ufffd[31m.mp4"),
         (UsageError("give both."), 2, "slic: error: give both."),
-        (KeyboardInterrupt(), 130, "slic: stopped."),
+        (KeyboardInterrupt(), 130, "slic: stopped. The same command continues."),
         (FileNotFoundError(2, "No such file", "a.csv"), 1, "slic: a.csv: No such file."),
         (RuntimeError("DataLoader worker (pid 7) is killed"), 1, f"slic: {cli._DEAD_WORKER}"),
     ],

@@ -55,7 +55,7 @@ def test_map_can_be_left_out_and_features_are_kept(
     code, out, err = lines("evaluate", "paper", *words, "--cache", tmp_path, "--skip-map")
     assert code == 0, err
     assert "mAP" not in "".join(out)
-    assert list(tmp_path.glob("*/*.npz"))
+    assert list(tmp_path.glob("*/*.features"))
 
 
 @pytest.mark.parametrize(
