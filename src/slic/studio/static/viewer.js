@@ -54,6 +54,7 @@ class Player {
   showFile() {
     const { tile } = this;
     this.offset = 0; // time of the video where the element begins
+    this.wanted = tile.start;
     this.whole = true;
     this.show(`${fileUrl(tile)}#t=${tile.start.toFixed(3)}`, () => this.showPreview(tile.start, tile.end));
     this.span = loopSpan(this.video, tile.start, tile.end);
@@ -66,7 +67,7 @@ class Player {
 
   showPreview(start, end) {
     this.whole = false;
-    this.offset = start;
+    this.offset = this.wanted = start;
     this.end = Math.min(end, start + MAX_PREVIEW_SECONDS);
     this.show(momentUrl({ ...this.tile, start, end: this.end, plays_in_grid: false }), () => this.screen.replaceChildren(unplayable()));
     this.video.loop = true;
@@ -82,11 +83,12 @@ class Player {
   }
 
   time() {
-    if (this.video.readyState < 1) return this.whole ? this.tile.start : this.offset;
+    if (this.video.readyState < 1) return this.wanted; // nothing is loaded yet
     return this.offset + this.video.currentTime;
   }
 
   seek(seconds) {
+    this.wanted = seconds;
     if (this.whole || (seconds >= this.offset && seconds < this.end)) this.video.currentTime = seconds - this.offset;
     else this.showPreview(Math.min(seconds, Math.max(0, this.tile.seconds - 0.1)), seconds + PREVIEW_SECONDS);
   }
