@@ -181,7 +181,8 @@ def _run_indexing(pipe: Connection, index_folder: Path, videos: Path, workers: i
     pace = Pace()
 
     def embedded(done: int, total: int) -> None:
-        per_second = pace.per_second(done, time.monotonic())
+        # Not before the first batch, which waits for the processes that decode.
+        per_second = pace.per_second(done, time.monotonic()) if done else 0.0
         report(phase="embedding", done=done, total=total, per_second=per_second)
 
     try:
