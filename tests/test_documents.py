@@ -1,4 +1,4 @@
-"""Documents: links exist, named functions exist, pictures are current, examples run."""
+"""Documents: links and named functions exist, tables are current, sentences are short."""
 
 import importlib
 import importlib.util
@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import slic
-from slic.cli import build_parser, main
+from slic.cli import build_parser
 from slic.embeddings import Layer
-from slic.models.encoder import to_input
 from slic.pretraining.build import build_encoder
+from tests.documents.pages import PAGES, name_of
+from tests.prose import count
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def resolve(name: str) -> object:
@@ -31,7 +30,7 @@ def resolve(name: str) -> object:
         return getattr(resolve(module), attribute)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_and_names_of_a_page_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
@@ -40,7 +39,7 @@ def test_links_and_names_of_a_page_exist(page: Path) -> None:
         resolve(name)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_files_that_a_page_names_exist(page: Path) -> None:
     names = re.findall(r"`((?:src|benchmarks|tests|docs)/[\w/.-]+\.\w+)`", page.read_text("utf-8"))
     for name in names:
@@ -98,40 +97,11 @@ def test_python_md_runs_and_its_clip_is_the_one_that_embed_takes(
     assert names["embeddings"].clips.shape[:2] == (2, 10)
 
 
-def test_the_commands_of_sharing_md_are_understood() -> None:
-    page = (ROOT / "docs" / "how-to" / "share.md").read_text("utf-8")
-    blocks = re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL)
-    commands = [line.partition("  #")[0] for block in blocks for line in block.splitlines()]
-    assert len(commands) == 9
-    for command in commands:
-        program, *words = shlex.split(command)
-        assert program == "slic"
-        build_parser().parse_args(words)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_no_sentence_is_long(page: Path) -> None:
+    long = count(page.read_text("utf-8")).too_long()
+    assert not long, [f"line {s.line}, {s.words} words: {s.text}" for s in long]
 
 
-@pytest.mark.slow
-def test_the_python_of_sharing_md_runs(
-    tmp_path: Path, hub: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("onnxruntime", reason="the extra 'export' is not installed")
-    monkeypatch.chdir(tmp_path)
-    small = ["--clip.frames=4", "--clip.size=32", "--backbone.width=0.0625", "--head.hidden=8"]
-    recipe = slic.load_recipe("paper-small", [*small, "--head.embedding=4"])
-    encoder = build_encoder(recipe).eval()
-    encoder.push_to_hub("org/name")
-    encoder.save_pretrained("run")
-    for kind, suffix in (("onnx", "onnx"), ("torch", "pt2")):
-        main(["export", kind, "run", "--out", f"encoder.{suffix}"])
-    clips = np.random.default_rng(0).integers(0, 256, (3, 4, 32, 32, 3), dtype=np.uint8)
-    names: dict[str, Any] = {"clips": clips}
-    page = (ROOT / "docs" / "how-to" / "share.md").read_text("utf-8")
-    *blocks, _ = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)  # the last needs mteb
-    found: list[Any] = []
-    for block in blocks:
-        exec(block, names)
-        found.append(names.get("embeddings"))
-    expected = encoder(to_input(torch.from_numpy(clips))).detach()
-    np.testing.assert_allclose(found[1], expected, atol=1e-4)
-    np.testing.assert_allclose(found[2].detach(), expected, atol=1e-5)
-    assert names["about"]["fingerprint"] == encoder.fingerprint()
-    assert "# copy" in (hub.path("org/copy") / "README.md").read_text()
+def test_the_first_page_is_short() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 120

@@ -49,7 +49,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory, make_video: MakeVideo) -> I
             main(["labels", "set", "index", moment, label])
         for name in ("run", "index"):
             (place / name / FROM_THE_SAMPLE).touch()
-    yield place.rename(folder / "sample")
+    yield copy_of(place, folder / "sample")
     torch.set_num_threads(threads)
     shutil.rmtree(folder)
 
@@ -90,16 +90,22 @@ def _write_ucf101(folder: Path, make_video: MakeVideo) -> None:
 
 @pytest.fixture
 def place(sample: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Return a copy of the folder, which is the working directory; videos and weights are links."""
-
-    def copy(source: str, target: str) -> str:
-        (os.link if source.endswith(NEVER_CHANGED) else shutil.copy2)(source, target)
-        return target
-
+    """Return the folder where the sample was made, with a new copy of it, as working directory."""
     folder = sample.with_name("place")
-    shutil.copytree(sample, folder, symlinks=True, copy_function=copy)
-    monkeypatch.chdir(folder)
+    for entry in folder.iterdir():  # the folder itself stays: processes that decode are in it
+        entry.unlink() if entry.is_symlink() or entry.is_file() else shutil.rmtree(entry)
+    monkeypatch.chdir(copy_of(sample, folder))
     monkeypatch.syspath_prepend(folder)
     yield folder
     monkeypatch.undo()
-    shutil.rmtree(folder)
+
+
+def copy_of(source: Path, target: Path) -> Path:
+    """Copy a folder; videos and weights are links."""
+
+    def copy(name: str, new: str) -> str:
+        (os.link if name.endswith(NEVER_CHANGED) else shutil.copy2)(name, new)
+        return new
+
+    shutil.copytree(source, target, symlinks=True, copy_function=copy, dirs_exist_ok=True)
+    return target
