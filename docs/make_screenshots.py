@@ -1,4 +1,4 @@
-"""Take the pictures of the studio and of a contact sheet, or look at every view and dialog.
+"""Take the pictures of the studio for the documents, or look at every view and dialog.
 
 python docs/make_screenshots.py                       # pictures of the documents
 python docs/make_screenshots.py --all FOLDER          # every view and dialog, six times each
@@ -12,7 +12,6 @@ import argparse
 import io
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -81,18 +80,8 @@ def main() -> int:
             if given.axe:
                 return check_all(browser, address, chosen, given.axe.read_text())
             if not given.all:
-                sheet = write_contact_sheet(studio.index, Path(temporary) / "sheet.html")
-                take_documented(browser, address, every, sheet, only=given.only)
+                take_documented(browser, address, every, only=given.only)
     return 0
-
-
-def write_contact_sheet(index: Index, sheet: Path) -> Path:
-    """Write the contact sheet of a search."""
-    folder = index.path.parent
-    query = index.videos()[0].file
-    command = [sys.executable, "-m", "slic", "search", index.path.name, str(query)]
-    subprocess.run([*command, "--k", "11", "--html", str(sheet)], check=True, cwd=folder)
-    return sheet
 
 
 @contextmanager
@@ -165,19 +154,13 @@ def check_all(browser: Browser, address: str, chosen: dict[str, Scene], axe: str
     return int(found > 0)
 
 
-def take_documented(
-    browser: Browser, address: str, every: dict[str, Scene], sheet: Path, *, only: str
-) -> None:
+def take_documented(browser: Browser, address: str, every: dict[str, Scene], *, only: str) -> None:
     """Write the pictures and the film of the documents."""
     for name, (scene, scheme) in DOCUMENTED.items():
         if only in name:
             with new_page(browser, SIZES[0], scheme) as page:
                 open_scene(page, address, every[scene])
                 shoot(page, IMAGES / f"{name}.png")
-    if only in "contact-sheet":
-        with new_page(browser, SIZES[0], "light") as page:
-            page.goto(sheet.as_uri())
-            shoot(page, IMAGES / "contact-sheet.png")
     if only in "studio.webp":
         with new_page(browser, (1120, 700), "light") as page:
             record_film(page, address, IMAGES / "studio.webp")
