@@ -6,6 +6,7 @@ import { setScope } from "./find.js";
 import { Grid } from "./grid.js";
 import { closeHoverCard, openHoverCard } from "./hover.js";
 import { openScopeLabelling } from "./labelling.js";
+import { canGlide, glide, startOfGlide } from "./glide.js";
 import { colour, NO_COLOUR, PointGrid, Points } from "./points.js";
 import { on, state } from "./store.js";
 import { openViewer } from "./viewer.js";
@@ -14,9 +15,6 @@ const LASSO_TILES = 60;
 const LEGEND_ENTRIES = 60;
 const MAX_LASSO_CORNERS = 400;
 const POLL_MILLISECONDS = 1200;
-const GLIDE_MILLISECONDS = 900;
-const MAX_GLIDING_POINTS = 300_000; // more would not move smoothly
-const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 const plane = $("plane");
 const points = new Points($("points"));
 const grid = new Grid($("map-grid"));
@@ -59,13 +57,13 @@ async function loadPoints(query) {
   const newIds = new Uint32Array(response.buffer, response.start, number);
   const position = new Uint16Array(response.buffer, response.start + 4 * number, 2 * number);
   if (lasso.length) clearLasso(); // it held other points
-  const from = shown ? startPositions(newIds, position) : null;
+  const from = shown ? takeOver(newIds, position) : null;
   const first = !shown;
   ids = newIds;
   shown = { generation, preliminary, total };
   tellState(number);
   points.setData("inside", new Uint8Array(number));
-  if (from && number <= MAX_GLIDING_POINTS && !reducedMotion.matches) glide(from, position);
+  if (from && canGlide(number)) move(from, position);
   else place(position);
   if (first) fit();
   return true;
@@ -82,17 +80,9 @@ function tellState(number) {
   if (preliminary) chooseTool("move");
 }
 
-/** Where the points begin to move: at their places on the map before, if they were on it. Colours go with them. */
-function startPositions(newIds, position) {
-  const from = position.slice();
-  const code = new Uint16Array(newIds.length).fill(NO_COLOUR);
-  for (let i = 0, j = 0; i < newIds.length; i++) { // both ascend
-    while (j < ids.length && ids[j] < newIds[i]) j++;
-    if (ids[j] !== newIds[i]) continue;
-    from[2 * i] = points.position[2 * j];
-    from[2 * i + 1] = points.position[2 * j + 1];
-    code[i] = points.code[j];
-  }
+/** Return where the new points begin to move, and keep the colours of those that were there. */
+function takeOver(newIds, position) {
+  const { from, code } = startOfGlide({ ids, position: points.position, code: points.code }, newIds, position);
   points.setData("code", code);
   return from;
 }
@@ -106,24 +96,14 @@ function place(position) {
 }
 
 /** Move the points to their new places. Zoom and position of the view stay. */
-function glide(from, to) {
-  const start = performance.now();
-  const now = new Uint16Array(to.length);
+function move(from, to) {
   pointGrid = null;
   leave();
-  const frame = (time) => {
-    if (gliding !== to) return; // a newer map has come
-    const share = Math.min(1, Math.max(0, time - start) / GLIDE_MILLISECONDS);
-    if (share === 1) return place(to);
-    const eased = share * share * (3 - 2 * share);
-    for (let i = 0; i < to.length; i++) now[i] = from[i] + (to[i] - from[i]) * eased;
-    points.setData("position", now);
-    redraw();
-    requestAnimationFrame(frame);
-  };
   gliding = to;
-  points.setData("position", from);
-  requestAnimationFrame(frame);
+  glide({ from, to, still: () => gliding === to, draw: (position) => {
+    points.setData("position", position);
+    redraw();
+  }, end: () => place(to) });
 }
 
 function fillColours() {
@@ -267,7 +247,7 @@ function down(event) {
   closeHoverCard();
 }
 
-function move(event) {
+function drag(event) {
   const before = pointers.get(event.pointerId);
   if (!before) {
     if (event.pointerType === "mouse") hover(event);
@@ -371,7 +351,7 @@ $("colours").addEventListener("change", () => {
   colourPoints().catch((e) => toast(e.message, { bad: true }));
 });
 plane.addEventListener("pointerdown", down);
-plane.addEventListener("pointermove", move);
+plane.addEventListener("pointermove", drag);
 plane.addEventListener("pointerup", (event) => up(event).catch((e) => toast(e.message, { bad: true })));
 plane.addEventListener("pointercancel", (event) => pointers.delete(event.pointerId));
 plane.addEventListener("pointerleave", leave);

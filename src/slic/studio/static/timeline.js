@@ -1,10 +1,10 @@
 // The timeline of the opened video: scores, labels, the playhead, and a range to label or to search with.
 
 import { clock, count, el, toast } from "./dom.js";
-import { getJson, postJson } from "./api.js";
-import { record } from "./history.js";
+import { postJson } from "./api.js";
 import { scoreWords } from "./score.js";
-import { changed, isSearching, searchRequest, state } from "./store.js";
+import { isSearching, searchRequest, state } from "./store.js";
+import { labelRange } from "./ranges.js";
 import { AXIS, barHeights, drawTimeline, LANE, labelRuns, SCORES } from "./timeline_canvas.js";
 
 const MAX_SECOND_PIXELS = 400; // at the greatest zoom
@@ -261,44 +261,12 @@ export class Timeline {
   async label(label) {
     const body = { ...this.range, label };
     try {
-      const { segments, change } = await this.send(body);
-      const where = `${clock(body.start)}–${clock(body.end)}`;
-      const text = label === null ? `Labels removed from ${where}` : `${where} labelled “${label}”`;
-      if (segments) this.remember(text, body, change);
-      toast(segments ? `${text}.` : `There is no label in ${where}.`);
+      await labelRange(this.tile.video, body, () => this.element.isConnected && this.load());
       this.setRange(null);
-      await this.relabelled();
       this.track.focus();
     } catch (error) {
       toast(error.message, { bad: true });
     }
-  }
-
-  send(body) {
-    return postJson(`/api/videos/${this.tile.video}/labels`, body);
-  }
-
-  remember(text, body, change) {
-    let last = change;
-    record({
-      text,
-      undo: async () => {
-        await postJson("/api/undo", { change: last });
-        await this.relabelled();
-      },
-      redo: async () => {
-        ({ change: last } = await this.send(body));
-        await this.relabelled();
-      },
-    });
-  }
-
-  /** Show the labels as they are now, here and in the views. */
-  async relabelled() {
-    state.summary = await getJson("/api/summary");
-    changed("summary");
-    changed("relabelled");
-    if (this.element.isConnected) await this.load();
   }
 
   searchRange() {
