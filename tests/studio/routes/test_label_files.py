@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from xml.etree import ElementTree as ET
 
 import pytest
 from starlette.testclient import TestClient
@@ -32,6 +33,19 @@ def test_a_download_is_imported_and_undone(client: TestClient, studio: Studio, n
     body = {"change": response.json()["change"]}
     assert client.post("/api/undo", json=body).json() == {"undone": len(before)}
     assert list_labels(studio.index) == []
+
+
+def test_the_labelling_interface_of_label_studio_is_a_download_of_its_own(
+    client: TestClient, studio: Studio
+) -> None:
+    set_label(studio.index, studio.index.ids()[:1].tolist(), ODD)
+    formats = client.get("/api/labels/formats").json()["formats"]
+    assert [one["name"] for one in formats if one["interface"]] == ["label-studio"]
+    sent = client.get("/api/labels/export", params={"format": "label-studio", "interface": True})
+    assert ".label-studio.json.config.xml" in sent.headers["content-disposition"]
+    assert [label.get("value") for label in ET.fromstring(sent.text).iter("Label")] == [ODD]
+    refused = client.get("/api/labels/export", params={"format": "csv", "interface": True})
+    assert refused.status_code == 422
 
 
 def test_a_format_cannot_name_code(client: TestClient) -> None:

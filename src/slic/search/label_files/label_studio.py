@@ -30,11 +30,12 @@ class LabelStudio:
     suffix = ".label-studio.json"
     media_type = "application/json"
     keeps = "path, label, times to half a frame, source; the confidence of spread labels"
+    interface_suffix = ".config.xml"
 
     def write(self, labels: IndexLabels, path: Path) -> int:
         """Write the tasks, and ``FILE.config.xml`` with the labels of the project."""
         names = sorted({label.label for video in labels.videos for label in video.labels})
-        write_atomically(path.with_name(f"{path.name}.config.xml"), config_of(names))
+        write_atomically(path.with_name(path.name + self.interface_suffix), config_of(names))
         write_json(path, [_task(video) for video in labels.videos])
         return sum(len(video.labels) for video in labels.videos)
 

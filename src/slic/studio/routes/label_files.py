@@ -23,10 +23,19 @@ FILE_NAME = "labels"
 
 @router.get("/formats")
 def get_formats() -> dict[str, Any]:
-    """Return the formats of label files: name, title, suffix, and what each keeps of a label."""
+    """Return the formats of label files: name, title, suffix, and what each keeps of a label.
+
+    ``interface`` tells whether a file that describes the labels to the tool belongs to it.
+    """
     return {
         "formats": [
-            {"name": name, "title": file.title, "suffix": file.suffix, "keeps": file.keeps}
+            {
+                "name": name,
+                "title": file.title,
+                "suffix": file.suffix,
+                "keeps": file.keeps,
+                "interface": hasattr(file, "interface_suffix"),
+            }
             for name, file in LABEL_FILES.items()
         ],
         "max_bytes": MAX_LABEL_FILE_BYTES,
@@ -34,9 +43,22 @@ def get_formats() -> dict[str, Any]:
 
 
 @router.get("/export")
-def get_export(format: str, studio: CurrentStudio) -> FileResponse:  # noqa: A002
-    """Send the labels of the index as a file; a format of several files as a zip."""
+def get_export(
+    format: str,  # noqa: A002
+    studio: CurrentStudio,
+    interface: bool = False,
+) -> FileResponse:
+    """Send the labels of the index as a file; a folder as a zip.
+
+    Args:
+        format: Name of the format.
+        studio: The studio.
+        interface: Send the labelling interface that was written beside the file instead.
+    """
     file = LABEL_FILES[_known(format)]
+    beside = getattr(file, "interface_suffix", "") if interface else ""
+    if interface and not beside:
+        raise LabelError(f"format {format!r}: it has no labelling interface.")
     folder = tempfile.TemporaryDirectory(prefix="slic-labels-")
     path = Path(folder.name) / f"{FILE_NAME}{file.suffix}"
     try:
@@ -44,9 +66,10 @@ def get_export(format: str, studio: CurrentStudio) -> FileResponse:  # noqa: A00
     except BaseException:
         folder.cleanup()
         raise
-    name = f"{FILE_NAME}-{studio.title}{file.suffix}"
+    path, name = Path(f"{path}{beside}"), f"{FILE_NAME}-{studio.title}{file.suffix}{beside}"
+    media_type = "application/xml" if beside else file.media_type
     done = BackgroundTask(folder.cleanup)
-    return FileResponse(path, filename=name, media_type=file.media_type, background=done)
+    return FileResponse(path, filename=name, media_type=media_type, background=done)
 
 
 @router.post("/import")

@@ -21,13 +21,14 @@ const chosen = () => formats?.formats.find(({ name }) => name === $("export-form
 
 function showKeeps() {
   $("export-keeps").textContent = chosen() ? `Keeps ${chosen().keeps}.` : "";
+  $("export-interface").hidden = !chosen()?.interface;
 }
 
-async function download() {
+async function download(more = "") {
   const format = chosen();
   if (!format) return;
   try {
-    const { blob, name } = await getBlob(`/api/labels/export?format=${format.name}`, `labels${format.suffix}`);
+    const { blob, name } = await getBlob(`/api/labels/export?format=${format.name}${more}`, `labels${format.suffix}`);
     const address = URL.createObjectURL(blob);
     el("a", { href: address, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
@@ -55,5 +56,6 @@ async function importFile(file) {
 
 $("label-files").addEventListener("toggle", () => $("label-files").open && fillFormats());
 $("export-format").addEventListener("change", showKeeps);
-$("export").addEventListener("click", download);
+$("export").addEventListener("click", () => download());
+$("export-interface").addEventListener("click", () => download("&interface=true"));
 $("import-file").addEventListener("change", (event) => event.target.files[0] && importFile(event.target.files[0]));

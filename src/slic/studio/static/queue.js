@@ -190,6 +190,7 @@ function draw() {
   });
   $("queue").hidden = checked !== null;
   $("queue-empty").hidden = items.length > 0 || scopeText === null;
+  $("queue-skip").hidden = items.length === 0;
   $("queue-status").textContent = `${left.toLocaleString("en")} left${scope() ? " in the filter, lasso or cluster of Find" : ""}`;
 }
 
