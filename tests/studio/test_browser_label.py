@@ -178,6 +178,27 @@ def test_a_lasso_is_undone_and_drawn_again(open_page: Callable[..., Any], labell
     expect(page.locator("#map-lassoed")).to_be_visible()
 
 
+def test_liked_moments_are_labelled_from_the_query(
+    open_page: Callable[..., Any], labelled: Served
+) -> None:
+    page = open_page(labelled.address)
+    liked = []
+    for number in (1, 2):
+        tile = page.locator("#grid .tile").first
+        liked.append(int(tile.get_attribute("data-moment")))
+        tile.focus()
+        page.keyboard.press("l")
+        expect(page.locator("#examples .chip")).to_have_count(number)
+        expect(page.locator("#grid")).to_have_attribute("aria-busy", "false")
+        expect(page.locator(f"#grid [data-moment='{liked[-1]}']")).to_have_count(0)
+    page.locator("#examples").get_by_role("button", name="Label", exact=True).click()
+    page.fill("#labelling-input", "fall")
+    page.keyboard.press("Enter")
+    expect(page.locator(".toast")).to_contain_text("2 moments labelled “fall”")
+    expect(page.locator("#dock-labels")).to_contain_text("fall")
+    assert labels_by_moment(labelled) == dict.fromkeys(liked, "fall")
+
+
 def test_labels_are_downloaded_and_imported(
     open_page: Callable[..., Any], labelled: Served, tmp_path: Path
 ) -> None:

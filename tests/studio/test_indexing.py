@@ -55,6 +55,8 @@ def test_a_folder_is_indexed_and_clustered_and_a_broken_file_counted(
     summary = client_of(studio).get("/api/summary").json()["indexing"]
     assert (summary["phase"], summary["running"]) == ("scanning", True)
     assert studio.current_map() is None  # not computed meanwhile
+    early = client_of(studio).post("/api/search", json={"like": [{"moment": 1}]})
+    assert (early.status_code, early.json()["moments"]) == (200, [])
     indexing.start()
     indexing.join()
     count = studio.index.count

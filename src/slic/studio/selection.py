@@ -62,12 +62,14 @@ def search_moments(studio: Studio, request: SearchRequest) -> Found:
     """Return the moments nearest to the text and likes, and away from the unlikes, best first.
 
     Without a lasso or cluster, the vector store answers. In a lasso or cluster, the query is
-    compared with each of its moments.
+    compared with each of its moments. While nothing is indexed yet, nothing is found.
 
     Raises:
         SearchError: An example or the scope does not exist, or the query is empty.
         VideoError: An uploaded video cannot be decoded.
     """
+    if studio.index.count == 0:
+        return Found([], Weighing(None, "equal"), None)
     asked = ask(studio, request)
     scope, weights = request.scope, asked.weighing.weights
     if not scope.lasso and scope.cluster is None:

@@ -3,6 +3,7 @@
 import { $, count, el, icon, toast } from "./dom.js";
 import { postJson, thumbnailUrl } from "./api.js";
 import { fileName, Grid } from "./grid.js";
+import { openLabelling } from "./labelling.js";
 import { stopLoading } from "./player.js";
 import { changed, isSearching, on, searchRequest, state, toggleExamples } from "./store.js";
 import { compare, hideComparison } from "./compare.js";
@@ -68,8 +69,8 @@ export function showCounts() {
   if (!isSearching() && !where && !lasso.length && !cluster) showTotal(state.summary.moments);
 }
 
-/** Whether the first page has space for moments that are indexed meanwhile, and shows no search. */
-export const hasSpace = () => !isSearching() && grid.tiles.length < PAGE;
+/** Whether the first page has space for moments that are indexed meanwhile, and shows no hits of a search. */
+export const hasSpace = () => (isSearching() ? !grid.tiles.length : grid.tiles.length < PAGE);
 
 function emptyHint({ scope }) {
   const filtered = scope.where || scope.lasso.length || scope.cluster;
@@ -81,10 +82,17 @@ function drawExamples() {
   const groups = [["like", "Like these"], ["unlike", "Unlike these"]].filter(([kind]) => state[kind].length);
   $("examples").replaceChildren(
     ...groups.map(([kind, title]) =>
-      el("div", {}, el("h2", { text: title }), el("div", { class: "chips" }, ...state[kind].map((tile) => exampleChip(tile, kind)))),
+      el("div", {}, el("h2", {}, el("span", { text: title }), labelExamples(kind)), el("div", { class: "chips" }, ...state[kind].map((tile) => exampleChip(tile, kind)))),
     ),
   );
   $("clear").hidden = !(isSearching() || state.unlike.length);
+}
+
+/** A button that labels the liked moments, which are not among the results. */
+function labelExamples(kind) {
+  const tiles = state[kind].filter(({ range }) => !range);
+  if (kind !== "like" || !tiles.length) return null;
+  return el("button", { type: "button", class: "quiet", text: "Label", title: "Label the liked moments", onclick: () => openLabelling(tiles) });
 }
 
 function exampleChip(tile, kind) {

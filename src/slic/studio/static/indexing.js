@@ -4,7 +4,7 @@ import { $, count, el, toast } from "./dom.js";
 import { getJson } from "./api.js";
 import { openAbout } from "./about.js";
 import { hasSpace, refresh, showCounts } from "./find.js";
-import { changed, state } from "./store.js";
+import { changed, on, state } from "./store.js";
 
 const POLL_MILLISECONDS = 1000;
 const PHASES = { scanning: "Looking for videos", embedding: "Indexing", clustering: "Grouping the moments into clusters", stopped: "Indexing was stopped", failed: "Indexing failed" };
@@ -75,3 +75,8 @@ function draw() {
     ...(fresh > 0 && !hasSpace() ? [el("button", { type: "button", text: `Show ${count(fresh, "new moment")}`, onclick: reload })] : []),
   );
 }
+
+on("query", () => {
+  shown = state.summary.moments; // Find loads anew
+  draw();
+});
