@@ -22,7 +22,9 @@ TARGET_HELP = "number of a cluster of the current level, or PATH@SECONDS for a m
 
 def add_verbs(verbs: Verbs) -> None:
     """Add ``labels`` with its verbs, and ``classify``."""
-    labels = verbs.add_parser("labels", help="set, list, spread, undo, export, import or cut labels")
+    labels = verbs.add_parser(
+        "labels", help="set, list, spread, undo, export, import or cut labels"
+    )
     _add_label_verbs(labels.add_subparsers(required=True, metavar="VERB"))
     verb = add_verb(verbs, "classify", classify, "classify videos by the labels of an index")
     verb.add_index()
