@@ -4,8 +4,10 @@ A block that a test cannot run has ``<!-- skip: next "why" -->`` before it. Its 
 by the parser of the command, and it is listed as skipped.
 """
 
+import importlib
 import json
 import re
+import sys
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -34,7 +36,8 @@ def with_code(page: Path) -> bool:
 
 
 @pytest.fixture
-def nothing_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slic.recipe.length.AUTO_STEPS", 4)
     monkeypatch.setattr(server, "serve_studio", Mock())
     made = SampleFolders(Path("index"), Path())  # its own test makes one
     monkeypatch.setattr("slic.sample.index.make_sample_index", Mock(return_value=made))
@@ -42,12 +45,13 @@ def nothing_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.usefixtures("place", "hub", "nothing_is_served")
+@pytest.mark.usefixtures("place", "hub", "nothing_takes_long")
 @pytest.mark.parametrize("page", [page for page in PAGES if with_code(page)], ids=name_of)
 def test_the_code_of_a_page_runs(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names: dict[str, Any] = {"__name__": "__main__"}
     for block in BLOCKS[page]:
-        write_module(block)
+        if module := write_module(block):
+            monkeypatch.delitem(sys.modules, module, raising=False)  # of another page
     for block in BLOCKS[page]:
         if block.reason is None:
             run_block(block, names, monkeypatch)
@@ -67,12 +71,14 @@ def run_block(block: Block, names: dict[str, Any], patch: pytest.MonkeyPatch) ->
         tomllib.loads(block.text)
 
 
-def write_module(block: Block) -> bool:
-    """Write a block that begins with ``# name.py`` to that file; return whether it is one."""
-    head = re.match(r"# ([\w/]+\.py)\n", block.text) if block.language == "python" else None
-    if head:
-        Path(head[1]).write_text(block.text)
-    return head is not None
+def write_module(block: Block) -> str | None:
+    """Write a block that begins with ``# name.py`` to that file, and return its name."""
+    head = re.match(r"# (\w+)\.py\n", block.text)
+    if block.language != "python" or head is None:
+        return None
+    Path(f"{head[1]}.py").write_text(block.text)
+    importlib.invalidate_caches()
+    return head[1]
 
 
 def run_python(block: Block, names: dict[str, Any]) -> None:
@@ -85,10 +91,11 @@ def run_python(block: Block, names: dict[str, Any]) -> None:
 
 
 def load_yaml(text: str) -> None:
-    """Load YAML; if its keys are those of a recipe, as a recipe."""
+    """Load YAML; if its keys are those of a recipe, as a recipe, without flow if it names none."""
     data = yaml.safe_load(text)
     if isinstance(data, dict) and set(data) <= {field.name for field in fields(slic.Recipe)}:
-        Path("recipe-of-a-page.yaml").write_text(text)
+        whole = {"sampling": {"flow_probability": 0.0}, "rounds": {"inputs": ["rgb"]}} | data
+        Path("recipe-of-a-page.yaml").write_text(yaml.safe_dump(whole))
         slic.load_recipe("recipe-of-a-page.yaml")
 
 
