@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from slic.cli import main
-from slic.search import LABEL_FILES, Index, cutting, labels_of_moments, set_label
+from slic.search import LABEL_FILES, Index, clip_writing, cutting, labels_of_moments, set_label
 
 Lines = Callable[..., tuple[int, list[str], list[str]]]
 MakeIndex = Callable[..., Index]
@@ -136,7 +136,7 @@ def test_ctrl_c_leaves_whole_clips_and_says_how_to_go_on(
 ) -> None:
     index, out_folder = labelled_videos_index, tmp_path / "clips"
     lines()
-    write = cutting.write_clip
+    write = clip_writing.write_clip
 
     def write_and_press(*arguments: Any) -> None:
         write(*arguments)
