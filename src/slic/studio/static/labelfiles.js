@@ -10,7 +10,7 @@ async function fillFormats() {
   if (formats) return;
   try {
     formats = await getJson("/api/labels/formats");
-    $("export-format").replaceChildren(...formats.formats.map(({ name, title, suffix }) => el("option", { value: name, text: `${title} (${suffix})` })));
+    $("export-format").replaceChildren(...formats.formats.map(({ name, title }) => el("option", { value: name, text: title })));
     showKeeps();
   } catch (error) {
     toast(error.message, { bad: true });

@@ -24,6 +24,7 @@ const handled = new Set(); // labelled on this page; the studio may not know it 
 const skipped = new Set();
 const shown = new Map(); // moment -> its element
 let checked = null; // { verdict, label } while labelled moments are looked through
+let waiting = false; // whether more moments may come, so that an empty list says nothing yet
 let scopeText = null; // the scope that the items are from; null before the first answer
 
 const visible = () => !$("view-label").hidden;
@@ -55,6 +56,7 @@ async function refill() {
   try {
     await load();
   } catch (error) {
+    waiting = false;
     toast(error.message, { bad: true });
   } finally {
     filling = false;
@@ -72,6 +74,7 @@ async function load() {
   const added = response.moments.filter(({ moment }) => !before.has(moment) && !handled.has(moment) && !skipped.has(moment));
   items = [...kept, ...added];
   left = response.left;
+  waiting = false;
   drawVerdicts(response.verdicts);
   draw();
 }
@@ -79,6 +82,7 @@ async function load() {
 let timer = 0;
 function refillSoon() {
   clearTimeout(timer);
+  waiting = true;
   timer = setTimeout(() => visible() && refill(), 120);
 }
 
@@ -189,7 +193,7 @@ function draw() {
     if ($("queue-list").children[place] !== element) $("queue-list").insertBefore(element, $("queue-list").children[place] ?? null);
   });
   $("queue").hidden = checked !== null;
-  $("queue-empty").hidden = items.length > 0 || scopeText === null;
+  $("queue-empty").hidden = items.length > 0 || scopeText === null || waiting;
   $("queue-skip").hidden = items.length === 0;
   $("queue-status").textContent = `${left.toLocaleString("en")} left${scope() ? " in the filter, lasso or cluster of Find" : ""}`;
 }
