@@ -45,6 +45,16 @@ def test_a_wrong_argument_is_named(values: dict[str, Any], message: str) -> None
     assert "\n" not in str(caught.value)
 
 
+def without_types(z, labels, margin=0.5): ...  # type: ignore[no-untyped-def]
+
+
+def test_an_argument_without_type_and_default_is_named() -> None:
+    expected = r"without_types takes 'labels' without a type\. .* here loss\.labels: declare it"
+    with pytest.raises(RecipeError, match=expected):
+        parse_arguments(without_types, {}, key="loss", skip={"z"})
+    assert parse_arguments(without_types, {"margin": 1}, key="loss", skip={"z", "labels"})
+
+
 def test_names_of_arguments() -> None:
     assert argument_names(Part, skip={"clip"}) == ["rate", "pair", "kind"]
     assert argument_names(lambda **_: None) is None

@@ -36,6 +36,15 @@ def test_anything_else_is_one_clear_line(name: str, message: str) -> None:
         look_up(name, TABLE, kind="loss")
 
 
+def test_a_module_that_is_not_python_is_named_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "with_a_slip.py").write_text("class Loss\n    pass\n")
+    with pytest.raises(SlicError, match=r"'with_a_slip\.Loss' .*\(with_a_slip\.py, line 1\)"):
+        look_up("with_a_slip.Loss", TABLE, kind="loss")
+
+
 def test_the_caller_chooses_the_error() -> None:
     with pytest.raises(ProtocolError):
         look_up("nothing", TABLE, kind="protocol", error=ProtocolError)

@@ -44,13 +44,15 @@ def parse_arguments(
         skip: Arguments that are not settings, because the caller fills them in.
 
     Raises:
-        RecipeError: An argument is unknown or has another type.
+        RecipeError: An argument is unknown or has another type, or the part declares an argument
+            without type and default.
     """
     known = argument_names(part, skip=skip)
     for name in values:
         if known is not None and name not in known:
             raise unknown_key(f"{key}.{name}", [f"{key}.{other}" for other in known])
     _refuse_nulls(part, values, key)
+    _require_types(part, key, skip)
     if known == []:  # jsonargparse cannot parse a part without arguments
         return {}
     parser = ArgumentParser(exit_on_error=False)
@@ -74,6 +76,22 @@ def _refuse_nulls(part: Callable[..., Any], values: Mapping[str, Any], key: str)
         hint = hints.get(name, Any)
         if hint is not Any and NoneType not in get_args(hint):
             raise RecipeError(f"{key}.{name} is null, but it must have a value.")
+
+
+def _require_types(part: Callable[..., Any], key: str, skip: Collection[str]) -> None:
+    """Raise a RecipeError if an argument has neither a type nor a default to take it from."""
+    for name, parameter in inspect.signature(part).parameters.items():
+        named = parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        if (
+            named
+            and name not in skip
+            and parameter.annotation is parameter.empty
+            and parameter.default is parameter.empty
+        ):
+            raise RecipeError(
+                f"{part.__module__}.{part.__qualname__} takes {name!r} without a type. Each "
+                f"argument is a setting, here {key}.{name}: declare it, such as '{name}: float'."
+            )
 
 
 def unknown_key(key: str, known: Collection[str], *, what: str = "setting") -> RecipeError:

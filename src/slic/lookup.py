@@ -37,7 +37,7 @@ def look_up(
         module_name, attribute = re.split(r"[.:](?=\w+$)", name)
         try:
             return getattr(importlib.import_module(module_name), attribute)
-        except (ImportError, AttributeError) as reason:
+        except (ImportError, AttributeError, SyntaxError) as reason:
             raise error(f"{kind} {name!r} cannot be imported ({reason}).") from reason
     near = difflib.get_close_matches(name, table, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -1,10 +1,13 @@
 """The training loss is the sum that the paper writes, and the spread tells a collapse."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Generator, Tensor
 from torch.nn.functional import cosine_similarity, normalize
 
+from slic.errors import TrainingError
 from slic.losses import InfoNCELoss, TemporalLoss, TripletLoss
 from slic.pretraining.objective import Objective
 
@@ -64,3 +67,12 @@ def test_each_vector_has_a_loss_with_its_own_labels(weight: float) -> None:
         near, far = (1 - cosine_similarity(z[:, 0], z[:, view]) for view in (2, 1))
         apart.append(loss + weight * (near - far + 0.04).relu().mean())
     assert terms.total == pytest.approx(float(sum(apart) / 2))
+
+
+def test_a_loss_that_returns_something_else_is_named() -> None:
+    def plain(*_: object) -> Any:
+        return torch.zeros(())
+
+    objective = Objective(plain, TemporalLoss(weight=0.0))
+    with pytest.raises(TrainingError, match=r"function returned Tensor\. .* slic\.losses"):
+        objective(torch.randn(3, 2, 5), of_pairs(torch.tensor([0, 0, 1])), Generator())

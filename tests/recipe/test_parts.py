@@ -1,6 +1,7 @@
 """Parts are found by name, and their arguments are checked by building them."""
 
 import pytest
+from torch import nn
 
 from slic.errors import RecipeError
 from slic.models.backbones import R3D
@@ -33,3 +34,14 @@ def test_a_checked_part_has_all_arguments_in_their_types() -> None:
 def test_a_wrong_part_is_named(section: str, part: Part, said: str) -> None:
     with pytest.raises(RecipeError, match=said):
         checked_part(section, part)
+
+
+class Centres(nn.Module):
+    def __init__(self, *, classes: int = 3) -> None:
+        super().__init__()
+        self.centres = nn.Embedding(classes, 2)
+
+
+def test_a_loss_with_weights_is_refused() -> None:
+    with pytest.raises(RecipeError, match=r"^loss\.name is .*Centres\. It has weights, but only"):
+        checked_part("loss", Part(f"{__name__}.Centres"))

@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from slic.losses import InstanceLoss, TemporalLoss
+from slic.errors import TrainingError
+from slic.losses import InstanceLoss, InstanceTerm, TemporalLoss
 
 
 class LossTerms(NamedTuple):
@@ -77,6 +78,11 @@ class Objective:
     ) -> LossTerms:
         pairs = views[:, :2]
         term = self.instance(pairs.flatten(0, 1), labels.flatten(), generator)
+        if not isinstance(term, InstanceTerm):  # a loss of somebody else may return anything
+            raise TrainingError(
+                f"the loss {type(self.instance).__name__} returned {type(term).__name__}. It must "
+                "return slic.losses.InstanceTerm(loss, active)."
+            )
         temporal = views.new_zeros(())
         if self.temporal.weight:
             anchor, positive, second_view = views.unbind(1)

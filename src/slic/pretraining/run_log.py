@@ -29,6 +29,9 @@ COLLAPSE_SPREAD = 1e-3
 """Spread of the embeddings of a batch below which the encoder has collapsed."""
 ADVICE_SECONDS = 60.0
 """Seconds of training after which slow loading is reported, once."""
+_NOT_FINITE = (
+    "Lower optimizer.learning_rate, or set train.precision to fp32; check a loss of your own."
+)
 _GPU_LAG_STEPS = 4  # the host reads figures so many steps late, so that the GPU always has work
 
 
@@ -195,8 +198,16 @@ class RunLog(Callback):
         self.flush(run, keep=self._lag)
 
     def on_end(self, run: Run) -> None:
-        """Log the last steps, and warn of a collapsed encoder."""
+        """Log the last steps, and warn of a collapsed encoder.
+
+        Raises:
+            TrainingError: Every step was skipped, so nothing was learned.
+        """
         self.flush(run)
+        if 0 < run.state.step <= run.state.skipped_in_a_row:
+            raise TrainingError(
+                f"the loss or gradient of all {run.state.step} steps was not finite. {_NOT_FINITE}"
+            )
         self._warn_of_collapse(run)
 
     def flush(self, run: Run, *, keep: int = 0) -> None:
@@ -271,8 +282,7 @@ class RunLog(Callback):
         if state.skipped_in_a_row >= MAX_SKIPPED_STEPS:
             raise TrainingError(
                 f"{MAX_SKIPPED_STEPS} steps in a row, up to step {record.step}, had a loss or "
-                "gradient that is not finite. Lower optimizer.learning_rate, or set "
-                "train.precision to fp32."
+                f"gradient that is not finite. {_NOT_FINITE}"
             )
 
     def _warn_of_collapse(self, run: Run) -> None:

@@ -58,15 +58,27 @@ def find_part(section: str, name: str) -> tuple[Callable[..., Any], Collection[s
 
 
 def checked_part(section: str, part: Part) -> Part:
-    """Return a part with all its arguments, once it could be built with them."""
+    """Return a part with all its arguments, once it could be built with them.
+
+    Raises:
+        RecipeError: There is no such part, it refuses an argument, or a loss has weights.
+    """
     build, skip = find_part(section, part.name)
     arguments = parse_arguments(build, part.arguments, key=section, skip=skip)
     with section_named(section):
         if section == "optimizer":
             build([nn.Parameter(torch.zeros(1))], **arguments)
         elif section != "backbone":  # it is large; building it checks its arguments
-            build(**arguments)
+            built = build(**arguments)
+            if section == "loss":
+                _refuse_weights(part.name, built)
     return Part(part.name, arguments)
+
+
+def _refuse_weights(name: str, loss: object) -> None:
+    """Raise a RecipeError if a loss has weights, which nothing would train or save."""
+    if isinstance(loss, nn.Module) and any(True for _ in loss.parameters()):
+        raise RecipeError(f"name is {name}. It has weights, but only the encoder's are trained.")
 
 
 @contextmanager
