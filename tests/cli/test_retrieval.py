@@ -49,6 +49,18 @@ def test_a_protocol_is_also_a_name_of_its_own(lines: Lines, words: list[object])
     assert by_name[0] == 0
 
 
+def test_the_default_protocol_is_that_of_the_paper_if_the_encoder_has_a_head(
+    lines: Lines, words: list[object], encoder_folder: Path, tmp_path: Path
+) -> None:
+    _, with_head, _ = lines("evaluate", "retrieval", *words)
+    assert with_head == lines("evaluate", "paper", *words)[1]
+    VideoEncoder.from_pretrained(encoder_folder).without_head().save_pretrained(tmp_path / "bare")
+    words[2] = tmp_path / "bare"
+    _, without, _ = lines("evaluate", "retrieval", *words)
+    assert without == lines("evaluate", "backbone", *words)[1]
+    assert len(without) == len(with_head)
+
+
 def test_map_can_be_left_out_and_features_are_kept(
     lines: Lines, words: list[object], tmp_path: Path
 ) -> None:

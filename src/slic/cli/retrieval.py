@@ -28,12 +28,14 @@ def score_by_retrieval(name: str, words: Sequence[str]) -> None:
     from slic.evaluation.mean_frame import score_mean_frames
 
     arguments = build_retrieval_parser(name).parse_args(words)
-    protocol = replace(_retrieval_protocol(arguments.protocol), vector=arguments.vector)
+    if arguments.protocol:
+        _retrieval_protocol(arguments.protocol)  # a wrong name is told before anything is loaded
     page, workers = arguments.pictures, arguments.workers
     output = arguments.json if arguments.json != STDOUT else None
     require_file_paths(output, page)
     encoder = load_encoder(arguments.encoder)
-    protocol = protocol.of(encoder)
+    chosen = arguments.protocol or ("paper" if encoder.has_head else "backbone")
+    protocol = replace(_retrieval_protocol(chosen), vector=arguments.vector).of(encoder)
     split = open_split(arguments)
     average_precision = not arguments.skip_map
     with (
@@ -80,8 +82,10 @@ def build_retrieval_parser(name: str) -> CommandParser:
 
         parser.description = "Find the labels of test videos among their nearest neighbours."
         names = ", ".join(RETRIEVAL_PROTOCOLS)
-        text = f"{names}, or an import path (default: paper)"
-        parser.add_argument("--protocol", default="paper", metavar="NAME", help=text)
+        text = (
+            f"{names}, or an import path (default: paper; backbone for an encoder without a head)"
+        )
+        parser.add_argument("--protocol", metavar="NAME", help=text)
     else:
         parser.description = protocol_summary(name, _retrieval_protocol(name))
         parser.set_defaults(protocol=name)
