@@ -62,7 +62,7 @@ embedding._embed_batch = features
 """
     out, kept = tmp_path / "out.npz", tmp_path / ".out.npz.features"
     running = slic(*words, out, before=slowly)
-    wait_until(lambda: len(list(kept.glob("*/*.npz"))) >= 3, running)
+    wait_until(lambda: len(list(kept.glob("*/*.features"))) >= 3, running)
     running.kill()
     assert running.wait().code == -9
     assert not out.exists()
