@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import slic
-from slic.cli import build_parser
+from slic.cli import build_parser, main
 from slic.embeddings import Layer
+from slic.models.encoder import to_input
 from slic.pretraining.build import build_encoder
-from tests.documents.pages import PAGES, name_of
+from tests.documents.pages import PAGES, blocks_of, name_of
 from tests.prose import count
 
 ROOT = Path(__file__).parents[1]
@@ -95,6 +97,28 @@ def test_python_md_runs_and_its_clip_is_the_one_that_embed_takes(
         wanted = slic.embed(ours, names["catalog"], clips=1, layer=layer, progress=False)
         np.testing.assert_allclose(vector.numpy(), wanted.mean[:1], rtol=1e-4, atol=1e-5)
     assert names["embeddings"].clips.shape[:2] == (2, 10)
+
+
+@pytest.mark.slow
+def test_the_exported_files_are_read_as_sharing_md_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra 'export' is not installed")
+    monkeypatch.chdir(tmp_path)
+    small = ["--clip.frames=4", "--clip.size=32", "--backbone.width=0.0625", "--head.hidden=8"]
+    recipe = slic.load_recipe("paper-small", [*small, "--head.embedding=4"])
+    encoder = build_encoder(recipe).eval()
+    encoder.save_pretrained("run")
+    clips = np.random.default_rng(0).integers(0, 256, (3, 4, 32, 32, 3), dtype=np.uint8)
+    expected = encoder(to_input(torch.from_numpy(clips))).detach()
+    blocks = [b.text for b in blocks_of(ROOT / "docs" / "how-to" / "share.md")]
+    for kind, suffix in (("onnx", "onnx"), ("torch", "pt2")):
+        main(["export", kind, "run", "--out", f"encoder.{suffix}"])
+        (block,) = (text for text in blocks if f'"encoder.{suffix}"' in text)
+        names: dict[str, Any] = {"clips": clips}
+        exec(block, names)
+        np.testing.assert_allclose(np.asarray(names["embeddings"].tolist()), expected, atol=1e-4)
+        assert names["about"]["fingerprint"] == encoder.fingerprint()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
