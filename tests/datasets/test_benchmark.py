@@ -20,15 +20,18 @@ def test_lists_are_found_in_or_beside_the_folder(
     videos = tmp_path / "videos"
     for root in (tmp_path, tiny_lists, videos, tiny_lists / ".." / "videos"):
         assert tiny.find_lists(root, None) == tiny_lists
-    with pytest.raises(LabelError, match=r"in nowhere\. Put them there, or give their folder as"):
+    with pytest.raises(LabelError, match=r"in nowhere\. .* \(--annotations DIR\)\."):
         tiny.find_lists(videos, Path("nowhere"))
 
 
 def test_lists_elsewhere_must_be_named(tiny: Benchmark, tiny_lists: Path, tmp_path: Path) -> None:
     elsewhere = tiny_lists.rename(tmp_path / "elsewhere")
     assert tiny.find_lists(Path("x"), elsewhere) == elsewhere
+    (videos := tmp_path / "videos").mkdir()
     with pytest.raises(LabelError, match=r"tiny: no official lists \(tinyLists/split\[1\].txt\)"):
-        tiny.find_lists(tmp_path / "videos", None)
+        tiny.find_lists(videos, None)
+    with pytest.raises(LabelError, match=r"videos: there is no such folder"):
+        tiny.find_lists(tmp_path / "other" / "videos", None)
 
 
 def test_a_video_is_matched_by_name_folder_and_stem() -> None:

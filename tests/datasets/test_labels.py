@@ -24,3 +24,10 @@ def test_a_mismatch_is_described_in_one_line() -> None:
     assert labels.describe_mismatch(["a", "c"]) == (
         "1 of 3 listed videos are missing or unreadable, the first is 'b'."
     )
+
+
+def test_of_many_absent_classes_the_first_are_named() -> None:
+    labels = Labels({f"{name}.mp4": name for name in "abcdefgh"}, {})
+    assert str(labels.describe_mismatch(["h.mp4"])).endswith(
+        "all of a, b, c, d, e and 2 more classes."
+    )

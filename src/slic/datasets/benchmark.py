@@ -107,10 +107,12 @@ class Benchmark:
                 return folder
         if self.labels_without_lists and annotations is None:
             return None
+        if annotations is None and not root.exists():
+            raise LabelError(f"{root}: there is no such folder.")
         where = annotations or f"{root} or beside it"
         raise LabelError(
             f"{self.name}: no official lists ({self.lists_folder}/{self.lists_patterns[0]}) in "
-            f"{where}. Put them there, or give their folder as annotations."
+            f"{where}. Put them there, or name their folder (--annotations DIR)."
         )
 
     def read(self, lists: Path, split_number: str) -> tuple[OfficialVideo, ...]:

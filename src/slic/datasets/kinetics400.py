@@ -65,7 +65,7 @@ def _kinetics_videos(path: Path, split: str) -> Iterator[OfficialVideo]:
             if absent := {"youtube_id", "time_start", "time_end"} - set(reader.fieldnames or ()):
                 raise LabelError(
                     f"{path}: not a list of Kinetics, no column {min(absent)!r}. Remove it, or "
-                    "give the folder of the official lists as annotations."
+                    "name the folder of the official lists (--annotations DIR)."
                 )
             for row in reader:
                 yield _kinetics_video(path, reader.line_num, row, split)

@@ -83,5 +83,11 @@ class Labels:
         return (
             f"{len(absent)} of {len(self.label)} listed videos are missing or unreadable, "
             f"the first is {absent[0]!r}"
-            + (f", and all of {', '.join(absent_classes)}" if absent_classes else "")
+            + (f", and all of {_some(absent_classes)}" if absent_classes else "")
         )
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    """Join the first names and count the others."""
+    more = f" and {len(names) - most} more classes" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,6 +1,7 @@
 """The cost of an experiment: clips, floating-point operations, hours on this machine, disk."""
 
 import copy
+import os
 import time
 from dataclasses import dataclass
 from statistics import median
@@ -173,6 +174,18 @@ def describe_flow_cost(recipe: Recipe, *, videos: int, frames: int) -> str:
         f"`slic prepare --flow` ({recipe.flow.method}) of {videos:,} videos of {frames} frames: "
         f"{hours:,.0f} hours of one core of this machine, about {gigabytes:.0f} GB."
     )
+
+
+def describe_load() -> list[str]:
+    """Return a line if other programs keep this machine busy, because times are then too long."""
+    cores = os.cpu_count() or 1
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0  # Windows has none
+    if load <= cores:
+        return []
+    return [
+        f"The machine was busy (load {load:.0f} on {cores} cores), so the hours are too high. "
+        "Measure again when it is idle."
+    ]
 
 
 def seconds_per_flow_step(recipe: Recipe, *, repetitions: int = 3) -> float:

@@ -170,13 +170,15 @@ def reproduced_rows(table: PaperTable, runs: Path) -> list[tuple[str, ...]]:
         ProtocolError: A file of scores comes from other conditions than the paper's.
         SlicError: A file of scores cannot be read.
     """
-    folders = f"{PRETRAINING_SETS[table].runs}*"
     return [
-        row.table_row(
-            [_read_percent(f, row) for f in sorted(runs.glob(f"{folders}/{row.scores_file}"))]
-        )
+        row.table_row([_read_percent(file, row) for file in scores_files(table, runs, row)])
         for row in PAPER_TABLES[table]
     ]
+
+
+def scores_files(table: PaperTable, runs: Path, row: PaperRow) -> list[Path]:
+    """Return the files of scores of a row, one for each run that has it."""
+    return sorted(runs.glob(f"{PRETRAINING_SETS[table].runs}*/{row.scores_file}"))
 
 
 def markdown_table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
