@@ -30,7 +30,7 @@ def test_labels_are_set_removed_and_undone(make_index: MakeIndex, lines: Lines) 
     index = make_index({"a.mp4": 4})
     undo = f"Undo with: slic labels undo {index.path}"
     _, out, _ = lines("labels", "set", index.path, "a.mp4@1", " wave ")
-    assert out == [f"1 moments are labelled 'wave'. {undo}"]
+    assert out == [f"1 moment is labelled 'wave'. {undo}"]
     lines("labels", "set", index.path, "a.mp4@3.0", "kick")
     assert labels_by_id(index) == {1: "wave", 3: "kick"}
     _, out, _ = lines("labels", "remove", index.path, "a.mp4@1")

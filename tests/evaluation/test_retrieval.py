@@ -137,7 +137,7 @@ def test_the_table_shows_the_lowest_labels_and_the_most_confused_pairs() -> None
         ["07", "0.0"],
         ["00", "100.0"],
     ]
-    assert lines[-2:] == [f"  action {i} -> action 05: 100 % (1 queries)" for i in ("03", "07")]
+    assert lines[-2:] == [f"  action {i} -> action 05: 100 % (queries: 1)" for i in ("03", "07")]
 
 
 def test_queries_and_gallery_have_one_label_each() -> None:

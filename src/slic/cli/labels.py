@@ -75,7 +75,8 @@ def change_label(arguments: Namespace) -> None:
         moments, _ = set_label(index, [require_moment(index, target)], label)
     document = {"moments": moments, "label": label and label.strip()}
     if label is not None:
-        _print_change(arguments, document, f"{moments} moments are labelled {label.strip()!r}.")
+        are = "moment is" if moments == 1 else "moments are"
+        _print_change(arguments, document, f"{moments} {are} labelled {label.strip()!r}.")
     elif moments:
         _print_change(arguments, document, f"{moments} moments lost their label.")
     else:

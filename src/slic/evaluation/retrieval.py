@@ -103,7 +103,7 @@ class RetrievalScores:
             }
         )
         lines = [
-            f"  {label} -> {found}: {100 * share:.0f} % ({self.confusion[label][found]} queries)"
+            f"  {label} -> {found}: {100 * share:.0f} % (queries: {self.confusion[label][found]})"
             for (label, found), share in shares.most_common(TABLE_PAIRS)
         ]
         return ["most often mistaken, query -> nearest neighbour", *lines] if lines else []
