@@ -1,5 +1,6 @@
 """The command: its help, its exit codes, and one line for each error."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -110,3 +111,13 @@ def test_wrong_usage_is_exit_code_2(lines: Lines, words: list[str]) -> None:
     assert (code, out) == (2, [])
     assert err[0].startswith("usage: slic")
     assert err[-1].startswith("slic")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pipe of POSIX")
+def test_a_reader_of_the_help_that_has_ended_is_no_traceback() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    words = [sys.executable, "-u", "-m", "slic", "search", "--help"]
+    done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from slic.models.encoder import VideoEncoder
 from slic.search import Index, IndexReport, create_index
-from slic.search.about import RefusedFile, about_index
+from slic.search.about import RefusedFile, about_index, notes_on_absent_folders
 from slic.search.repository import IndexSettings
 
 Update = Callable[[Index, Path], IndexReport]
@@ -50,3 +50,14 @@ def test_an_index_of_an_older_version_has_no_time_of_creation(tmp_path: Path) ->
         connection.execute("DELETE FROM about WHERE key = 'created'")
     about = about_index(index)
     assert (about.created, about.encoder, about.refused) == (None, None, [])
+
+
+def test_a_folder_that_is_not_there_is_named_with_the_command_for_its_new_place(
+    index_of_videos: Index, videos: Path
+) -> None:
+    assert notes_on_absent_folders(index_of_videos, Path("index")) == []
+    videos.rename(videos.with_name("elsewhere"))
+    assert notes_on_absent_folders(index_of_videos, Path("an index")) == [
+        f"{str(videos)!r}, a folder with 3 videos, is not on this machine. If they are elsewhere, "
+        "run: slic index FOLDER --out 'an index'"
+    ]

@@ -5,7 +5,7 @@ Verbs import the library when they run, so that ``slic --help`` does not wait fo
 
 import os
 import sys
-from argparse import RawDescriptionHelpFormatter
+from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from io import TextIOWrapper
 
@@ -69,14 +69,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if "" not in sys.path:  # so that import paths reach modules in the working directory
         sys.path.append("")
     parser = build_parser()
-    arguments, rest = parser.parse_known_args(argv)
-    if rest and arguments.verb not in (pretraining.pretrain, prepare.prepare):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    arguments.settings, arguments.parser = rest, parser
     if isinstance(sys.stdout, TextIOWrapper):  # file names need not be Unicode
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with interrupt_at_signals():
+            arguments = _parse(parser, argv)
             arguments.verb(arguments)
     except UsageError as error:
         parser.error(str(error))
@@ -95,6 +92,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         if error.filename is None:
             raise
         exit_with_error(f"{os.fsdecode(error.filename)}: {error.strerror}.", 1)
+
+
+def _parse(parser: CommandParser, argv: Sequence[str] | None) -> Namespace:
+    arguments, rest = parser.parse_known_args(argv)
+    if rest and arguments.verb not in (pretraining.pretrain, prepare.prepare):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    arguments.settings, arguments.parser = rest, parser
+    return arguments
 
 
 def build_parser() -> CommandParser:

@@ -81,6 +81,14 @@ def open_index(folder: Path) -> "Index":
     return Index.open(folder)
 
 
+def print_absent_folders(index: "Index") -> None:
+    """Say on stderr which folders of videos of an index are not there, and how to name another."""
+    from slic.search.about import notes_on_absent_folders
+
+    for note in notes_on_absent_folders(index, index.path):
+        print(f"slic: {note}", file=sys.stderr)
+
+
 def require_file_paths(*outputs: Path | None) -> None:
     """Raise a SlicError if an output path is a folder, so that it fails before the work."""
     for output in outputs:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from slic.cli.common import open_index
+from slic.cli.common import open_index, print_absent_folders
 from slic.cli.output import (
     exit_with_error,
     format_command,
@@ -111,6 +111,8 @@ def cut(arguments: Namespace) -> None:
             f"stopped; finished clips are kept. Continue with: {words}", exit_code(stop)
         )
     print_refused(report.refused)
+    if report.lost:
+        print_absent_folders(index)
     if report.stale:
         text = f"{len(report.stale)} clips of an earlier call have no such label any more"
         _print_note(f"{out}: {text}: {_abridge(report.stale)}")

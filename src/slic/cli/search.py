@@ -8,7 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slic.cli.common import UsageError, load_encoder, open_catalog, open_index
+from slic.cli.common import (
+    UsageError,
+    load_encoder,
+    open_catalog,
+    open_index,
+    print_absent_folders,
+)
 from slic.cli.output import (
     exit_with_error,
     format_command,
@@ -168,6 +174,7 @@ def search(arguments: Namespace) -> None:
     if arguments.html:
         write_contact_sheet(arguments.html, opened, searches)
         print(f"{arguments.html}: open it in a browser.", file=sys.stderr)
+        print_absent_folders(opened)
 
 
 def find_moment_of(index: "Index", word: str) -> int | None:
@@ -273,6 +280,10 @@ def _query(
         between = (moment.start_seconds, moment.end_seconds)
         query = query_from_moments(index, [moment_id])
     else:
+        if not Path(word).exists():
+            raise SearchError(
+                f"{word}: no such file or directory. A moment of the index is PATH@SECONDS."
+            )
         video = inspect_video(Path(word), word)
         between = (start or 0.0, video.end_seconds if end is None else end)
         query = query_from_video(index, video, start_seconds=start, end_seconds=end)

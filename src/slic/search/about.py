@@ -1,15 +1,19 @@
 """What an index is: what it was made with, what it holds, and what was refused."""
 
+import shlex
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from slic.errors import SlicError
+from slic.files import as_text
 from slic.models.config import EncoderConfig, read_encoder_config
 from slic.search.clusters import clusters_per_level
 from slic.search.index import Index
 from slic.search.repository import DATABASE_FILE, IndexSettings
 from slic.search.repository.schema import read_about, read_refused
-from slic.search.repository.videos import count_videos
+from slic.search.repository.videos import count_videos, select_files
 
 
 class RefusedFile(NamedTuple):
@@ -88,3 +92,31 @@ def about_index(index: Index) -> AboutIndex:
         changed=max(path.stat().st_mtime for path in written),
         refused=[RefusedFile(root, *row) for root, rows in refused.items() for row in rows],
     )
+
+
+def absent_folders(index: Index) -> dict[str, int]:
+    """Return the folders of collections that are not on this machine, with their videos' number."""
+    videos = Counter(row.root for row in index.database.read(select_files))
+    return {root: videos[root] for root in sorted(videos) if not _exists(Path(root))}
+
+
+def _exists(folder: Path) -> bool:
+    try:
+        return folder.exists()
+    except OSError:  # behind a closed folder; Python 3.11 raises
+        return False
+
+
+def notes_on_absent_folders(index: Index, folder: Path) -> list[str]:
+    """Return for each absent folder a line that says how to name its new place.
+
+    Args:
+        index: The index.
+        folder: Its folder, as the user named it.
+    """
+    command = shlex.join(["slic", "index", "FOLDER", "--out", as_text(str(folder))])
+    return [
+        f"{root!r}, a folder with {videos} videos, is not on this machine. If they are elsewhere, "
+        f"run: {command}"
+        for root, videos in absent_folders(index).items()
+    ]

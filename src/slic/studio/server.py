@@ -10,6 +10,7 @@ import uvicorn
 
 from slic.errors import SearchError
 from slic.search import Index
+from slic.search.about import notes_on_absent_folders
 from slic.search.parts import Weights
 from slic.studio.access import AccessPolicy
 from slic.studio.app import create_app
@@ -53,6 +54,8 @@ def serve_studio(
     listener = _bind_socket(host, port)
     url = _studio_url(policy, listener.getsockname()[1])
     print(f"{folder}: the studio is at {url}", flush=True)
+    for note in notes_on_absent_folders(index, folder):
+        print(f"slic: {note}", file=sys.stderr)
     print("Press Ctrl-C to stop it.", file=sys.stderr)
     if browser:
         opening = threading.Timer(0.5, webbrowser.open, [url])
