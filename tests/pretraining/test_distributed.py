@@ -22,8 +22,9 @@ from slic.pretraining.distributed import Processes
 from slic.pretraining.folder import RunFolder
 from slic.pretraining.objective import Objective
 from slic.pretraining.rounds import ClusteringRounds
+from slic.pretraining.state import CHECKPOINT_FORMAT
 from slic.recipe import RoundOptions
-from slic.runs import read_log
+from slic.runs import load_checkpoint, read_log
 from slic.videos.catalog import Catalog
 
 pytestmark = pytest.mark.slow  # they start programs or train
@@ -247,7 +248,7 @@ def test_all_processes_stop_after_the_same_step_when_one_is_asked_to(
     assert {path.name for path in tmp_path.iterdir()} == {"run", "0", "1"}
     records = read_log(out / "log.jsonl")
     assert [r["step"] for r in records if r["kind"] == "step"] == [1, 2, 3, 4]
-    assert torch.load(RunFolder(out).checkpoint)["step"] == 4
+    assert load_checkpoint(RunFolder(out).checkpoint, version=CHECKPOINT_FORMAT)["step"] == 4
 
 
 def test_processes_that_found_other_videos_do_not_wait_for_each_other(
@@ -315,7 +316,8 @@ def test_a_stopped_and_resumed_run_is_the_same_with_any_number_of_processes(
     whole, broken = str(tmp_path / "whole"), str(tmp_path / "broken")
     in_processes(RUN.format(**words, out=whole, resume=False, stop_after=-1), world=world)
     in_processes(RUN.format(**words, out=broken, resume=False, stop_after=stop_after), world=world)
-    assert torch.load(RunFolder(Path(broken)).checkpoint)["step"] < 9
+    saved = load_checkpoint(RunFolder(Path(broken)).checkpoint, version=CHECKPOINT_FORMAT)
+    assert saved["step"] < 9
     in_processes(RUN.format(**words, out=broken, resume=True, stop_after=-1), world=world)
     one, other = (Path(out) / "encoder" / "model.safetensors" for out in (whole, broken))
     assert one.read_bytes() == other.read_bytes()
