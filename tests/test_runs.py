@@ -82,5 +82,5 @@ def test_a_disk_without_locks_is_not_taken_for_another_run(
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "lockf", refused)
-    with pytest.raises(WriteError, match=r"run: the run folder cannot be locked \(no locks"):
+    with pytest.raises(WriteError, match=r"run: this folder cannot be locked \(no locks"):
         lock_folder(tmp_path / "run")

@@ -43,7 +43,7 @@ def lock_folder(path: Path) -> IO[str]:
         lock = (path / ".lock").open("w")
     except OSError as error:
         raise WriteError(
-            f"{path}: the run folder cannot be written ({reason_of(error)}). Choose another folder."
+            f"{path}: this folder cannot be written ({reason_of(error)}). Choose another folder."
         ) from error
     if fcntl:
         try:
@@ -53,7 +53,7 @@ def lock_folder(path: Path) -> IO[str]:
             if error.errno in (EACCES, EAGAIN):
                 reason = "another run is writing to this folder"
             else:  # for example a network file system without locks
-                reason = f"the run folder cannot be locked ({reason_of(error)})"
+                reason = f"this folder cannot be locked ({reason_of(error)})"
             raise WriteError(f"{path}: {reason}. Choose another folder.") from error
     return lock
 

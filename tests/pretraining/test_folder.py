@@ -75,5 +75,5 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(WriteError, match="run folder cannot be written"):
+    with pytest.raises(WriteError, match="this folder cannot be written"):
         RunFolder(tmp_path / "file" / "run").__enter__()
