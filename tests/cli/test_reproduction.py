@@ -1,7 +1,9 @@
 """``slic reproduce`` prints commands, cost and results."""
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,9 +40,9 @@ def test_a_number_of_other_conditions_is_marked(
     measured = cost.PassCost(gflop=111.2, seconds=0.5, device="a slow machine")
     monkeypatch.setattr(cost, "measure_pass_cost", lambda _, **__: measured)
     monkeypatch.setattr(cost, "seconds_per_flow_step", lambda _: 0.2)
-    monkeypatch.setattr(cost.os, "getloadavg", lambda: (1e6, 0.0, 0.0), raising=False)
+    monkeypatch.setattr(os, "getloadavg", lambda: (1e6, 0.0, 0.0), raising=False)
     (tmp_path / "seed0").mkdir()
-    scores = {"recall": {"1": 0.5}, "protocol": "paper: x", "labels": "ucf101:1"}
+    scores: dict[str, Any] = {"recall": {"1": 0.5}, "protocol": "paper: x", "labels": "ucf101:1"}
     scores |= {"splits": "queries test, gallery train", "absent_videos": 9}
     (tmp_path / "seed0" / "retrieval-ucf101.json").write_text(json.dumps(scores))
     main(["reproduce", "retrieval", "--runs", str(tmp_path)])
