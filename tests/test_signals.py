@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,7 @@ from slic.signals import (
     StopRequested,
     exit_code,
     interrupt_at_signals,
+    starting_processes,
     stop_at_ctrl_c,
 )
 
@@ -90,3 +93,24 @@ def test_a_verb_ends_with_one_line_and_leaves_no_half_file(
     assert "Traceback" not in ended.err
     assert ended.err.splitlines()[-1] == "slic: stopped. The same command continues."
     assert not list(out.rglob("*.tmp"))
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="without signal masks")
+def test_ctrl_c_waits_until_a_new_process_has_set_its_handler() -> None:
+    """Started otherwise, it would print a traceback while it imports."""
+    program = (
+        "import sys; print('started', flush=True); sys.stdin.readline()\n"
+        "from slic.signals import begin_child; import os\n"
+        "begin_child(lambda *_: os._exit(7))\n"
+    )
+    with starting_processes():
+        child = subprocess.Popen(
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert child.stdout is not None
+    assert child.stdout.readline() == "started\n"
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate("go on\n", timeout=60)
+    assert (child.returncode, errors) == (7, "")

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 STOP_SIGNALS: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -73,6 +73,29 @@ def interrupt_at_signals() -> Iterator[None]:
 
     with _handling(interrupt):
         yield
+
+
+@contextmanager
+def starting_processes() -> Iterator[None]:
+    """Keep Ctrl-C from processes that start meanwhile, until they call `begin_child`.
+
+    A terminal sends it to them too. While Python starts and imports, they would print a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # processes inherit it
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def begin_child(handler: Callable[[int, FrameType | None], Any] | signal.Handlers) -> None:
+    """Set the handler of Ctrl-C in a process that began in `starting_processes`."""
+    signal.signal(signal.SIGINT, handler)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 @contextmanager

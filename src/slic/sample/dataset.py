@@ -30,6 +30,7 @@ from slic.sample.plan import (
 )
 from slic.sample.scene import FRAME_HEIGHT, FRAME_WIDTH, render_video
 from slic.sample.take import SampleLevel, draw_take
+from slic.signals import starting_processes
 from slic.videos.encoding import draw_encoding, write_video
 from slic.videos.preparing import begin_worker
 from slic.videos.scanning import cores
@@ -143,7 +144,8 @@ def _write_videos(
     # spawn, because a fork beside the threads of OpenCV or torch may hang
     pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=begin_worker)
     try:
-        futures = [pool.submit(write_sample_video, folder, settings, number) for number in numbers]
+        with starting_processes():
+            futures = [pool.submit(write_sample_video, folder, settings, n) for n in numbers]
         for future in as_completed(futures):
             future.result()
             yield

@@ -16,7 +16,7 @@ from typing import Literal
 
 from slic.errors import SlicError
 from slic.search import Index, cluster_index, clusters_per_level, update_index
-from slic.signals import StopRequested
+from slic.signals import StopRequested, begin_child, starting_processes
 from slic.videos.catalog import Catalog
 
 INDEX_NAME = ".slic-index"
@@ -134,7 +134,8 @@ class BackgroundIndexing:
 
     def start(self) -> None:
         """Start the process."""
-        self._process.start()
+        with starting_processes():
+            self._process.start()
         self._theirs.close()
         self._reader.start()
 
@@ -186,6 +187,7 @@ def _run_indexing(pipe: Connection, index_folder: Path, videos: Path, workers: i
         report(phase="embedding", done=done, total=total, per_second=per_second)
 
     try:
+        begin_child(signal.default_int_handler)
         read = Catalog.from_folder if videos.is_dir() else Catalog.from_list
         catalog = read(videos, workers=workers or None, progress=False)
         report(refused=len(catalog.refused))

@@ -16,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from slic.errors import SlicError, VideoError
+from slic.signals import begin_child, starting_processes
 
 try:
     import resource
@@ -151,7 +152,8 @@ class Worker:
                 daemon=True,
             )
             try:
-                process.start()
+                with starting_processes():
+                    process.start()
             except OSError as error:
                 raise VideoError(
                     f"No process could be started for the {self.subject} ({error.strerror})."
@@ -174,7 +176,7 @@ def _serve_calls(pipe: Connection, max_bytes: int, subject: str, niceness: int) 
     """Run calls in the process until the other end of the pipe is closed."""
     global _caller
     _caller = pipe
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the studio handles Ctrl-C and ends this process
+    begin_child(signal.SIG_IGN)  # the studio handles Ctrl-C and ends this process
     if hasattr(os, "nice"):
         os.nice(niceness)
     if resource is not None:

@@ -33,6 +33,7 @@ from jaxtyping import UInt8
 
 from slic.errors import VideoError
 from slic.files import absolute, reason_of
+from slic.signals import begin_child, starting_processes
 from slic.videos.container import MAX_PIXELS
 from slic.videos.decoder import DamagedVideoError, count_errors
 from slic.videos.inspection import inspect_video
@@ -82,12 +83,13 @@ class DecodingWorker:
         self._memory: mmap.mmap | None = None
         fds = (theirs.fileno(), self._file.fileno())
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _PROGRAM.format(*fds)],
-            pass_fds=fds,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-        )
+        with starting_processes():
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _PROGRAM.format(*fds)],
+                pass_fds=fds,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+            )
         theirs.close()
 
     def close(self) -> None:
@@ -221,7 +223,7 @@ def cpu_seconds() -> float:
 
 def serve(descriptor: int, memory: int) -> None:
     """Answer requests until the other end closes; this runs in the worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process decides when to end
+    begin_child(signal.SIG_IGN)  # the other process decides when to end
     _limit_memory()
     count_errors()
     connection = Connection(descriptor)

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import sys
 import threading
 from collections import defaultdict
@@ -22,6 +21,7 @@ from tqdm import tqdm
 
 from slic.errors import SlicError, VideoError, WriteError
 from slic.files import temporary_prefix
+from slic.signals import begin_child, starting_processes
 from slic.videos.frame_folder import frame_paths, is_picture_clip
 from slic.videos.scanning import cores
 from slic.videos.video import Refused, Video
@@ -178,7 +178,8 @@ def _outcomes(
     # spawn, because a fork beside the threads of OpenCV or torch may hang
     pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=begin_worker)
     try:
-        of = {pool.submit(_outcome, work, video): video for video in videos}
+        with starting_processes():
+            of = {pool.submit(_outcome, work, video): video for video in videos}
         for future in as_completed(of):
             yield of[future], future.result()
     except BrokenProcessPool as error:
@@ -203,7 +204,7 @@ def _outcome(work: Work, video: Video) -> Outcome:
 def begin_worker() -> None:
     """Set up a worker: one thread, and a silent end at Ctrl-C or with the parent."""
     cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    begin_child(lambda *_: os._exit(130))
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
