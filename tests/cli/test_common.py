@@ -1,6 +1,7 @@
 """Shared inputs, and memory that the process keeps."""
 
 import platform
+import signal
 import subprocess
 import sys
 from argparse import Namespace
@@ -13,6 +14,7 @@ from slic.cli import protocols
 from slic.cli.common import feature_cache, require_file_paths
 from slic.errors import SlicError
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
+from slic.signals import Interrupted
 
 
 @pytest.mark.parametrize("from_scratch", [False, True])
@@ -77,6 +79,15 @@ def test_features_in_a_chosen_folder_stay(tmp_path: Path) -> None:
     assert tmp_path.exists()
     with feature_cache(None, None) as cache:
         assert cache is None
+
+
+def test_where_nothing_is_kept_an_interrupted_command_does_not_promise_to_continue(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended, feature_cache(None, None):
+        raise Interrupted(signal.SIGTERM)
+    assert ended.value.code == 143
+    assert "The same command starts again; with --cache DIR it" in capsys.readouterr().err
 
 
 def test_an_output_must_not_be_a_folder(tmp_path: Path) -> None:

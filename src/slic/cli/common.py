@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slic.cli.output import exit_with_error
 from slic.datasets import labels_from
 from slic.errors import SlicError
+from slic.signals import exit_code
 
 if TYPE_CHECKING:
     from slic.datasets import Labels
@@ -107,10 +109,18 @@ def feature_cache(cache: Path | None, output: Path | None) -> Iterator[Path | No
 
     Raises:
         SlicError: ``output`` is a folder.
+        SystemExit: After Ctrl-C, if nothing is kept.
     """
     require_file_paths(output)
-    if cache or not output:
+    if cache:
         yield cache
+        return
+    if not output:
+        try:
+            yield None
+        except KeyboardInterrupt as stop:
+            text = "stopped. The same command starts again; with --cache DIR it would continue."
+            exit_with_error(text, exit_code(stop))
         return
     beside = output.with_name(f".{output.name}.features")
     yield beside
