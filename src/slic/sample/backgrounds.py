@@ -167,7 +167,7 @@ def _add_pattern(image: Painting, rng: np.random.Generator) -> Painting:
         "stripes": np.sign(np.sin(2 * np.pi * along / period)),
         "checks": np.sign(np.sin(2 * np.pi * along / period) * np.sin(2 * np.pi * across / period)),
     }
-    pattern = np.asarray(patterns[str(rng.choice(list(patterns)))], np.float32)
+    pattern = np.asarray(list(patterns.values())[rng.integers(len(patterns))], np.float32)
     tint = rng.uniform(0.4, 1.0, size=3).astype(np.float32)
     return np.asarray(image + pattern[..., None] * tint * rng.uniform(15, 45), np.float32)
 

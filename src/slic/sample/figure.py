@@ -18,6 +18,10 @@ _HAIR_COLOURS: tuple[Colour, ...] = (
     (28, 24, 24), (58, 40, 30), (104, 70, 42), (170, 124, 66), (214, 180, 112), (150, 62, 34),
     (172, 172, 174),
 )  # fmt: skip
+# Drawn by number: `rng.choice` of words loses a Ctrl-C that comes meanwhile (NumPy 2.4).
+_SLEEVES = ("none", "short", "long")
+_LEGWEAR = ("trousers", "shorts", "skirt")
+_HAIRSTYLES = ("short", "long", "bun", "bald", "cap")
 _SUBPIXEL_BITS = 4  # OpenCV takes polygon corners as fixed-point numbers
 
 
@@ -93,9 +97,9 @@ def draw_actor(rng: np.random.Generator) -> Actor:
         bottom=_draw_cloth_colour(rng),
         shoes=_draw_cloth_colour(rng),
         badge=_draw_cloth_colour(rng) if rng.random() < 0.5 else top,
-        sleeve_length=str(rng.choice(["none", "short", "long"], p=[0.15, 0.45, 0.4])),
-        legwear=str(rng.choice(["trousers", "shorts", "skirt"], p=[0.6, 0.27, 0.13])),
-        hairstyle=str(rng.choice(["short", "long", "bun", "bald", "cap"])),
+        sleeve_length=_SLEEVES[rng.choice(3, p=[0.15, 0.45, 0.4])],
+        legwear=_LEGWEAR[rng.choice(3, p=[0.6, 0.27, 0.13])],
+        hairstyle=_HAIRSTYLES[rng.integers(len(_HAIRSTYLES))],
     )
 
 
