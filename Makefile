@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo fast test check docs bench
+.PHONY: demo fast test soak check docs bench
 
 demo: .venv/installed
 	$(BIN)/slic demo --out demo
@@ -12,6 +12,9 @@ fast: .venv/installed
 
 test: .venv/installed
 	$(BIN)/pytest
+
+soak: .venv/installed
+	$(BIN)/pytest tests/faults --soak --timeout=14400
 
 check: .venv/installed
 	$(BIN)/ruff format --check

@@ -35,6 +35,11 @@ _UPRIGHT = np.array([1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30], ">i4").tobyte
 _QUARTER_TURN = np.array([0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30], ">i4").tobytes()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the switch of the long fault campaign, `make soak`."""
+    parser.addoption("--soak", action="store_true", help="run the fault campaign at full length")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Return the folder of reference data beside the repository."""

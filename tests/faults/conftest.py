@@ -1,0 +1,5 @@
+"""Fixtures of the fault campaign."""
+
+from tests.faults.campaign import campaign
+
+__all__ = ["campaign"]
