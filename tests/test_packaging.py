@@ -1,10 +1,13 @@
 """What is stated about the package in several places agrees, and the wheel has every data file."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +84,54 @@ def test_issue_forms_have_unique_fields() -> None:
         assert all(field["attributes"]["label"] for field in content["body"])
 
 
+def installed_with(extra: str) -> set[str]:
+    """Return the packages of this environment that an extra of ours brings, at any depth."""
+    found: dict[str, set[str]] = {}
+    todo = [(PROJECT["project"]["name"], {extra})]
+    while todo:
+        name, extras = todo.pop()
+        name = canonicalize_name(name)
+        if extras <= found.get(name, set()):
+            continue
+        found[name] = found.get(name, set()) | extras | {""}
+        try:
+            lines = distribution(name).requires or []
+        except PackageNotFoundError:  # of another system or processor
+            del found[name]
+            continue
+        for requirement in map(Requirement, lines):
+            marker = requirement.marker
+            if marker is None or any(marker.evaluate({"extra": one}) for one in found[name]):
+                todo.append((requirement.name, {"", *requirement.extras}))
+    return set(found)
+
+
+def test_the_licence_of_every_package_of_the_studio_is_listed() -> None:
+    page = (ROOT / "docs" / "reference" / "versions.md").read_text()
+    table = page.split("## Licences of what is installed")[1]
+    cells = re.findall(r"^\| .+? \| (.+?) \|$", table, re.MULTILINE)
+    listed = {canonicalize_name(name) for cell in cells for name in cell.split(", ")}
+    installed = installed_with("studio") - {canonicalize_name(PROJECT["project"]["name"])}
+    cuda = {name for name in installed if name.startswith(("nvidia-", "cuda-"))}  # said in words
+    assert len(installed) > 30
+    assert installed - cuda - listed == set()
+
+
+def build_wheel(source: Path, out: Path, *, umask: int) -> Path:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
+    before = os.umask(umask)
+    try:
+        subprocess.run(command, cwd=source, check=True, capture_output=True)
+    finally:
+        os.umask(before)
+    (wheel,) = out.glob("*.whl")
+    return wheel
+
+
 @pytest.mark.slow
-def test_the_wheel_has_every_file_of_the_package(tmp_path: Path) -> None:
+def test_the_wheel_has_every_file_and_is_reproducible(tmp_path: Path) -> None:
     pytest.importorskip("hatchling")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
+    wheel = build_wheel(ROOT, tmp_path / "wheel", umask=0o022)
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if name.startswith("slic/")}
     tracked = subprocess.run(
@@ -95,3 +140,11 @@ def test_the_wheel_has_every_file_of_the_package(tmp_path: Path) -> None:
     files = {line.removeprefix("src/") for line in tracked.stdout.splitlines()}
     assert files <= packed
     assert {"slic/py.typed", "slic/studio/templates/studio.html"} <= packed
+
+    copy = tmp_path / "copy"  # other times, another place, another umask
+    for name in sorted(packed | {"pyproject.toml", "README.md", "LICENSE", ".gitignore"}):
+        place = Path("src", name) if name.startswith("slic/") else Path(name)
+        (copy / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / place, copy / place)
+    again = build_wheel(copy, tmp_path / "again", umask=0o077)
+    assert again.read_bytes() == wheel.read_bytes()
