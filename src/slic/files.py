@@ -4,7 +4,6 @@ A write is atomic if a reader, or a run after a crash, sees either the old file 
 """
 
 import csv
-import json
 import os
 import re
 import secrets
@@ -13,9 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from slic.errors import CatalogError, WriteError
+from slic.parsing import MAX_YAML_CHARACTERS, parse_json, parse_yaml
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet may run, however often it was guarded
 
@@ -106,6 +104,18 @@ def unguard_cell(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is not JSON, has over `MAX_JSON_BYTES`, or is nested too deeply.
+    """
+    if (size := path.stat().st_size) > MAX_JSON_BYTES:
+        raise ValueError(f"it has {size} bytes")
+    return parse_json(path.read_bytes())
+
+
 def read_json_object(path: Path) -> dict[str, Any]:
     """Read a file that holds one JSON object.
 
@@ -113,12 +123,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
         OSError: The file cannot be read.
         ValueError: It holds something else, has over `MAX_JSON_BYTES`, or is nested too deeply.
     """
-    if (size := path.stat().st_size) > MAX_JSON_BYTES:
-        raise ValueError(f"it has {size} bytes")
-    try:
-        content: object = json.loads(path.read_text(encoding="utf-8"))
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
+    content = read_json(path)
     if not isinstance(content, dict):
         raise ValueError("not a JSON object")
     return content
@@ -129,14 +134,11 @@ def read_yaml_mapping(path: Path) -> dict[str, Any]:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It holds something else, or is nested too deeply.
+        ValueError: It holds something else, or is beyond a bound of `slic.parsing.parse_yaml`.
     """
-    try:
-        content: object = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
+    if (size := path.stat().st_size) > 4 * MAX_YAML_CHARACTERS:
+        raise ValueError(f"it has {size} bytes")
+    content = parse_yaml(path.read_text(encoding="utf-8"))
     if content is None:
         return {}
     if not isinstance(content, dict):
