@@ -53,5 +53,9 @@ class TrainingError(SlicError):
     """A run cannot go on: its losses are not finite, or its embeddings cannot be clustered."""
 
 
+class ProcessError(SlicError):
+    """The processes of a run do not meet, or one of them has ended before the others."""
+
+
 class SearchError(SlicError):
     """An index, a filter or a query cannot be used."""

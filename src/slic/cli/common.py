@@ -1,6 +1,5 @@
 """Inputs that several verbs share: videos, labels, encoders, an index, a cache."""
 
-import os
 import shutil
 import sys
 from argparse import Namespace
@@ -38,13 +37,16 @@ def open_catalog(videos: Path, workers: int | None) -> "Catalog":
     return read(videos, workers=workers)
 
 
-def open_labelled(arguments: Namespace, *, workers: int | None) -> tuple["Catalog", "Labels"]:
+def open_labelled(
+    arguments: Namespace, *, workers: int | None, quiet: bool = False
+) -> tuple["Catalog", "Labels"]:
     """Open videos and their labels, and print to stderr how the two differ.
 
     Args:
         arguments: With ``videos``, a folder or a list, and with what `CommandParser.add_labels`
             adds.
         workers: Number of processes that scan; None for one on each core.
+        quiet: Print nothing.
     """
     videos, source = arguments.videos, arguments.labels
     root = videos.parent if _is_list(videos) else videos
@@ -52,18 +54,13 @@ def open_labelled(arguments: Namespace, *, workers: int | None) -> tuple["Catalo
     catalog = open_catalog(videos, workers)
     ids = [video.id for video in catalog]
     found = labeller(ids)
-    if is_main_process() and (mismatch := found.describe_mismatch(ids)):
+    if not quiet and (mismatch := found.describe_mismatch(ids)):
         print(f"slic: {source}: {mismatch}", file=sys.stderr)
     return catalog, found
 
 
 def _is_list(videos: Path) -> bool:
     return videos.suffix.lower() in (".csv", ".parquet", ".pq")
-
-
-def is_main_process() -> bool:
-    """Return whether this is the process of a distributed run that prints."""
-    return int(os.environ.get("RANK", "0")) == 0
 
 
 def load_encoder(source: str | Path) -> "VideoEncoder":

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from slic.cli.common import (
     UsageError,
-    is_main_process,
     keep_freed_memory,
     open_catalog,
     open_labelled,
@@ -26,6 +25,7 @@ from slic.errors import CatalogError, CheckpointError, VideoError
 
 if TYPE_CHECKING:
     from slic.datasets import Labels
+    from slic.recipe import Recipe
     from slic.videos.catalog import Catalog
 
 
@@ -80,12 +80,9 @@ def pretrain(arguments: Namespace) -> None:
     """
     import yaml
 
-    from slic.evaluation.cluster_quality import LabelObserver
-    from slic.pretraining import pretrain as run
+    from slic.pretraining.peers import joined_processes
     from slic.pretraining.trackers import require_trackers
     from slic.recipe import load_recipe
-    from slic.runs import has_checkpoint
-    from slic.signals import StopRequested, exit_code
 
     if arguments.segments is not None:
         arguments.settings.append(f"--segments.seconds={arguments.segments}")
@@ -97,8 +94,19 @@ def pretrain(arguments: Namespace) -> None:
     if arguments.videos is None:
         raise UsageError("the following arguments are required: videos")
     require_trackers(arguments.log_with or ())
-    catalog, labels = _catalog_and_labels(arguments)
-    if is_main_process():
+    with joined_processes() as is_main:
+        _pretrain(arguments, recipe, is_main=is_main)
+
+
+def _pretrain(arguments: Namespace, recipe: "Recipe", *, is_main: bool) -> None:
+    """Learn an encoder in this process, which may be one of several."""
+    from slic.evaluation.cluster_quality import LabelObserver
+    from slic.pretraining import pretrain as run
+    from slic.runs import has_checkpoint
+    from slic.signals import StopRequested, exit_code
+
+    catalog, labels = _catalog_and_labels(arguments, quiet=not is_main)
+    if is_main:
         print_refused(catalog.refused)
     if arguments.split:
         catalog.require_usable()  # a split does not know which videos were refused
@@ -129,7 +137,7 @@ def pretrain(arguments: Namespace) -> None:
         if not (arguments.out / "recipe.yaml").exists():
             raise
         exit_with_error(f"stopped. Continue with: {_resume_command(arguments)}", exit_code(stop))
-    if is_main_process():
+    if is_main:
         print_result(
             arguments,
             asdict(result) | {"videos": len(catalog)},
@@ -170,12 +178,12 @@ def _resume_command(arguments: Namespace) -> str:
     return format_command(*words)
 
 
-def _catalog_and_labels(arguments: Namespace) -> tuple["Catalog", "Labels | None"]:
+def _catalog_and_labels(arguments: Namespace, *, quiet: bool) -> tuple["Catalog", "Labels | None"]:
     if not arguments.labels:
         if arguments.annotations:
             raise CatalogError("--annotations needs --labels, which name the data set.")
         return open_catalog(arguments.videos, None), None
-    return open_labelled(arguments, workers=None)
+    return open_labelled(arguments, workers=None, quiet=quiet)
 
 
 def _videos_of_split(catalog: "Catalog", labels: "Labels | None", name: str) -> "Catalog":

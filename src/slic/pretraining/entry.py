@@ -18,6 +18,7 @@ from slic.pretraining.distributed import Processes
 from slic.pretraining.folder import RunFolder
 from slic.pretraining.loop import Run, train
 from slic.pretraining.observer import Observer
+from slic.pretraining.peers import joined_processes, wait_for_peers
 from slic.pretraining.run_log import RunLog
 from slic.pretraining.state import videos_digest
 from slic.pretraining.trackers import Tracker, build_trackers, default_trackers
@@ -46,6 +47,7 @@ class PretrainResult:
     seconds: float
 
 
+@joined_processes()
 def pretrain(
     catalog: Catalog | str | Path,
     *,
@@ -79,6 +81,7 @@ def pretrain(
     Raises:
         CatalogError: There are too few videos, or too many that cannot be read.
         CheckpointError: ``out`` holds another run, or the processes of the run disagree.
+        ProcessError: The processes of the run do not meet, or one of them has ended.
         RecipeError: A setting has an impossible value, or there is no such tracker.
         SlicError: A tracker is not installed.
         StopRequested: Ctrl-C or SIGTERM; the run is saved.
@@ -95,6 +98,7 @@ def pretrain(
     if not isinstance(catalog, Catalog):
         catalog = Catalog.from_folder(catalog, progress=progress)
     catalog.require_usable()
+    wait_for_peers()
     processes = Processes(_accelerator(out, trackers))
     with _opened_folder(Path(out), processes, resume=resume) as folder:
         chosen = choose_videos(catalog, recipe, folder, processes, resume=resume, progress=progress)
