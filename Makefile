@@ -15,6 +15,7 @@ test: .venv/installed
 
 soak: .venv/installed
 	$(BIN)/pytest tests/faults --soak --timeout=14400
+	$(BIN)/pytest -m soak --soak
 
 check: .venv/installed
 	$(BIN)/ruff format --check

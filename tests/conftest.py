@@ -36,8 +36,17 @@ _QUARTER_TURN = np.array([0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30], ">i4"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the switch of the long fault campaign, `make soak`."""
-    parser.addoption("--soak", action="store_true", help="run the fault campaign at full length")
+    """Add the switch of `make soak`."""
+    help_text = "run the fault campaign at full length, and the tests marked soak"
+    parser.addoption("--soak", action="store_true", help=help_text)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip the tests marked soak without ``--soak``."""
+    if not config.getoption("--soak"):
+        for item in items:
+            if item.get_closest_marker("soak"):
+                item.add_marker(pytest.mark.skip(reason="a longer variant, for `make soak`"))
 
 
 @pytest.fixture(scope="session")

@@ -55,8 +55,16 @@ def run_onnx(path: Path, clips: Tensor) -> np.ndarray:
     return np.asarray(found)
 
 
+OFTEN = ("slic/r3d10", "slic/two-stream")  # the others share their code; exporting takes long
+EACH = [
+    pytest.param(name, marks=[] if name in OFTEN else pytest.mark.soak)
+    for name in BACKBONES
+    if name.startswith("slic/")
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("backbone", [name for name in BACKBONES if name.startswith("slic/")])
+@pytest.mark.parametrize("backbone", EACH)
 def test_every_backbone_of_the_package_runs_elsewhere_for_any_batch(
     backbone: str, tmp_path: Path
 ) -> None:

@@ -306,8 +306,10 @@ except StopRequested:
 """
 
 
-@pytest.mark.parametrize("world", [1, 2])
-@pytest.mark.parametrize("stop_after", [2, 6])
+@pytest.mark.parametrize(
+    ("world", "stop_after"),
+    [(1, 6), (2, 2), *(pytest.param(*case, marks=pytest.mark.soak) for case in ((1, 2), (2, 6)))],
+)
 def test_a_stopped_and_resumed_run_is_the_same_with_any_number_of_processes(
     in_processes: Callable[..., None], videos: Path, tiny: Path, tmp_path: Path,
     world: int, stop_after: int,
