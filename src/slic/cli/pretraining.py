@@ -1,5 +1,6 @@
 """``slic pretrain``: learn an encoder from unlabelled videos."""
 
+import os
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -78,10 +79,11 @@ def pretrain(arguments: Namespace) -> None:
     ``arguments.settings`` are the words that the parser does not know (`slic.cli.main`), such as
     ``--train.epochs=100``; `load_recipe` reads them.
     """
+    if "WORLD_SIZE" in os.environ:
+        # Where a process is lost, torch prints pages of C++. It reads this when it is imported.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
     import yaml
 
-    from slic.pretraining.peers import joined_processes
-    from slic.pretraining.trackers import require_trackers
     from slic.recipe import load_recipe
 
     if arguments.segments is not None:
@@ -93,6 +95,9 @@ def pretrain(arguments: Namespace) -> None:
         return
     if arguments.videos is None:
         raise UsageError("the following arguments are required: videos")
+    from slic.pretraining.peers import joined_processes
+    from slic.pretraining.trackers import require_trackers
+
     require_trackers(arguments.log_with or ())
     with joined_processes() as is_main:
         _pretrain(arguments, recipe, is_main=is_main)

@@ -22,6 +22,7 @@ MEETING_SECONDS: Final = 600.0
 """How long to wait for all at the start; batch systems start them within minutes."""
 
 _ANSWER_SECONDS: Final = 30.0
+_MARGIN_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.1
 _MAX_NAMED: Final = 8
 
@@ -186,7 +187,7 @@ def _within(seconds: float, call: Callable[[], ReturnT]) -> ReturnT:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(seconds + 5.0)
+    thread.join(seconds + _MARGIN_SECONDS)
     if not outcome:
         raise TimeoutError
     if isinstance(outcome[0], BaseException):

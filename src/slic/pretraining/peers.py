@@ -52,7 +52,8 @@ class Peers:
         for link in self._links.values():
             _probe_when_silent(link)
         _close_in_forks(self)
-        threading.Thread(target=self._watch, daemon=True, name="slic-peers").start()
+        self._thread = threading.Thread(target=self._watch, daemon=True, name="slic-peers")
+        self._thread.start()
 
     def error(self) -> ProcessError:
         """Return the error that names the lost process."""
@@ -156,7 +157,7 @@ _meeting: Meeting | None = None
 
 
 @contextmanager
-def _joined(peers: Peers, meeting: Meeting) -> Iterator[None]:
+def _joined(peers: Peers, meeting: Meeting | None) -> Iterator[None]:
     global _current, _meeting
     _current, _meeting = peers, meeting
     try:
