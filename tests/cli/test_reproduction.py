@@ -11,12 +11,17 @@ from slic.cli import main
 from slic.evaluation import cost
 
 
-def test_reproduce_prints_all_three_parts(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+@pytest.fixture(autouse=True)
+def known_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the cost of a pass and of flow, which is measured otherwise."""
     measured = cost.PassCost(gflop=111.2, seconds=0.5, device="a slow machine")
     monkeypatch.setattr(cost, "measure_pass_cost", lambda _, **__: measured)
     monkeypatch.setattr(cost, "seconds_per_flow_step", lambda _: 0.2)
+
+
+def test_reproduce_prints_all_three_parts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)  # without runs
     main(["reproduce", "retrieval", "--seeds", "1", "--ucf101", "a b"])
     printed = capsys.readouterr().out
@@ -37,9 +42,6 @@ def test_reproduce_prints_all_three_parts(
 def test_a_number_of_other_conditions_is_marked(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    measured = cost.PassCost(gflop=111.2, seconds=0.5, device="a slow machine")
-    monkeypatch.setattr(cost, "measure_pass_cost", lambda _, **__: measured)
-    monkeypatch.setattr(cost, "seconds_per_flow_step", lambda _: 0.2)
     monkeypatch.setattr(os, "getloadavg", lambda: (1e6, 0.0, 0.0), raising=False)
     (tmp_path / "seed0").mkdir()
     scores: dict[str, Any] = {"recall": {"1": 0.5}, "protocol": "paper: x", "labels": "ucf101:1"}
