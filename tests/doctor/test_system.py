@@ -1,12 +1,13 @@
 """Checks of the machine, on made-up files of the system."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from slic.doctor import system
 from slic.doctor.finding import Finding, gigabytes
-from slic.videos.scanning import cores
+from slic.machine import usable_cores
 
 
 def levels(findings: list[Finding]) -> dict[str, str]:
@@ -28,28 +29,15 @@ def root(tmp_path: Path) -> Path:
 
 def test_the_number_of_cores_is_the_one_that_a_scan_uses(root: Path) -> None:
     (finding,) = system.check_processor(root)
-    assert finding == Finding("ok", "processor", f"{cores()} cores")
+    assert finding == Finding("ok", "processor", f"{usable_cores(root)} cores")
 
 
-def test_the_lowest_quota_of_all_groups_counts(root: Path) -> None:
-    (root / "sys/fs/cgroup/pod/box/cpu.max").write_text("max 100000\n")
-    assert system.processor_quota(root) is None
-    (root / "sys/fs/cgroup/pod/cpu.max").write_text("50000 100000\n")
-    assert system.processor_quota(root) == 0.5
+def test_the_quota_of_a_container_is_stated(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    (root / "sys/fs/cgroup/pod/cpu.max").write_text("150000 100000\n")
     (finding,) = system.check_processor(root)
-    assert finding.level == "warning"
-    assert finding.text.endswith("this container may use the time of 0.5")
-    assert finding.way_out == "Give --workers 1, and set OMP_NUM_THREADS=1."
-
-
-def test_a_quota_of_version_1_counts(root: Path) -> None:
-    folder = root / "sys/fs/cgroup/cpu"
-    folder.mkdir()
-    (folder / "cpu.cfs_period_us").write_text("100000\n")
-    (folder / "cpu.cfs_quota_us").write_text("-1\n")
-    assert system.processor_quota(root) is None
-    (folder / "cpu.cfs_quota_us").write_text("150000\n")
-    assert system.processor_quota(root) == 1.5
+    text = "8 cores, of which this container may use the time of 1.5; 2 are used"
+    assert finding == Finding("ok", "processor", text)
 
 
 def test_memory_is_limited_by_the_container(root: Path) -> None:
@@ -64,7 +52,6 @@ def test_memory_is_limited_by_the_container(root: Path) -> None:
 
 def test_a_system_without_these_files_is_no_error(tmp_path: Path) -> None:
     assert levels([*system.check_memory(tmp_path)]) == {"memory": "note"}
-    assert system.processor_quota(tmp_path) is None
     assert not [*system.check_shared_memory(tmp_path / "shm")]
 
 

@@ -11,6 +11,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from slic.doctor.finding import Finding, Level, gigabytes
+from slic.machine import affinity_cores, memory_limit, processor_quota, usable_cores
 
 LOW_MEMORY, LOW_SHARED_MEMORY, LOW_DISK = 2e9, 5e8, 2e9  # bytes
 TESTED_PYTHONS = ((3, 11), (3, 12), (3, 13))
@@ -32,47 +33,13 @@ def check_processor(root: Path = Path("/")) -> Iterator[Finding]:
     Args:
         root: Where ``proc`` and ``sys`` are.
     """
-    # As `slic.videos.scanning.cores`, which needs OpenCV.
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cores = cores or 1
-    quota = processor_quota(root)
+    cores, quota = affinity_cores(), processor_quota(root)
     if quota is None or quota >= cores:
         yield Finding("ok", "processor", f"{cores} cores")
         return
-    few = max(1, round(quota))
-    yield Finding(
-        "warning",
-        "processor",
-        f"{cores} cores, but this container may use the time of {quota:g}",
-        f"Give --workers {few}, and set OMP_NUM_THREADS={few}.",
-    )
-
-
-def processor_quota(root: Path) -> float | None:
-    """Return how many cores' time the control groups of this process allow; None for all."""
-    quotas = []
-    for folder in _group_folders(root):
-        with suppress(OSError, ValueError):
-            most, period = (folder / "cpu.max").read_text().split()
-            quotas.append(int(most) / int(period))  # "max" is a ValueError
-    with suppress(OSError, ValueError):  # version 1
-        folder = root / "sys/fs/cgroup/cpu"
-        most = (folder / "cpu.cfs_quota_us").read_text()
-        if int(most) > 0:
-            quotas.append(int(most) / int((folder / "cpu.cfs_period_us").read_text()))
-    return min(quotas, default=None)
-
-
-def _group_folders(root: Path) -> list[Path]:
-    """Return the folders of the control groups of this process, version 2."""
-    top = root / "sys/fs/cgroup"
-    folders = [top]
-    with suppress(OSError):
-        for line in (root / "proc/self/cgroup").read_text().splitlines():
-            if line.startswith("0::/"):
-                inner = top / line.removeprefix("0::/")
-                folders += [folder for folder in (inner, *inner.parents) if top in folder.parents]
-    return folders
+    used = usable_cores(root)
+    text = f"{cores} cores, of which this container may use the time of {quota:g}; {used} are used"
+    yield Finding("ok", "processor", text)
 
 
 def check_memory(root: Path = Path("/")) -> Iterator[Finding]:
@@ -93,16 +60,6 @@ def check_memory(root: Path = Path("/")) -> Iterator[Finding]:
     low = free < LOW_MEMORY
     way_out = "Close other programs, or give --workers 0." if low else ""
     yield Finding("warning" if low else "ok", "memory", text, way_out)
-
-
-def memory_limit(root: Path) -> int | None:
-    """Return how many bytes the control groups of this process allow; None for all."""
-    files = [folder / "memory.max" for folder in _group_folders(root)]
-    limits = []
-    for file in (*files, root / "sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        with suppress(OSError, ValueError):
-            limits.append(int(file.read_text()))  # "max" is a ValueError
-    return min(limits, default=None)
 
 
 def check_shared_memory(folder: Path = Path("/dev/shm")) -> Iterator[Finding]:

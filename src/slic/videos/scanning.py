@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from slic.errors import VideoError
 from slic.files import reason_of
+from slic.machine import usable_cores
 from slic.videos.container import is_utf8
 from slic.videos.frame_folder import frame_paths, is_picture_clip, picture_clips
 from slic.videos.inspection import HEAD_BYTES, is_transport_stream
@@ -155,7 +156,7 @@ def scan(
     itself.
     """
     things = list(found)
-    pool = ThreadPoolExecutor(workers or cores())
+    pool = ThreadPoolExecutor(workers or usable_cores())
     try:
         pending: list[Future[Verdict]] = [pool.submit(_judge, thing) for thing in things]
         bar = tqdm(
@@ -169,11 +170,6 @@ def scan(
             yield future.result()
     finally:  # also after Ctrl-C: do not begin what nobody waits for
         pool.shutdown(cancel_futures=True)
-
-
-def cores() -> int:
-    """Return how many cores this process may use; not every system can restrict them."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _judge(thing: Found) -> Verdict:

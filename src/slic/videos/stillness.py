@@ -14,8 +14,8 @@ from jaxtyping import Float, Float32, Int
 from tqdm import tqdm
 
 from slic.errors import VideoError
+from slic.machine import usable_cores
 from slic.videos.frames import stream_frames
-from slic.videos.scanning import cores
 from slic.videos.video import Video
 
 CELLS: Final = (16, 12)  # columns and rows that a frame is averaged to
@@ -41,7 +41,7 @@ def find_still(
     """
     parts = list(_neighbours(videos))
     with (
-        ThreadPoolExecutor(workers or cores()) as pool,
+        ThreadPoolExecutor(workers or usable_cores()) as pool,
         tqdm(
             total=len(videos), desc="looking for movement", unit="video", disable=not progress
         ) as bar,
