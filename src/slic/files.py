@@ -7,18 +7,30 @@ import csv
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from errno import EACCES, EBADF, EDQUOT, EFBIG, EINVAL, EIO, ENOSPC, ENOTSUP, EPERM, EROFS, ESTALE
 from pathlib import Path
 from typing import Any, Final
 
-from slic.errors import CatalogError, WriteError
+from slic.errors import CatalogError, SlicError, WriteError
 from slic.parsing import MAX_YAML_CHARACTERS, parse_json, parse_yaml
+
+try:
+    import fcntl
+except ImportError:  # Windows: files that a killed process leaves stay there
+    fcntl = None  # type: ignore[assignment]
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet may run, however often it was guarded
 
-
 MAX_JSON_BYTES: Final = 256 << 20
+_DISK_ERRORS: Final = frozenset({EDQUOT, EFBIG, EIO, ENOSPC, EROFS, ESTALE})
+_NO_FLUSHING: Final = frozenset({EACCES, EBADF, EINVAL, ENOTSUP, EPERM})
+_TEMPORARY_NAME: Final = re.compile(r"\..*\.[0-9a-f]{8}\.tmp", re.DOTALL)
+
+_begun: set[Path] = set()  # temporary files that this process is writing
+_swept: set[Path] = set()  # folders in which it has removed those of killed processes
 
 
 def absolute(path: Path) -> Path:
@@ -182,7 +194,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write to, and rename it to ``path`` at the end.
 
     The folder is created if it is missing. If the body raises, the temporary file is removed and
-    ``path`` stays as it was.
+    ``path`` stays as it was. The body must write to the file and not replace it: a lock on it tells
+    other processes that it is in use (see :func:`remove_stale_temporaries`).
 
     Raises:
         WriteError: The body or the renaming raised an ``OSError``, for instance of a full disk.
@@ -193,18 +206,148 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     temporary = temporary_path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            path.lstat()  # a name that is too long raises before the work, not after it
-        yield temporary
-        _flush_to_disk(temporary)
-        temporary.replace(path)
-        _flush_to_disk(path.parent)
-    except OSError as error:
-        raise WriteError(f"{path}: could not be written ({reason_of(error)}).") from error
+        with _reporting(path):
+            make_folder(path.parent)
+            with suppress(FileNotFoundError):
+                path.lstat()  # a name that is too long raises before the work, not after it
+            remove_stale_temporaries(path.parent)
+            with in_use(temporary):
+                yield temporary
+                move_whole(temporary, path)
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+@contextmanager
+def _reporting(path: Path) -> Iterator[None]:
+    """Raise errors of the disk as a `WriteError` that names the file and the reason."""
+    try:
+        yield
+    except SlicError:
+        raise
+    except Exception as error:
+        if (cause := _disk_error(error)) is None:
+            raise
+        raise WriteError(f"{path}: could not be written ({reason_of(cause)}).") from cause
+
+
+def _disk_error(error: BaseException | None) -> OSError | None:
+    """Return the error of the disk behind an error; None if there is none.
+
+    A library that fails while it handles a failed write, such as the writer of zip files in torch,
+    hides the reason behind an error of its own.
+    """
+    if isinstance(error, OSError):
+        return error
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and its parents, if they are missing, and wait until they are on the disk."""
+    missing = []
+    for folder in (path, *path.parents):
+        if folder.exists():
+            break
+        missing.append(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in reversed(missing):
+        flush_folder(folder.parent)
+
+
+def move_whole(file: Path, path: Path) -> None:
+    """Rename a finished file of the same disk to ``path``, once its bytes are on the disk."""
+    flush_file(file)
+    file.replace(path)
+    flush_folder(path.parent)
+
+
+@contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside ``path``, and remove it at the end.
+
+    Raises:
+        WriteError: The body raised an ``OSError``, for instance of a full disk.
+    """
+    folder = temporary_path(path)
+    try:
+        with _reporting(path):
+            make_folder(path.parent)
+            remove_stale_temporaries(path.parent)
+            folder.mkdir()
+            with in_use(folder):
+                yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_stale_temporaries(folder: Path) -> None:
+    """Remove temporary files that killed processes left in a folder; once in each process.
+
+    A process holds a lock on each one that it writes. The system releases it when it dies.
+    """
+    if fcntl is None or folder in _swept:
+        return
+    _swept.add(folder)
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _TEMPORARY_NAME.fullmatch(entry.name) and not entry.is_symlink():
+                _remove_if_unused(Path(entry.path))
+
+
+def _remove_if_unused(path: Path) -> None:
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(path)
+        finally:
+            os.close(descriptor)
+
+
+def _remove(temporary: Path) -> None:
+    """Remove a temporary file or folder, and what SQLite keeps beside it."""
+    if temporary.is_dir():
+        shutil.rmtree(temporary, ignore_errors=True)
+        return
+    temporary.unlink()
+    for suffix in ("-wal", "-shm", "-journal"):
+        temporary.with_name(f"{temporary.name}{suffix}").unlink(missing_ok=True)
+
+
+@contextmanager
+def in_use(temporary: Path) -> Iterator[None]:
+    """Lock a temporary file, which is created, or a folder, while this process writes to it."""
+    descriptor = _open_locked(temporary)
+    _begun.add(temporary)
+    try:
+        yield
+    finally:
+        _begun.discard(temporary)
+        os.close(descriptor)
+
+
+def _open_locked(temporary: Path) -> int:
+    flags = os.O_RDONLY if temporary.is_dir() else os.O_RDWR | os.O_CREAT
+    while True:
+        descriptor = os.open(temporary, flags, 0o666)
+        if fcntl is not None:
+            with suppress(OSError):  # a file system without locks; nothing is removed there either
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # it was removed before it was locked
+
+
+def discard_temporaries() -> None:
+    """Remove the temporary files of this process, which is about to end without unwinding."""
+    for path in [*_begun]:
+        with suppress(OSError):
+            _remove(path)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -217,10 +360,19 @@ def write_atomically(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
-def _flush_to_disk(path: Path) -> None:
-    """Wait until the bytes of a file, or the entries of a folder, are on the disk."""
+def flush_file(path: Path) -> None:
+    """Wait until the bytes of a file are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def flush_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the file system can tell."""
+    try:
+        flush_file(path)
+    except OSError as error:
+        if error.errno not in _NO_FLUSHING:
+            raise

@@ -1,16 +1,20 @@
 """Signals that ask a process to end: Ctrl-C, SIGTERM, and SIGHUP of a closed terminal."""
 
 import logging
+import os
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 STOP_SIGNALS: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
+STOPPED: Final = "stopped. The same command continues."
+_RAISE_AGAIN_SECONDS: Final = 0.05
 _log = logging.getLogger("slic")
 
 
@@ -71,31 +75,80 @@ def interrupt_at_signals() -> Iterator[None]:
     def interrupt(number: int, _frame: FrameType | None) -> None:
         raise Interrupted(number)
 
-    with _handling(interrupt):
-        yield
+    former = sys.unraisablehook
+
+    def raise_again(unraisable: Any) -> None:
+        """Repeat a signal that came while an object was finalized: its exception is lost there."""
+        if isinstance(lost := unraisable.exc_value, Interrupted):
+            repeat = threading.Timer(_RAISE_AGAIN_SECONDS, _send_to_main_thread, (lost.number,))
+            repeat.daemon = True
+            repeat.start()
+        else:
+            former(unraisable)
+
+    sys.unraisablehook = raise_again
+    try:
+        with _handling(interrupt):
+            yield
+    finally:
+        sys.unraisablehook = former
+
+
+def _send_to_main_thread(number: int) -> None:
+    if callable(signal.getsignal(number)):  # not after the block: it would end the process
+        signal.raise_signal(number)
+
+
+def end_at_signals() -> None:
+    """End the process at a signal with one line, while modules load and after the work.
+
+    An exception would end in a traceback there. A signal that is ignored stays ignored.
+    """
+
+    def end(number: int, _frame: FrameType | None) -> NoReturn:
+        os.write(2, f"slic: {STOPPED}\n".encode())
+        os._exit(128 + number)
+
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, end)
 
 
 @contextmanager
 def starting_processes() -> Iterator[None]:
-    """Keep Ctrl-C from processes that start meanwhile, until they call `begin_child`.
+    """Keep signals from processes that start meanwhile, until they call `begin_child`.
 
-    A terminal sends it to them too. While Python starts and imports, they would print a traceback.
+    A terminal sends Ctrl-C and SIGHUP to them too, and a batch system SIGTERM. While Python starts
+    and imports, they would print a traceback.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # processes inherit it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # processes inherit it
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def begin_child(handler: Callable[[int, FrameType | None], Any] | signal.Handlers) -> None:
-    """Set the handler of Ctrl-C in a process that began in `starting_processes`."""
-    signal.signal(signal.SIGINT, handler)
+def begin_child(
+    handler: Callable[[int, FrameType | None], Any] | signal.Handlers,
+    *,
+    unblock: Collection[int] = STOP_SIGNALS,
+) -> None:
+    """Set the handler of Ctrl-C and SIGHUP in a process that began in `starting_processes`.
+
+    SIGTERM ends it, unless it has set a handler. A signal that is ignored stays ignored.
+
+    Args:
+        handler: The handler.
+        unblock: Signals that may come from now on.
+    """
+    for number in STOP_SIGNALS:
+        if number != signal.SIGTERM and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, unblock)
 
 
 @contextmanager

@@ -39,7 +39,6 @@ def test_every_verb_has_a_help_line() -> None:
         (UsageError("give both."), 2, "slic: error: give both."),
         (KeyboardInterrupt(), 130, "slic: stopped. The same command continues."),
         (FileNotFoundError(2, "No such file", "a.csv"), 1, "slic: a.csv: No such file."),
-        (RuntimeError("DataLoader worker (pid 7) is killed"), 1, f"slic: {cli._DEAD_WORKER}"),
     ],
 )
 def test_an_error_is_one_line(

@@ -32,7 +32,8 @@ from slic.cli.common import UsageError
 from slic.cli.output import exit_with_error
 from slic.cli.parser import CommandParser
 from slic.errors import SlicError
-from slic.signals import exit_code, interrupt_at_signals
+from slic.machine import limit_threads
+from slic.signals import STOPPED, exit_code, interrupt_at_signals
 
 DESCRIPTION = """Learn from unlabelled videos of human actions, then search, group and label them.
 
@@ -47,11 +48,6 @@ _VERB_MODULES = (
     videos, data, prepare, backbones, pretraining, encoders, evaluation, reproduction, search,
     clusters, labels, export, share, studio, doctor, completion,
 )  # fmt: skip
-_DEAD_WORKER = (
-    "a loading process died, probably because memory ran out. Use fewer (--workers, for "
-    "`slic pretrain` --train.workers), then run the same command again, with --resume if the verb "
-    "has it."
-)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -66,8 +62,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     Example:
         >>> main(["sample", "videos", "--train", "40"])
     """
-    if "" not in sys.path:  # so that import paths reach modules in the working directory
-        sys.path.append("")
+    os.environ.setdefault("PYTHONSAFEPATH", "1")  # processes import nothing from where they start
+    limit_threads(os.environ)
     parser = build_parser()
     if isinstance(sys.stdout, TextIOWrapper):  # file names need not be Unicode
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -80,14 +76,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     except SlicError as error:
         exit_with_error(str(error), 1)
     except KeyboardInterrupt as stop:
-        exit_with_error("stopped. The same command continues.", exit_code(stop))
+        exit_with_error(STOPPED, exit_code(stop))
     except BrokenPipeError:  # the reader of our output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except RuntimeError as error:  # torch raises it in any place when a loading process dies
-        if not str(error).startswith("DataLoader worker"):
-            raise
-        exit_with_error(_DEAD_WORKER, 1)
     except OSError as error:  # a path that cannot be used, such as one in a closed folder
         if error.filename is None:
             raise

@@ -1,31 +1,50 @@
 """Load clips in worker processes."""
 
+import logging
 import os
 import signal
 import threading
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 import cv2
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
 from slic.errors import SlicError
+from slic.signals import STOP_SIGNALS, begin_child, starting_processes
 
 ItemT = TypeVar("ItemT")
+_LOST: Final = (
+    "a loading process died, probably because memory ran out. Use fewer (--workers, for "
+    "`slic pretrain` --train.workers), then run the same command again, with --resume if the verb "
+    "has it."
+)
+_log = logging.getLogger("slic")
+
+
+class LostWorkerError(SlicError):
+    """Worker processes die again and again, probably because memory runs out."""
 
 
 class WorkerLoader(DataLoader[ItemT]):
-    """A ``DataLoader`` whose workers use one thread each and ignore Ctrl-C and SIGTERM.
+    """A ``DataLoader`` whose workers use one thread each and ignore signals.
 
     Signals are left to the main process, which can save its state. A worker that died of a signal
     would make it fail instead. An error of this package keeps its message when it crosses from a
     worker; PyTorch alone would put a traceback before it.
 
+    If a worker dies, new ones continue with the batch that is missing; the batches are the same.
+    A stream, an ``IterableDataset``, cannot continue in its middle.
+
     Args:
         dataset: Where the items come from.
         workers: Number of worker processes. 0 loads in the main process.
         settings: Further arguments of ``DataLoader``.
+
+    Raises:
+        LostWorkerError: While iterating: workers died twice at the same batch, or in a stream.
     """
 
     def __init__(self, dataset: Dataset[ItemT], *, workers: int, **settings: Any) -> None:
@@ -34,12 +53,50 @@ class WorkerLoader(DataLoader[ItemT]):
         super().__init__(dataset, num_workers=workers, worker_init_fn=_init_worker, **settings)
 
     def __iter__(self) -> Iterator[ItemT]:  # type: ignore[override]
-        try:
-            yield from super().__iter__()
-        except SlicError as error:
-            kind = type(error)
-            *_, message = str(error).rpartition(f"{kind.__module__}.{kind.__qualname__}: ")
-            raise kind(message.rstrip("\n")) from error
+        done, lost_at = 0, -1
+        while True:
+            try:
+                for item in self._items_from(done):
+                    done += 1
+                    yield item
+                return
+            except SlicError as error:
+                kind = type(error)
+                *_, message = str(error).rpartition(f"{kind.__module__}.{kind.__qualname__}: ")
+                raise kind(message.rstrip("\n")) from error
+            except RuntimeError as error:
+                if not str(error).startswith("DataLoader worker"):
+                    raise
+                self._iterator = None  # persistent workers cannot be used again
+                if done == lost_at or isinstance(self.dataset, IterableDataset):
+                    raise LostWorkerError(_LOST) from error
+                _log.warning("a loading process died (out of memory?); new ones continue.")
+                lost_at = done
+
+    def _items_from(self, first: int) -> Iterator[ItemT]:
+        """Give the items from a place on.
+
+        PyTorch's handler of SIGCHLD is not kept: it raises in the middle of a training step, which
+        is then lost. Without it, the error comes when the batch is asked for.
+        """
+        loader: DataLoader[ItemT] = self._rest(first) if first else self
+        if not self.num_workers:
+            return DataLoader.__iter__(loader)
+        handler = signal.getsignal(signal.SIGCHLD) if hasattr(signal, "SIGCHLD") else None
+        with starting_processes():
+            items = DataLoader.__iter__(loader)
+        if handler is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGCHLD, handler)
+        return items
+
+    def _rest(self, first: int) -> DataLoader[ItemT]:
+        """Return a loader of the remaining items."""
+        settings: dict[str, Any] = {"num_workers": self.num_workers, "pin_memory": self.pin_memory}
+        if self.batch_sampler is None:  # single items
+            settings |= {"sampler": [*islice(self.sampler, first, None)], "batch_size": None}
+        else:
+            settings["batch_sampler"] = [*islice(self.batch_sampler, first, None)]
+        return DataLoader(self.dataset, worker_init_fn=_init_worker, **settings)
 
 
 def batch_loader(
@@ -62,12 +119,12 @@ def batch_loader(
 
 
 def _init_worker(_: int) -> None:
-    """Use one thread, ignore Ctrl-C, and exit on SIGTERM only if the main process sent it.
+    """Use one thread, ignore Ctrl-C and SIGHUP, and exit on SIGTERM only of the main process.
 
     A keyboard, a launcher or a batch system signals every process of the group. The main process
     also uses SIGTERM to end its workers, so the sender is compared.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    begin_child(signal.SIG_IGN, unblock={*STOP_SIGNALS} - {signal.SIGTERM})
     if hasattr(signal, "sigwaitinfo"):  # missing on macOS and Windows
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         threading.Thread(target=_exit_on_sigterm_from, args=(os.getppid(),), daemon=True).start()

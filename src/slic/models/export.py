@@ -5,7 +5,6 @@ how frames are chosen and resized; the file describes that, see `describe`.
 """
 
 import json
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from torch.nn.functional import normalize
 
-from slic.files import atomic_path
+from slic.files import atomic_path, move_whole, temporary_folder
 from slic.lookup import require_extra
 from slic.models.backbones import ClipSpec
 from slic.models.encoder import VideoEncoder, to_input
@@ -101,12 +100,10 @@ def export_onnx(encoder: VideoEncoder, path: str | Path) -> None:
     _reserve(_OUTPUT_NAME, model.model.graph)
     model.model.metadata_props[DESCRIPTION_KEY] = json.dumps(describe(encoder))
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name[:40]}.") as folder:
-        model.save(Path(folder) / path.name)
-        for file in sorted(Path(folder).iterdir(), reverse=True):  # weights before the model
-            with atomic_path(path.with_name(file.name)) as temporary:
-                file.replace(temporary)
+    with temporary_folder(path) as folder:
+        model.save(folder / path.name)
+        for file in sorted(folder.iterdir(), reverse=True):  # weights before the model
+            move_whole(file, path.with_name(file.name))
 
 
 def _reserve(output: str, graph: Any) -> None:

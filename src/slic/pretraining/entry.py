@@ -10,6 +10,7 @@ import torch
 from accelerate import Accelerator
 
 from slic.callbacks import Callback, CallbackList
+from slic.clips.loader import LostWorkerError
 from slic.errors import CatalogError, CheckpointError, VideoError
 from slic.pretraining.announcement import Announcement
 from slic.pretraining.build import advice_for, build_run, resolve_length, resolve_precision
@@ -177,14 +178,14 @@ def _view_callbacks(
 
 
 def _train_and_save_before_errors(run: Run, checkpointer: Checkpointer) -> None:
-    """Train; if a video cannot be read between two steps, save first.
+    """Train; if no batch can be loaded, because of a video or lost workers, save first.
 
     Once the file is back, the run can then be resumed. The start of an epoch needs no saving: it
     was saved when the epoch before it ended.
     """
     try:
         train(run)
-    except VideoError:
+    except (LostWorkerError, VideoError):
         if run.state.batch:
             checkpointer.save(run)
         raise

@@ -4,11 +4,10 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from slic.errors import CatalogError, FormatError, SlicError
 from slic.files import atomic_path, read_json_object, write_atomically
+from slic.machine import usable_cores
 from slic.sample.actions import ACTIONS
 from slic.sample.backgrounds import paint_background
 from slic.sample.figure import draw_actor
@@ -32,8 +32,7 @@ from slic.sample.scene import FRAME_HEIGHT, FRAME_WIDTH, render_video
 from slic.sample.take import SampleLevel, draw_take
 from slic.signals import starting_processes
 from slic.videos.encoding import draw_encoding, write_video
-from slic.videos.preparing import begin_worker
-from slic.videos.scanning import cores
+from slic.videos.preparing import process_pool
 
 _cached_plan = lru_cache(maxsize=2)(plan_sample)  # a worker process needs it for each video
 MAX_SERIAL_VIDEOS = 4  # these are written before worker processes would have started
@@ -135,24 +134,21 @@ def _write_videos(
     folder: Path, settings: SampleSettings, numbers: list[int], workers: int | None
 ) -> Iterator[None]:
     """Write videos, in this process if they are few; yield after each."""
-    count = min(workers or cores(), len(numbers))
+    count = min(workers or usable_cores(), len(numbers))
     if count <= 1 or len(numbers) <= MAX_SERIAL_VIDEOS:
         for number in numbers:
             write_sample_video(folder, settings, number)
             yield
         return
-    # spawn, because a fork beside the threads of OpenCV or torch may hang
-    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=begin_worker)
     try:
-        with starting_processes():
-            futures = [pool.submit(write_sample_video, folder, settings, n) for n in numbers]
-        for future in as_completed(futures):
-            future.result()
-            yield
+        with process_pool(count) as pool:
+            with starting_processes():
+                futures = [pool.submit(write_sample_video, folder, settings, n) for n in numbers]
+            for future in as_completed(futures):
+                future.result()
+                yield
     except BrokenProcessPool as error:
         raise SlicError(_DEAD_PROCESS) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _claim_folder(folder: Path, settings: SampleSettings) -> None:

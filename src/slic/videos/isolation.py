@@ -46,6 +46,7 @@ MAX_REPLY_SECONDS = 20.0  # of CPU time, for one clip or the next frames of a st
 MAX_WAIT_SECONDS = 300.0  # of wall time, on a busy machine
 REPLY_BYTES = 32 << 20  # frames of one reply
 MAX_IDLE_WORKERS = 2
+MAX_TRIES = 3  # of a reading whose worker is killed
 # What damaged content does to a decoder. A worker is killed in other ways for other reasons.
 CRASH_SIGNALS = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL})
 _POLL_SECONDS = 0.5
@@ -66,6 +67,10 @@ class DecodingFailedError(VideoError):
     def __init__(self, message: str, *, lasting: bool = True) -> None:
         super().__init__(message)
         self.lasting = lasting
+
+
+class WorkerLostError(DecodingFailedError):
+    """Somebody killed a worker, such as the system when memory ran out. Another try may do."""
 
 
 class DecodingWorker:
@@ -105,6 +110,7 @@ class DecodingWorker:
         Raises:
             DecodingFailedError: The worker crashed or broke a limit, or the video is damaged.
             VideoError: The worker reports another error.
+            WorkerLostError: The worker was killed.
         """
         self.usable = False  # until the reply is there
         folder = absolute(Path())  # paths may be relative
@@ -116,8 +122,10 @@ class DecodingWorker:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=5)
             code = self._process.poll()
-            lasting = code is not None and -code in CRASH_SIGNALS
-            raise DecodingFailedError(f"{path}: {_reason_of_end(code)}", lasting=lasting) from None
+            message = f"{path}: {_reason_of_end(code)}"
+            if code is not None and -code in CRASH_SIGNALS:
+                raise DecodingFailedError(message) from None
+            raise WorkerLostError(message, lasting=False) from None
         self.usable = True
         for warning in warnings:
             _log.warning("%s", warning)
@@ -154,7 +162,7 @@ def read_isolated(
 ) -> Iterator[UInt8[np.ndarray, "t h w 3"]]:
     """Give frames at ascending places in blocks, decoded in a worker.
 
-    A block is valid until the next one is asked for.
+    A block is valid until the next one is asked for. If a worker is killed, another one continues.
 
     Args:
         video: The video.
@@ -169,16 +177,30 @@ def read_isolated(
     if not places:
         return
     refuse_set_aside(video, places)
+    given = 0
+    for more_tries in reversed(range(MAX_TRIES)):
+        try:
+            for frames in _read_once(video, places[given:], size):
+                given += len(frames)
+                yield frames
+            return
+        except DecodingFailedError as failure:
+            if isinstance(failure, WorkerLostError) and more_tries:
+                continue
+            reason = str(failure).removeprefix(f"{video.path}: ")
+            set_aside(video, places, reason, lasting=failure.lasting)
+            raise VideoError(str(failure)) from None
+
+
+def _read_once(
+    video: Video, places: Sequence[int], size: tuple[int, int]
+) -> Iterator[UInt8[np.ndarray, "t h w 3"]]:
     worker = _take()
     try:
         count = worker.ask(video.path, "read", video, places, size)
         while count:
             yield worker.frames(count, size)
             count = worker.ask(video.path, "next")
-    except DecodingFailedError as failure:
-        reason = str(failure).removeprefix(f"{video.path}: ")
-        set_aside(video, places, reason, lasting=failure.lasting)
-        raise VideoError(str(failure)) from None
     finally:
         _give_back(worker)
 
@@ -197,13 +219,24 @@ def inspect_isolated(path: Path, id: str) -> Video:  # noqa: A002 (the word of t
     state = (path, _changed(path))
     if reason := _failed_inspections.get(state):
         raise VideoError(reason)
+    for more_tries in reversed(range(MAX_TRIES)):
+        try:
+            return _inspect_once(path, id)
+        except DecodingFailedError as failure:
+            if isinstance(failure, WorkerLostError) and more_tries:
+                continue
+            if failure.lasting:
+                _failed_inspections[state] = str(failure)
+                raise VideoError(str(failure)) from None
+            raise VideoError(str(failure)) from OSError()  # not a fault of the file
+    raise AssertionError("the last try returns or raises")
+
+
+def _inspect_once(path: Path, id: str) -> Video:  # noqa: A002 (the word of the whole package)
     worker = _take()
     try:
         video: Video = worker.ask(path, "inspect", path, id)
         return video
-    except DecodingFailedError as failure:
-        _failed_inspections[state] = str(failure)
-        raise VideoError(str(failure)) from None
     finally:
         _give_back(worker)
 
@@ -223,7 +256,8 @@ def cpu_seconds() -> float:
 
 def serve(descriptor: int, memory: int) -> None:
     """Answer requests until the other end closes; this runs in the worker."""
-    begin_child(signal.SIG_IGN)  # the other process decides when to end
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the other process decides when to end
+    begin_child(signal.SIG_IGN)
     _limit_memory()
     count_errors()
     connection = Connection(descriptor)

@@ -2,15 +2,18 @@
 
 import os
 import shutil
+import signal
 import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import ENAMETOOLONG
 from multiprocessing import connection, get_context, parent_process
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 from zlib import crc32
@@ -20,10 +23,10 @@ import numpy as np
 from tqdm import tqdm
 
 from slic.errors import SlicError, VideoError, WriteError
-from slic.files import temporary_prefix
+from slic.files import discard_temporaries, temporary_prefix
+from slic.machine import usable_cores
 from slic.signals import begin_child, starting_processes
 from slic.videos.frame_folder import frame_paths, is_picture_clip
-from slic.videos.scanning import cores
 from slic.videos.video import Refused, Video
 
 EDGE_BYTES = 65536  # at both ends of a file; they are part of its content id
@@ -170,22 +173,19 @@ Outcome = int | VideoError
 def _outcomes(
     work: Work, videos: Sequence[Video], workers: int | None
 ) -> Iterator[tuple[Video, Outcome]]:
-    count = min(workers or cores(), len(videos))
+    count = min(workers or usable_cores(), len(videos))
     if count <= 1:
         for video in videos:
             yield video, _outcome(work, video)
         return
-    # spawn, because a fork beside the threads of OpenCV or torch may hang
-    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=begin_worker)
     try:
-        with starting_processes():
-            of = {pool.submit(_outcome, work, video): video for video in videos}
-        for future in as_completed(of):
-            yield of[future], future.result()
+        with process_pool(count) as pool:
+            with starting_processes():
+                of = {pool.submit(_outcome, work, video): video for video in videos}
+            for future in as_completed(of):
+                yield of[future], future.result()
     except BrokenProcessPool as error:
         raise SlicError(_NO_PROCESSES) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _outcome(work: Work, video: Video) -> Outcome:
@@ -201,15 +201,46 @@ def _outcome(work: Work, video: Video) -> Outcome:
         )
 
 
-def begin_worker() -> None:
-    """Set up a worker: one thread, and a silent end at Ctrl-C or with the parent."""
+@contextmanager
+def process_pool(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Give a pool of processes, which end at once if a signal interrupts the block.
+
+    An error lets the calls that are running end. Submit calls within `starting_processes`.
+    """
+    context = get_context("spawn")  # a fork beside the threads of OpenCV or torch may hang
+    theirs, ours = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(
+        count, mp_context=context, initializer=begin_worker, initargs=(theirs,)
+    )
+    with theirs, ours:
+        try:
+            yield pool
+        except (KeyboardInterrupt, GeneratorExit):  # of a generator around this block
+            ours.close()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def begin_worker(parent_pipe: Connection) -> None:
+    """Set up a worker: one thread, and a silent end at a signal or with the parent.
+
+    Args:
+        parent_pipe: The worker ends when the other end is closed.
+    """
     cv2.setNumThreads(1)
-    begin_child(lambda *_: os._exit(130))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGTERM, _end)
+    begin_child(_end)
+    threading.Thread(target=_end_with_parent, args=(parent_pipe,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(parent_pipe: Connection) -> None:
     parent = parent_process()
     assert parent is not None, "this runs in a worker"
-    connection.wait([parent.sentinel])
+    connection.wait([parent.sentinel, parent_pipe])
+    _end()
+
+
+def _end(*_: object) -> None:
+    discard_temporaries()
     os._exit(1)

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,12 +13,16 @@ from torch.optim import Adam
 from tqdm import tqdm
 
 from slic.clips.augmentation import Augmentation
-from slic.clips.loader import batch_loader
+from slic.clips.loader import LostWorkerError, batch_loader
 from slic.clips.reader import ClipReader
 from slic.embeddings import Precision
-from slic.errors import ProtocolError, TrainingError
+from slic.errors import ProtocolError, TrainingError, VideoError
 from slic.evaluation.classification.classifier import VideoClassifier
-from slic.evaluation.classification.clips import LabelledBatchSampler, LabelledClipDataset
+from slic.evaluation.classification.clips import (
+    LabelledBatchSampler,
+    LabelledClipDataset,
+    LabelledClips,
+)
 from slic.evaluation.classification.run_folder import ClassificationFolder
 from slic.evaluation.classification.task import ClassificationTask
 from slic.models.encoder import to_input
@@ -136,7 +141,7 @@ def train_classifier(
     with run.progress_bar(enabled=progress) as bar, stop_at_ctrl_c() as stop_requested:
         for epoch in range(run.epoch, settings.epochs):
             run.start_epoch(epoch)
-            for batch in loader:
+            for batch in run.saving_before_errors(loader):
                 targets = batch.targets.to(device)
                 with torch.autocast(device.type, torch.bfloat16, enabled=run.bf16):
                     scores = classifier(to_input(batch.clips.to(device)), run.dropout_generator())
@@ -189,6 +194,14 @@ class _TrainingRun:
             group["lr"] = rate * factor
         self.batches.start_epoch(epoch, first_batch=self.batch)
         self._epoch_started, self._resumed_at = time.monotonic(), self.batch
+
+    def saving_before_errors(self, loader: Iterable[LabelledClips]) -> Iterator[LabelledClips]:
+        """Give the batches; if one cannot be loaded, save the state first."""
+        try:
+            yield from loader
+        except (LostWorkerError, VideoError):
+            self.save()
+            raise
 
     def dropout_generator(self) -> Generator:
         """Return the random numbers of this step's dropout; a resumed run repeats them."""

@@ -69,5 +69,5 @@ def _write_zip(file: LabelFile, labels: IndexLabels, path: Path) -> int:
         folder = Path(scratch, "labels")
         folder.mkdir()
         count = file.write(labels, folder)
-        shutil.move(shutil.make_archive(str(folder), "zip", folder), temporary)
+        shutil.copyfile(shutil.make_archive(str(folder), "zip", folder), temporary)
     return count

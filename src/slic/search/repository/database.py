@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 from slic.errors import FormatError, SearchError, WriteError
-from slic.files import temporary_path
+from slic.files import flush_folder, in_use, make_folder, remove_stale_temporaries, temporary_path
 from slic.search.repository import schema
 from slic.search.repository.schema import DATABASE_FILE, INDEX_FORMAT, IndexSettings
 
@@ -91,7 +91,7 @@ class Database:
         """
         path = folder / DATABASE_FILE
         with translate_errors(path):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             if is_half_created(folder):  # by a version that did not create it as a whole
                 for file in _files_of(path):
                     file.unlink(missing_ok=True)
@@ -211,9 +211,11 @@ def is_half_created(folder: Path) -> bool:
 
 def _create_whole(path: Path, settings: IndexSettings) -> None:
     """Create the database under another name; another process may do the same meanwhile."""
+    remove_stale_temporaries(path.parent)
     temporary = temporary_path(path)
     try:
-        with closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
+        connected = closing(sqlite3.connect(temporary, isolation_level=None))
+        with in_use(temporary), connected as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("BEGIN IMMEDIATE")
             schema.create_tables(connection, settings)
@@ -224,6 +226,7 @@ def _create_whole(path: Path, settings: IndexSettings) -> None:
             return
         except OSError:  # a file system without hard links
             temporary.replace(path)
+        flush_folder(path.parent)
     finally:
         for file in _files_of(temporary):
             file.unlink(missing_ok=True)
