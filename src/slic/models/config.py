@@ -117,11 +117,33 @@ def read_config_file(path: Path) -> ConfigFile:
         )
     backbone_version = values.pop("backbone_version", None)
     digest = values.pop("weights_sha256", None)
+    if not isinstance(digest, str | None):
+        raise CheckpointError(f"{path}: weights_sha256 is {digest!r:.80}, not a checksum.")
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(EncoderConfig, "encoder")
     try:
+        _require_plain_values(values)
         config: EncoderConfig = parser.instantiate(parser.parse_object({"encoder": values})).encoder
         return ConfigFile(config, backbone_version, digest)
-    except (ArgumentError, RecipeError) as error:
+    except (ArgumentError, RecipeError, ValueError, RecursionError) as error:
         reason = one_line(error).replace("encoder.", "")
         raise CheckpointError(f"{path}: not the configuration of an encoder ({reason})") from error
+
+
+def _require_plain_values(values: dict[str, Any]) -> None:
+    """Refuse what the parser would import a class or read another file for.
+
+    Raises:
+        RecipeError: A section is no object, or a key is ``class_path``.
+    """
+    for name in ("arguments", "head", "clip"):
+        section = values.get(name, {})
+        require(isinstance(section, dict), name, section, "a JSON object")
+    pending: list[Any] = [values]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            require("class_path" not in value, "a value", value, "no class")
+            pending += value.values()
+        elif isinstance(value, list):
+            pending += value
