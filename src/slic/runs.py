@@ -1,6 +1,5 @@
 """What interruptible work shares: a lock on its folder, records, and checkpoints."""
 
-import json
 import logging
 from collections.abc import Mapping
 from errno import EACCES, EAGAIN
@@ -10,7 +9,8 @@ from typing import IO, Any, cast
 import torch
 
 from slic.errors import CheckpointError, FormatError, WriteError
-from slic.files import reason_of, temporary_path
+from slic.files import make_folder, reason_of, temporary_path
+from slic.parsing import parse_json
 from slic.sealed import OtherVersionError, Seal, open_sealed, sealing
 
 try:
@@ -39,7 +39,7 @@ def lock_folder(path: Path) -> IO[str]:
         WriteError: The folder cannot be written, or another process is writing to it.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         lock = (path / ".lock").open("w")
     except OSError as error:
         raise WriteError(
@@ -62,14 +62,21 @@ def read_log(path: Path) -> list[Mapping[str, Any]]:
     """Return the records of a JSON Lines file, up to the first incomplete line.
 
     A kill may cut the last line short. A file that does not exist has no records.
+
+    Raises:
+        CheckpointError: The file cannot be read.
     """
-    if not path.exists():
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({reason_of(error)}).") from error
     records: list[Mapping[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in lines:
         try:
-            record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError):
+            record = parse_json(line)
+        except ValueError:
             break
         if not isinstance(record, dict):
             break
@@ -89,10 +96,7 @@ def save_checkpoint(state: Mapping[str, Any], path: Path, *, version: int) -> No
         WriteError: The file cannot be written. The former one stays.
     """
     with sealing(path, Seal(_CHECKPOINT, version), before_replacing=_keep_previous) as stream:
-        try:
-            torch.save(dict(state), stream)
-        except RuntimeError as error:  # torch reports a full disk this way
-            raise OSError(str(error).split("\n")[0]) from error
+        torch.save(dict(state), stream)
 
 
 def _keep_previous(path: Path) -> None:

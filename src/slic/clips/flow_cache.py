@@ -19,6 +19,7 @@ from slic.clips.flow import ClipFlow, FlowMethod, GreyFrame, make_flow_step, to_
 from slic.clips.spans import Span
 from slic.errors import VideoError
 from slic.files import atomic_path
+from slic.parsing import parse_json
 from slic.sealed import DamagedFileError
 from slic.videos.frames import stream_frames
 from slic.videos.preparing import content_digest
@@ -171,13 +172,16 @@ class FlowCache:
         if zlib.crc32(table).to_bytes(4, "little") != checksum:
             raise DamagedFileError("its offsets are damaged")
         offsets: list[int] = np.frombuffer(table, np.uint64).tolist()
+        size = os.fstat(file.fileno()).st_size
+        if offsets[0] != file.tell() or sorted(offsets) != offsets or offsets[-1] > size:
+            raise DamagedFileError("its offsets do not fit the file")
         return offsets
 
     def _header_matches(self, line: bytes, video: Video) -> bool:
         """Return whether the first line of a file says that its flow is that of the video."""
         try:
-            header = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            header = parse_json(line)
+        except ValueError as error:
             raise DamagedFileError("its first line is damaged") from error
         version = header.get("slic_flow") if isinstance(header, dict) else None
         if version != FLOW_CACHE_FORMAT and not self._warned:

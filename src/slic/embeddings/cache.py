@@ -14,7 +14,9 @@ import numpy as np
 from jaxtyping import Float32
 from tqdm import tqdm
 
+from slic.errors import EmbeddingsError
 from slic.files import write_atomically
+from slic.parsing import read_arrays
 from slic.sealed import DamagedFileError, OtherVersionError, Seal, open_sealed, sealing
 from slic.videos.scanning import look_at
 from slic.videos.video import Video
@@ -49,9 +51,13 @@ def cached_features(
         cache: Folder of the caches. None uses no cache.
         settings: Everything that determines the features of a video, as plain values.
         label: Text of the progress bar on stderr. None shows no bar.
+
+    Raises:
+        EmbeddingsError: The cache has features of another shape, so it is not one of ours.
     """
     with FeatureCache(cache, settings) if cache else nullcontext() as opened:
-        return _stack(len(videos), _cached_and_computed(videos, compute, opened, label))
+        items = _cached_and_computed(videos, compute, opened, label)
+        return _stack(len(videos), items, cache=cache)
 
 
 def _cached_and_computed(
@@ -80,12 +86,17 @@ def _cached_and_computed(
             bar.update()
 
 
-def _stack(count: int, items: Iterator[tuple[int, VideoFeatures]]) -> Float32[np.ndarray, "n c d"]:
+def _stack(
+    count: int, items: Iterator[tuple[int, VideoFeatures]], *, cache: Path | None
+) -> Float32[np.ndarray, "n c d"]:
     """Return an array of the features at their positions, without a second copy of them."""
     position, features = next(items)
     stacked = np.empty((count, *features.shape), features.dtype)
     stacked[position] = features
     for position, features in items:
+        if features.shape != stacked.shape[1:]:
+            shapes = f"{stacked.shape[1:]} and {features.shape}"
+            raise EmbeddingsError(f"{cache}: features of shapes {shapes}. Delete this cache.")
         stacked[position] = features
     return stacked
 
@@ -166,8 +177,17 @@ def _read_cache_file(path: Path) -> list[tuple[str, str, VideoFeatures]]:
         OSError: The file cannot be read.
         OtherVersionError: The file has another format version.
     """
-    with open_sealed(path, _SEAL) as file, np.load(file, allow_pickle=False) as stored:
-        ids, states, rows = (stored[name] for name in ("ids", "states", "rows"))
+    with open_sealed(path, _SEAL) as file:
+        try:
+            ids, states, rows = read_arrays(file, "ids", "states", "rows")
+        except ValueError as error:
+            raise DamagedFileError(str(error)) from error
+    kinds = (ids.dtype.kind, states.dtype.kind, str(rows.dtype))
+    shapes = (ids.ndim, states.ndim, rows.ndim)
+    if kinds != ("U", "U", "float32") or shapes != (1, 1, 3):
+        raise DamagedFileError("it holds arrays of another type")
+    if not len(ids) == len(states) == len(rows):
+        raise DamagedFileError("its arrays have different lengths")
     return list(zip(ids.tolist(), states.tolist(), rows, strict=True))
 
 

@@ -8,9 +8,11 @@ from typing import Any, Final, Literal
 import numpy as np
 from jaxtyping import Float32
 
+from slic.arguments import one_line
 from slic.clips.reader import Modality
 from slic.errors import EmbeddingsError, FormatError
-from slic.files import atomic_path
+from slic.files import atomic_path, reason_of
+from slic.parsing import parse_json, read_arrays
 
 Layer = Literal["head", "backbone"]
 
@@ -65,15 +67,14 @@ class Embeddings:
             FormatError: The file has another format version.
         """
         try:
-            # numpy does not close a damaged file that it opened itself
-            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                about: dict[str, Any] = json.loads(str(stored["about"]))
-                clips, ids = stored["clips"], tuple(about.pop("ids"))
+            with Path(path).open("rb") as file:
+                text, clips = read_arrays(file, "about", "clips")
+            about: dict[str, Any] = parse_json(str(text))
             version = about.pop("slic_embeddings", None)
             if version == EMBEDDINGS_FORMAT:
-                return cls(ids=ids, clips=clips, **about)._checked()
-        except Exception as error:  # zipfile lets any kind of error out of a damaged file
-            reason = error.strerror if isinstance(error, OSError) else error
+                return cls(ids=tuple(about.pop("ids")), clips=clips, **about)._checked()
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            reason = reason_of(error) if isinstance(error, OSError) else one_line(error)
             raise EmbeddingsError(
                 f"{path}: is not a file of embeddings ({reason}). Write one with `slic embed`."
             ) from error

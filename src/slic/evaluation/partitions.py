@@ -1,6 +1,6 @@
 """Partitions of videos into clusters: of a run's rounds, of embeddings, or of a CSV file."""
 
-import json
+import operator
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
+from slic.arguments import one_line
 from slic.clustering.base import Clusterer
 from slic.clustering.finch import finch
 from slic.embeddings import Embeddings
 from slic.errors import CatalogError
-from slic.files import id_of, read_csv
+from slic.files import id_of, read_csv, reason_of
 from slic.neighbours.rows import centred, unit_rows
+from slic.parsing import parse_json
 from slic.videos.segments import file_id
 
 _ROUND_FILE = re.compile(r"epoch-(\d+)(?:-(.+))?\.jsonl")  # epoch, and perhaps vector
@@ -92,11 +94,12 @@ def partitions_of_run(folder: Path) -> list[Partition]:
 
 def _read_round(file: Path, epoch: int, vector: str | None) -> Partition:
     try:
-        records = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        records = [parse_json(line) for line in file.read_bytes().splitlines()]
         ids = tuple(file_id(record["video"]) for record in records)
-        clusters = np.array([int(record["pseudo_label"]) for record in records])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise CatalogError(f"{file}: not the clusters of a round ({error}).") from error
+        clusters = np.array([operator.index(r["pseudo_label"]) for r in records], np.int64)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        reason = reason_of(error) if isinstance(error, OSError) else one_line(error)
+        raise CatalogError(f"{file}: not the clusters of a round ({reason}).") from error
     name = f"epoch {epoch}" + (f", {vector}" if vector else "")
     return Partition(name, epoch, ids, clusters, vector=vector or "")
 

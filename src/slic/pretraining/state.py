@@ -6,8 +6,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from jaxtyping import Int64
+from torch import Tensor
 
+from slic.arguments import one_line
 from slic.clustering.base import Partitions, PseudoLabels
 from slic.errors import CheckpointError
 from slic.models.encoder import VideoEncoder
@@ -20,6 +24,10 @@ _FIELDS = {
     "epoch", "batch", "step", "pseudo_labels", "encoder", "optimizer", "videos",
     "processes", "skipped_in_a_row", "spread",
 }  # fmt: skip
+
+
+# What torch raises for a state that is not that of an optimizer or a module.
+_OTHER_CONTENT = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError)
 
 
 @dataclass
@@ -127,13 +135,35 @@ def load_state(
     """
     saved = load_checkpoint(path, version=CHECKPOINT_FORMAT)
     _check(saved, path, ids=ids, processes=processes)
-    load_exactly(encoder, saved["encoder"], source=path)
-    optimizer.load_state_dict(saved["optimizer"])
-    state.epoch, state.batch, state.step = saved["epoch"], saved["batch"], saved["step"]
-    state.pseudo_labels = {
-        name: PseudoLabels(labels.numpy()) for name, labels in saved["pseudo_labels"].items()
-    }
-    state.skipped_in_a_row, state.spread = saved["skipped_in_a_row"], saved["spread"]
+    try:
+        load_exactly(encoder, saved["encoder"], source=path)
+        optimizer.load_state_dict(saved["optimizer"])
+        state.epoch, state.batch, state.step, state.skipped_in_a_row = (
+            _counter(saved[name]) for name in ("epoch", "batch", "step", "skipped_in_a_row")
+        )
+        state.pseudo_labels = {
+            name: PseudoLabels(_labels(labels, len(ids)))
+            for name, labels in saved["pseudo_labels"].items()
+        }
+        state.spread = float(saved["spread"])
+    except _OTHER_CONTENT as error:
+        raise CheckpointError(
+            f"{path}: not a checkpoint of this run ({one_line(error)}). Start it again in another "
+            "folder."
+        ) from error
+
+
+def _counter(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 62:
+        raise ValueError(f"{value!r:.40} is no number of epochs or steps")
+    return value
+
+
+def _labels(labels: Any, count: int) -> Int64[np.ndarray, " n"]:
+    """Return the pseudo-labels of a vector, one for each video."""
+    if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or labels.shape != (count,):
+        raise ValueError(f"the pseudo-labels are not those of {count} videos")
+    return np.asarray(labels.numpy())
 
 
 def _check(saved: dict[str, Any], path: Path, *, ids: Sequence[str], processes: int) -> None:

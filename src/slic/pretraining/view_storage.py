@@ -200,7 +200,7 @@ class _Arrays:
         """Return whether all files are there, with the right types and shapes."""
         try:
             arrays = self.mapped("c")
-        except (OSError, ValueError):
+        except Exception:  # NumPy lets any kind of error out of a damaged header
             return False
         return all(
             (arrays[name].dtype, arrays[name].shape) == wanted
@@ -225,7 +225,7 @@ class _Arrays:
 
     def mapped(self, mode: Literal["r+", "c"]) -> dict[str, Any]:
         """Return the arrays."""
-        return {name: np.load(self._file(name), mmap_mode=mode) for name in self.shapes}
+        return {name: np.lib.format.open_memmap(self._file(name), mode) for name in self.shapes}
 
     def opened(self) -> StoredViews:
         """Return the views; a changed copy in memory is never written back."""

@@ -1,12 +1,12 @@
 """Charts from the ``log.jsonl`` of a pretraining run."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from slic.report.charts import LineChart, Series, line_chart
 
+MAX_NUMBER = 1e100  # the sums and squares of a chart stay finite
 LogRecord = Mapping[str, Any]
 
 
@@ -68,8 +68,9 @@ def training_curves(log: Sequence[LogRecord]) -> list[LineChart]:
     Args:
         log: Records of a run, in order.
     """
-    rounds = [record for record in log if record["kind"] == "round"]
-    marks = sorted({float(record["step"]) for record in rounds})
+    rounds = [record for record in log if record.get("kind") == "round"]
+    steps = (finite_number(record, "step") for record in rounds)
+    marks = sorted({step for step in steps if step is not None})
     vectors = sorted({str(record.get("vector", "")) for record in rounds})
     charts = []
     for curve in CURVES:
@@ -106,9 +107,11 @@ def _informative(series: Sequence[Series]) -> list[Series]:
 def _series_of(log: Sequence[LogRecord], curve: Curve, key: str, name: str) -> Series | None:
     """Return the finite numbers of one key, or None if the log has none."""
     points = [
-        (float(record["step"]), value)
+        (step, value)
         for record in log
-        if record["kind"] == curve.kind and (value := finite_number(record, key)) is not None
+        if record.get("kind") == curve.kind
+        and (step := finite_number(record, "step")) is not None
+        and (value := finite_number(record, key)) is not None
     ]
     if not points:
         return None
@@ -119,4 +122,6 @@ def _series_of(log: Sequence[LogRecord], curve: Curve, key: str, name: str) -> S
 def finite_number(record: LogRecord, key: str) -> float | None:
     """Return a number of a record, or None if there is none that JSON can represent."""
     value = record.get(key)
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    if not isinstance(value, int | float) or not -MAX_NUMBER < value < MAX_NUMBER:
+        return None
+    return float(value)

@@ -7,12 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from slic.errors import CatalogError
 from slic.files import absolute, id_of, read_csv, reason_of
 from slic.videos import scan_cache
+from slic.videos.parquet import read_rows
 from slic.videos.scanning import VIDEO_SUFFIXES, Found, Verdict, find_videos, look_at, scan
 from slic.videos.segments import cut
 from slic.videos.set_aside import reason_set_aside
@@ -265,14 +263,11 @@ def _paths_in(listing: Path) -> list[str]:
         return [row["path"] for _, row in read_csv(listing, "path")]
     try:
         with listing.open("rb") as file:  # given a path, it takes "a:b" for an address
-            table = pq.read_table(file)
+            table = read_rows(file, listing.stat().st_size, ["path"])
     except OSError as error:
         raise CatalogError(f"{listing}: cannot be read ({reason_of(error)}).") from error
-    except pa.ArrowException as error:
+    except ValueError as error:
         raise CatalogError(f"{listing}: cannot be read as a Parquet file ({error}).") from error
-    if "path" not in table.column_names:
-        there = ", ".join(table.column_names)
-        raise CatalogError(f"{listing}: no column 'path'; columns there: {there}.")
     paths = table["path"].to_pylist()
     if not paths:
         raise CatalogError(f"{listing}: has no rows.")

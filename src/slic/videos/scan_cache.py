@@ -12,8 +12,9 @@ import av
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from slic.errors import SlicError
+from slic.errors import SlicError, VideoError
 from slic.sealed import DamagedFileError, OtherVersionError, Seal, read_sealed, sealing
+from slic.videos.parquet import read_rows
 from slic.videos.scanning import Found, Verdict
 from slic.videos.video import Refused, Video
 
@@ -63,11 +64,14 @@ def cache_places(root: Path, name: str) -> list[Path]:
 def load(places: Iterable[Path], found: Iterable[Found]) -> list[Verdict]:
     """Return the cached verdicts, from all places, on files that have not changed."""
     rows = {_file_state(row): row for place in places for row in _cached_rows(place)}
-    return [
-        _verdict_of_row(thing, row)
-        for thing in found
-        if (row := rows.get((thing.id, thing.size, thing.mtime_ns)))
-    ]
+    known = ((thing, rows.get((thing.id, thing.size, thing.mtime_ns))) for thing in found)
+    verdicts = []
+    for thing, row in known:
+        try:
+            verdicts += [_verdict_of_row(thing, row)] if row else []
+        except VideoError as error:
+            _log.warning("%s", error)
+    return verdicts
 
 
 def save(places: Iterable[Path], verdicts: Iterable[Verdict]) -> None:
@@ -91,10 +95,11 @@ def save(places: Iterable[Path], verdicts: Iterable[Verdict]) -> None:
 def _cached_rows(place: Path) -> list[dict[str, Any]]:
     """Return the rows of a cache; none if it is missing, damaged or of another version."""
     try:
-        table = pq.read_table(pa.BufferReader(read_sealed(place, _SEAL)))
+        content = read_sealed(place, _SEAL)
+        table = read_rows(pa.BufferReader(content), len(content), _SCHEMA.names)
     except (OSError, OtherVersionError):
         return []
-    except (DamagedFileError, pa.ArrowException) as error:
+    except (DamagedFileError, ValueError) as error:
         _log.warning("%s: damaged (%s); the files are scanned again.", place, error)
         return []
     if not table.schema.equals(_SCHEMA, check_metadata=True):
@@ -103,7 +108,7 @@ def _cached_rows(place: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _file_state(row: dict[str, Any]) -> tuple[str, int, int]:
+def _file_state(row: dict[str, Any]) -> tuple[Any, ...]:
     return row["id"], row["size"], row["mtime_ns"]
 
 

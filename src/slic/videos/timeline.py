@@ -5,6 +5,7 @@ counted from the start of the container as the ``ffmpeg`` command does.
 """
 
 import json
+import operator
 import zlib
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,10 +15,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from slic.parsing import parse_json
 from slic.videos.container import VideoPacket
 from slic.videos.orientation import Orientation
 
 TIMELINE_FORMAT = 1
+MAX_PACKETS = 1 << 24  # of a week at 25 frames per second
+MAX_STREAMS = 1 << 16
+MAX_HEAD_BYTES = 1024
 NO_TIME = np.iinfo(np.int64).min
 _ARRAYS = ("stamps", "hidden", "keys", "positions", "sizes", "key_pts", "key_dts")
 
@@ -127,18 +132,49 @@ def unpack_timeline(data: bytes) -> Timeline:
         ValueError: The bytes are of another format, or damaged.
     """
     try:
-        head, body = zlib.decompress(data).split(b"\n", 1)
-        fields: dict[str, Any] = json.loads(head)
-    except zlib.error as error:
+        inflate = zlib.decompressobj()
+        head, _, body = inflate.decompress(data, MAX_HEAD_BYTES).partition(b"\n")
+        fields: dict[str, Any] = parse_json(head)
+        if fields.pop("format") != TIMELINE_FORMAT:
+            raise ValueError("it is of another format; scan the videos again")
+        lengths = [operator.index(length) for length in fields.pop("lengths")]
+        if not 0 <= min(lengths) <= max(lengths) <= lengths[0] <= MAX_PACKETS:
+            raise ValueError(f"impossible lengths {lengths}")
+        wanted = 8 * sum(lengths)
+        # Its length is known, so that a bomb does not go off.
+        body += inflate.decompress(inflate.unconsumed_tail, max(1, wanted + 1 - len(body)))
+        if len(body) != wanted or not inflate.eof:
+            raise ValueError("another length than it says")
+        parts = np.split(np.frombuffer(body, "<i8"), np.cumsum(lengths)[:-1])
+        fields |= {name: np.cumsum(part) for name, part in zip(_ARRAYS, parts, strict=True)}
+        fields["time_base"] = Fraction(*fields["time_base"])
+        fields["orientation"] = Orientation(*fields["orientation"])
+        return _checked(Timeline(**fields))
+    except (zlib.error, ArithmeticError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"a damaged timeline ({error})") from error
-    if fields.pop("format") != TIMELINE_FORMAT:
-        raise ValueError("a timeline of another format; scan the videos again")
-    ends = np.cumsum(fields.pop("lengths"))
-    parts = np.split(np.frombuffer(body, "<i8"), ends[:-1])
-    fields |= {name: np.cumsum(part) for name, part in zip(_ARRAYS, parts, strict=True)}
-    fields["time_base"] = Fraction(*fields["time_base"])
-    fields["orientation"] = Orientation(*fields["orientation"])
-    return Timeline(**fields)
+
+
+def _checked(timeline: Timeline) -> Timeline:
+    """Return a timeline if its numbers are possible.
+
+    Raises:
+        ValueError: One is not.
+    """
+    count, t = len(timeline.stamps), timeline
+    flags = (t.counted, t.skippable, t.by_position, *t.orientation)
+    places = {"hidden": t.hidden, "keys": t.keys}
+    wrong = [
+        *(name for name, x in places.items() if x.size and not 0 <= x.min() <= x.max() < count),
+        *(name for name in _ARRAYS[3:] if len(getattr(t, name)) != len(t.keys)),
+        *(["keys"] if np.any(np.diff(t.keys) <= 0) or not len(t.keys) else []),
+        *(["flags"] if any(type(flag) is not bool for flag in flags) else []),
+        *(["stream"] if not 0 <= operator.index(t.stream) < MAX_STREAMS else []),
+        *(["start"] if abs(operator.index(t.start)) > -NO_TIME else []),
+        *(["time_base"] if not 0 < t.time_base < MAX_PACKETS else []),
+    ]
+    if wrong:
+        raise ValueError(f"impossible {wrong[0]}")
+    return t
 
 
 def signature_of(packet: VideoPacket) -> tuple[int, ...]:

@@ -1,6 +1,8 @@
 """The description of one video, and of one that was refused."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -9,10 +11,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from slic.errors import VideoError
 from slic.videos.packets import read_timeline
-from slic.videos.timeline import Timeline, unpack_timeline
+from slic.videos.timeline import MAX_PACKETS, Timeline, unpack_timeline
 
 ROW_COLUMNS = ("frames", "fps", "width", "height", "duration_seconds", "timeline")
+MAX_SIDE = 1 << 20  # pixels; no format has more
 _ROUNDING_SECONDS = 1e-6  # stamps of a time base are not exact in binary
 
 
@@ -99,8 +103,13 @@ class Video:
             row: At least the columns of `ROW_COLUMNS`.
             id: Its id in the catalog.
             path: Where the file or folder is now.
+
+        Raises:
+            VideoError: The row has impossible values.
         """
         known = {name: row[name] for name in ROW_COLUMNS if name != "duration_seconds"}
+        if reason := _impossible(known):
+            raise VideoError(f"{path}: what was noted of it is damaged ({reason}); scan it again")
         return cls(id=id, path=path, **known)
 
     def read_timeline(self) -> Timeline:
@@ -110,13 +119,15 @@ class Video:
             VideoError: The file cannot be read.
         """
         if self.timeline:
-            return unpack_timeline(self.timeline)
+            with _damage_named(self.path):
+                return unpack_timeline(self.timeline)
         return _timeline_of(self.path, self.path.stat().st_mtime_ns if self.path.exists() else 0)
 
     @property
     def edge_seconds(self) -> Float[np.ndarray, " edges"]:
         """Times when frames start, and when the last one ends: one more than frames."""
-        return _edges_of(self.timeline, self.frames, self.fps)
+        with _damage_named(self.path):
+            return _edges_of(self.timeline, self.frames, self.fps)
 
 
 @dataclass(frozen=True)
@@ -127,12 +138,38 @@ class Refused:
     reason: str
 
 
+def _impossible(row: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with the row of a video, which a stranger may have written."""
+    most = {"frames": MAX_PACKETS, "width": MAX_SIDE, "height": MAX_SIDE}
+    for name, limit in most.items():
+        value = row[name]
+        if type(value) is not int or not 1 <= value <= limit:
+            return f"{name} {value!r:.40}"
+    fps = row["fps"]
+    if not isinstance(fps, int | float) or not 0 < fps < math.inf:
+        return f"fps {fps!r:.40}"
+    return None if isinstance(row["timeline"], bytes) else "timeline"
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Turn the ValueError of a damaged timeline into a VideoError that names the file."""
+    try:
+        yield
+    except ValueError as error:
+        raise VideoError(
+            f"{path}: what was noted of its frames is damaged ({error}); scan it again"
+        ) from error
+
+
 @lru_cache(maxsize=512)
 def _edges_of(timeline: bytes, frames: int, fps: float) -> Float[np.ndarray, " edges"]:
     """Return when every frame starts, and when the last one ends."""
     if not timeline:
         return np.arange(frames + 1) / fps
     seconds = unpack_timeline(timeline).seconds
+    if len(seconds) != frames:
+        raise ValueError(f"a timeline of {len(seconds)} frames, not {frames}")
     step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 1 / fps
     return np.append(seconds, seconds[-1] + step)
 
