@@ -13,6 +13,7 @@ from slic.clips.flow import ClipFlow
 from slic.clips.spans import Span
 from slic.errors import CatalogError, VideoError
 from slic.videos.frame_folder import frame_paths
+from slic.videos.pictures import decode_picture
 from slic.videos.video import Video
 
 MAX_EXTRACTED_MOTION: Final = 20.0  # pixels that level 255 stands for; level 0 is its negative
@@ -78,8 +79,7 @@ class ExtractedFlow:
         return flow
 
     def _read_component(self, path: Path, axis: int) -> Float32[np.ndarray, "h w"]:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
+        image = decode_picture(path.read_bytes(), path.parent, grey=True)
         if image is None:
             raise VideoError(f"{path}: this flow image cannot be decoded. Extract it again.")
         zoom = self.size[axis] / image.shape[1 - axis]

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from jaxtyping import UInt8
 
 from slic.errors import VideoError
+from slic.videos.pictures import decode_picture
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 FRAMES_PER_SECOND = 25.0  # a folder does not say; the rate of most research sets
@@ -94,11 +94,7 @@ def _is_picture(name: str) -> bool:
 
 def read_image(path: Path) -> UInt8[np.ndarray, "h w 3"] | None:
     """Return an image as BGR (alpha dropped, 16 bits cut to 8, turned as its EXIF says) or None."""
-    data = np.frombuffer(path.read_bytes(), np.uint8)
-    try:
-        return cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except cv2.error:  # larger than OpenCV reads, or than the memory
-        return None
+    return decode_picture(path.read_bytes(), path.parent)
 
 
 def check_frames(paths: list[Path]) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from jaxtyping import Int, UInt8
 
 from slic.errors import VideoError
+from slic.videos.pictures import decode_picture
 
 Frame = UInt8[np.ndarray, "h w 3"]
 
@@ -78,11 +79,10 @@ def _pictures(path: Path, index: Int[np.ndarray, "n 2"]) -> Iterator[Frame]:
     with path.open("rb") as file:
         for place, size in index.tolist():
             file.seek(place)
-            data = np.frombuffer(file.read(size), np.uint8)
-            frame = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+            frame = decode_picture(file.read(size), path)
             if frame is None:
                 raise VideoError(f"{path}: the picture at byte {place} does not decode")
-            yield np.asarray(frame, np.uint8)
+            yield frame
 
 
 def origin_of(path: Path) -> str | None:
