@@ -216,10 +216,10 @@ def _create_whole(path: Path, settings: IndexSettings) -> None:
     try:
         connected = closing(sqlite3.connect(temporary, isolation_level=None))
         with in_use(temporary), connected as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("BEGIN IMMEDIATE")
             schema.create_tables(connection, settings)
             connection.execute("COMMIT")
+            connection.execute("PRAGMA journal_mode = WAL")  # last, so that no log has the tables
         try:
             path.hardlink_to(temporary)
         except FileExistsError:  # the other process was first
@@ -234,7 +234,10 @@ def _create_whole(path: Path, settings: IndexSettings) -> None:
 
 def _files_of(path: Path) -> list[Path]:
     """Return the files that SQLite keeps for a database."""
-    return [path, *(path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm"))]
+    return [
+        path,
+        *(path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm", "-journal")),
+    ]
 
 
 def is_file_error(error: Exception) -> bool:
