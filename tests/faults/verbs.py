@@ -157,7 +157,7 @@ _VARYING: Final = re.compile(
     r"(^|/)(\.lock|\.slic-.*|cache|log\.jsonl|events\.out.*|tmp|map.*)(/|$)|-shm$|-wal$"
 )
 
-_IS_TIME: Final = re.compile("created")
+_TIMES: Final = re.compile(r"'created', '[^']+'|\b\d{16}\b")  # the second: ids of changes
 
 
 def results(folder: Path) -> dict[str, str]:
@@ -192,7 +192,7 @@ def _rows(path: Path) -> list[str]:
     with closing(sqlite3.connect(path)) as database:
         tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         return [
-            f"{table} {sorted(r for r in map(repr, rows) if not _IS_TIME.search(r))}"
+            f"{table} {sorted(_TIMES.sub('', row) for row in map(repr, rows))}"
             for (table,) in sorted(tables)
             for rows in (database.execute(f"SELECT * FROM {table}"),)
         ]

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from slic.errors import CatalogError, CheckpointError, VideoError, WriteError
-from slic.files import atomic_path, id_of, reason_of, temporary_path
+from slic.errors import CatalogError, CheckpointError, VideoError
+from slic.files import atomic_path, flush_file, id_of, move_whole, temporary_folder
 from slic.videos import motion_jpeg
 from slic.videos.catalog import Catalog
 from slic.videos.frame_folder import is_picture_clip
@@ -24,6 +24,7 @@ from slic.videos.frames import stream_frames
 from slic.videos.preparing import content_digest
 from slic.videos.video import Video
 
+_MAX_ORIGIN_BYTES = 4096
 _ORIGIN = ".copy-of"  # in a folder of frames: what a file says in itself
 
 
@@ -119,19 +120,15 @@ class Proxies:
     def _write_folder(self, video: Video, frames: Iterator[UInt8[np.ndarray, "h w 3"]]) -> int:
         """Write all frames to a hidden folder and give it its name at the end."""
         path, written = self.path(video), 0
-        temporary = temporary_path(path)
-        try:
-            temporary.mkdir(parents=True)
+        with temporary_folder(path) as temporary:
             for number, frame in enumerate(frames, start=1):
                 data = motion_jpeg.encoded(frame, quality=self.quality)
                 written += (temporary / f"{number:06d}.jpg").write_bytes(data)
             (temporary / _ORIGIN).write_text(self._about(video))
+            for file in temporary.iterdir():
+                flush_file(file)
             shutil.rmtree(path, ignore_errors=True)
-            temporary.replace(path)
-        except OSError as error:
-            raise WriteError(f"{path}: could not be written ({reason_of(error)}).") from error
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            move_whole(temporary, path)
         return written
 
     def _about(self, video: Video) -> str:
@@ -146,5 +143,8 @@ def _real(path: Path) -> Path:
 def _origin(proxy: Path) -> str | None:
     """Return what a proxy says that it is of; None where there is none, or not by us."""
     with suppress(OSError):
-        return (proxy / _ORIGIN).read_text() if proxy.is_dir() else motion_jpeg.origin_of(proxy)
+        if not proxy.is_dir():
+            return motion_jpeg.origin_of(proxy)
+        with (proxy / _ORIGIN).open("rb") as file:
+            return file.read(_MAX_ORIGIN_BYTES).decode(errors="replace")
     return None

@@ -29,7 +29,8 @@ _REMEDIES = {
     sqlite3.SQLITE_LOCKED: "wait for the other writer",
     sqlite3.SQLITE_FULL: "free space on the disk",
     sqlite3.SQLITE_IOERR: "check whether the disk is full or failing",
-    sqlite3.SQLITE_READONLY: "this index is read-only; copy its folder to change the copy",
+    sqlite3.SQLITE_READONLY: "this index is read-only or its disk is full; copy its folder "
+    "to change the copy",
     sqlite3.SQLITE_CANTOPEN: "open it once as a user with permission to write to its folder",
     sqlite3.SQLITE_CORRUPT: "restore a backup, or index the videos into another folder with "
     "`slic index` (`slic labels export` may still save the labels)",
