@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from slic.errors import ProtocolError, SlicError
-from slic.lookup import look_up, require_extra
+from slic.lookup import look_up, require_extra, require_trust
 
 TABLE = {"triplet": int, "info_nce": float}
 
@@ -63,3 +63,24 @@ def test_an_extra_is_imported_or_named_with_the_command_that_installs_it(
         expected = f"x needs the extra 'files' ({reason}): pip install 'slic-video[files]'"
         with pytest.raises(SlicError, match=f"^{re.escape(expected)}$"):
             require_extra(module, "files", purpose="x")
+
+
+@pytest.mark.parametrize("name", ["slic/r3d18", "transformers/owner/name", "unknown"])
+def test_a_file_may_name_what_is_no_import_path(name: str) -> None:
+    require_trust(name, kind="backbone", source=Path("config.json"), error=SlicError)
+
+
+@pytest.mark.parametrize("name", ["torch.hub:load", "os.system", "no_module_here:Net"])
+def test_a_file_may_not_name_a_function_or_a_module_that_is_not_imported(name: str) -> None:
+    with pytest.raises(SlicError, match=r"^config.json: its backbone is .* with SLIC_TRUST_CODE="):
+        require_trust(name, kind="backbone", source=Path("config.json"), error=SlicError)
+
+
+@pytest.mark.parametrize("trusted", ["other, my_package.nets", "my_package"])
+def test_the_user_may_trust_a_module_or_its_package(
+    trusted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIC_TRUST_CODE", trusted)
+    require_trust("my_package.nets:Net", kind="backbone", source=Path("x"), error=SlicError)
+    with pytest.raises(SlicError):
+        require_trust("my_package_2.nets:Net", kind="backbone", source=Path("x"), error=SlicError)

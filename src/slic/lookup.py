@@ -2,11 +2,17 @@
 
 import difflib
 import importlib
+import os
 import re
+import sys
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from slic.errors import SlicError
+
+TRUST_VARIABLE: Final = "SLIC_TRUST_CODE"
+"""Environment variable: modules, with commas between them, that files of encoders may name."""
 
 _IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*[.:][A-Za-z_]\w*")
 
@@ -15,6 +21,9 @@ def look_up(
     name: str, table: Mapping[str, Any], *, kind: str, error: type[SlicError] = SlicError
 ) -> Any:
     """Return the part that a name stands for.
+
+    A module is also found in the working directory. So the name must come from the user: where a
+    file has it, call `require_trust` first.
 
     Args:
         name: A key of ``table``, or an import path such as ``my_module.MyLoss`` or
@@ -34,9 +43,11 @@ def look_up(
     if name in table:
         return table[name]
     if _IMPORT_PATH.fullmatch(name):
-        module_name, attribute = re.split(r"[.:](?=\w+$)", name)
+        module, attribute = _split(name)
+        if "" not in sys.path:  # the working directory
+            sys.path.append("")
         try:
-            return getattr(importlib.import_module(module_name), attribute)
+            return getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError, SyntaxError) as reason:
             raise error(f"{kind} {name!r} cannot be imported ({reason}).") from reason
     near = difflib.get_close_matches(name, table, n=1)
@@ -45,6 +56,39 @@ def look_up(
         f"unknown {kind} {name!r}.{hint} Known: {', '.join(filter(None, table))}; "
         "or an import path such as my_module.MyClass."
     )
+
+
+def require_trust(name: str, *, kind: str, source: Path, error: type[SlicError]) -> None:
+    """Raise unless a part that a file names may be imported.
+
+    It may if the name is no import path, or if `TRUST_VARIABLE` has its module or package. It also
+    may if this program has imported it, and it is a class that says to be a backbone of slic. Other
+    functions are refused, because a file also chooses their arguments.
+
+    Args:
+        name: What the file names.
+        kind: What the part is, in one word for the message.
+        source: The file.
+        error: The class of error to raise.
+    """
+    if not _IMPORT_PATH.fullmatch(name):
+        return
+    module, attribute = _split(name)
+    trusted = os.environ.get(TRUST_VARIABLE, "").replace(" ", "").split(",")
+    found = getattr(sys.modules.get(module), attribute, None)
+    is_backbone = isinstance(found, type) and hasattr(found, "modalities")
+    if is_backbone or module in trusted or module.partition(".")[0] in trusted:
+        return
+    raise error(
+        f"{source}: its {kind} is {name!r}, a class of the Python module {module!r}. If you trust "
+        f"the code of that module, run the command with {TRUST_VARIABLE}={module} before it."
+    )
+
+
+def _split(import_path: str) -> tuple[str, str]:
+    """Return the module and the attribute of an import path."""
+    module, _, attribute = import_path.replace(":", ".").rpartition(".")
+    return module, attribute
 
 
 def require_extra(module: str, extra: str, *, purpose: str) -> Any:

@@ -14,9 +14,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from slic.arguments import one_line, parse_arguments
+from slic.arguments import one_line, parse_arguments, require
 from slic.errors import CheckpointError, EmbeddingsError, FormatError, SlicError
 from slic.files import write_atomically
+from slic.lookup import require_trust
 from slic.models.backbones import Backbone, ClipSpec, find_backbone
 from slic.models.backbones.base import current_arguments, vectors_of
 from slic.models.config import (
@@ -29,6 +30,8 @@ from slic.models.config import (
 )
 from slic.models.hub import download_encoder, is_hub_id, upload_folder
 from slic.models.weights import check_shapes, load_exactly
+
+MAX_MODEL_FRAMES, MAX_MODEL_SIZE = 1024, 2048  # of the clips of a model of transformers
 
 __all__ = ["EncoderConfig", "HeadSpec", "ProjectionHead", "VideoEncoder", "to_input"]
 
@@ -264,7 +267,8 @@ class VideoEncoder(nn.Module):
     ) -> "VideoEncoder":
         """Return an encoder that `save_pretrained` wrote, on the CPU and in evaluation mode.
 
-        Nothing in its files is executed.
+        Nothing in its files is executed. A module that they name is imported only if the user
+        trusts it, see `slic.lookup.require_trust`.
 
         Args:
             source: The folder; or ``org/name``, a repository of the Hugging Face Hub.
@@ -272,9 +276,9 @@ class VideoEncoder(nn.Module):
             token: Access token for the Hub; None takes the one of ``hf auth login``.
 
         Raises:
-            CheckpointError: A file is missing or damaged, or the weights do not fit the
-                configuration; a folder is given with a revision; the Hub has no such encoder, or
-                one whose backbone is a class of another package.
+            CheckpointError: A file is missing or damaged, the weights do not fit the configuration,
+                or it names a module that is not trusted; a folder is given with a revision; the Hub
+                has no such encoder, or one whose backbone is a class of another package.
             FormatError: The files have another format version.
         """
         if not is_hub_id(source):
@@ -294,7 +298,8 @@ class VideoEncoder(nn.Module):
     def _from_folder(cls, folder: Path) -> "VideoEncoder":
         path = folder / CONFIG_FILE
         config, backbone_version, digest = read_config_file(path)
-        if config.backbone.startswith("slic/"):
+        require_trust(config.backbone, kind="backbone", source=path, error=CheckpointError)
+        if "/" in config.backbone:  # the constructor of somebody's own class may need a device
             cls._check_before_allocating(config, folder)
         try:
             encoder = cls(config)
@@ -325,13 +330,6 @@ class VideoEncoder(nn.Module):
         Raises:
             CheckpointError: They do not fit, or no such encoder can be built.
         """
-        try:
-            with torch.device("meta"):
-                described = cls(config)
-        except (SlicError, ValueError, RuntimeError, TypeError, OverflowError) as error:
-            raise CheckpointError(
-                f"{folder / CONFIG_FILE}: no encoder can be built from it ({one_line(error)})"
-            ) from error
         path = folder / WEIGHTS_FILE
         try:
             with safe_open(path, framework="pt") as weights:
@@ -339,7 +337,42 @@ class VideoEncoder(nn.Module):
                 shapes = {name: tuple(weights.get_slice(name).get_shape()) for name in names}
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path}: weights cannot be read ({error}).") from error
+        try:
+            if config.backbone.startswith("transformers/"):
+                _check_model_config(config.arguments.get("config"), len(names))
+            with torch.device("meta"):
+                described = cls(config)
+        except (SlicError, ValueError, RuntimeError, TypeError, OverflowError) as error:
+            raise CheckpointError(
+                f"{folder / CONFIG_FILE}: no encoder can be built from it ({one_line(error)})"
+            ) from error
         check_shapes(described, shapes, source=path)
+
+
+def _check_model_config(config: object, tensors: int) -> None:
+    """Check the configuration of a model of transformers, for which tables are computed at once.
+
+    Args:
+        config: The configuration that a saved encoder has. Nothing is downloaded without it: a
+            file must not choose what is.
+        tensors: Number of weights.
+
+    Raises:
+        RecipeError: It is missing, or has more layers than weights, or larger clips than any model.
+    """
+    require(isinstance(config, dict), "backbone.config", config, "the configuration of the model")
+    pending = [config]
+    while pending:
+        values: Any = pending.pop()
+        pending += [value for value in values.values() if isinstance(value, dict)]
+        sizes = {key: value for key, value in values.items() if isinstance(value, int)}
+        for key, value in sizes.items():
+            if key.endswith("layers"):
+                require(value <= tensors, key, value, f"at most the {tensors} weights")
+            elif key.endswith(("frames", "frames_per_clip")):
+                require(value <= MAX_MODEL_FRAMES, key, value, f"at most {MAX_MODEL_FRAMES}")
+            elif key.endswith(("image_size", "crop_size")):
+                require(value <= MAX_MODEL_SIZE, key, value, f"at most {MAX_MODEL_SIZE} pixels")
 
 
 def _check_digest(weights: Path, wanted: str | None) -> None:

@@ -13,8 +13,9 @@ import yaml
 from slic.arguments import argument_names, one_line, parse_arguments, require, unknown_key
 from slic.errors import RecipeError
 from slic.files import atomic_path, read_yaml_mapping
+from slic.lookup import require_trust
 from slic.models.backbones import ClipSpec, find_backbone
-from slic.models.config import read_encoder_config
+from slic.models.config import CONFIG_FILE, read_encoder_config
 from slic.recipe.parts import PARTS, Part, find_part, section_named
 from slic.recipe.recipe import CompatName, Recipe
 
@@ -255,6 +256,9 @@ def _follow_init(sections: dict[str, Any]) -> None:
     if config is None:
         return
     given = sections.get("backbone", {})
+    if "name" not in given:
+        path = Path(weights) / CONFIG_FILE
+        require_trust(config.backbone, kind="backbone", source=path, error=RecipeError)
     if given.get("name", config.backbone) == config.backbone:
         sections["backbone"] = {"name": config.backbone} | config.arguments | given
     sections["clip"] = _clip_like(config.clip, sections.get("clip", {}))

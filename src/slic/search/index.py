@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from slic.search.repository.filters import matching_moments
 from slic.search.repository.moments import Moment
 from slic.search.repository.schema import read_generation, read_level
 from slic.search.repository.videos import IndexedVideo
-from slic.search.stores import Neighbours, VectorStore, open_store
+from slic.search.stores import Neighbours, VectorStore, allowed_store, open_store
 from slic.search.stores.base import synchronise
 from slic.videos.video import Video
 
@@ -41,21 +42,28 @@ class Index:
         >>> hits = search(index, query_from_clip(index, "clip.mp4"), k=5)
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, store: str | None = None) -> None:
         self.database = database
+        self._named_store = store
         self.path = database.folder
         self._store: VectorStore | None = None
         self._store_lock = threading.Lock()
 
     @classmethod
-    def open(cls, path: str | Path) -> "Index":
+    def open(cls, path: str | Path, *, store: str | None = None) -> "Index":
         """Open the index in a folder.
+
+        Args:
+            path: The folder.
+            store: The address of its vector store, for an index whose store is not the embedded
+                one; None takes the environment variable ``SLIC_STORE``. An index does not choose
+                itself where its queries go.
 
         Raises:
             SearchError: The folder has no index.
             FormatError: The index has another format version.
         """
-        return cls(Database(Path(path)))
+        return cls(Database(Path(path)), store=store)
 
     @classmethod
     def create(cls, path: Path, settings: IndexSettings) -> "Index":
@@ -65,7 +73,7 @@ class Index:
             path: Folder of the index. If it has an index already, that one is opened.
             settings: What the index is made with; ``identity`` is replaced by a random one.
         """
-        return cls(Database.create(path, settings))
+        return cls(Database.create(path, settings), store=settings.store)
 
     @property
     def settings(self) -> IndexSettings:
@@ -272,11 +280,13 @@ class Index:
         """Bring the vector store to the state of the database, and return it.
 
         Raises:
-            SearchError: A package of the store is missing, or its server does not answer.
+            SearchError: A package of the store is missing, its server does not answer, or the
+                index names a store that the user did not name.
         """
         with self._store_lock:
             if self._store is None:
-                self._store = open_store(self.path, self.settings)
+                address = allowed_store(self.path, self.settings.store, self._named_store)
+                self._store = open_store(self.path, replace(self.settings, store=address))
             synchronise(self._store, self.database)
             return self._store
 

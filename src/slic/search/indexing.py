@@ -79,7 +79,7 @@ def create_index(
         path, encoder, window_seconds=window_seconds, stride_seconds=stride_seconds, store=store
     )
     if _index_exists(path):
-        return Index.open(path)
+        return Index.open(path, store=store)
     encoder.save_pretrained(path / "encoder")  # before the database, which makes it an index
     return Index.create(path, settings)
 

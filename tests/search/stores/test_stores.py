@@ -105,3 +105,34 @@ def test_a_missing_package_is_one_line(
     with pytest.raises(SearchError, match=r"faiss is not installed: pip install 'slic-video\[sea"):
         fill({"a": rows(3)}).nearest(rows(1), 1)
     assert tmp_path.exists()
+
+
+def test_an_index_does_not_choose_where_its_queries_go(
+    tmp_path: Path, rows: Rows, add: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "not_imported_yet:Store+http://127.0.0.1:9"
+    made = Index.create(tmp_path / "index", settings(address))
+    ids = add(made, "a", rows(3))
+    made.close()
+    wanted = r"index: the index names the vector store 'not_.*SLIC_STORE=not_.*SLIC_STORE=embedded"
+    with pytest.raises(SearchError, match=wanted):
+        Index.open(tmp_path / "index").nearest(rows(1), 1)
+    with pytest.raises(SearchError, match="names the vector store"):
+        Index.open(tmp_path / "index", store="http://127.0.0.1:9").nearest(rows(1), 1)
+    monkeypatch.setenv("SLIC_STORE", address)
+    with pytest.raises(SearchError, match="cannot be imported"):
+        Index.open(tmp_path / "index").nearest(rows(1), 1)
+    monkeypatch.setenv("SLIC_STORE", "embedded")
+    assert Index.open(tmp_path / "index").nearest(rows(1), 1).ids.tolist() == [ids[:1]]
+
+
+def test_the_store_that_the_user_named_is_used(
+    tmp_path: Path, rows: Rows, importable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Index.create(tmp_path / "index", settings(importable)).close()
+    assert isinstance(Index.open(tmp_path / "index", store=importable).sync_store(), NumPyStore)
+    monkeypatch.setenv("SLIC_STORE", importable)
+    assert isinstance(Index.open(tmp_path / "index").sync_store(), NumPyStore)
+    monkeypatch.setenv("SLIC_STORE", "http://127.0.0.1:9")  # an embedded index stays one
+    embedded = Index.create(tmp_path / "embedded", settings("embedded"))
+    assert len(embedded.nearest(rows(1), 1).ids) == 1

@@ -16,6 +16,7 @@ MAX_CLIP_PIXELS = 1 << 28
 """Pixels of all frames of a clip: 3 GiB as float32."""
 
 MAX_FRAME_SIDE = 1 << 14
+MAX_STRIDE = 1 << 20
 
 Rgb = tuple[float, float, float]
 Resize = int | tuple[int, int] | None
@@ -73,7 +74,12 @@ class ClipSpec:
 
     def __post_init__(self) -> None:
         require(self.frames >= 2, "frames", self.frames, "at least 2")
-        require(self.stride >= 1, "stride", self.stride, "at least 1")
+        require(
+            1 <= self.stride <= MAX_STRIDE,
+            "stride",
+            self.stride,
+            f"a number from 1 to {MAX_STRIDE}",
+        )
         if self.fps is not None:
             require(0 < self.fps < math.inf, "fps", self.fps, "a finite number above 0, or null")
             require(self.stride == 1, "stride", self.stride, "1 where fps sets the rate of a clip")
@@ -87,9 +93,11 @@ class ClipSpec:
             allowed = range(self.size, MAX_FRAME_SIDE + 1)
             rule = f"{self.size} to {MAX_FRAME_SIDE}"
             require(all(side in allowed for side in sides), "resize", self.resize, rule)
-        require(all(map(math.isfinite, self.mean)), "mean", self.mean, "three finite numbers")
-        in_range = all(0 < x < math.inf for x in self.std)
-        require(in_range, "std", self.std, "three finite numbers above 0")
+        require(
+            all(abs(x) <= 1e3 for x in self.mean), "mean", self.mean, "three numbers up to 1000"
+        )
+        in_range = all(1e-6 <= x <= 1e6 for x in self.std)
+        require(in_range, "std", self.std, "three numbers from 0.000001 to 1000000")
 
 
 @runtime_checkable

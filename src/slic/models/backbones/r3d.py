@@ -21,6 +21,7 @@ BLOCKS_PER_LAYER: dict[int, tuple[int, int, int, int]] = {
     50: (3, 4, 6, 3),
 }
 LAYER_CHANNELS = (64, 128, 256, 512)
+MAX_STEM_STRIDE = 16
 
 
 class R3D(nn.Module):
@@ -60,7 +61,8 @@ class R3D(nn.Module):
     ) -> None:
         super().__init__()
         channels = _stage_channels(width)
-        require(min(stem_stride) >= 1, "stem_stride", stem_stride, "at least 1 in each direction")
+        in_range = all(1 <= stride <= MAX_STEM_STRIDE for stride in stem_stride)
+        require(in_range, "stem_stride", stem_stride, f"three numbers from 1 to {MAX_STEM_STRIDE}")
         require(0 <= mean_frame_weight <= 1, "mean_frame_weight", mean_frame_weight, "in [0, 1]")
         block = Bottleneck if depth >= 50 else BasicBlock
         self.clip = clip

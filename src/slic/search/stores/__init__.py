@@ -5,9 +5,11 @@ for the package that it needs. A store outside this package needs none of these,
 """
 
 import importlib
+import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from slic.errors import SearchError
@@ -15,7 +17,13 @@ from slic.lookup import look_up
 from slic.search.repository import IndexSettings
 from slic.search.stores.base import Neighbours, StoreLocation, StoreUpdate, VectorStore
 
-__all__ = ["STORES", "Neighbours", "StoreLocation", "StoreUpdate", "VectorStore", "open_store"]
+__all__ = [
+    "STORES", "Neighbours", "StoreLocation", "StoreUpdate", "VectorStore", "allowed_store",
+    "open_store",
+]  # fmt: skip
+
+STORE_VARIABLE: Final = "SLIC_STORE"
+"""Environment variable: the store that an index may use, besides the embedded one."""
 
 
 class StorePart(NamedTuple):
@@ -57,6 +65,34 @@ STORES = {
 """The stores of this package by the scheme of their address."""
 
 
+def allowed_store(folder: Path, address: str, named: str | None) -> str:
+    """Return the store to use for an index whose database names one.
+
+    The index may be somebody else's. So its address is used only if the user names the same.
+
+    Args:
+        folder: Folder of the index.
+        address: The address in its database.
+        named: The address that the user gave; None takes `STORE_VARIABLE`.
+
+    Returns:
+        ``address``, or ``"embedded"`` if the user named that.
+
+    Raises:
+        SearchError: The user named neither.
+    """
+    allowed = ("embedded", named or os.environ.get(STORE_VARIABLE, ""))
+    if address in allowed:
+        return address
+    if allowed[1] == "embedded":
+        return "embedded"
+    raise SearchError(
+        f"{folder}: the index names the vector store {address!r}, which is used only if you name "
+        f"it too: run the command with {STORE_VARIABLE}={shlex.quote(address)} before it. With "
+        f"{STORE_VARIABLE}=embedded the search runs on this machine instead."
+    )
+
+
 def open_store(folder: Path, settings: IndexSettings) -> VectorStore:
     """Return the store of an index.
 
@@ -64,7 +100,8 @@ def open_store(folder: Path, settings: IndexSettings) -> VectorStore:
         folder: Folder of the index.
         settings: Their ``store`` is the address: a scheme of `STORES` (``embedded``), a URL with
             such a scheme (``http://host:19530``), or an import path, followed by ``+`` and a URL if
-            the store needs one (``my_module:MyStore+redis://host``).
+            the store needs one (``my_module:MyStore+redis://host``). For settings of a file, see
+            `allowed_store`.
 
     Raises:
         SearchError: There is no such store, a package is missing, or a server does not answer.
