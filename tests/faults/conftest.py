@@ -8,9 +8,10 @@ import pytest
 from tests.faults import verbs
 from tests.faults.campaign import campaign
 from tests.faults.faults import FaultyDisk, build
+from tests.faults.fuzzing import check
 from tests.faults.trials import bench, material
 
-__all__ = ["bench", "campaign", "material"]
+__all__ = ["bench", "campaign", "check", "material"]
 
 
 @pytest.fixture(scope="session")

@@ -2,20 +2,23 @@
 
 import json
 import os
-import signal
+import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from random import Random
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 import pytest
+import torch
 
+from slic.models.backbones import ClipSpec
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
+from slic.sealed import Seal, open_sealed
 from tests.conftest import Ended, Running, Slic
 
 CLOCK_KEYS = frozenset({"time", "seconds", "waited", "clips_per_second"})
@@ -30,14 +33,14 @@ loss: {name: info_nce}
 temporal: {weight: 1.0}
 optimizer: {name: adamw, learning_rate: 0.001, weight_decay: 0.0}
 schedule: {name: cosine, warmup_steps: 2}
-train: {epochs: 3, batch_size: 2, workers: 1}
+train: {epochs: 3, batch_size: 2, workers: 0}
 """
 VIEWS_RECIPE = """
 clip: {frames: 4, stride: 1, size: 32}
 sampling: {stored_views: 2}
 backbone: {name: slic/motion}
 head: {hidden: 16, embedding: 8}
-train: {steps: 12, batch_size: 2, workers: 1}
+train: {steps: 12, batch_size: 2, workers: 0}
 """
 
 
@@ -54,6 +57,7 @@ class Material:
 
 
 Words = list[object]
+MakeWords = Callable[[Material, Path], Words]
 
 
 @dataclass(frozen=True)
@@ -61,106 +65,138 @@ class Verb:
     """A verb as a user starts it.
 
     Attributes:
-        name: Its name in reports.
         words: The words of the command, given the material and a new folder for what it writes.
-        again: The words of the command that continues; None if the same command does.
-        before: Python source that runs first, which makes the phases of the work longer.
+        begun: A file of a run that another command continues; empty if the same command does.
+        again: The words of that command.
+        writes: Whether the folder tells what the verb did.
     """
 
-    name: str
-    words: Callable[[Material, Path], Words]
-    again: Callable[[Material, Path], Words] | None = None
-    started: str = ""  # the file that a verb with --resume needs
+    words: MakeWords
+    begun: str = ""
+    again: MakeWords | None = None
+    writes: bool = True
 
     def continuing(self, material: Material, out: Path) -> Words:
         """Return the words that continue what is in the folder."""
-        begun = (out / self.started).exists() if self.started else False
-        return self.again(material, out) if begun and self.again else self.words(material, out)
+        if self.again and (out / self.begun).exists():
+            return self.again(material, out)
+        return self.words(material, out)
 
 
-def _pretrain(material: Material, out: Path) -> Words:
-    words = ["pretrain", material.videos, "--out", out / "run", "--log_with", "none"]
-    return [*words, "--recipe", material.recipe]
+def _pretrain(*more: object) -> MakeWords:
+    return lambda m, o: ["pretrain", m.videos, "--out", o / "run", "--log_with=none", *more]
 
 
-def _pretrain_views(material: Material, out: Path) -> Words:
-    words = ["pretrain", material.videos, "--out", out / "run", "--log_with", "none"]
-    return [*words, "--recipe", material.views_recipe]
-
-
-def _resume(material: Material, out: Path) -> Words:
-    words = ["pretrain", material.videos, "--out", out / "run", "--log_with", "none"]
-    return [*words, "--resume"]
-
-
-def _classification(kind: str, *, resume: bool) -> Callable[[Material, Path], Words]:
-    def words(material: Material, out: Path) -> Words:
-        settings: Words = ["--resume"] if resume else ["--epochs=2", "--batch-size=2"]
-        return [*_evaluate(kind, material), *settings, "--out", out / "run"]
-
-    return words
+def _classify(kind: str, *more: object) -> MakeWords:
+    return lambda m, o: [*_evaluate(kind, m), "--out", o / "run", *more]
 
 
 def _evaluate(kind: str, material: Material) -> Words:
     words: Words = ["evaluate", kind, material.videos, "--labels", material.labels]
-    return [*words, "--encoder", material.encoder, "--workers=1"]
+    return [*words, "--encoder", material.encoder, "--workers=0"]
 
 
-VERBS = {
-    verb.name: verb
-    for verb in (
-        Verb("pretrain", _pretrain, _resume, "run/recipe.yaml"),
-        Verb("pretrain with stored views", _pretrain_views, _resume, "run/recipe.yaml"),
-        Verb(
-            "finetune",
-            _classification("finetune", resume=False),
-            _classification("finetune", resume=True),
-            "run/settings.json",
-        ),
-        Verb(
-            "linear",
-            _classification("linear", resume=False),
-            _classification("linear", resume=True),
-            "run/settings.json",
-        ),
-        Verb("scan", lambda m, o: ["scan", linked(m, o), "--json", "--workers=2"]),
-        Verb(
-            "index",
-            lambda m, o: [
-                "index", m.videos, "--encoder", m.encoder, "--out", o / "index", "--window=0.4",
-                "--workers=1",
-            ],
-        ),
-        Verb(
-            "prepare --proxies",
-            lambda m, o: [
-                "prepare", m.videos, "--proxies", "--short-side=32", "--out", o / "proxies",
-                "--workers=1",
-            ],
-        ),
-        Verb(
-            "prepare --flow",
-            lambda m, o: [
-                "prepare", m.videos, "--flow", "--recipe", m.recipe, "--out", o / "flow",
-                "--workers=2",
-            ],
-        ),
-        Verb(
-            "embed",
-            lambda m, o: [
-                "embed", m.videos, "--encoder", m.encoder, "--workers=1", "--out", o / "e.npz",
-            ],
-        ),
-        Verb(
-            "retrieval", lambda m, o: [*_evaluate("retrieval", m), "--json", o / "scores.json"]
-        ),
-        Verb("clusters", lambda m, o: [*_evaluate("clusters", m), "--json", o / "scores.json"]),
-        Verb(
-            "sample",
-            lambda _, o: ["sample", o / "sample", "--train=10", "--test=10", "--workers=1"],
-        ),
-    )
+def _index(*more: object) -> MakeWords:
+    return lambda m, o: [
+        "index", m.videos, "--encoder", m.encoder, "--out", o / "index", "--window=0.4", *more,
+    ]  # fmt: skip
+
+
+def _proxies(*more: object) -> MakeWords:
+    words = ("--proxies", "--short-side=32", *more)
+    return lambda m, o: ["prepare", m.videos, *words, "--out", o / "p"]
+
+
+def _own_index(*words: object, last: Words) -> MakeWords:
+    """Return words that change an index, of which each folder gets a copy."""
+
+    def make(material: Material, out: Path) -> Words:
+        if not (out / "index").exists():
+            shutil.copytree(material.index, out / "index")
+        return [*words, out / "index", *last]
+
+    return make
+
+
+_EPOCHS = ("--epochs=2", "--batch-size=2")
+KILLED = {
+    "pretrain": Verb(
+        lambda m, o: _pretrain("--recipe", m.recipe)(m, o), "run/recipe.yaml", _pretrain("--resume")
+    ),
+    "pretrain, 1 worker": Verb(
+        lambda m, o: _pretrain("--recipe", m.recipe, "--train.workers=1")(m, o),
+        "run/recipe.yaml",
+        _pretrain("--resume"),
+    ),
+    "pretrain, stored views": Verb(
+        lambda m, o: _pretrain("--recipe", m.views_recipe)(m, o),
+        "run/recipe.yaml",
+        _pretrain("--resume"),
+    ),
+    "evaluate finetune": Verb(
+        _classify("finetune", *_EPOCHS), "run/settings.json", _classify("finetune", "--resume")
+    ),
+    "evaluate linear": Verb(
+        _classify("linear", *_EPOCHS), "run/settings.json", _classify("linear", "--resume")
+    ),
+    "scan": Verb(lambda m, o: ["scan", linked(m, o), "--workers=2"]),
+    "index": Verb(_index("--workers=0")),
+    "index, 1 worker": Verb(_index("--workers=1")),
+    "prepare --proxies": Verb(_proxies("--workers=1")),
+    "prepare --proxies, 2 workers": Verb(_proxies("--workers=2")),
+    "prepare --flow": Verb(
+        lambda m, o: ["prepare", m.videos, "--flow", "--recipe", m.recipe, "--out", o / "f"]
+    ),
+    "embed": Verb(
+        lambda m, o: ["embed", m.videos, "--encoder", m.encoder, "--workers=0", "--out",
+                      o / "e.npz"]
+    ),
 }  # fmt: skip
+"""Verbs whose work lasts: it goes on after a kill, and ends as if nothing had happened."""
+
+STOPPED = {
+    **KILLED,
+    "evaluate retrieval": Verb(
+        lambda m, o: [*_evaluate("retrieval", m), "--json", o / "scores.json"]
+    ),
+    "evaluate probe": Verb(lambda m, o: [*_evaluate("probe", m), "--json", o / "scores.json"]),
+    "evaluate clusters": Verb(
+        lambda m, o: [*_evaluate("clusters", m), "--json", o / "scores.json"]
+    ),
+    "sample": Verb(lambda _, o: ["sample", o / "s", "--train=3", "--test=3", "--workers=1"]),
+    "sample, 2 workers": Verb(
+        lambda _, o: ["sample", o / "s", "--train=5", "--test=5", "--workers=2"]
+    ),
+    "demo": Verb(lambda _, o: ["demo", "--out", o / "demo"], writes=False),
+    "search": Verb(
+        lambda m, _: ["search", m.index, m.videos / "1.mp4", "--from=0.1", "--to=0.5"],
+        writes=False,
+    ),
+    "search --html": Verb(
+        lambda m, o: ["search", m.index, "1.mp4@0.2", "--html", o / "page.html"]
+    ),
+    "cluster": Verb(_own_index("cluster", last=["--again"]), writes=False),
+    "labels set": Verb(_own_index("labels", "set", last=["1.mp4@0.2", "wave"]), writes=False),
+    "labels spread": Verb(_own_index("labels", "spread", last=[]), writes=False),
+    "labels export": Verb(
+        lambda m, o: ["labels", "export", m.index, o / "labels.csv"]
+    ),
+    "export embeddings": Verb(
+        lambda m, o: ["export", "embeddings", m.index, "--out", o / "e.parquet"]
+    ),
+    "export torch": Verb(
+        lambda m, o: ["export", "torch", m.encoder, "--out", o / "e.pt2"],
+        writes=False,
+    ),
+    "data check": Verb(lambda m, _: ["data", "check", "ucf101", m.videos], writes=False),
+    "reproduce": Verb(lambda _, o: ["reproduce", "retrieval", "--runs", o / "runs"], writes=False),
+    "studio": Verb(
+        lambda m, o: ["studio", *_own_index(last=["--no-browser"])(m, o)],
+        writes=False,
+    ),
+    "doctor": Verb(lambda _m, _o: ["doctor"], writes=False),
+}  # fmt: skip
+"""Verbs that a signal stops."""
 
 
 def linked(material: Material, out: Path) -> Path:
@@ -178,11 +214,6 @@ def material(
     tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., Path], slic: Slic
 ) -> Material:
     """Return tiny videos, an encoder, recipes and an index of these videos."""
-    import torch
-
-    from slic.models.backbones import ClipSpec
-    from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
-
     folder = tmp_path_factory.mktemp("material")
     videos, lines = folder / "videos", ["path,label,split"]
     for number in range(6):
@@ -224,9 +255,32 @@ def _content(path: Path) -> Any:
         return [{k: v for k, v in r.items() if k not in CLOCK_KEYS} for r in records]
     if path.suffix == ".sqlite":
         return _rows(path)
+    if path.suffix == ".pt":
+        return _values(_checkpoint(path))
     if path.suffix == ".scan" or path.name.startswith(".slic-scan"):
         return "a scan"  # its rows are in the order of completion
     return sha256(path.read_bytes()).hexdigest()
+
+
+def _checkpoint(path: Path) -> Any:
+    with open_sealed(path, Seal("checkpoint", version_of(path))) as stream:
+        return torch.load(cast("IO[bytes]", stream), weights_only=True)
+
+
+def version_of(path: Path) -> int:
+    """Return the version in the header of a sealed file."""
+    return int.from_bytes(path.read_bytes()[24:32], "little")
+
+
+def _values(state: Any) -> Any:
+    """Return a nested state with digests for tensors, so that two can be compared."""
+    if isinstance(state, torch.Tensor):
+        return sha256(state.contiguous().numpy().tobytes()).hexdigest()
+    if isinstance(state, dict):
+        return {key: _values(value) for key, value in state.items()}
+    if isinstance(state, list | tuple):
+        return [_values(value) for value in state]
+    return state
 
 
 def _rows(path: Path) -> list[tuple[Any, ...]]:
@@ -240,38 +294,113 @@ def _rows(path: Path) -> list[tuple[Any, ...]]:
         ).fetchall()
     finally:
         connection.close()
-    return [(*place, pytest.approx(np.frombuffer(x, "<f4"), abs=1e-5)) for *place, x in found]
+    return [(*place, Vector(np.frombuffer(x, "<f4"))) for *place, x in found]
 
 
-def group_ends(pid: int, seconds: float = 20.0) -> bool:
+@dataclass(frozen=True, eq=False)
+class Vector:
+    """A vector that equals one with other last bits."""
+
+    values: np.ndarray
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vector) and bool(np.abs(self.values - other.values).max() < 1e-5)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def group_ends(pid: int, seconds: float = 30.0) -> bool:
     """Return whether all processes of a group end by themselves."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        try:
-            os.killpg(pid, 0)
-        except ProcessLookupError:
-            return True
+        with suppress(PermissionError):
+            try:
+                os.killpg(pid, 0)
+            except ProcessLookupError:
+                return True
         time.sleep(0.01)
     return False
 
 
-def seconds_of(running: Running) -> tuple[Ended, float]:
-    """Wait for a command, and return how long it took from now."""
-    started = time.monotonic()
-    return running.wait(), time.monotonic() - started
-
-
-def moments(seed: int, trials: int, seconds: float) -> Iterator[float]:
-    """Give random moments of a command, one in each of as many equal parts of its time."""
-    rng = Random(seed)
-    for trial in range(trials):
-        yield (trial + rng.random()) / trials * seconds
-
-
-def stop(running: Running, number: int, *, group: bool) -> None:
+def send(running: Running, number: int, *, group: bool) -> None:
     """Send a signal to a process, or to its whole group; it may have ended."""
     with suppress(ProcessLookupError):
         (os.killpg if group else os.kill)(running.pid, number)
 
 
-KILL = signal.SIGKILL
+def temporaries(folder: Path) -> list[str]:
+    """Return the temporary files in a folder."""
+    return [str(path.relative_to(folder)) for path in folder.rglob("*.tmp*")]
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A command that nobody disturbed: its exit code, what it left, and how long it took."""
+
+    code: int | None
+    contents: dict[str, Any]
+    seconds: float
+
+
+class Bench:
+    """Starts verbs in folders of their own, and knows what they leave when nobody disturbs them.
+
+    Args:
+        slic: Starts the command.
+        material: What the verbs work on.
+        folder: Where undisturbed commands write.
+    """
+
+    def __init__(self, slic: Slic, material: Material, folder: Path) -> None:
+        self.slic, self.material, self._folder = slic, material, folder
+        self._undisturbed: dict[str, Undisturbed] = {}
+
+    def start(self, verb: Verb, out: Path, *, before: str = "") -> Running:
+        """Start a verb, or what continues it if it was begun in this folder."""
+        out.mkdir(exist_ok=True)
+        return self.slic(*verb.continuing(self.material, out), before=before)
+
+    def undisturbed(self, name: str) -> Undisturbed:
+        """Return what a verb does when nobody disturbs it."""
+        if name not in self._undisturbed:
+            out, started = self._folder / name.replace(" ", "-"), time.monotonic()
+            ended = self.start(STOPPED[name], out).wait()
+            seconds = time.monotonic() - started
+            self._undisturbed[name] = Undisturbed(ended.code, contents(out), seconds)
+            assert "Traceback" not in ended.err, ended.err
+        return self._undisturbed[name]
+
+    def finish(self, name: str, out: Path) -> list[str]:
+        """Continue a verb to its end; return what differs from one that nobody disturbed."""
+        ended, wanted = self.start(STOPPED[name], out).wait(), self.undisturbed(name)
+        if ended.code != wanted.code:
+            return [f"exit code {ended.code}: {ended.err[-2000:]}"]
+        found, whole = contents(out), wanted.contents
+        names = sorted(found.keys() | whole.keys())
+        return [f"differs: {n}" for n in names if found.get(n) != whole.get(n)]
+
+
+@pytest.fixture(scope="session")
+def bench(slic: Slic, material: Material, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """Return a bench for verbs."""
+    return Bench(slic, material, tmp_path_factory.mktemp("undisturbed"))
+
+
+def problems_of_a_stop(ended: Ended, number: int, code: int | None) -> list[str]:
+    """Return what is wrong with how a command ended after a signal.
+
+    Args:
+        ended: How it ended.
+        number: The signal.
+        code: Its exit code when nobody disturbs it; it may have been faster than the signal.
+    """
+    text = ended.err
+    problems = [f"{w!r}: {text[-3000:]}" for w in ("Traceback", "Exception ignored") if w in text]
+    if ended.code == code:
+        return problems
+    if ended.code != 128 + number:
+        problems.append(f"exit code {ended.code}: {text[-2000:]}")
+    last = (text.splitlines() or [""])[-1]
+    if not last.startswith("slic: stopped"):
+        problems.append(f"last line {last!r}")
+    return problems

@@ -1,0 +1,38 @@
+"""kill -9 at random moments; the command that continues ends as if nothing had happened."""
+
+import signal
+import time
+from pathlib import Path
+from random import Random
+from zlib import crc32
+
+import pytest
+
+from tests.faults.campaign import Campaign
+from tests.faults.trials import KILLED, Bench, group_ends, send, temporaries
+
+QUICK = ("scan", "index", "embed", "prepare --proxies", "pretrain")
+
+
+@pytest.mark.parametrize("name", KILLED)
+def test_what_was_killed_ends_as_if_nothing_had_happened(
+    name: str, bench: Bench, campaign: Campaign, tmp_path: Path
+) -> None:
+    trials = campaign.trials(quick=int(name in QUICK), soak=18)
+    if not trials:
+        pytest.skip("only in the long campaign")
+    rng, lost, kills, amid, left = Random(crc32(name.encode())), [], 0, 0, 0
+    bench.undisturbed(name)  # also loads modules
+    for trial in range(trials):
+        out = tmp_path / f"{trial}"
+        for _ in range(1 + (trial % 3 == 2)):  # also what continues is killed
+            running = bench.start(KILLED[name], out)
+            time.sleep(rng.random() * bench.undisturbed(name).seconds)
+            send(running, signal.SIGKILL, group=trial % 2 == 0)
+            kills, amid = kills + 1, amid + (running.wait().code == -signal.SIGKILL)
+            assert group_ends(running.pid), "the other processes have not noticed"
+            left += bool(temporaries(out))
+        lost += [f"trial {trial}: {problem}" for problem in bench.finish(name, out)]
+    note = f"{amid} before the end; {left} left temporary files, which the next run removed"
+    campaign.record(f"kill -9: {name}", tried=kills, survived=kills - len(lost), note=note)
+    assert not lost
