@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +41,21 @@ def limit_threads(environment: MutableMapping[str, str], root: Path = _ROOT) -> 
     """
     if (cores := usable_cores(root)) < affinity_cores():
         environment.setdefault(_THREADS, str(cores))
+
+
+def has_semaphores(count: int = 64) -> bool:
+    """Return whether processes can share semaphores, which the pools of Python need.
+
+    Linux keeps them in ``/dev/shm``, which may be missing, full or read-only in a container.
+
+    Args:
+        count: How many; a pool needs some for each process.
+    """
+    try:
+        together = [get_context("spawn").Semaphore() for _ in range(count)]
+    except OSError:
+        return False
+    return len(together) == count
 
 
 def processor_quota(root: Path = _ROOT) -> float | None:

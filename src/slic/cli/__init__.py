@@ -63,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         >>> main(["sample", "videos", "--train", "40"])
     """
     os.environ.setdefault("PYTHONSAFEPATH", "1")  # processes import nothing from where they start
+    os.environ.setdefault("JOBLIB_MULTIPROCESSING", "0")  # not used; without /dev/shm it warns
     limit_threads(os.environ)
     parser = build_parser()
     if isinstance(sys.stdout, TextIOWrapper):  # file names need not be Unicode

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -12,14 +13,20 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
+from slic.clips.transport import FittingSharedMemory, Piped, warn_of_small_memory
 from slic.errors import SlicError
+from slic.machine import has_semaphores
 from slic.signals import STOP_SIGNALS, begin_child, starting_processes
 
 ItemT = TypeVar("ItemT")
 _LOST: Final = (
     "a loading process died, probably because memory ran out. Use fewer (--workers, for "
-    "`slic pretrain` --train.workers), then run the same command again, with --resume if the verb "
-    "has it."
+    "`slic pretrain` --train.workers), or start the container with --shm-size=2g. Then run the "
+    "same command again, with --resume if the verb has it."
+)
+_NO_SHARED_MEMORY: Final = (
+    "processes cannot share memory here (/dev/shm is missing, full or read-only), so the main "
+    "process loads the videos, which is slower. Start the container with --shm-size=2g."
 )
 _log = logging.getLogger("slic")
 
@@ -38,6 +45,8 @@ class WorkerLoader(DataLoader[ItemT]):
     If a worker dies, new ones continue with the batch that is missing; the batches are the same.
     A stream, an ``IterableDataset``, cannot continue in its middle.
 
+    Batches that do not fit into shared memory come through pipes; see `slic.clips.transport`.
+
     Args:
         dataset: Where the items come from.
         workers: Number of worker processes. 0 loads in the main process.
@@ -48,9 +57,15 @@ class WorkerLoader(DataLoader[ItemT]):
     """
 
     def __init__(self, dataset: Dataset[ItemT], *, workers: int, **settings: Any) -> None:
+        if workers and not has_semaphores():
+            _warn_of_no_memory()
+            workers = 0
+            settings |= {"persistent_workers": False, "prefetch_factor": None}
         if workers:  # OpenCV's thread pool does not survive a fork; the workers would deadlock
             cv2.setNumThreads(1)
         super().__init__(dataset, num_workers=workers, worker_init_fn=_init_worker, **settings)
+        if workers:
+            self.collate_fn = FittingSharedMemory(self.collate_fn, workers)
 
     def __iter__(self) -> Iterator[ItemT]:  # type: ignore[override]
         done, lost_at = 0, -1
@@ -58,7 +73,7 @@ class WorkerLoader(DataLoader[ItemT]):
             try:
                 for item in self._items_from(done):
                     done += 1
-                    yield item
+                    yield self._opened(item)
                 return
             except SlicError as error:
                 kind = type(error)
@@ -89,9 +104,18 @@ class WorkerLoader(DataLoader[ItemT]):
             signal.signal(signal.SIGCHLD, handler)
         return items
 
+    def _opened(self, item: Any) -> ItemT:
+        """Return an item, also if it came through a pipe."""
+        if isinstance(item, Piped):
+            warn_of_small_memory(item)
+            item = item.open()
+        opened: ItemT = item
+        return opened
+
     def _rest(self, first: int) -> DataLoader[ItemT]:
         """Return a loader of the remaining items."""
         settings: dict[str, Any] = {"num_workers": self.num_workers, "pin_memory": self.pin_memory}
+        settings["collate_fn"] = self.collate_fn
         if self.batch_sampler is None:  # single items
             settings |= {"sampler": [*islice(self.sampler, first, None)], "batch_size": None}
         else:
@@ -116,6 +140,11 @@ def batch_loader(
         pin_memory=torch.cuda.is_available(),
         persistent_workers=workers > 0,
     )
+
+
+@cache
+def _warn_of_no_memory() -> None:
+    _log.warning(_NO_SHARED_MEMORY)
 
 
 def _init_worker(_: int) -> None:

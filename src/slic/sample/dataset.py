@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from slic.errors import CatalogError, FormatError, SlicError
 from slic.files import atomic_path, read_json_object, write_atomically
-from slic.machine import usable_cores
+from slic.machine import has_semaphores, usable_cores
 from slic.sample.actions import ACTIONS
 from slic.sample.backgrounds import paint_background
 from slic.sample.figure import draw_actor
@@ -135,7 +135,7 @@ def _write_videos(
 ) -> Iterator[None]:
     """Write videos, in this process if they are few; yield after each."""
     count = min(workers or usable_cores(), len(numbers))
-    if count <= 1 or len(numbers) <= MAX_SERIAL_VIDEOS:
+    if count <= 1 or len(numbers) <= MAX_SERIAL_VIDEOS or not has_semaphores():
         for number in numbers:
             write_sample_video(folder, settings, number)
             yield

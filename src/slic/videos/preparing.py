@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from slic.errors import SlicError, VideoError, WriteError
 from slic.files import discard_temporaries, temporary_prefix
-from slic.machine import usable_cores
+from slic.machine import has_semaphores, usable_cores
 from slic.signals import begin_child, starting_processes
 from slic.videos.frame_folder import frame_paths, is_picture_clip
 from slic.videos.video import Refused, Video
@@ -174,7 +174,7 @@ def _outcomes(
     work: Work, videos: Sequence[Video], workers: int | None
 ) -> Iterator[tuple[Video, Outcome]]:
     count = min(workers or usable_cores(), len(videos))
-    if count <= 1:
+    if count <= 1 or not has_semaphores():
         for video in videos:
             yield video, _outcome(work, video)
         return
