@@ -254,13 +254,14 @@ def press_label(page: Any, names: list[str], label: str) -> int:
 @contextmanager
 def served(index: Index) -> Iterator[str]:
     """Serve the studio of an index, and give the address of the view Label."""
-    app = create_app(Studio(index), AccessPolicy())
+    policy = AccessPolicy()
+    app = create_app(Studio(index), policy)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/#label"
+        yield f"{policy.address(listener.getsockname()[1])}#label"
         server.should_exit = True
         thread.join(20)
 

@@ -87,7 +87,8 @@ def main() -> int:
 @contextmanager
 def serve(studio: Studio) -> Iterator[str]:
     """Serve a studio, and give its address."""
-    config = uvicorn.Config(create_app(studio, AccessPolicy()), log_level="warning")
+    policy = AccessPolicy()
+    config = uvicorn.Config(create_app(studio, policy), log_level="warning")
     server = uvicorn.Server(config)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -96,7 +97,7 @@ def serve(studio: Studio) -> Iterator[str]:
         while not server.started:
             time.sleep(0.05)
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+            yield policy.address(listener.getsockname()[1])
         finally:
             server.should_exit = True
             thread.join()

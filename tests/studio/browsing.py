@@ -10,7 +10,7 @@ from typing import Any
 import uvicorn
 
 from slic.search import Index
-from slic.studio.access import AccessPolicy
+from slic.studio.access import AccessPolicy, cookie_name
 from slic.studio.app import create_app
 from slic.studio.state import Studio
 
@@ -32,11 +32,14 @@ class Served:
 
     def __init__(self, folder: Path, **more: Any) -> None:
         self.studio = Studio(Index.open(folder), **more)
-        config = uvicorn.Config(create_app(self.studio, AccessPolicy()), log_level="warning")
+        self.policy = AccessPolicy()
+        config = uvicorn.Config(create_app(self.studio, self.policy), log_level="warning")
         self.server = uvicorn.Server(config)
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
-        self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
+        port = self.listener.getsockname()[1]
+        self.address = self.policy.address(port)
+        self.cookie = f"{cookie_name(port)}={self.policy.token}"
         self.thread = threading.Thread(
             target=self.server.run, kwargs={"sockets": [self.listener]}, daemon=True
         )

@@ -16,10 +16,12 @@ from starlette.testclient import TestClient
 from slic.models.backbones import ClipSpec
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 from slic.search import Index, IndexedVideo, cluster_index, create_index, update_index
-from slic.studio.access import PAGE_TOKEN_HEADER, AccessPolicy
+from slic.studio import media
+from slic.studio.access import PAGE_TOKEN_HEADER, AccessPolicy, cookie_name
 from slic.studio.app import create_app
 from slic.studio.projection import make_map
 from slic.studio.state import Studio
+from slic.studio.worker import WorkerPool
 from slic.videos.catalog import Catalog
 from slic.videos.encoding import Encoding, write_video
 from tests.studio.browsing import BROWSER, FLAGS, TIMEOUT, Served
@@ -56,6 +58,31 @@ def write_moving_square(path: Path, seed: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     encoding = {".mp4": H264, ".avi": XVID, ".webm": VP8}[path.suffix]
     write_video(path, frames, fps=Fraction(FPS), size=SIZE, encoding=encoding)
+
+
+class SharedPool(WorkerPool):
+    """A pool that goes on when one of the studios of the tests is closed."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let all studios use the same processes, because starting them takes seconds."""
+    shared: list[SharedPool] = []
+
+    def make_pool(processes: int, **limits: Any) -> SharedPool:
+        if not shared:
+            limits["folder"] = tmp_path_factory.mktemp("media")
+            shared.append(SharedPool(processes, **limits))
+        return shared[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(media, "WorkerPool", make_pool)
+        yield
+    for pool in shared:
+        WorkerPool.close(pool)
 
 
 @pytest.fixture(scope="session")
@@ -122,7 +149,9 @@ def client_of_studio(studio: Studio) -> TestClient:
     policy = AccessPolicy()
     headers = {PAGE_TOKEN_HEADER: policy.page_token, "Origin": ADDRESS}
     app = create_app(studio, policy)
-    return TestClient(app, ADDRESS, headers=headers, raise_server_exceptions=False)
+    client = TestClient(app, ADDRESS, headers=headers, raise_server_exceptions=False)
+    client.cookies.set(cookie_name(7542), policy.token)
+    return client
 
 
 @pytest.fixture

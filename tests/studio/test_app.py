@@ -12,7 +12,7 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from slic.search import Index
-from slic.studio.access import PAGE_TOKEN_HEADER, AccessPolicy
+from slic.studio.access import PAGE_TOKEN_HEADER, AccessPolicy, cookie_name
 from slic.studio.app import create_app
 from slic.studio.state import Studio
 
@@ -110,6 +110,7 @@ def test_three_gigabytes_are_refused_before_they_are_sent(studio: Studio) -> Non
                 "POST /api/uploads HTTP/1.1",
                 f"Host: {host}:{port}",
                 f"{PAGE_TOKEN_HEADER}: {policy.page_token}",
+                f"Cookie: {cookie_name(port)}={policy.token}",
                 f"Content-Length: {3 << 30}",
             )
             connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())

@@ -373,7 +373,7 @@ def test_text_and_the_balance_search_and_are_kept_in_the_address(
     address = page.evaluate("location.href")
     assert address.endswith("?text=something+blue&weights=motion:0,text:1#find")
 
-    again = open_page(address)
+    again = open_page(f"{of_parts.address}&{address.partition('?')[2]}")
     expect(again.locator("#grid .caption b").first).to_have_text("blue.mp4")
     expect(again.get_by_label("Balance between motion and text")).to_have_value("1")
     expect(again.get_by_label("Describe what to find")).to_have_value("something blue")
@@ -431,7 +431,7 @@ def test_three_parts_have_sliders_of_which_the_last_stays_above_zero(
         route.fulfill(response=answer, json=answer.json() | {"parts": ["sound", "motion", "text"]})
 
     page.route("**/api/summary", add_a_part)
-    page.goto(of_parts.address + "?weights=sound:0,motion:0,text:1")
+    page.goto(of_parts.address + "&weights=sound:0,motion:0,text:1")
     page.reload()
     expect(page.locator("#weights input")).to_have_count(3)
     page.get_by_label("Weight of text").fill("0")
@@ -442,7 +442,7 @@ def test_three_parts_have_sliders_of_which_the_last_stays_above_zero(
 def test_an_index_without_text_says_what_to_do(
     open_page: Callable[..., Any], served: Served
 ) -> None:
-    page = open_page(served.address + "?text=red&weights=motion:1")
+    page = open_page(served.address + "&text=red&weights=motion:1")
     expect(page.locator("#find-title")).to_have_text("Moments")
     expect(page.get_by_label("Describe what to find")).to_be_disabled()
     expect(page.locator("#no-text")).to_contain_text("an encoder with text, such as X-CLIP")

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slic.search import IndexedVideo
-from slic.studio import previews
 from slic.studio.previews import (
     PREVIEW_HEIGHT,
     PREVIEW_WIDTH,
@@ -20,7 +19,6 @@ from slic.studio.previews import (
     _preview_size,
     encode_preview,
     encode_thumbnail,
-    fits_grid,
     playable_media_type,
 )
 from slic.videos.frames import read_frames
@@ -133,13 +131,3 @@ def test_a_file_that_is_not_a_video_does_not_play(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("text")
     for path in (tmp_path / "text.mp4", tmp_path / "missing.mp4", tmp_path):
         assert playable_media_type(path) is None
-
-
-def test_a_large_or_missing_file_does_not_fit_a_grid(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(previews, "MAX_GRID_FILE_BYTES", 10)
-    for size in (10, 11):
-        (tmp_path / "file").write_bytes(b"x" * size)
-        assert fits_grid(tmp_path / "file") == (size == 10)
-    assert not fits_grid(tmp_path / "missing")

@@ -18,45 +18,63 @@ async def in_chunks(*chunks: bytes) -> AsyncIterator[bytes]:
 
 
 def files_of(store: UploadStore) -> list[Path]:
-    return list(Path(store._folder.name).iterdir())
+    return list(store.folder.iterdir())
 
 
-def test_an_upload_is_stored_as_it_comes() -> None:
-    store = UploadStore(max_bytes=8)
+def test_an_upload_is_stored_as_it_comes(tmp_path: Path) -> None:
+    store = UploadStore(folder=tmp_path, max_bytes=8)
     path = asyncio.run(store.receive(in_chunks(b"12345", b"678")))
     assert path.read_bytes() == b"12345678"
-    store.close()
-    assert not path.exists()
 
 
-def test_a_refused_upload_leaves_no_file() -> None:
-    store = UploadStore(max_bytes=8)
+def test_a_refused_upload_leaves_no_file(tmp_path: Path) -> None:
+    store = UploadStore(folder=tmp_path, max_bytes=8)
     with pytest.raises(UploadTooLargeError, match="more than 0 MB"):
         asyncio.run(store.receive(in_chunks(b"12345", b"6789")))
     with pytest.raises(SearchError, match="is empty"):
         asyncio.run(store.receive(in_chunks()))
     assert files_of(store) == []
-    store.close()
+
+
+def test_a_fifth_upload_waits_until_another_has_arrived(tmp_path: Path) -> None:
+    store = UploadStore(folder=tmp_path)
+
+    async def send_five() -> Path:
+        arrive = asyncio.Event()
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield b"begin"
+            await arrive.wait()
+            yield b"end"
+
+        four = [asyncio.create_task(store.receive(slowly())) for _ in range(4)]
+        await asyncio.sleep(0)
+        with pytest.raises(SearchError, match="Other videos are being sent"):
+            await store.receive(in_chunks(b"fifth"))
+        arrive.set()
+        await asyncio.gather(*four)
+        return await store.receive(in_chunks(b"fifth"))
+
+    assert asyncio.run(send_five()).read_bytes() == b"fifth"
 
 
 @pytest.mark.parametrize(
     ("length", "refused"), [(None, False), ("8", False), ("9", True), ("many", False)]
 )
-def test_a_size_is_refused_by_the_header(length: str | None, refused: bool) -> None:
-    store = UploadStore(max_bytes=8)
+def test_a_size_is_refused_by_the_header(tmp_path: Path, length: str | None, refused: bool) -> None:
+    store = UploadStore(folder=tmp_path, max_bytes=8)
     if refused:
         with pytest.raises(UploadTooLargeError):
             store.check_size(length)
     else:
         store.check_size(length)
-    store.close()
 
 
 def test_the_least_recently_used_upload_is_deleted(
     tmp_path: Path, video_of: Callable[[str], IndexedVideo]
 ) -> None:
     video = video_of("walk").video
-    store = UploadStore(max_uploads=2)
+    store = UploadStore(folder=tmp_path, max_uploads=2)
     for key in "abc":
         (tmp_path / key).touch()
         store.add(Upload(key, replace(video, path=tmp_path / key)))
@@ -65,7 +83,6 @@ def test_the_least_recently_used_upload_is_deleted(
         store.get("b")
     assert store.get("a").key == "a"
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["a", "c"]
-    store.close()
 
 
 def test_a_file_that_is_not_a_video_is_refused_without_its_path(

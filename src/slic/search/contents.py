@@ -1,9 +1,11 @@
 """The content id of a video: equal for a file that was moved or copied."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 from tqdm import tqdm
 
@@ -23,16 +25,26 @@ def content_id(path: Path) -> str:
     Raises:
         VideoError: The file cannot be read.
     """
-    digest = hashlib.blake2b(digest_size=16)
     try:
-        for part in frame_paths(path) if is_picture_clip(path) else [path]:
-            # The size separates the frames: the same bytes divided otherwise are another folder.
-            digest.update(part.stat().st_size.to_bytes(8, "little"))
-            with part.open("rb") as file:
-                while chunk := file.read(_BYTES_PER_READ):
-                    digest.update(chunk)
+        parts = frame_paths(path) if is_picture_clip(path) else [path]
+        return digest_of_files(part.open("rb") for part in parts)
     except OSError as error:
         raise VideoError(f"{path}: {reason_of(error)}") from error
+
+
+def digest_of_files(files: Iterable[BinaryIO]) -> str:
+    """Return the content id of opened files, as `content_id` does; each is closed when it is read.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for file in files:
+        with file:
+            # The size separates the frames: the same bytes divided otherwise are another folder.
+            digest.update(os.fstat(file.fileno()).st_size.to_bytes(8, "little"))
+            while chunk := file.read(_BYTES_PER_READ):
+                digest.update(chunk)
     return digest.hexdigest()
 
 

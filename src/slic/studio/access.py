@@ -1,12 +1,13 @@
 """Access control for the studio, as one ASGI middleware around the whole application.
 
-Three parties can reach the port without being the user:
+Several parties can reach the port without being the user:
 
+* Another user of this machine, and another machine if the studio listens on the network. So every
+  request must carry the access token, which is in the address that the command prints.
 * A page of another site, open in the same browser. It can send requests to the studio. So a
   request must come from the studio's own origin, and a change must carry the page's token.
 * A site whose host name resolves to this machine (DNS rebinding). So the ``Host`` header must name
   an accepted host.
-* Another machine, if the studio listens on the network. So requests must carry the access token.
 
 Starlette's ``TrustedHostMiddleware`` takes a list of names. The studio has to accept any loopback
 address, or any IP address when it listens on the network, so the check is done here.
@@ -15,12 +16,13 @@ address, or any IP address when it listens on the network, so the check is done 
 import hmac
 import ipaddress
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ACCESS_COOKIE = "slic_studio"
@@ -38,24 +40,44 @@ SECURITY_HEADERS = {
 }
 
 
+TOKEN_NEEDED = "Open the address with the token that the studio printed in its terminal."
+TOKEN_CHANGED = "Each start of the studio has a new token."
+_TOKEN_PAGE = f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>slic studio</title></head><body>
+<h1>This page needs the token of the studio</h1>
+<p>{TOKEN_NEEDED} It ends in <code>?token=…</code></p>
+<p>{TOKEN_CHANGED} An older address or an open page no longer works.</p>
+</body></html>
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class AccessPolicy:
     """What a request needs to be answered.
 
     Attributes:
         host: Address or name that the studio listens on.
-        token: Access token that every request needs. None if only this machine can connect.
+        token: Access token that every request needs: in the address of the page, then as a cookie.
         page_token: Token that is written into the page. Requests that change something need it.
     """
 
     host: str = "127.0.0.1"
-    token: str | None = None
-    page_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    page_token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
-    @classmethod
-    def for_host(cls, host: str) -> "AccessPolicy":
-        """Return the policy for a host, with a new access token unless it is a loopback address."""
-        return cls(host=host, token=None if is_loopback(host) else secrets.token_urlsafe(24))
+    def address(self, port: int) -> str:
+        """Return the address of the page, with the token."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+        host = f"[{host}]" if ":" in host else host
+        return f"http://{host}:{port}/?token={self.token}"
+
+
+def cookie_name(port: int) -> str:
+    """Return the name of the access cookie of a studio.
+
+    Browsers send a host's cookies to all its ports, and two studios may run on one host.
+    """
+    return f"{ACCESS_COOKIE}_{port}"
 
 
 def is_loopback(host: str) -> bool:
@@ -79,10 +101,12 @@ class AccessMiddleware:
     Args:
         app: The application to protect.
         policy: What a request needs to reach it.
+        on_entry: Called when the token of the address was used.
     """
 
     app: ASGIApp
     policy: AccessPolicy
+    on_entry: Callable[[], None] = lambda: None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a refused request, or pass the request on to the application."""
@@ -97,12 +121,15 @@ class AccessMiddleware:
                 for name, value in SECURITY_HEADERS.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
+                if enters and refusal is None:
+                    headers.append("Set-Cookie", self._cookie(scope))
             await send(message)
 
-        refusal = self._check_request(scope)
+        enters = self._has_token_in_address(scope)
+        refusal = self._check_request(scope, enters=enters)
         await (refusal or self.app)(scope, receive, send_with_headers)
 
-    def _check_request(self, scope: Scope) -> Response | None:
+    def _check_request(self, scope: Scope, *, enters: bool) -> Response | None:
         """Return the response to a request that may not reach the application, or None."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
@@ -111,8 +138,12 @@ class AccessMiddleware:
         is_page = scope["path"] == "/"
         if _is_cross_origin(headers, scheme=scope["scheme"], host=host, is_page=is_page):
             return _refusal(403, "Refused: the request came from another site.")
-        if self.policy.token is not None and (response := self._check_access_token(scope)):
-            return response
+        if enters:
+            self.on_entry()
+        elif not _tokens_equal(
+            Request(scope).cookies.get(_cookie_of(scope), ""), self.policy.token
+        ):
+            return _token_needed(scope)
         given = headers.get(PAGE_TOKEN_HEADER, "")
         if scope["method"] not in SAFE_METHODS and not _tokens_equal(given, self.policy.page_token):
             return _refusal(403, "The page is older than the studio. Reload it.")
@@ -130,19 +161,26 @@ class AccessMiddleware:
         own_names = ("localhost", self.policy.host.lower())
         return name in own_names or _parse_ip_address(name) is not None
 
-    def _check_access_token(self, scope: Scope) -> Response | None:
-        """Return None if the cookie has the token; move a token from the URL into the cookie."""
-        token = self.policy.token or ""
+    def _has_token_in_address(self, scope: Scope) -> bool:
+        """Return whether the address of the page has the token; no other address may have it."""
+        if scope["path"] != "/":
+            return False
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        # Browsers send a host's cookies to all its ports, and two studios may run on one host.
-        cookie = f"{ACCESS_COOKIE}_{scope['server'][1]}"
-        if scope["path"] == "/" and _tokens_equal(given, token):
-            response = RedirectResponse("/", status_code=303)
-            response.set_cookie(cookie, token, httponly=True, samesite="strict", path="/")
-            return response
-        if _tokens_equal(Request(scope).cookies.get(cookie, ""), token):
-            return None
-        return _refusal(401, "Open the address with the token that the studio printed.")
+        return _tokens_equal(given, self.policy.token)
+
+    def _cookie(self, scope: Scope) -> str:
+        return f"{_cookie_of(scope)}={self.policy.token}; HttpOnly; Path=/; SameSite=strict"
+
+
+def _cookie_of(scope: Scope) -> str:
+    return cookie_name((scope.get("server") or ("", 0))[1] or 0)
+
+
+def _token_needed(scope: Scope) -> Response:
+    """Return what to do: as a page to a person, as JSON to a program."""
+    if scope["path"] == "/" and "text/html" in Headers(scope=scope).get("accept", ""):
+        return HTMLResponse(_TOKEN_PAGE, 401)
+    return _refusal(401, f"{TOKEN_NEEDED} {TOKEN_CHANGED}")
 
 
 def _is_cross_origin(headers: Headers, *, scheme: str, host: str, is_page: bool) -> bool:

@@ -1,6 +1,6 @@
 """The studio as a web application: its page, its routes and its error responses."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from starlette.staticfiles import StaticFiles
 from slic.errors import SlicError
 from slic.search.label_queue import LabelQueue
 from slic.studio.access import AccessMiddleware, AccessPolicy
+from slic.studio.bodies import BodyLimitMiddleware
+from slic.studio.opened import ChangedFileError, UnreachableFileError
 from slic.studio.routes import (
     about,
     clusters,
@@ -33,14 +35,19 @@ from slic.studio.state import Studio
 from slic.studio.uploads import UploadTooLargeError
 
 HERE = Path(__file__).parent
+MAX_ERROR_CHARACTERS = 1000
+STATUS_OF = {UploadTooLargeError: 413, UnreachableFileError: 404, ChangedFileError: 409}
 
 
-def create_app(studio: Studio, policy: AccessPolicy) -> AccessMiddleware:
+def create_app(
+    studio: Studio, policy: AccessPolicy, *, on_entry: Callable[[], None] = lambda: None
+) -> AccessMiddleware:
     """Return the ASGI application of a studio, wrapped in its access control.
 
     Args:
         studio: The state. The application starts and closes it.
         policy: What a request needs to be answered.
+        on_entry: Called when the page is opened with its token.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
     app.state.studio = studio
@@ -60,7 +67,7 @@ def create_app(studio: Studio, policy: AccessPolicy) -> AccessMiddleware:
         values = {"page_token": policy.page_token, "title": studio.title, "index": identity}
         return templates.TemplateResponse(request, "studio.html", values)
 
-    return AccessMiddleware(app, policy)
+    return AccessMiddleware(BodyLimitMiddleware(app), policy, on_entry)
 
 
 @asynccontextmanager
@@ -72,20 +79,29 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _error_response(request: Request, error: Exception) -> Response:
     """Return an error as one line of JSON, without paths or a stack trace."""
-    if isinstance(error, UploadTooLargeError):
-        # Closing makes the client stop sending; the rest of the upload is not read.
-        return JSONResponse({"error": str(error)}, 413, headers={"Connection": "close"})
+    status, line = _status_and_line(request, error)
+    # Closing makes the client stop sending; the rest of a large body is not read.
+    headers = {"Connection": "close"} if status == 413 else None
+    line = " ".join(line.encode(errors="backslashreplace").decode().split())
+    if len(line) > MAX_ERROR_CHARACTERS:
+        line = f"{line[:MAX_ERROR_CHARACTERS]}…"
+    return JSONResponse({"error": line}, status, headers=headers)
+
+
+def _status_and_line(request: Request, error: Exception) -> tuple[int, str]:
     if isinstance(error, SlicError):
-        studio = request.app.state.studio
-        line = " ".join(str(error).split())
+        studio, line = request.app.state.studio, str(error)
         for one in (studio, studio.compared):
             line = line if one is None else line.replace(str(one.index.path), "index")
-        return JSONResponse({"error": line}, 422)
+        status = next((code for kind, code in STATUS_OF.items() if isinstance(error, kind)), 422)
+        return status, line
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][1:])
-        return JSONResponse({"error": f"{place}: {first['msg']}"}, 422)
+        return 422, f"{place}: {first['msg']}"
     if isinstance(error, HTTPException):
-        return JSONResponse({"error": error.detail}, error.status_code)
+        if error.status_code == 400:  # FastAPI's answer to JSON with nesting or numbers too large
+            return 422, "The body of the request is no JSON that can be read."
+        return error.status_code, str(error.detail)
     # The server's log on stderr has the stack trace.
-    return JSONResponse({"error": "The studio failed. See the terminal where it runs."}, 500)
+    return 500, "The studio failed. See the terminal where it runs."

@@ -1,8 +1,13 @@
-"""Previews and pictures of moments, cached in memory, and the files that need no preview."""
+"""Previews and pictures of moments, and the files that need no preview.
 
+The functions that open files run in worker processes: the files may be of unknown origin.
+"""
+
+import errno
+import os
 import tempfile
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -11,13 +16,15 @@ import av
 import cv2
 import numpy as np
 from cachetools import LRUCache
+from jaxtyping import UInt8
 
 from slic.errors import VideoError
+from slic.videos.container import MAX_PIXELS
 from slic.videos.encoding import Encoding, write_video
-from slic.videos.frames import read_frames
+from slic.videos.sources import resized_frames
 from slic.videos.video import Video
 
-MAX_GRID_FILE_BYTES = 6 << 20
+MAX_GRID_FILE_BYTES = 6 << 20  # a browser has six connections, and a larger file takes one long
 _PLAYABLE_PIXEL_FORMATS = ("yuv420p", "yuvj420p")
 _PLAYABLE_CONTAINERS = {  # FFmpeg's name of the container: codecs, media type
     "mov,mp4,m4a,3gp,3g2,mj2": (("h264",), "video/mp4"),
@@ -54,15 +61,9 @@ def playable_media_type(path: Path) -> str | None:
         return None
 
 
-def fits_grid(path: Path) -> bool:
-    """Return whether a file is small enough to be played in a grid of many.
-
-    A browser opens six connections to a host. A larger file would occupy one of them for long.
-    """
-    try:
-        return path.stat().st_size <= MAX_GRID_FILE_BYTES
-    except OSError:
-        return False
+def playable_media_types(paths: Sequence[Path]) -> list[str | None]:
+    """Return `playable_media_type` of several files."""
+    return [playable_media_type(path) for path in paths]
 
 
 class PreviewCache:
@@ -110,7 +111,7 @@ def encode_preview(video: Video, *, start_seconds: float, end_seconds: float) ->
     # A fixed rate keeps the pace of the video where its own rate varies.
     seconds = start + (np.arange(max(1, round(length * fps))) + 0.5) / fps
     size = _preview_size(video)
-    frames = read_frames(video, seconds=seconds, size=size)
+    frames = _read(video, seconds.tolist(), size)
     rate = Fraction(fps).limit_denominator(1001)
     with tempfile.TemporaryDirectory(prefix="slic-") as folder:
         path = Path(folder) / "preview.mp4"
@@ -128,12 +129,36 @@ def encode_thumbnail(video: Video, *, seconds: float) -> bytes:
     Raises:
         VideoError: The frame cannot be decoded or encoded.
     """
-    picture = read_frames(video, seconds=[seconds], size=_preview_size(video))[0]
+    (picture,) = _read(video, [seconds], _preview_size(video))
     flags = [cv2.IMWRITE_WEBP_QUALITY, 70]
     done, data = cv2.imencode(".webp", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), flags)
     if not done:
         raise VideoError(f"{video.path}: the frame at {seconds:g} s cannot be encoded.")
     return data.tobytes()
+
+
+def _read(
+    video: Video, seconds: Sequence[float], size: tuple[int, int]
+) -> list[UInt8[np.ndarray, "h w 3"]]:
+    """Return the frames on display at ascending times, read in this process.
+
+    Raises:
+        VideoError: A frame is too large, or cannot be decoded.
+    """
+    if video.width * video.height > MAX_PIXELS:
+        raise VideoError(
+            f"{video.path}: its pictures have {video.width} x {video.height} pixels; "
+            f"at most {MAX_PIXELS / 1e6:.0f} million are decoded."
+        )
+    wanted = [video.frame_at(second) for second in seconds]
+    places = sorted(set(wanted))
+    try:
+        read = dict(zip(places, resized_frames(video, places, size), strict=True))
+    except VideoError as error:
+        if os.strerror(errno.ENOMEM) in str(error):  # FFmpeg's MemoryError
+            raise MemoryError from error
+        raise
+    return [read[place] for place in wanted]
 
 
 def _preview_size(video: Video) -> tuple[int, int]:

@@ -2,8 +2,6 @@
 
 import socket
 import sys
-import threading
-import webbrowser
 from pathlib import Path
 
 import uvicorn
@@ -15,7 +13,10 @@ from slic.search.parts import Weights
 from slic.studio.access import AccessPolicy
 from slic.studio.app import create_app
 from slic.studio.indexing import BackgroundIndexing
+from slic.studio.opening import open_in_browser
 from slic.studio.state import Studio
+
+MAX_CONNECTIONS = 256  # a browser has six; more are answered with 503
 
 
 def serve_studio(
@@ -29,11 +30,11 @@ def serve_studio(
     indexing: BackgroundIndexing | None = None,
     compare: Path | None = None,
 ) -> None:
-    """Serve the studio of an index until Ctrl-C, and print its address.
+    """Serve the studio of an index until Ctrl-C, and print its address with its token.
 
     Args:
         folder: Folder of the index.
-        host: Address or name to listen on. Off this machine, the printed address has a token.
+        host: Address or name to listen on.
         port: Port to listen on; if it is in use, any free one.
         runs: Folder of pretraining runs to show.
         browser: Whether to open the page in a browser.
@@ -50,26 +51,27 @@ def serve_studio(
     index = Index.open(folder.absolute())
     compared = None if compare is None else Index.open(compare.absolute())
     studio = Studio(index, runs=runs, weights=weights, indexing=indexing, compared=compared)
-    policy = AccessPolicy.for_host(host)
+    policy = AccessPolicy(host=host)
     listener = _bind_socket(host, port)
-    url = _studio_url(policy, listener.getsockname()[1])
+    url = policy.address(listener.getsockname()[1])
     print(f"{folder}: the studio is at {url}", flush=True)
     for note in notes_on_absent_folders(index, folder):
         print(f"slic: {note}", file=sys.stderr)
     print("Press Ctrl-C to stop it.", file=sys.stderr)
-    if browser:
-        opening = threading.Timer(0.5, webbrowser.open, [url])
-        opening.daemon = True
-        opening.start()
+    delete_link = open_in_browser(url) if browser else lambda: None
     config = uvicorn.Config(
-        create_app(studio, policy),
+        create_app(studio, policy, on_entry=delete_link),
         log_level="warning",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=2,
+        limit_concurrency=MAX_CONNECTIONS,
     )
     with listener:
-        uvicorn.Server(config).run(sockets=[listener])
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        finally:
+            delete_link()
 
 
 def _bind_socket(host: str, port: int) -> socket.socket:
@@ -90,10 +92,3 @@ def _bind_socket(host: str, port: int) -> socket.socket:
         reason = getattr(error, "strerror", None) or error
         raise SearchError(f"host {host!r}: the studio cannot listen there ({reason}).") from error
     raise AssertionError
-
-
-def _studio_url(policy: AccessPolicy, port: int) -> str:
-    host = "127.0.0.1" if policy.host in ("0.0.0.0", "::") else policy.host
-    host = f"[{host}]" if ":" in host else host
-    token = f"?token={policy.token}" if policy.token else ""
-    return f"http://{host}:{port}/{token}"

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,14 +18,16 @@ from slic.search.repository import DATABASE_FILE
 from slic.studio.background import BackgroundJobs
 from slic.studio.embedding import preload_encoder
 from slic.studio.indexing import BackgroundIndexing
-from slic.studio.previews import PreviewCache
+from slic.studio.media import Media
 from slic.studio.projection import MomentIds, MomentMap, load_map, make_map
+from slic.studio.session import SessionFolder
 from slic.studio.uploads import UploadStore
 from slic.studio.worker import Worker
 
 MAX_MAP_SECONDS = 3600.0
 MAX_MAP_BYTES = 16 << 30
 MAX_CACHED_RESULTS = 24
+MAX_MEDIA_THREADS = 12  # a file that is slow to read must not keep other requests waiting
 
 ResultT = TypeVar("ResultT")
 
@@ -39,6 +42,7 @@ class Studio:
             them equally.
         indexing: What fills the index meanwhile, or None. The studio starts and closes it.
         compared: A second index to compare results with, or None. The studio closes it.
+        session: The folder of temporary files, if another studio made it already.
 
     Raises:
         SearchError: A weight is invalid.
@@ -52,20 +56,21 @@ class Studio:
         weights: Weights | None = None,
         indexing: BackgroundIndexing | None = None,
         compared: Index | None = None,
+        session: SessionFolder | None = None,
     ) -> None:
         self.index = index
         self.runs = runs
         self.weights = None if weights is None else check_weights(index.parts, weights)
         self.indexing = indexing
-        self.uploads = UploadStore()
-        self.compared = None if compared is None else Studio(compared)
+        self.session = session or SessionFolder()
+        self.uploads = UploadStore(folder=self.session.path)
+        self.media = Media(self.session.path)
+        self.media_threads = ThreadPoolExecutor(MAX_MEDIA_THREADS, "media")
+        self.compared = None if compared is None else Studio(compared, session=self.session)
         if self.compared is not None:
-            self.compared.uploads.close()
-            self.compared.uploads = self.uploads
-        self.previews = PreviewCache()
-        self.worker = Worker()
+            self.compared.uploads, self.compared.media = self.uploads, self.media
+        self.worker = Worker(folder=self.session.path)
         self.jobs = BackgroundJobs()
-        self.media_types: dict[int, str | None] = {}
         self._map_worker = Worker(
             max_seconds=MAX_MAP_SECONDS, max_bytes=MAX_MAP_BYTES, subject="map", niceness=10
         )
@@ -93,19 +98,21 @@ class Studio:
         """
         if self.indexing:
             self.indexing.start()
+        self.media_threads.submit(self.media.start)
         threading.Thread(target=self._warm_up, daemon=True).start()
         if self.compared is not None:
             threading.Thread(target=self.compared._load, daemon=True).start()
 
     def close(self) -> None:
         """End the worker processes, delete the uploads and close the index."""
-        for worker in (self.worker, self._map_worker, self.jobs):
+        for worker in (self.worker, self._map_worker, self.jobs, self.media):
             worker.close()
+        self.media_threads.shutdown(wait=False, cancel_futures=True)
         if self.indexing:
             self.indexing.close()
         if self.compared:
             self.compared.close()
-        self.uploads.close()
+        self.session.close()
         self.index.close()
 
     def cached(self, key: Hashable, make: Callable[[], ResultT]) -> ResultT:

@@ -1,7 +1,6 @@
 """Videos that the page uploads as queries: stored with limits, inspected in the worker."""
 
 import secrets
-import tempfile
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from slic.videos.video import Video
 
 MAX_UPLOAD_BYTES = 500 << 20
 MAX_UPLOADS = 12
+MAX_RECEIVED_AT_ONCE = 4
 
 
 class UploadTooLargeError(SearchError):
@@ -40,18 +40,20 @@ class _UploadCache(LRUCache[str, Upload]):
 
 @dataclass(eq=False, kw_only=True)
 class UploadStore:
-    """The uploads of one session in a temporary folder; the least recently used are deleted.
+    """The uploads of one session; the least recently used are deleted.
 
     Args:
         max_bytes: Size limit of one upload.
         max_uploads: Number of uploads to keep.
+        folder: Where they are stored.
     """
 
+    folder: Path
     max_bytes: int = MAX_UPLOAD_BYTES
     max_uploads: int = MAX_UPLOADS
 
     def __post_init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="slic-studio-")
+        self._receiving = 0
         self._uploads = _UploadCache(self.max_uploads)
         self._lock = threading.Lock()
 
@@ -71,10 +73,13 @@ class UploadStore:
 
         Raises:
             UploadTooLargeError: The upload has more bytes than the limit.
-            SearchError: The upload is empty, or the disk is full.
+            SearchError: The upload is empty, the disk is full, or too many others are sent.
         """
-        path = Path(self._folder.name) / secrets.token_hex(16)
+        if self._receiving >= MAX_RECEIVED_AT_ONCE:
+            raise SearchError("Other videos are being sent. Wait until they have arrived.")
+        path = self.folder / secrets.token_hex(16)
         size = 0
+        self._receiving += 1  # in the event loop, so no lock is needed
         try:
             with path.open("xb") as file:
                 async for chunk in chunks:
@@ -89,6 +94,8 @@ class UploadStore:
             if isinstance(error, OSError):
                 raise SearchError(f"The upload could not be stored ({error.strerror}).") from error
             raise
+        finally:
+            self._receiving -= 1
         return path
 
     def add(self, upload: Upload) -> None:
@@ -106,10 +113,6 @@ class UploadStore:
             if (upload := self._uploads.get(key)) is None:
                 raise SearchError("The uploaded video is no longer available. Drop it again.")
             return upload
-
-    def close(self) -> None:
-        """Delete all uploads."""
-        self._folder.cleanup()
 
     def _too_large(self) -> UploadTooLargeError:
         return UploadTooLargeError(

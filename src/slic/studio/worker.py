@@ -4,15 +4,20 @@ When a call exceeds a limit or the decoder crashes, the process is killed and th
 new one. The studio keeps running.
 """
 
+import importlib
+import logging
 import multiprocessing
 import os
+import queue
 import signal
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from slic.errors import SlicError, VideoError
@@ -25,9 +30,14 @@ except ImportError:  # Windows has no resource limits; there only the time is li
 
 MAX_WORKER_BYTES = 6 << 30
 MAX_CALL_SECONDS = 120.0
+MAX_START_SECONDS = 120.0
 
 CallP = ParamSpec("CallP")
 ReturnT = TypeVar("ReturnT")
+
+
+class LimitError(VideoError):
+    """A call took too long or too much memory, or crashed its process."""
 
 
 class Progress(NamedTuple):
@@ -60,6 +70,8 @@ class Worker:
         max_bytes: Memory limit of the process.
         subject: What the calls work on, for error messages.
         niceness: Added to the niceness of the process.
+        folder: Where the process writes temporary files; None for the system's folder.
+        modules: What the process imports before it takes a call, which then does not count.
 
     Example:
         >>> worker = Worker(max_seconds=10.0)
@@ -70,6 +82,8 @@ class Worker:
     max_bytes: int = MAX_WORKER_BYTES
     subject: str = "video"
     niceness: int = 0
+    folder: Path | None = None
+    modules: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         self._closed = False
@@ -88,7 +102,8 @@ class Worker:
             **kwargs: Its keyword arguments.
 
         Raises:
-            VideoError: The call took too long or too much memory, or the process crashed.
+            LimitError: The call took too long or too much memory, or the process crashed.
+            VideoError: The studio is closing, or no process can be started.
             SlicError: The function raised it.
         """
         return self.follow(lambda _: None, function, *args, **kwargs)
@@ -112,7 +127,9 @@ class Worker:
                 error, value = message
             except (EOFError, OSError) as broken:
                 self._kill()
-                raise VideoError(
+                if self._closed:
+                    raise VideoError("The studio is closing.") from broken
+                raise LimitError(
                     f"The {self.subject} crashed its process. Try another one, or re-encode it."
                 ) from broken
             except BaseException:
@@ -135,7 +152,7 @@ class Worker:
 
     def _receive(self, pipe: Connection) -> Any:
         if not pipe.poll(self.max_seconds):
-            raise VideoError(
+            raise LimitError(
                 f"The {self.subject} took more than {self.max_seconds:g} s. Try a smaller one."
             )
         return pipe.recv()
@@ -148,7 +165,14 @@ class Worker:
             ours, theirs = context.Pipe()
             process = context.Process(
                 target=_serve_calls,
-                args=(theirs, self.max_bytes, self.subject, self.niceness),
+                args=(
+                    theirs,
+                    self.max_bytes,
+                    self.subject,
+                    self.niceness,
+                    self.folder,
+                    self.modules,
+                ),
                 daemon=True,
             )
             try:
@@ -160,6 +184,8 @@ class Worker:
                 ) from error
             theirs.close()
             self._process, self._pipe = process, ours
+            if not self._closed and ours.poll(MAX_START_SECONDS):
+                ours.recv()  # it is ready
         return self._pipe
 
     def _kill(self) -> None:
@@ -172,10 +198,82 @@ class Worker:
         self._process = self._pipe = None
 
 
-def _serve_calls(pipe: Connection, max_bytes: int, subject: str, niceness: int) -> None:
+class WorkerPool:
+    """Several processes for short calls; each call takes an idle one, or waits for it.
+
+    Args:
+        processes: How many.
+        max_bytes: Memory limit of each.
+        subject: What the calls work on, for error messages.
+        folder: Where they write temporary files.
+        modules: What they import when they start.
+    """
+
+    def __init__(
+        self,
+        processes: int,
+        *,
+        max_bytes: int,
+        subject: str,
+        folder: Path,
+        modules: Sequence[str],
+    ) -> None:
+        self._workers = [
+            Worker(max_bytes=max_bytes, subject=subject, folder=folder, modules=modules)
+            for _ in range(processes)
+        ]
+        self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()  # the last one is warm
+        for worker in self._workers:
+            self._idle.put(worker)
+
+    def call(
+        self,
+        max_seconds: float,
+        function: Callable[CallP, ReturnT],
+        *args: CallP.args,
+        **kwargs: CallP.kwargs,
+    ) -> ReturnT:
+        """Run a function in a process, see `Worker.call`.
+
+        Args:
+            max_seconds: Time limit, from when a process is idle.
+            function: A function of a module.
+            *args: Its arguments.
+            **kwargs: Its keyword arguments.
+
+        Raises:
+            LimitError: The call broke a limit, or the process crashed.
+            SlicError: The function raised it.
+        """
+        worker = self._idle.get()
+        try:
+            worker.max_seconds = max_seconds
+            return worker.call(function, *args, **kwargs)
+        finally:
+            self._idle.put(worker)
+
+    def close(self) -> None:
+        """Kill the processes at once, and refuse further calls."""
+        for worker in self._workers:
+            worker.close()
+
+
+def _serve_calls(
+    pipe: Connection,
+    max_bytes: int,
+    subject: str,
+    niceness: int,
+    folder: Path | None,
+    modules: Sequence[str],
+) -> None:
     """Run calls in the process until the other end of the pipe is closed."""
     global _caller
     _caller = pipe
+    for name in ("slic", "libav"):  # the page shows what fails; a terminal need not
+        logger = logging.getLogger(name)
+        logger.addHandler(logging.NullHandler())
+        logger.propagate = False
+    tempfile.tempdir = None if folder is None else str(folder)
     begin_child(signal.SIG_IGN)  # the studio handles Ctrl-C and ends this process
     if hasattr(os, "nice"):
         os.nice(niceness)
@@ -185,6 +283,9 @@ def _serve_calls(pipe: Connection, max_bytes: int, subject: str, niceness: int) 
             resource.setrlimit(resource.RLIMIT_DATA, (max_bytes, max_bytes))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(EOFError, OSError):
+        for module in modules:
+            importlib.import_module(module)
+        pipe.send(None)
         while True:
             function, args, kwargs = pipe.recv()
             pipe.send(_run_call(subject, function, args, kwargs))
@@ -199,7 +300,7 @@ def _run_call(
     except SlicError as error:
         return type(error)(str(error)), None
     except MemoryError:
-        message = f"The {subject} needs too much memory. Try a smaller one."
+        return LimitError(f"The {subject} needs too much memory. Try a smaller one."), None
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         message = f"The {subject} cannot be used ({reason})."

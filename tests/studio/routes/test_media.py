@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from slic.search import IndexedVideo
-from slic.studio.routes import media
+from slic.studio.state import Studio
 from slic.videos.video import Video
 
 FindVideo = Callable[[str], IndexedVideo]
@@ -39,7 +39,7 @@ def test_a_file_that_browsers_do_not_play_is_sent_as_a_preview(
 
 
 def test_a_preview_is_encoded_once_for_each_span(
-    client: TestClient, video_of: FindVideo, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, studio: Studio, video_of: FindVideo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded: list[float] = []
 
@@ -47,7 +47,7 @@ def test_a_preview_is_encoded_once_for_each_span(
         encoded.append(start_seconds)
         return f"{start_seconds} {end_seconds}".encode()
 
-    monkeypatch.setattr(media, "encode_preview", encode)
+    monkeypatch.setattr(studio.media, "_film", encode)
     address = f"/media/videos/{video_of('jump').id}/preview.mp4?end=1&start="
     texts = [client.get(address + start).text for start in ("0", "0.5", "0")]
     assert texts == ["0.0 1.0", "0.5 1.0", "0.0 1.0"]

@@ -43,6 +43,8 @@ class IndexedVideo:
     Attributes:
         id: Number in this index.
         root: Folder of the collection that it was indexed from.
+        size: Bytes of its file; of a folder of frames, of all frames together.
+        mtime_ns: Time of the last change of its file in nanoseconds since 1970.
         content_id: Digest of its content.
         moments: Number of its moments.
         video: What `slic.videos.frames.read_frames` takes.
@@ -50,6 +52,8 @@ class IndexedVideo:
 
     id: int
     root: str
+    size: int
+    mtime_ns: int
     content_id: str
     moments: int
     video: Video
@@ -102,18 +106,24 @@ def select_videos(
     condition = "" if ids is None else f"WHERE v.id IN ({placeholders(ids)})"
     columns = ", ".join(f"v.{name}" for name in ROW_COLUMNS)
     rows = connection.execute(
-        "SELECT v.id, v.root, v.content_id,"
+        "SELECT v.id, v.root, v.size, v.mtime_ns, v.content_id,"
         " (SELECT count(*) FROM moments m WHERE m.video_id = v.id),"
         f" v.path, {columns} FROM videos v {condition} ORDER BY v.path, v.id",
         list(ids or ()),
     )
     videos = []
-    for video_id, root, content_id, moments, path, *row in rows:
+    for video_id, root, size, mtime_ns, content_id, moments, path, *row in rows:
         columns_of_video = dict(zip(ROW_COLUMNS, row, strict=True))
         video = Video.from_row(columns_of_video, id=path, path=Path(root) / path)
         videos.append(
             IndexedVideo(
-                id=video_id, root=root, content_id=content_id, moments=moments, video=video
+                id=video_id,
+                root=root,
+                size=size,
+                mtime_ns=mtime_ns,
+                content_id=content_id,
+                moments=moments,
+                video=video,
             )
         )
     return videos

@@ -5,31 +5,18 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from slic.files import is_file
 from slic.search import Hit, IndexedVideo, Moment
-from slic.studio.previews import fits_grid, playable_media_type
+from slic.studio import previews
 from slic.studio.state import Studio
 
 
-def _studio_of_request(request: Request) -> Studio:
+async def _studio_of_request(request: Request) -> Studio:
     studio: Studio = request.app.state.studio
     return studio
 
 
 CurrentStudio = Annotated[Studio, Depends(_studio_of_request)]
 OptionalLevel = Annotated[int | None, Query(ge=0)]
-
-
-def media_type_of(studio: Studio, video: IndexedVideo) -> str | None:
-    """Return the cached media type of a video that a browser plays directly, or None.
-
-    A missing file is not cached, because it may come back.
-    """
-    if not is_file(video.file):
-        return None
-    if video.id not in studio.media_types:
-        studio.media_types[video.id] = playable_media_type(video.file)
-    return studio.media_types[video.id]
 
 
 def describe_moments(studio: Studio, moments: Sequence[Moment | Hit]) -> list[dict[str, Any]]:
@@ -41,13 +28,17 @@ def describe_moments(studio: Studio, moments: Sequence[Moment | Hit]) -> list[di
         plays the file itself, ``plays_in_grid`` that a grid plays the file too and not a preview.
     """
     video_ids = sorted({moment.video_id for moment in moments})
-    videos = {video.id: video for video in studio.index.videos(video_ids)}
-    return [_describe_moment(studio, moment, videos[moment.video_id]) for moment in moments]
+    videos = studio.index.videos(video_ids)
+    types = studio.media.media_types(videos)
+    known = {video.id: (video, kind) for video, kind in zip(videos, types, strict=True)}
+    return [_describe_moment(moment, *known[moment.video_id]) for moment in moments]
 
 
-def _describe_moment(studio: Studio, moment: Moment | Hit, video: IndexedVideo) -> dict[str, Any]:
+def _describe_moment(
+    moment: Moment | Hit, video: IndexedVideo, media_type: str | None
+) -> dict[str, Any]:
     hit = moment if isinstance(moment, Hit) else None
-    playable = media_type_of(studio, video) is not None
+    playable = media_type is not None
     return {
         "moment": moment.moment_id if isinstance(moment, Hit) else moment.id,
         "video": video.id,
@@ -58,7 +49,7 @@ def _describe_moment(studio: Studio, moment: Moment | Hit, video: IndexedVideo) 
         "score": hit.score if hit else None,
         "label": moment.label,
         "plays": playable,
-        "plays_in_grid": playable and fits_grid(video.file),
+        "plays_in_grid": playable and video.size <= previews.MAX_GRID_FILE_BYTES,
         "seconds": video.duration_seconds,
         "width": video.video.width,
         "height": video.video.height,

@@ -3,16 +3,20 @@
 An indexed video is addressed by its id, an upload by its key. No path comes from the page.
 """
 
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, HTTPException, Query
 from starlette.responses import FileResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from slic.search import IndexedVideo
-from slic.studio.previews import encode_preview, encode_thumbnail
+from slic.studio.opened import OpenedVideo
 from slic.studio.requests import RowId
-from slic.studio.routes.common import CurrentStudio, media_type_of
+from slic.studio.routes.common import CurrentStudio
 from slic.studio.state import Studio
 
 router = APIRouter(prefix="/media")
@@ -20,35 +24,55 @@ Seconds = Annotated[float, Query(ge=0, le=1e7, allow_inf_nan=False)]
 Collection = Literal["videos", "compared"]  # of the index, or of the one that is compared
 # The page adds ?content= to the address, because an id is another video in another index.
 CACHE_HEADERS = {"Cache-Control": "private, max-age=3600"}
+ReturnT = TypeVar("ReturnT")
+
+
+class OpenedFileResponse(FileResponse):
+    """Sends an opened file, or the byte ranges that the browser requests, and closes it.
+
+    Args:
+        opened: The file.
+        media_type: Its media type.
+    """
+
+    def __init__(self, opened: OpenedVideo, *, media_type: str) -> None:
+        super().__init__(
+            opened.address,
+            media_type=media_type,
+            headers=CACHE_HEADERS,
+            stat_result=opened.status,
+        )
+        self.opened = opened
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response."""
+        with self.opened:
+            await super().__call__(scope, receive, send)
 
 
 @router.get("/uploads/{key}/preview.mp4")
-def get_upload_preview(key: str, studio: CurrentStudio) -> Response:
-    """Send an uploaded video as a small H.264 file, for browsers that do not play the upload.
-
-    The worker encodes it, because the file is of unknown origin.
-    """
-    video = studio.uploads.get(key).video
-    span = {"start_seconds": 0.0, "end_seconds": video.end_seconds}
-    encode = partial(studio.worker.call, encode_preview, video, **span)
-    return Response(studio.previews.get(("upload", key), encode), media_type="video/mp4")
+async def get_upload_preview(key: str, studio: CurrentStudio) -> Response:
+    """Send an uploaded video as a small H.264 file, for browsers that do not play the upload."""
+    upload = studio.uploads.get(key)
+    return await _made(studio, "video/mp4", partial(studio.media.upload_preview, upload), {})
 
 
 @router.get("/{collection}/{video_id}")
-def get_video_file(collection: Collection, video_id: RowId, studio: CurrentStudio) -> FileResponse:
+async def get_video_file(
+    collection: Collection, video_id: RowId, studio: CurrentStudio
+) -> Response:
     """Send an indexed file, or the byte range that the browser requests.
 
-    The status is 415 if browsers do not play the file, and 404 if it cannot be reached.
+    The status is 415 if browsers do not play the file, 404 if it cannot be reached, and 409 if it
+    is not the file that was indexed.
     """
-    studio = _studio_of(studio, collection)
-    video = _reachable_video(studio, video_id)
-    if (media_type := media_type_of(studio, video)) is None:
-        raise HTTPException(415, "Browsers do not play this file. Request a preview.")
-    return FileResponse(video.file, media_type=media_type, headers=CACHE_HEADERS)
+    open_file = partial(_open_file, studio, collection, video_id)
+    opened, media_type = await _in_thread(studio, open_file)
+    return OpenedFileResponse(opened, media_type=media_type)
 
 
 @router.get("/{collection}/{video_id}/preview.mp4")
-def get_preview(
+async def get_preview(
     collection: Collection, video_id: RowId, start: Seconds, end: Seconds, studio: CurrentStudio
 ) -> Response:
     """Send a span of a video as a small H.264 file.
@@ -60,15 +84,16 @@ def get_preview(
         end: End of the span in seconds.
         studio: The studio.
     """
-    video = _reachable_video(_studio_of(studio, collection), video_id)
-    key = ("preview", video.content_id, round(start, 3), round(end, 3))
-    encode = partial(encode_preview, video.video, start_seconds=start, end_seconds=end)
-    data = studio.previews.get(key, encode)
-    return Response(data, media_type="video/mp4", headers=CACHE_HEADERS)
+
+    def make() -> bytes:
+        video = _video_of(studio, collection, video_id)
+        return studio.media.preview(video, start_seconds=start, end_seconds=end)
+
+    return await _made(studio, "video/mp4", make)
 
 
 @router.get("/{collection}/{video_id}/thumbnail.webp")
-def get_thumbnail(
+async def get_thumbnail(
     collection: Collection, video_id: RowId, at: Seconds, studio: CurrentStudio
 ) -> Response:
     """Send one frame of a video as a small WebP picture.
@@ -79,10 +104,37 @@ def get_thumbnail(
         at: Time of the frame in seconds.
         studio: The studio.
     """
-    video = _reachable_video(_studio_of(studio, collection), video_id)
-    key = ("thumbnail", video.content_id, round(at, 3))
-    data = studio.previews.get(key, partial(encode_thumbnail, video.video, seconds=at))
-    return Response(data, media_type="image/webp", headers=CACHE_HEADERS)
+
+    def make() -> bytes:
+        return studio.media.thumbnail(_video_of(studio, collection, video_id), seconds=at)
+
+    return await _made(studio, "image/webp", make)
+
+
+async def _in_thread(studio: Studio, function: Callable[[], ReturnT]) -> ReturnT:
+    """Run a function in a thread for files, so that other requests do not wait for slow files."""
+    return await asyncio.wrap_future(studio.media_threads.submit(function))
+
+
+async def _made(
+    studio: Studio,
+    media_type: str,
+    make: Callable[[], bytes],
+    headers: Mapping[str, str] = CACHE_HEADERS,
+) -> Response:
+    data = await _in_thread(studio, make)
+    return Response(data, media_type=media_type, headers=headers)
+
+
+def _open_file(studio: Studio, collection: Collection, video_id: int) -> tuple[OpenedVideo, str]:
+    """Open an indexed file and find its media type."""
+    video = _video_of(studio, collection, video_id)
+    with ExitStack() as closing:
+        opened = closing.enter_context(studio.media.files.open(video))
+        if (media_type := studio.media.media_type(video, opened)) is None:
+            raise HTTPException(415, "Browsers do not play this file. Request a preview.")
+        closing.pop_all()
+    return opened, media_type
 
 
 def _studio_of(studio: Studio, collection: Collection) -> Studio:
@@ -98,16 +150,8 @@ def _studio_of(studio: Studio, collection: Collection) -> Studio:
     return studio.compared
 
 
-def _reachable_video(studio: Studio, video_id: int) -> IndexedVideo:
-    found = studio.index.videos([video_id])
+def _video_of(studio: Studio, collection: Collection, video_id: int) -> IndexedVideo:
+    found = _studio_of(studio, collection).index.videos([video_id])
     if not found:
         raise HTTPException(404, f"There is no video {video_id} in the index.")
-    try:
-        found[0].file.stat()
-    except OSError as error:
-        raise HTTPException(
-            404,
-            f"{found[0].path}: the file cannot be reached ({error.strerror}). "
-            "If it was moved or deleted, run `slic index` again.",
-        ) from error
     return found[0]
