@@ -249,7 +249,9 @@ Slic = Callable[..., Running]
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
     """Return a function that starts a program given as Python source."""
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["slic.sample.demo"])
+    # PyTorch imports the second one late, and each fork would spend a second of CPU time on that.
+    preload = ["slic.sample.demo", "torch._dynamo", "faiss", "slic.search"]
+    multiprocessing.get_context("forkserver").set_forkserver_preload(preload)
     os.environ["OMP_NUM_THREADS"] = "1"
     folder = tmp_path_factory.mktemp("printed")
     return lambda text: Running(text, folder)

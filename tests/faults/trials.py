@@ -107,6 +107,10 @@ def _proxies(*more: object) -> MakeWords:
     return lambda m, o: ["prepare", m.videos, *words, "--out", o / "p"]
 
 
+def _embed(*more: object) -> MakeWords:
+    return lambda m, o: ["embed", m.videos, "--encoder", m.encoder, "--out", o / "e.npz", *more]
+
+
 def _own_index(*words: object, last: Words) -> MakeWords:
     """Return words that change an index, of which each folder gets a copy."""
 
@@ -136,6 +140,11 @@ KILLED = {
     "evaluate finetune": Verb(
         _classify("finetune", *_EPOCHS), "run/settings.json", _classify("finetune", "--resume")
     ),
+    "evaluate finetune, 1 worker": Verb(
+        _classify("finetune", *_EPOCHS, "--workers=1"),
+        "run/settings.json",
+        _classify("finetune", "--resume"),
+    ),
     "evaluate linear": Verb(
         _classify("linear", *_EPOCHS), "run/settings.json", _classify("linear", "--resume")
     ),
@@ -147,10 +156,8 @@ KILLED = {
     "prepare --flow": Verb(
         lambda m, o: ["prepare", m.videos, "--flow", "--recipe", m.recipe, "--out", o / "f"]
     ),
-    "embed": Verb(
-        lambda m, o: ["embed", m.videos, "--encoder", m.encoder, "--workers=0", "--out",
-                      o / "e.npz"]
-    ),
+    "embed": Verb(_embed("--workers=0")),
+    "embed, 1 worker": Verb(_embed("--workers=1")),
 }  # fmt: skip
 """Verbs whose work lasts: it goes on after a kill, and ends as if nothing had happened."""
 

@@ -1,0 +1,186 @@
+"""Processes beside the main one that are killed: work goes on, or ends with one line."""
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from zlib import crc32
+
+import pytest
+
+from tests.conftest import Ended, Running, Slic
+from tests.faults.campaign import Campaign
+from tests.faults.trials import STOPPED, Bench, Material, contents, group_ends
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+DECODING = ("scan", "index", "embed", "pretrain", "prepare --proxies")
+QUICK_DECODING = ("scan", "index")
+LOADING = ("pretrain, 1 worker", "embed, 1 worker", "evaluate finetune, 1 worker")
+POOLS = ("prepare --proxies, 2 workers", "sample, 2 workers")
+SLOW_LOADING = """
+import time
+from slic.clips import reader
+plain = reader.ClipReader.render
+def render(*arguments):
+    time.sleep(0.1)
+    return plain(*arguments)
+reader.ClipReader.render = render
+"""
+
+
+def descendants(pid: int) -> list[int]:
+    """Return all processes below a process."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found += [child, *descendants(child)]
+    return found
+
+
+def decodes(pid: int) -> bool:
+    """Return whether a process is a decoding worker."""
+    return b"isolation import serve" in _command(pid)
+
+
+def loads(pid: int) -> bool:
+    """Return whether a process is a fork of the main one, as the workers of a loader are."""
+    command = _command(pid)
+    return b"isolation" not in command and b"forkserver" in command
+
+
+def in_pool(pid: int) -> bool:
+    """Return whether a process is a spawned worker of a pool."""
+    return b"spawn_main" in _command(pid)
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def kill_one(running: Running, kind: Callable[[int], bool], delay: float) -> bool:
+    """Kill a process of a kind some time after the first one is there."""
+    while running.process.is_alive():
+        try:
+            if pids := [pid for pid in descendants(running.pid) if kind(pid)]:
+                time.sleep(delay)
+                os.kill(pids[0], signal.SIGKILL)
+                return True
+        except (OSError, ValueError):  # it ended meanwhile
+            continue
+        time.sleep(0.001)
+    return False
+
+
+@pytest.mark.parametrize("name", DECODING)
+def test_a_decoding_worker_that_is_killed_costs_nothing(
+    name: str, bench: Bench, campaign: Campaign, tmp_path: Path
+) -> None:
+    trials = campaign.trials(quick=int(name in QUICK_DECODING), soak=8)
+    if not trials:
+        pytest.skip("only in the long campaign")
+    rng, lost, kills = Random(crc32(name.encode())), [], 0
+    wanted = bench.undisturbed(name)
+    for trial in range(trials):
+        out = tmp_path / f"{trial}"
+        running = bench.start(STOPPED[name], out)
+        kills += kill_one(running, decodes, rng.random() * 0.8)
+        ended = running.wait()
+        if ended.code != 0 or contents(out) != wanted.contents:
+            lost.append(f"trial {trial}: {ended.err[-2000:]}")
+    campaign.record(f"killed decoding worker: {name}", tried=kills, survived=kills - len(lost))
+    assert not lost
+
+
+@pytest.mark.parametrize("name", LOADING)
+def test_a_loading_worker_that_is_killed_is_replaced(
+    name: str, bench: Bench, campaign: Campaign, tmp_path: Path
+) -> None:
+    """The result is bit for bit the same; it takes some seconds until the death is noticed."""
+    trials = campaign.trials(quick=int(name == LOADING[0]), soak=6)
+    if not trials:
+        pytest.skip("only in the long campaign")
+    rng, lost, kills = Random(crc32(name.encode())), [], 0
+    wanted = bench.undisturbed(name)
+    for trial in range(trials):
+        out = tmp_path / f"{trial}"
+        running = bench.start(STOPPED[name], out, before=SLOW_LOADING)
+        killed = kill_one(running, loads, rng.random())
+        ended, kills = running.wait(), kills + killed
+        if ended.code != 0 or contents(out) != wanted.contents:
+            lost.append(f"trial {trial}: {ended.err[-2000:]}")
+    campaign.record(f"killed loading worker: {name}", tried=kills, survived=kills - len(lost))
+    assert kills
+    assert not lost
+
+
+@pytest.mark.parametrize("name", ["index, 1 worker", *POOLS])
+def test_a_process_that_cannot_be_replaced_ends_the_command_with_one_line(
+    name: str, bench: Bench, campaign: Campaign, tmp_path: Path
+) -> None:
+    trials = campaign.trials(quick=int(name == POOLS[0]), soak=6)
+    if not trials:
+        pytest.skip("only in the long campaign")
+    kind = in_pool if name in POOLS else loads
+    rng, lost, kills = Random(crc32(name.encode())), [], 0
+    for trial in range(trials):
+        out = tmp_path / f"{trial}"
+        running = bench.start(STOPPED[name], out)
+        kills += kill_one(running, kind, rng.random() * 0.5)
+        ended = running.wait()
+        problems = [] if ended.code == 0 else problems_of_a_failure(ended)
+        if not group_ends(running.pid):
+            problems.append("processes are left")
+        problems += bench.finish(name, out)
+        if problems:
+            lost.append(f"trial {trial}: {problems}")
+    campaign.record(f"killed process: {name}", tried=kills, survived=kills - len(lost))
+    assert not lost
+
+
+def problems_of_a_failure(ended: Ended) -> list[str]:
+    """Return what is wrong with how a command failed: exit code 1, one line, no traceback."""
+    if ended.code != 1 or "Traceback" in ended.err:
+        return [f"exit code {ended.code}: {ended.err[-3000:]}"]
+    last = ended.err.splitlines()[-1]
+    return [] if last.startswith("slic: ") else [f"last line {last!r}"]
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_one_of_two_processes_that_is_killed_ends_the_run_with_one_line(
+    victim: int, slic: Slic, material: Material, campaign: Campaign, tmp_path: Path
+) -> None:
+    trials = campaign.trials(quick=0, soak=5)
+    if not trials:
+        pytest.skip("only in the long campaign")
+    rng, lost = Random(victim), []
+    for trial in range(trials):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        group = f"MASTER_ADDR='127.0.0.1', MASTER_PORT='{port}', WORLD_SIZE='2'"
+        words = ["pretrain", material.videos, "--out", tmp_path / f"{trial}", "--log_with=none"]
+        both = [
+            slic(
+                *words, "--recipe", material.recipe, "--train.epochs=40",
+                before=f"import os\nos.environ.update(RANK='{r}', LOCAL_RANK='{r}', {group})",
+            )
+            for r in (0, 1)
+        ]  # fmt: skip
+        time.sleep(2 + rng.random() * 10)
+        both[victim].kill()
+        killed = time.monotonic()
+        ended = both[1 - victim].wait(60)
+        if ended.code is None:
+            lost.append(f"trial {trial}: it waits for ever")
+        elif problems := problems_of_a_failure(ended):
+            lost.append(f"trial {trial}: {problems} after {time.monotonic() - killed:.0f} s")
+        both[victim].wait()
+    campaign.record(f"killed process {victim} of 2", tried=trials, survived=trials - len(lost))
+    assert not lost
