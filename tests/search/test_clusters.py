@@ -8,6 +8,7 @@ import pytest
 
 from slic.clustering.finch import finch
 from slic.errors import LabelError, SearchError
+from slic.neighbours.rows import normalise
 from slic.search import (
     Index,
     cluster_index,
@@ -69,7 +70,7 @@ def test_sizes_coherence_and_medoids_by_loops(index: Index) -> None:
 def test_of_many_moments_some_are_clustered_and_the_rest_join(fill: Fill, rows: Rows) -> None:
     middles = rows(4, seed=5)
     noisy = [np.repeat(middles, 25, axis=0) + 0.01 * rows(100, seed=seed) for seed in (1, 2)]
-    index = fill({f"{i}.mp4": x.astype(np.float32) for i, x in enumerate(noisy)})
+    index = fill({f"{i}.mp4": normalise(x).astype(np.float32) for i, x in enumerate(noisy)})
     cluster_index(index, max_moments=40)
     ids = index.ids()
     for group in groups(index, 0):  # no cluster mixes the four kinds

@@ -158,7 +158,9 @@ def merge_into(
 
 def last_change_id(connection: sqlite3.Connection) -> int | None:
     """Return the id of the last change that was not undone; the table must exist."""
-    (last,) = connection.execute("SELECT max(change_id) FROM cluster_changes").fetchone()
+    (last,) = connection.execute(
+        "SELECT max(change_id) AS change_id FROM cluster_changes"
+    ).fetchone()
     return None if last is None else int(last)
 
 

@@ -16,16 +16,19 @@ from typing import TypeVar, TypeVarTuple
 from slic.errors import FormatError, SearchError, WriteError
 from slic.files import flush_folder, in_use, make_folder, remove_stale_temporaries, temporary_path
 from slic.search.repository import schema
+from slic.search.repository.checks import CheckedConnection
 from slic.search.repository.schema import DATABASE_FILE, INDEX_FORMAT, IndexSettings
 
 QueryTs = TypeVarTuple("QueryTs")
 ResultT = TypeVar("ResultT")
 
 BUSY_SECONDS = 30.0
+MAX_REASON = 200  # characters of what SQLite says, which may quote a text of the file
 
 # What to do about an error of the file or its disk, by SQLite's primary result code.
 _REMEDIES = {
-    sqlite3.SQLITE_BUSY: "wait for the other writer",
+    sqlite3.SQLITE_BUSY: "wait for the other writer; if there is none, this file system has no "
+    "locks: copy the folder to another one",
     sqlite3.SQLITE_LOCKED: "wait for the other writer",
     sqlite3.SQLITE_FULL: "free space on the disk",
     sqlite3.SQLITE_IOERR: "check whether the disk is full or failing",
@@ -39,7 +42,7 @@ _WRITE_ERRORS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY)
 _NOT_WRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
-class _Connection(sqlite3.Connection):
+class _Connection(CheckedConnection):
     """A connection that its last reference closes; Python 3.13 warns of one that is left open."""
 
     def __del__(self) -> None:
@@ -75,8 +78,8 @@ class Database:
             )
         if (version := about.get("format", "1")) != str(INDEX_FORMAT):
             raise FormatError(
-                f"{self.path}: the index has format {version}, this version of slic reads format "
-                f"{INDEX_FORMAT}; index the videos into another folder with `slic index`."
+                f"{self.path}: the index has format {version:.20}, this version of slic reads "
+                f"format {INDEX_FORMAT}; index the videos into another folder with `slic index`."
             )
         try:
             self.settings = IndexSettings(**json.loads(about["settings"]))
@@ -259,11 +262,13 @@ def translate_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         code = _result_code(error)
+        if code == 0:  # a text that is not UTF-8, see sqlite3.Connection.text_factory
+            code = sqlite3.SQLITE_CORRUPT
         if code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB):
             raise _not_an_index(error, path) from error
         remedy = _REMEDIES.get(code, _REMEDIES[sqlite3.SQLITE_IOERR])
         kind = WriteError if code in _WRITE_ERRORS else SearchError
-        raise kind(f"{path}: {error}; {remedy}.") from error
+        raise kind(f"{path}: {str(error)[:MAX_REASON]}; {remedy}.") from error
     except (OverflowError, UnicodeEncodeError) as error:
         raise SearchError(f"{path}: cannot hold this number or text ({error}).") from error
     except OSError as error:
@@ -272,7 +277,7 @@ def translate_errors(path: Path) -> Iterator[None]:
 
 def _not_an_index(error: Exception, path: Path) -> FormatError:
     return FormatError(
-        f"{path}: not the database of an index ({error}); "
+        f"{path}: not the database of an index ({str(error)[:MAX_REASON]}); "
         "restore a backup, or index the videos into another folder with `slic index`."
     )
 

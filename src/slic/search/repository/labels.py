@@ -96,7 +96,7 @@ def select_labels(connection: sqlite3.Connection) -> list[Label]:
 
 def select_labels_of_moments(connection: sqlite3.Connection) -> dict[int, LabelValue]:
     """Return the label of every moment that has one, by moment id."""
-    columns = ", ".join(label_of_moment(column) for column in LabelValue._fields)
+    columns = ", ".join(f"{label_of_moment(name)} AS {name}" for name in LabelValue._fields)
     rows = connection.execute(
         f"SELECT m.id, {columns} FROM moments m JOIN videos v ON v.id = m.video_id"
         " WHERE v.content_id IN (SELECT content_id FROM labels)"
@@ -129,7 +129,7 @@ def select_covering_segments(connection: sqlite3.Connection, segment: Segment) -
 
 def last_change_id(connection: sqlite3.Connection) -> int | None:
     """Return the id of the last change that was not undone."""
-    (last,) = connection.execute("SELECT max(change_id) FROM label_changes").fetchone()
+    (last,) = connection.execute("SELECT max(change_id) AS change_id FROM label_changes").fetchone()
     return None if last is None else int(last)
 
 

@@ -17,6 +17,8 @@ from slic.search.repository.videos import UNIQUE_PATH
 ROWS_PER_QUERY = 8192
 """Rows that are read at a time, and ids that one statement takes."""
 
+MAX_LENGTH_ERROR = 1e-4
+
 VectorBlock = tuple[Int64[np.ndarray, " n"], Float32[np.ndarray, "n d"]]
 """Ids of moments, ascending, and their vectors, of unit parts."""
 
@@ -123,8 +125,9 @@ def select_moments_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> 
     for start in range(0, len(ids), ROWS_PER_QUERY):
         part = ids[start : start + ROWS_PER_QUERY]
         rows = connection.execute(
-            f"SELECT m.id, m.video_id, {UNIQUE_PATH}, m.number, m.start_seconds, m.end_seconds,"
-            f" {label_of_moment('label')}, {label_of_moment('confidence')}"
+            f"SELECT m.id, m.video_id, {UNIQUE_PATH} AS path, m.number, m.start_seconds,"
+            f" m.end_seconds, {label_of_moment('label')} AS label,"
+            f" {label_of_moment('confidence')} AS confidence"
             " FROM moments m JOIN videos v ON v.id = m.video_id"
             f" WHERE m.id IN ({placeholders(part)})",
             part,
@@ -293,4 +296,11 @@ def _unpack(rows: Sequence[tuple[int, bytes]], dimension: int) -> VectorBlock:
         )
     flat = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4")
     vectors: Float32[np.ndarray, "n d"] = flat.reshape(len(rows), dimension).astype(np.float32)
+    lengths = np.einsum("nd,nd->n", vectors, vectors)
+    # Parts have length 1 or 0, so the squared length is a whole number.
+    if len(wrong := np.flatnonzero(~(np.abs(lengths - np.round(lengths)) < MAX_LENGTH_ERROR))):
+        raise SearchError(
+            f"moment {rows[wrong[0]][0]}: its vector is not of unit parts, so the index is "
+            "damaged; index the videos into another folder with `slic index`."
+        )
     return as_ids(rows), vectors

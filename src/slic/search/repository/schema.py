@@ -9,6 +9,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 
+from slic.search.repository.checks import (
+    MAX_LEVEL,
+    MAX_NUMBER,
+    damage_named,
+    read_integer,
+    read_weights,
+)
+
 DATABASE_FILE = "index.sqlite"
 INDEX_FORMAT = 5
 """Version of the tables and of what their columns mean. An index of another version is refused."""
@@ -183,7 +191,7 @@ def read_about(connection: sqlite3.Connection) -> dict[str, str]:
 
 def read_generation(connection: sqlite3.Connection) -> int:
     """Return the number of the last commit that added or removed moments."""
-    return int(read_about(connection)["generation"])
+    return read_integer(read_about(connection), "generation", most=MAX_NUMBER)
 
 
 def next_generation(connection: sqlite3.Connection) -> int:
@@ -198,7 +206,7 @@ def next_generation(connection: sqlite3.Connection) -> int:
 
 def read_level(connection: sqlite3.Connection) -> int:
     """Return the level of clusters that commands and filters use when none is given."""
-    return int(read_about(connection)["level"])
+    return read_integer(read_about(connection), "level", most=MAX_LEVEL)
 
 
 def write_level(connection: sqlite3.Connection, level: int) -> None:
@@ -208,8 +216,7 @@ def write_level(connection: sqlite3.Connection, level: int) -> None:
 
 def read_cluster_weights(connection: sqlite3.Connection) -> dict[str, float] | None:
     """Return the weights of parts that the clusters were made with; None for equal ones."""
-    weights: dict[str, float] | None = json.loads(read_about(connection)["cluster_weights"])
-    return weights
+    return read_weights(read_about(connection))
 
 
 def write_cluster_weights(
@@ -221,8 +228,12 @@ def write_cluster_weights(
 
 def read_refused(connection: sqlite3.Connection) -> dict[str, list[tuple[str, str]]]:
     """Return path and reason of the files that the last updates refused, by their root."""
-    stored = json.loads(read_about(connection).get("refused", "{}"))
-    return {root: [(path, reason) for path, reason in rows] for root, rows in stored.items()}
+    with damage_named("the value 'refused'"):
+        stored = json.loads(read_about(connection).get("refused", "{}"))
+        return {
+            root: [(f"{path}", f"{reason}") for path, reason in rows]
+            for root, rows in stored.items()
+        }
 
 
 def write_refused(
