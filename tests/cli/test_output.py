@@ -1,18 +1,24 @@
 """What verbs print and write."""
 
 import json
+import logging
 import math
+import re
+import sys
 from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 from slic.cli.output import (
     STDOUT,
     as_json,
     format_command,
+    harmless_output,
     json_writer,
+    print_json,
     print_result,
     print_table,
     printable,
@@ -21,7 +27,37 @@ from slic.cli.output import (
 
 def test_characters_that_control_a_terminal_are_replaced() -> None:
     assert printable("a\x1b[31mX\nY.mp4") == "a\ufffd[31mX\ufffdY.mp4"
-    assert printable("Ünï cödé 動画.mp4") == "Ünï cödé 動画.mp4"
+    assert printable("a\u202eb\x9b2J\x85") == "a\ufffdb\ufffd2J\ufffd"
+    harmless = "Ünï cödé 動画\u3000\u00a0\u202f \u0645\u06cc\u200c\u062e 👩\u200d🎓.mp4"
+    assert printable(harmless) == harmless
+
+
+def test_nothing_that_a_verb_prints_controls_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = logging.lastResort
+    assert log is not None
+    with harmless_output():
+        print("\x1b]0;title\x07", "one\ttwo", sep="\n")
+        print("\u202etxt.exe", "end\roverwritten", file=sys.stderr)
+        print("\x1b[34mtracker\x1b[0m", file=sys.stderr)
+        log.handle(logging.makeLogRecord({"msg": "log of \x1b[2J", "levelno": logging.WARNING}))
+        for _ in tqdm(range(2), desc="\x1b[2Jscan", position=1):
+            pass
+    printed = capsys.readouterr()
+    assert printed.out == "\ufffd]0;title\ufffd\none\ttwo\n"
+    lines = printed.err.split("\n")
+    assert lines[:3] == ["\ufffdtxt.exe end\ufffdoverwritten", "tracker", "log of \ufffd[2J"]
+    bar = "".join(lines[3:])
+    assert "\ufffd[2Jscan: 100%" in bar
+    assert set(re.findall("\x1b.{2}", bar)) == {"\x1b[A"}
+
+
+def test_a_document_keeps_every_character(capsys: pytest.CaptureFixture[str]) -> None:
+    label = "\x1b[2J\u202e\x85\n=1+1"
+    with harmless_output():
+        print_json({"label": label})
+    assert json.loads(capsys.readouterr().out) == {"label": label}
 
 
 def test_tables_do_not_control_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,7 @@ from slic.cli import (
     videos,
 )
 from slic.cli.common import UsageError
-from slic.cli.output import exit_with_error
+from slic.cli.output import exit_with_error, harmless_output
 from slic.cli.parser import CommandParser
 from slic.errors import SlicError
 from slic.machine import limit_threads
@@ -71,7 +71,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         with interrupt_at_signals():
             arguments = _parse(parser, argv)
-            arguments.verb(arguments)
+            with harmless_output():
+                arguments.verb(arguments)
     except UsageError as error:
         parser.error(str(error))
     except SlicError as error:

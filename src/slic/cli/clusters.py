@@ -39,6 +39,9 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_switch("--undo", "undo the last merge, split or move")
     verb.add_count("--outliers", "list the moments least similar to their cluster")
     verb.add_count("--duplicates", "list pairs of nearly equal moments in different files")
+    verb.only_with("--parts", "--split")
+    verb.only_with("--to", "--move")
+    verb.only_with("--move", "--to")
     add_weights(verb, "; for --again and --duplicates")
     verb.add_json()
 
@@ -47,10 +50,6 @@ def cluster(arguments: Namespace) -> None:
     """Cluster the index if necessary, apply corrections, and list."""
     from slic import search
 
-    if (arguments.move is None) != (arguments.to is None):
-        raise UsageError("--move and --to belong together; give both.")
-    if arguments.parts is not None and arguments.split is None:
-        raise UsageError("--parts is for --split; give both.")
     index = open_index(arguments.index)
     again = arguments.again or not search.clusters_per_level(index)
     if arguments.weights and not (again or arguments.duplicates):
@@ -102,7 +101,7 @@ def _print_clusters(index: "Index", *, as_json: bool) -> None:
     print(f"level {index.level} of {sizes} clusters (--level chooses another)")
     print("cluster  moments  coherence  typical moment                  label")
     for c in clusters:
-        label = f"{c.label} ({c.label_share:.0%})" if c.label else ""
+        label = f"{printable(c.label)} ({c.label_share:.0%})" if c.label else ""
         medoid = printable(_moment_word(medoids[c.medoid]))
         print(f"{c.id:7}  {c.size:7}  {c.coherence:9.3f}  {medoid:30}  {label}")
     if new := index.count - sum(c.size for c in clusters):

@@ -32,6 +32,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("videos", type=Path, nargs="?", help=text)
     text = "classify by the class names of this file, one on a line, without labelled examples"
     verb.add_path("--classes", text)
+    verb.only_with("--template", "--classes")
     text = "with --classes, the text of a class (default: 'a video of a person {}')"
     verb.add_argument("--template", metavar="TEXT", help=text)
     add_weights(verb, "; without --classes")
@@ -99,7 +100,7 @@ def list_classes(arguments: Namespace) -> None:
         print_json({"labels": counts} | (_about(classifier) if classifier else {}))
         return
     for label, count in counts.items():
-        print(f"{label:24} {count['given']:7} given  {count['spread']:7} spread")
+        print(f"{printable(label):24} {count['given']:7} given  {count['spread']:7} spread")
     if classifier:
         print(_describe_scores(classifier), file=sys.stderr)
     elif not labels:
@@ -143,15 +144,13 @@ def classify(arguments: Namespace) -> None:
         print_json(document)
         return
     for p in predictions:
-        print(f"{p.label or 'unknown':24} {p.confidence:5.2f}  {printable(p.path)}")
+        print(f"{printable(p.label or 'unknown'):24} {p.confidence:5.2f}  {printable(p.path)}")
     print(_describe_quality(classifier), file=sys.stderr)
 
 
 def _check_classify_usage(arguments: Namespace) -> None:
     if arguments.classes is None and arguments.videos is None:
         raise UsageError("give the videos to classify, or --classes.")
-    if arguments.classes is None and arguments.template is not None:
-        raise UsageError("--template is for --classes.")
     if arguments.classes is not None and arguments.weights:
         raise UsageError("--weights is for classifying by labels; --classes compares texts only.")
 

@@ -2,11 +2,13 @@
 
 import json
 import math
+import re
 import shlex
 import sys
+import unicodedata
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -40,7 +42,54 @@ def format_command(*words: object) -> str:
 
 def printable(text: str) -> str:
     """Replace characters that could control the terminal, such as those in a file name."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    if text.isprintable():
+        return text
+    return "".join(c if _is_harmless(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _is_harmless(character: str) -> bool:
+    """Return whether a character is printable, a blank, or joins the letters of some scripts."""
+    return (
+        character.isprintable()
+        or character in "\u200c\u200d"
+        or unicodedata.category(character) == "Zs"
+    )
+
+
+class _HarmlessStream:
+    """A stream of text on which nothing but lines, tabs and progress bars control the terminal."""
+
+    def __init__(self, stream: "TextIO") -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write a text, but see `printable`."""
+        harmless = text
+        if not _MOVES_OF_A_BAR.fullmatch(text):
+            parts = re.split("([\n\t]|^\r)", _COLOUR.sub("", text))
+            harmless = "".join(p if p in _KEPT else printable(p) for p in parts)
+        self._stream.write(harmless)
+        return len(text)
+
+
+_KEPT = ("", "\n", "\t", "\r")
+_MOVES_OF_A_BAR = re.compile("(?:\n|\r|\x1b\\[A)+")  # what tqdm writes alone
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")  # of trackers
+
+
+@contextmanager
+def harmless_output() -> Iterator[None]:
+    """Let nothing that is printed control the terminal: file names, labels, logs of libraries.
+
+    Labels and paths may be somebody else's. JSON stays as it is: it has no such characters.
+    """
+    out: Any = _HarmlessStream(sys.stdout)
+    err: Any = _HarmlessStream(sys.stderr)
+    with redirect_stdout(out), redirect_stderr(err):
+        yield
 
 
 def print_table(table: str) -> None:
@@ -48,6 +97,7 @@ def print_table(table: str) -> None:
     print("\n".join(map(printable, table.splitlines())))
 
 
+MAX_ERROR_CHARACTERS = 3000
 STDOUT = Path("-")
 """The value of a ``--json`` that takes a file, where it is given without one."""
 
@@ -119,6 +169,12 @@ def json_writer(path: Path | None) -> Iterator[Callable[[Mapping[str, Any]], Non
 
 
 def exit_with_error(message: str, exit_code: int) -> NoReturn:
-    """Print a message to stderr as one line, and end the command."""
-    print(f"slic: {printable(message)}", file=sys.stderr)
+    """Print a message to stderr as one line, and end the command.
+
+    Of a message that quotes a very long cell or name, the middle is left out.
+    """
+    text = printable(message)
+    if len(text) > MAX_ERROR_CHARACTERS:
+        text = f"{text[: MAX_ERROR_CHARACTERS // 2]} ... {text[-MAX_ERROR_CHARACTERS // 2 :]}"
+    print(f"slic: {text}", file=sys.stderr)
     sys.exit(exit_code)

@@ -293,9 +293,9 @@ def _query(
 def _format_hits(results: "ContactSheetSearch") -> str:
     from slic.report.contact_sheet import format_clock
 
-    lines = [f"{results.title}:"]
+    lines = [f"{printable(results.title)}:"]
     for rank, hit in enumerate(results.hits, start=1):
         times = f"{format_clock(hit.start_seconds):>9} - {format_clock(hit.end_seconds):<9}"
-        label = f"  [{hit.label}]" if hit.label else ""
+        label = f"  [{printable(hit.label)}]" if hit.label else ""
         lines.append(f"{rank:4}  {hit.score:6.3f}  {times}  {printable(hit.path)}{label}")
     return "\n".join(lines if results.hits else [*lines, "  nothing found."])
