@@ -22,7 +22,8 @@ try:
 except ImportError:  # Windows: files that a killed process leaves stay there
     fcntl = None  # type: ignore[assignment]
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet may run, however often it was guarded
+# What a spreadsheet may run, however often it was guarded; also in full width, as in Japanese.
+_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 MAX_JSON_BYTES: Final = 256 << 20
 _DISK_ERRORS: Final = frozenset({EDQUOT, EFBIG, EIO, ENOSPC, EROFS, ESTALE})
@@ -69,8 +70,8 @@ def read_csv(
         `guard_cell` are stripped, no cell is empty, and other columns are left out.
 
     Raises:
-        CatalogError: The file cannot be read, lacks a required column, has no rows, or has an empty
-            cell.
+        CatalogError: The file cannot be read, lacks a required column, has no rows, or has a cell
+            that is empty or has a null byte.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:  # Excel writes a byte order mark
@@ -93,6 +94,8 @@ def read_csv(
         for line, row in rows
     ]
     for line, row in cells:
+        if strange := [name for name, cell in row.items() if "\0" in cell]:
+            raise CatalogError(f"{path}: line {line}: column {strange[0]!r} has a null byte.")
         if empty := [name for name, cell in row.items() if not cell and name not in blank]:
             raise CatalogError(f"{path}: line {line}: column {empty[0]!r} is empty.")
     return cells
@@ -101,8 +104,8 @@ def read_csv(
 def guard_cell(cell: str) -> str:
     """Return the text of a CSV cell that a spreadsheet does not run as a formula.
 
-    An apostrophe goes before ``=``, ``+``, ``-``, ``@``, a tab and a carriage return, and before a
-    text that `unguard_cell` would shorten otherwise.
+    An apostrophe goes before ``=``, ``+``, ``-``, ``@``, a tab and a line break, and before a text
+    that `unguard_cell` would shorten otherwise.
 
     Example:
         >>> guard_cell("=1+1"), guard_cell("walk"), unguard_cell("'=1+1")
