@@ -9,6 +9,7 @@ from typing import Any, get_args, get_type_hints
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from slic.errors import RecipeError
+from slic.parsing import OutOfBoundsError, parse_yaml
 
 
 def require(holds: bool, name: str, value: object, rule: str) -> None:
@@ -61,10 +62,27 @@ def parse_arguments(
     else:
         parser.add_function_arguments(part, key, skip=set(skip))
     try:
+        for value in values.values():
+            _refuse_unbounded(value)
         parsed = parser.parse_object({key: dict(values)})[key]
-    except ArgumentError as error:
+    except (ArgumentError, OutOfBoundsError, OverflowError) as error:
         raise RecipeError(f"a setting cannot be read: {one_line(error)}") from error
     return dict(parsed.as_dict() if isinstance(parsed, Namespace) else parsed)
+
+
+def _refuse_unbounded(value: object) -> None:
+    """Refuse a text that is YAML beyond a bound; jsonargparse reads texts as YAML.
+
+    Raises:
+        OutOfBoundsError: It is nested too deeply, or its aliases stand for too much.
+    """
+    if isinstance(value, str) and any(mark in value for mark in "[{&"):
+        try:
+            parse_yaml(value)
+        except OutOfBoundsError:
+            raise
+        except ValueError:  # another text, such as a path
+            return
 
 
 def _refuse_nulls(part: Callable[..., Any], values: Mapping[str, Any], key: str) -> None:
@@ -94,7 +112,19 @@ def _require_types(part: Callable[..., Any], key: str, skip: Collection[str]) ->
             )
 
 
-def unknown_key(key: str, known: Collection[str], *, what: str = "setting") -> RecipeError:
+class UnknownSettingError(RecipeError):
+    """A setting does not exist.
+
+    Attributes:
+        key: The setting, such as ``train.epoch``.
+    """
+
+    def __init__(self, message: str, key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
+
+
+def unknown_key(key: str, known: Collection[str], *, what: str = "setting") -> UnknownSettingError:
     """Return the error for a key that does not exist; it names the nearest known one."""
     by_last_word = {name.split(".")[-1]: name for name in known}
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5) or [
@@ -102,7 +132,7 @@ def unknown_key(key: str, known: Collection[str], *, what: str = "setting") -> R
         for word in difflib.get_close_matches(key.split(".")[-1], by_last_word, n=1, cutoff=0.5)
     ]
     hint = f" The nearest known is {near[0]!r}." if near else f" Known: {', '.join(known)}."
-    return RecipeError(f"unknown {what} {key!r}.{hint}")
+    return UnknownSettingError(f"unknown {what} {key!r}.{hint}", key)
 
 
 def one_line(error: Exception) -> str:

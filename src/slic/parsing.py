@@ -16,6 +16,11 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import yaml
 
+
+class OutOfBoundsError(ValueError):
+    """A value is nested too deeply or stands for too much."""
+
+
 MAX_DEPTH: Final = 64
 """How deeply values may be nested."""
 MAX_YAML_CHARACTERS: Final = 1 << 16  # a recipe has 3,000
@@ -33,13 +38,13 @@ def parse_json(text: str | bytes) -> Any:
     try:
         value = json.loads(text.decode("utf-8-sig") if isinstance(text, bytes) else text)
     except RecursionError as error:
-        raise ValueError(_TOO_DEEP) from error
+        raise OutOfBoundsError(_TOO_DEEP) from error
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [inner for outer in level for inner in _parts(outer) if isinstance(inner, _NESTS)]
         if not level:
             return value
-    raise ValueError(_TOO_DEEP)
+    raise OutOfBoundsError(_TOO_DEEP)
 
 
 def _parts(value: Any) -> Collection[Any]:
@@ -56,7 +61,7 @@ def parse_yaml(text: str) -> Any:
             for over `MAX_YAML_VALUES` values.
     """
     if len(text) > MAX_YAML_CHARACTERS:
-        raise ValueError(f"it has {len(text)} characters")
+        raise OutOfBoundsError(f"it has {len(text)} characters")
     try:
         loader = _BoundedLoader(text)
         node = loader.get_single_node()
@@ -65,7 +70,7 @@ def parse_yaml(text: str) -> Any:
         _check_size(node)
         return loader.construct_document(node)
     except RecursionError as error:
-        raise ValueError(_TOO_DEEP) from error
+        raise OutOfBoundsError(_TOO_DEEP) from error
     except (yaml.YAMLError, OverflowError, AttributeError) as error:
         # PyYAML lets an AttributeError out where a text has a type as its tag
         raise ValueError(str(error)) from error
@@ -79,7 +84,7 @@ class _BoundedLoader(yaml.SafeLoader):  # type: ignore[misc]
     def compose_node(self, *place: Any) -> Any:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise ValueError(_TOO_DEEP)
+            raise OutOfBoundsError(_TOO_DEEP)
         node = super().compose_node(*place)
         self._depth -= 1
         return node
@@ -92,7 +97,7 @@ def _check_size(root: Any) -> None:
     def measure(node: Any) -> tuple[int, int]:
         if id(node) in sizes:
             if not sizes[id(node)][0]:
-                raise ValueError("a value contains itself")
+                raise OutOfBoundsError("a value contains itself")
             return sizes[id(node)]
         sizes[id(node)] = (0, 0)
         parts = node.value if isinstance(node, yaml.CollectionNode) else ()
@@ -100,9 +105,9 @@ def _check_size(root: Any) -> None:
         count = 1 + sum(size for size, _ in inner)
         depth = 1 + max((levels for _, levels in inner), default=0)
         if count > MAX_YAML_VALUES:
-            raise ValueError(f"it stands for over {MAX_YAML_VALUES} values")
+            raise OutOfBoundsError(f"it stands for over {MAX_YAML_VALUES} values")
         if depth > MAX_DEPTH:
-            raise ValueError(_TOO_DEEP)
+            raise OutOfBoundsError(_TOO_DEEP)
         sizes[id(node)] = (count, depth)
         return count, depth
 
@@ -122,7 +127,7 @@ class _BoundedTree(ET.TreeBuilder):
     def start(self, tag: Any, attributes: Any, /) -> ET.Element:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise ValueError(_TOO_DEEP)
+            raise OutOfBoundsError(_TOO_DEEP)
         return super().start(tag, attributes)
 
     def end(self, tag: str, /) -> ET.Element:

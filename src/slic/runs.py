@@ -1,13 +1,15 @@
 """What interruptible work shares: a lock on its folder, records, and checkpoints."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from errno import EACCES, EAGAIN
 from pathlib import Path
 from typing import IO, Any, cast
 
 import torch
 
+from slic.arguments import one_line
 from slic.errors import CheckpointError, FormatError, WriteError
 from slic.files import make_folder, reason_of, temporary_path
 from slic.parsing import parse_json
@@ -149,6 +151,33 @@ def load_checkpoint(path: Path, *, version: int) -> dict[str, Any]:
         state = _read_checkpoint(previous, version)
         _log.warning("%s The run continues from %s, the one before.", error, previous.name)
         return state
+
+
+@contextmanager
+def refusing_other_content(path: Path) -> Iterator[None]:
+    """Turn errors from a whole checkpoint whose content does not fit the run into one line.
+
+    Raises:
+        CheckpointError: The body raised what torch raises for another state.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path}: not a checkpoint of this run ({one_line(error)[:300]}). Start it again in "
+            "another folder."
+        ) from error
+
+
+def require_counter(value: object) -> int:
+    """Return a number of epochs, batches or steps that a checkpoint has.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if type(value) is not int or not 0 <= value < 1 << 62:
+        raise ValueError(f"{value!r:.40} is no number of epochs or steps")
+    return value
 
 
 def _read_checkpoint(path: Path, version: int) -> dict[str, Any]:

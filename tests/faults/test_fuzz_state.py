@@ -36,30 +36,10 @@ from slic.videos.catalog import Catalog
 from slic.videos.scanning import Verdict, look_at
 from slic.videos.timeline import unpack_timeline
 from slic.videos.video import Video
-from tests.faults.campaign import Campaign
-from tests.faults.fuzzing import Reader, fuzz
+from tests.faults.fuzzing import Check, Reader
 
 IDS = ["a.mp4", "b.mp4"]
 CLIP = ClipSpec(frames=4, size=16)
-Check = Callable[..., None]
-
-
-@pytest.fixture
-def check(campaign: Campaign, tmp_path: Path) -> Check:
-    """Return a function that fuzzes a reader and fails with the first faults."""
-
-    def run(reader: Reader, *, quick: int = 60, soak: int = 5000) -> None:
-        count = campaign.trials(quick=quick, soak=soak)
-        folder = tmp_path / f"fuzz {reader.name}"
-        folder.mkdir()
-        outcome = fuzz(reader, count, folder)
-        note = f"{outcome.accepted} accepted, {outcome.refused} refused"
-        campaign.record(
-            f"fuzz: {reader.name}", tried=count, survived=count - len(outcome.faults), note=note
-        )
-        assert not outcome.faults, "\n".join([f"{len(outcome.faults)} faults", *outcome.faults[:6]])
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -61,9 +61,9 @@ class Augmentation:
             self._require(0 <= getattr(self, name) <= 1, name, "in [0, 1]")
         for name in ("area", "ratio", "blur_sigma"):
             low, high = getattr(self, name)
-            self._require(0 < low <= high, name, "two ascending positive numbers")
+            self._require(0 < low <= high < math.inf, name, "two ascending positive numbers")
         self._require(self.area[1] <= 1, "area", "at most 1, the whole frame")
-        self._require(min(self.jitter) >= 0, "jitter", "at least 0")
+        self._require(all(0 <= x < math.inf for x in self.jitter), "jitter", "at least 0")
         self._require(self.jitter[3] <= 0.5, "jitter", "at most 0.5 for hue, half a circle")
         kernel = self.blur_kernel
         self._require(kernel is None or (kernel > 0 and kernel % 2 == 1), "blur_kernel", "odd")

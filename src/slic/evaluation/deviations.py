@@ -1,9 +1,11 @@
 """What makes a run of ours another one than the paper's: its settings, and absent videos."""
 
+import operator
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from slic.arguments import one_line
 from slic.errors import SlicError
 from slic.evaluation.reproduction import (
     PAPER_TABLES,
@@ -37,8 +39,15 @@ def _of_row(table: PaperTable, runs: Path, row: PaperRow) -> Iterator[str]:
     for file in scores_files(table, runs, row):
         if settings := other_settings(file.parent, recipe):
             yield f"{file.parent} is not a run of the recipe {recipe}: {settings}"
-        if absent := read_json_object(file).get("absent_videos"):
+        if absent := _absent_videos(file):
             yield f"{file}: {absent:,} listed videos were absent."
+
+
+def _absent_videos(scores: Path) -> int:
+    try:
+        return operator.index(read_json_object(scores).get("absent_videos") or 0)
+    except (OSError, ValueError, TypeError) as error:
+        raise SlicError(f"{scores}: no scores of `slic evaluate` ({one_line(error)}).") from error
 
 
 def other_settings(run: Path, recipe: str) -> str:

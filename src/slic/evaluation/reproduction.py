@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from slic.arguments import one_line
 from slic.errors import ProtocolError, SlicError
 from slic.files import read_json_object
 
@@ -208,16 +209,20 @@ def _read_percent(file: Path, row: PaperRow) -> float:
         scores = read_json_object(file)
         share = scores["recall"]["1"] if "recall" in scores else scores["top_1"]
         percent = 100 * float(share)
+        if not 0 <= percent <= 100:
+            raise ValueError(f"a share of {share!r:.40}")
         protocol = scores["protocol"].split(":")[0]
         found = scores | scores.get("settings", {}) | {"protocol": protocol}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        reason = one_line(error)[:200]
         raise SlicError(
-            f"{file}: no scores of `slic evaluate` ({type(error).__name__}: {error}). Run it again."
+            f"{file}: no scores of `slic evaluate` ({type(error).__name__}: {reason}). Run it "
+            "again."
         ) from error
     for name, wanted in {**row.conditions, "labels": f"{row.dataset}:1"}.items():
         if found.get(name) != wanted:
             raise ProtocolError(
-                f"{file}: its {name} is {found.get(name)!r}, but the paper's number needs "
+                f"{file}: its {name} is {found.get(name)!r:.200}, but the paper's number needs "
                 f"{wanted!r}. Run the command of `slic reproduce` again, or move the file away."
             )
     return percent

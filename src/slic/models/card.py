@@ -83,8 +83,8 @@ def read_run(folder: Path) -> TrainingFacts | None:
     rounds = sorted((folder / "clusters").glob("epoch-*.jsonl"))
     return TrainingFacts(
         videos=len(read_log(rounds[-1])) if rounds else None,
-        steps=max((int(record["step"]) for record in steps), default=0),
-        recipe=recipe,
+        steps=max((s for record in steps if type(s := record.get("step")) is int), default=0),
+        recipe={name: values for name, values in recipe.items() if isinstance(values, dict)},
     )
 
 
@@ -131,8 +131,8 @@ def read_scores(paths: Iterable[Path], *, fingerprint: str) -> list[ScoreRow]:
     for (protocol, data), files in groups.items():
         if fingerprint not in (found := [scores.get("encoder") for scores in files]):
             raise CheckpointError(
-                f"scores of {protocol!r} are of the encoder {found[0]}, not of {fingerprint}. "
-                "Evaluate this encoder, or leave them out."
+                f"scores of {protocol!r:.200} are of the encoder {found[0]!s:.40}, not of "
+                f"{fingerprint}. Evaluate this encoder, or leave them out."
             )
         percents = [_percents(scores) for scores in files]
         names = [name for name in percents[0] if all(name in values for values in percents)]
@@ -253,6 +253,10 @@ def _read_scores_file(path: Path) -> dict[str, Any]:
         raise FormatError(f"{path}: not a file of scores ({error}).") from error
     if not isinstance(scores.get("protocol"), str):
         raise FormatError(f"{path}: not a file of scores; `slic evaluate --json` writes one.")
+    try:
+        _percents(scores)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise FormatError(f"{path}: not a file of scores ({one_line(error)}).") from error
     return scores
 
 
@@ -260,6 +264,10 @@ def _percents(scores: Mapping[str, Any]) -> dict[str, float]:
     """Return the shares in a file of scores, in percent, by the name of the metric."""
     recall = {f"R@{k}": value for k, value in scores.get("recall", {}).items()}
     baselines = scores.get("baselines_recall_at_1", {})
+    rates: dict[str, float | None]
     rates = {name: scores.get(key) for key, name in _RATES.items()}
     rates |= {f"R@1 of {name}": value for name, value in baselines.items()}
-    return {name: 100.0 * x for name, x in (recall | rates).items() if x is not None}
+    shares = {name: x for name, x in (recall | rates).items() if x is not None}
+    if wrong := [name for name, x in shares.items() if not 0 <= x <= 1]:
+        raise ValueError(f"{wrong[0]} is {shares[wrong[0]]!r:.40}, which is no share")
+    return {name: 100.0 * x for name, x in shares.items()}

@@ -88,8 +88,8 @@ class RunFolder:
         version = self._read_about().get("format")
         if version != RUN_FORMAT:
             raise FormatError(
-                f"{self.path}: a run of format {version}, but this package reads {RUN_FORMAT}. "
-                "Start it again in another folder."
+                f"{self.path}: a run of format {version!r:.40}, but this package reads "
+                f"{RUN_FORMAT}. Start it again in another folder."
             )
 
     def _read_about(self) -> dict[str, Any]:
@@ -97,8 +97,12 @@ class RunFolder:
         try:
             about = read_json_object(self.about)
             for name, kind in (("set_aside", dict), ("still", list)):
-                if not isinstance(about.get(name, kind()), kind):
+                values = about.get(name, kind())
+                if not isinstance(values, kind):
                     raise ValueError(f"{name} is no {kind.__name__}")
+                texts = values.values() if isinstance(values, dict) else values
+                if not all(isinstance(text, str) for text in texts):
+                    raise ValueError(f"{name} has a value that is no text")
         except (OSError, ValueError) as error:
             raise CheckpointError(
                 f"{self.about}: not the description of a run ({error}). Start the run again in "

@@ -11,12 +11,16 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from slic.arguments import one_line
 from slic.clustering.base import Partitions, PseudoLabels
 from slic.errors import CheckpointError
 from slic.models.encoder import VideoEncoder
 from slic.models.weights import load_exactly
-from slic.runs import load_checkpoint, save_checkpoint
+from slic.runs import (
+    load_checkpoint,
+    refusing_other_content,
+    require_counter,
+    save_checkpoint,
+)
 
 CHECKPOINT_FORMAT = 3
 """Version of a checkpoint. Raise it when the meaning of a field changes (see formats.md)."""
@@ -24,10 +28,6 @@ _FIELDS = {
     "epoch", "batch", "step", "pseudo_labels", "encoder", "optimizer", "videos",
     "processes", "skipped_in_a_row", "spread",
 }  # fmt: skip
-
-
-# What torch raises for a state that is not that of an optimizer or a module.
-_OTHER_CONTENT = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError)
 
 
 @dataclass
@@ -135,28 +135,17 @@ def load_state(
     """
     saved = load_checkpoint(path, version=CHECKPOINT_FORMAT)
     _check(saved, path, ids=ids, processes=processes)
-    try:
+    with refusing_other_content(path):
         load_exactly(encoder, saved["encoder"], source=path)
         optimizer.load_state_dict(saved["optimizer"])
         state.epoch, state.batch, state.step, state.skipped_in_a_row = (
-            _counter(saved[name]) for name in ("epoch", "batch", "step", "skipped_in_a_row")
+            require_counter(saved[name]) for name in ("epoch", "batch", "step", "skipped_in_a_row")
         )
         state.pseudo_labels = {
             name: PseudoLabels(_labels(labels, len(ids)))
             for name, labels in saved["pseudo_labels"].items()
         }
         state.spread = float(saved["spread"])
-    except _OTHER_CONTENT as error:
-        raise CheckpointError(
-            f"{path}: not a checkpoint of this run ({one_line(error)}). Start it again in another "
-            "folder."
-        ) from error
-
-
-def _counter(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 1 << 62:
-        raise ValueError(f"{value!r:.40} is no number of epochs or steps")
-    return value
 
 
 def _labels(labels: Any, count: int) -> Int64[np.ndarray, " n"]:

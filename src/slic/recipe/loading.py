@@ -16,6 +16,7 @@ from slic.files import atomic_path, read_yaml_mapping
 from slic.lookup import require_trust
 from slic.models.backbones import ClipSpec, find_backbone
 from slic.models.config import CONFIG_FILE, read_encoder_config
+from slic.parsing import parse_yaml
 from slic.recipe.parts import PARTS, Part, find_part, section_named
 from slic.recipe.recipe import CompatName, Recipe
 
@@ -173,7 +174,7 @@ def _override(sections: dict[str, Any], key: str, value: str) -> None:
     """Change one setting; another name of a part drops the arguments of the former part."""
     section, _, name = _SHORTHANDS.get(key, key).partition(".")
     if section in ("compat", "callbacks") and not name:
-        sections[section] = yaml.safe_load(value) if section == "callbacks" else value
+        sections[section] = _parse_callbacks(value) if section == "callbacks" else value
     elif section in PARTS and name in ("", "name"):
         if sections.get(section, {}).get("name") != value:
             sections[section] = {"name": value}
@@ -183,6 +184,13 @@ def _override(sections: dict[str, Any], key: str, value: str) -> None:
         sections.setdefault(section, {})[name] = value
     else:
         raise unknown_key(key, _all_keys())
+
+
+def _parse_callbacks(text: str) -> Any:
+    try:
+        return parse_yaml(text)
+    except ValueError as error:
+        raise RecipeError(f"callbacks cannot be read ({one_line(error)}).") from error
 
 
 def _use_one_length(sections: dict[str, Any], words: Collection[str]) -> None:

@@ -108,7 +108,10 @@ def read_class_names(path: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = reason_of(error) if isinstance(error, OSError) else "not UTF-8 text"
         raise LabelError(f"{path}: the class names cannot be read ({reason}).") from error
-    names = list(dict.fromkeys(clean_label(line) for line in lines if line.strip()))
+    try:
+        names = list(dict.fromkeys(clean_label(line) for line in lines if line.strip()))
+    except LabelError as error:
+        raise LabelError(f"{path}: {error}") from error
     if len(names) < 2:
         raise LabelError(
             f"{path}: {len(names)} class names; at least two are needed, one on a line."

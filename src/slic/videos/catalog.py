@@ -271,6 +271,7 @@ def _paths_in(listing: Path) -> list[str]:
     paths = table["path"].to_pylist()
     if not paths:
         raise CatalogError(f"{listing}: has no rows.")
-    if blank := [number for number, path in enumerate(paths, start=1) if not path]:
-        raise CatalogError(f"{listing}: row {blank[0]} has no path.")
-    return [str(path) for path in paths]
+    for number, path in enumerate(paths, start=1):
+        if not isinstance(path, str) or not path or "\0" in path:
+            raise CatalogError(f"{listing}: row {number} has no path.")
+    return list(paths)

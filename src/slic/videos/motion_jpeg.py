@@ -4,6 +4,7 @@ Every picture is a JPEG of its own and an index tells where it lies, so a clip i
 opening a decoder or decoding anything else: 171x128 pixels twice as fast as short-GOP MPEG-4.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +22,7 @@ from slic.videos.pictures import decode_picture
 Frame = UInt8[np.ndarray, "h w 3"]
 
 _MARK: Final = b"slic copy"
+_MAX_INFO_BYTES: Final = 1 << 16
 
 
 def write(path: Path, frames: Iterable[Frame], *, fps: float, quality: int, origin: str) -> None:
@@ -100,18 +102,21 @@ def _index(file: BinaryIO) -> Int[np.ndarray, "n 2"] | None:
     """Return position and size of every picture in bytes; None if `write` did not write this."""
     if file.read(4) != b"RIFF" or file.read(8)[4:] != b"AVI ":
         return None
-    movie, is_ours = 0, False
+    movie, is_ours, length = 0, False, os.fstat(file.fileno()).st_size
     while len(head := file.read(8)) == 8:
         name, size = head[:4], int.from_bytes(head[4:], "little")
         start = file.tell()
         kind = file.read(4) if name == b"LIST" else b""
+        if start + size > length:  # a read of what is not there would take memory for it
+            return None
         if kind == b"INFO":
-            is_ours = _MARK in file.read(size)
+            is_ours = _MARK in file.read(min(size, _MAX_INFO_BYTES))
         elif kind == b"movi":
             movie = start
         elif name == b"idx1" and movie and is_ours:
             data = file.read(size)
             table = np.frombuffer(data[: len(data) // 16 * 16], "<u4").reshape(-1, 4)
-            return table[:, 2:] + np.array([movie + 8, 0], np.int64)
+            index = table[:, 2:] + np.array([movie + 8, 0], np.int64)
+            return index if (index.sum(axis=1) <= length).all() else None
         file.seek(start + size + size % 2)
     return None

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from jaxtyping import Float64
@@ -95,14 +96,14 @@ class ClassificationFolder:
         if version != CLASSIFICATION_RUN_FORMAT:
             raise FormatError(
                 f"{self.settings_file}: not a classification run of format "
-                f"{CLASSIFICATION_RUN_FORMAT} (found {version}). "
+                f"{CLASSIFICATION_RUN_FORMAT} (found {version!r:.40}). "
                 "Train again in another folder with `slic evaluate finetune` or `linear`."
             )
         return _completed(settings)
 
     def log_epoch(self, epoch: int, **values: float) -> None:
         """Append the record of an epoch to ``log.jsonl``; it replaces those from there on."""
-        records = [r for r in read_log(self.log_file) if r.get("epoch", epoch) < epoch]
+        records = [r for r in read_log(self.log_file) if _is_before(r.get("epoch"), epoch)]
         records.append({"epoch": epoch, "time": round(time.time(), 3), **values})
         _write_records(self.log_file, records)
 
@@ -113,7 +114,9 @@ class ClassificationFolder:
             WriteError: The file cannot be written.
         """
         rounded = [float(f"{p:.{PROBABILITY_DIGITS}g}") for p in probabilities.tolist()]
+        line: dict[str, Any]
         line = {"video": video.id, "state": video_state(video), "probabilities": rounded}
+        line["check"] = _checksum(line)
         try:
             with self.predictions_file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
@@ -125,16 +128,27 @@ class ClassificationFolder:
     def read_predictions(self, videos: Iterable[Video]) -> dict[str, list[float]]:
         """Return the stored probabilities by video id, and remove outdated lines from the file.
 
-        A line is outdated if its file has changed since, or if a kill cut the line short.
+        A line is outdated if its file has changed since, if a kill cut the line short, or if its
+        checksum shows damage.
         """
         state = {video.id: video_state(video) for video in videos}
         kept = [
             line
             for line in read_log(self.predictions_file)
-            if "state" in line and line["state"] == state.get(line["video"])
+            if line.get("check") == _checksum(line) and line["state"] == state.get(line["video"])
         ]
         _write_records(self.predictions_file, kept)
         return {line["video"]: line["probabilities"] for line in kept}
+
+
+def _is_before(logged: object, epoch: int) -> bool:
+    return isinstance(logged, int) and logged < epoch
+
+
+def _checksum(line: Mapping[str, Any]) -> int:
+    """Return a CRC-32 of a prediction."""
+    content = [line.get(name) for name in ("video", "state", "probabilities")]
+    return crc32(json.dumps(content).encode())
 
 
 def _completed(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 import torch
 from torch.optim import Adam
 
+from slic.arguments import one_line, parse_arguments
 from slic.clips.augmentation import Augmentation
-from slic.errors import CheckpointError
+from slic.errors import CheckpointError, ProtocolError, RecipeError
 from slic.evaluation.base import LabelledSplit
 from slic.evaluation.classification.classifier import VideoClassifier
 from slic.evaluation.classification.run_folder import ClassificationFolder
@@ -60,14 +61,16 @@ class TrainedProtocol(TrainingSettings):
         folder = ClassificationFolder(out)
         stored = folder.read_settings()
         try:
-            settings = {f.name: stored[f.name] for f in fields(cls) if f.name in stored}
-            lists = settings["augmentation"].items()
-            ranges: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in lists}
+            known = {f.name: stored[f.name] for f in fields(cls) if f.name in stored}
+            ranges = parse_arguments(Augmentation, known.pop("augmentation"), key="augmentation")
+            skip = {"augmentation", "out", "resume"}
+            settings = parse_arguments(cls, known, key="settings", skip=skip)
             settings["augmentation"] = Augmentation(**ranges)
             return cls(**settings | overrides, out=out, resume=True)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, RecipeError, ProtocolError) as error:
             raise CheckpointError(
-                f"{folder.settings_file}: not the settings of a classification run ({error})."
+                f"{folder.settings_file}: not the settings of a classification run "
+                f"({one_line(error)})."
             ) from error
 
     def score(

@@ -26,7 +26,13 @@ from slic.evaluation.classification.clips import (
 from slic.evaluation.classification.run_folder import ClassificationFolder
 from slic.evaluation.classification.task import ClassificationTask
 from slic.models.encoder import to_input
-from slic.runs import has_checkpoint, load_checkpoint, save_checkpoint
+from slic.runs import (
+    has_checkpoint,
+    load_checkpoint,
+    refusing_other_content,
+    require_counter,
+    save_checkpoint,
+)
 from slic.signals import StopRequested, stop_at_ctrl_c
 
 PAPER_EPOCHS, PAPER_DROP_EPOCHS = 150, (60, 100)
@@ -255,10 +261,13 @@ class _TrainingRun:
         if not has_checkpoint(self.folder.checkpoint):
             return
         state = load_checkpoint(self.folder.checkpoint, version=CHECKPOINT_FORMAT)
-        self.classifier.trained_part.load_state_dict(state["trained_part"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.epoch, self.batch = state["epoch"], state["batch"]
-        self.loss, self.correct = state["loss"], state["correct"]
+        with refusing_other_content(self.folder.checkpoint):
+            self.classifier.trained_part.load_state_dict(state["trained_part"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.epoch, self.batch, self.correct = (
+                require_counter(state[name]) for name in ("epoch", "batch", "correct")
+            )
+            self.loss = float(state["loss"])
 
     def progress_bar(self, *, enabled: bool) -> "tqdm[None]":
         """Return a bar over the clips of all epochs."""

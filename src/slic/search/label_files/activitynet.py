@@ -1,9 +1,9 @@
 """ActivityNet JSON files, which many data sets of temporal action detection use."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from slic.files import read_json
 from slic.search.label_files.base import IndexLabels, LabelRow
 from slic.search.label_files.segments_json import write_json
 from slic.search.label_files.values import read_number, read_source, read_text
@@ -49,7 +49,7 @@ class ActivityNet:
 
     def read(self, path: Path) -> list[LabelRow]:
         """Return the annotations of all videos."""
-        database = json.loads(path.read_text(encoding="utf-8-sig"))["database"]
+        database = read_json(path)["database"]
         return [
             _row(name, annotation, number)
             for name, video in database.items()

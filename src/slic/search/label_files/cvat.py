@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 from slic.errors import LabelError
 from slic.files import write_atomically
+from slic.parsing import parse_xml
 from slic.search.label_files.base import IndexLabels, LabelledVideo, LabelRow, frame_range
 from slic.search.label_files.segments_json import write_json
 from slic.search.label_files.values import read_number, read_source, read_text
@@ -139,8 +140,8 @@ def _track(labelled: LabelledVideo, label: Label, number: int) -> ET.Element:
 
 def _rows_of_file(file: Path) -> list[LabelRow]:
     try:
-        root = ET.fromstring(file.read_bytes())
-    except ET.ParseError as error:
+        root = parse_xml(file.read_bytes())
+    except ValueError as error:
         raise ValueError(f"{file.name}: {error}") from error
     if root.tag != "annotations":
         raise ValueError(f"{file.name}: the root is <{root.tag}>, not <annotations>")

@@ -1,9 +1,9 @@
 """Folders that FiftyOne reads as a dataset of temporal detections."""
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
+from slic.files import read_json
 from slic.search.label_files.base import IndexLabels, LabelledVideo, LabelRow
 from slic.search.label_files.segments_json import write_json
 from slic.search.label_files.values import read_number, read_source, read_text
@@ -36,8 +36,7 @@ class FiftyOne:
 
     def read(self, path: Path) -> list[LabelRow]:
         """Return the detections of a folder with both files."""
-        files = json.loads((path / "data.json").read_text(encoding="utf-8-sig"))
-        content = json.loads((path / "labels.json").read_text(encoding="utf-8-sig"))
+        files, content = read_json(path / "data.json"), read_json(path / "labels.json")
         classes = content.get("classes")
         return [
             _row(files[key], detection, classes, f"{key!r}, detection {number}")
@@ -65,7 +64,7 @@ def _row(file: str, detection: dict[str, Any], classes: list[str] | None, place:
     confidence = detection.get("confidence")
     start, end, unit = _range_of(detection, place)
     return LabelRow(
-        paths=(file,),
+        paths=(read_text(file, f"{place}: path"),),
         label=read_text(classes[name] if classes and isinstance(name, int) else name, place),
         start=start,
         end=end,

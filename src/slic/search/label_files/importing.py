@@ -1,15 +1,18 @@
 """Read labels from a file in one of the formats of `LABEL_FILES`, and set them in an index."""
 
 import csv
+import lzma
 import math
 import tempfile
 import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from slic.arguments import one_line
 from slic.errors import LabelError
 from slic.files import reason_of
 from slic.search.index import Index
@@ -21,11 +24,13 @@ from slic.search.repository.labels import LabelValue, Segment
 from slic.search.repository.videos import IndexedVideo
 from slic.videos.video import Video
 
-MAX_UNZIPPED_BYTES = 2**30
+MAX_UNZIPPED_BYTES, MAX_UNZIPPED_FILES = 2**30, 2**17
+MAX_REASON_CHARACTERS = 300
 _WRONG_STRUCTURE = (
-    OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError,
-    RecursionError, csv.Error, zipfile.BadZipFile,
+    OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError,
+    csv.Error, zipfile.BadZipFile, RuntimeError, EOFError, zlib.error, lzma.LZMAError,
 )  # fmt: skip
+"""What the content of a file raises; the last four come from a damaged or encrypted zip."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +124,8 @@ def _read_rows(path: Path, name: str | None) -> list[LabelRow]:
             file = label_file(name) if name else format_by_content(place)
             return file.read(place)
     except _WRONG_STRUCTURE as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else error
+        reason = one_line(error)[:MAX_REASON_CHARACTERS] or type(error).__name__
+        reason = f"no {reason}" if isinstance(error, KeyError) else reason
         if isinstance(error, OSError):
             reason = reason_of(error)
         raise LabelError(f"{path}: cannot be read as labels ({reason}).") from error
@@ -132,7 +138,10 @@ def _unzipped(path: Path) -> Iterator[Path]:
         yield path
         return
     with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
-        if sum(entry.file_size for entry in archive.infolist()) > MAX_UNZIPPED_BYTES:
+        entries = archive.infolist()
+        if len(entries) > MAX_UNZIPPED_FILES:
+            raise ValueError(f"it has more than {MAX_UNZIPPED_FILES} files")
+        if sum(entry.file_size for entry in entries) > MAX_UNZIPPED_BYTES:
             raise ValueError(f"its files are larger than {MAX_UNZIPPED_BYTES >> 20} MiB")
         archive.extractall(folder)
         yield Path(folder)

@@ -1,12 +1,11 @@
 """Label Studio tasks with labels on the timeline of a video."""
 
-import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.etree import ElementTree as ET
 
-from slic.files import write_atomically
+from slic.files import read_json, write_atomically
 from slic.search.label_files.base import IndexLabels, LabelledVideo, LabelRow
 from slic.search.label_files.segments_json import write_json
 from slic.search.label_files.values import read_number, read_text
@@ -44,7 +43,7 @@ class LabelStudio:
 
         Predictions are left out of a task in which an annotation began from one of them.
         """
-        tasks = json.loads(path.read_text(encoding="utf-8-sig"))
+        tasks = read_json(path)
         return [
             row
             for number, task in enumerate(tasks if isinstance(tasks, list) else [tasks], 1)
@@ -126,7 +125,7 @@ def _rows_of_region(
     value, score = region["value"], region.get("score")
     return [
         LabelRow(
-            paths=(data["path"],) if data.get("path") else (),
+            paths=(read_text(data["path"], f"{place}: path"),) if data.get("path") else (),
             names=_names_of(data),
             label=read_text(label, f"{place}: label"),
             start=(read_number(frames["start"], f"{place}: start") - 1) / fps,

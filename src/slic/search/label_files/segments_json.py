@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from slic.errors import FormatError
-from slic.files import write_atomically
+from slic.files import read_json, write_atomically
 from slic.search.label_files.base import IndexLabels, LabelRow
 from slic.search.label_files.values import read_number, read_source, read_text
 
@@ -38,18 +38,18 @@ class SegmentsJson:
         Raises:
             FormatError: The file has another version.
         """
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = read_json(path)
         if (version := content["format"]) != LABELS_FORMAT:
             raise FormatError(
-                f"{path}: the labels have format {version}, this version of slic reads format "
-                f"{LABELS_FORMAT}; write them again with `slic labels export`."
+                f"{path}: the labels have format {version!r:.40}, this version of slic reads "
+                f"format {LABELS_FORMAT}; write them again with `slic labels export`."
             )
         return [_row(entry, f"label {number}") for number, entry in enumerate(content["labels"], 1)]
 
 
 def _row(entry: dict[str, Any], place: str) -> LabelRow:
     return LabelRow(
-        paths=(entry["path"],) if entry.get("path") else (),
+        paths=(read_text(entry["path"], f"{place}: path"),) if entry.get("path") else (),
         content_id=read_text(entry["content_id"], f"{place}: content_id"),
         label=read_text(entry["label"], f"{place}: label"),
         start=read_number(entry["start_seconds"], f"{place}: start_seconds"),

@@ -1,10 +1,10 @@
 """The table of formats, and which format a file has."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from slic.errors import LabelError
+from slic.files import read_json
 from slic.lookup import look_up
 from slic.search.label_files.activitynet import ActivityNet
 from slic.search.label_files.base import LabelFile
@@ -75,7 +75,7 @@ def format_by_content(path: Path) -> LabelFile:
             start = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
         name = {b"<": "cvat", b"{": None, b"[": None}.get(start, "csv")
         if start in (b"{", b"["):
-            name = _format_of_json(json.loads(path.read_text(encoding="utf-8-sig")))
+            name = _format_of_json(read_json(path))
     if name is None:
         raise LabelError(
             f"{path}: is in none of the formats {', '.join(LABEL_FILES)}; if it is, give --format."

@@ -19,7 +19,7 @@ def read_text(value: object, place: str) -> str:
         ValueError: It is something else, or empty.
     """
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{place}: {value!r} is not a text")
+        raise ValueError(f"{place}: {value!r:.80} is not a text")
     return value
 
 
@@ -30,9 +30,9 @@ def read_number(value: object, place: str) -> float:
         ValueError: It is something else.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"{place}: {value!r} is not a number")
+        raise ValueError(f"{place}: {value!r:.80} is not a number")
     if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
-        raise ValueError(f"{place}: {value!r} is not a number")
+        raise ValueError(f"{place}: {value!r:.80} is not a number")
     try:
         return float(value)
     except OverflowError as error:
@@ -48,5 +48,5 @@ def read_source(value: object, place: str) -> LabelSource:
     if value is None:
         return "given"
     if value not in get_args(LabelSource):
-        raise ValueError(f"{place}: source {value!r} is neither given nor spread")
+        raise ValueError(f"{place}: source {value!r:.80} is neither given nor spread")
     return cast("LabelSource", value)
