@@ -18,6 +18,9 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from slic.videos.container import MAX_PIXELS
+from slic.videos.picture_size import picture_size
+
 ReturnT = TypeVar("ReturnT")
 
 _STDERR: Final = 2
@@ -37,7 +40,9 @@ if hasattr(os, "register_at_fork"):  # a process must not begin with its error s
 def decode_picture(
     data: bytes, path: Path, *, grey: bool = False
 ) -> UInt8[np.ndarray, "h w *c"] | None:
-    """Return a picture as BGR, or grey; None if it cannot be decoded.
+    """Return a picture as BGR, or grey.
+
+    None if it cannot be decoded, is no JPEG, PNG, BMP or WebP, or has over `MAX_PIXELS` pixels.
 
     A picture that is decoded in part is reported once in the log.
 
@@ -46,7 +51,8 @@ def decode_picture(
         path: What it belongs to, for the log.
         grey: Whether to return brightness only.
     """
-    if not data:
+    width, height = picture_size(data) or (0, 0)
+    if not 0 < width * height <= MAX_PIXELS:
         return None
     mode = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
     try:
