@@ -6,6 +6,8 @@ does not need what it could not write, and its results are those of an undisturb
 """
 
 import errno
+import json
+import os
 import random
 import re
 from dataclasses import dataclass
@@ -15,12 +17,14 @@ from typing import Final
 import pytest
 
 from tests.faults.campaign import Campaign
-from tests.faults.faults import Faults, FaultyDisk, Trial
+from tests.faults.faults import LINK, LOCK, READ, Faults, FaultyDisk, Trial
 from tests.faults.verbs import VERBS, Verb, results
 
 _BARS: Final = re.compile(r"\d+%\||\d+[a-z]* \[\d\d:\d\d|^$")
 _REASONS: Final = re.compile(r"no space left on device|input/output error|disk (is|i/o)", re.I)
-_QUICK: Final = ("pretrain", "embed .npz", "index", "labels set", "prepare --proxies")
+_QUICK: Final = ("pretrain", "index", "embed .npz")
+
+_QUICK_READS: Final = ("index again",)
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +40,11 @@ class Undisturbed:
 
     calls: int
     results: dict[str, str]
+
+
+def leave_to_soak(campaign: Campaign, *, unless: bool) -> None:
+    if not (campaign.soak or unless):
+        pytest.skip("in make soak")
 
 
 def lines_of(trial: Trial) -> list[str]:
@@ -85,12 +94,11 @@ def changed(disk: FaultyDisk, usual: Undisturbed) -> list[str]:
 def test_a_full_or_failing_disk_at_every_write(
     disk: FaultyDisk, template: Path, campaign: Campaign, name: str
 ) -> None:
-    if not campaign.soak and name not in _QUICK:
-        pytest.skip("in make soak")
+    leave_to_soak(campaign, unless=name in _QUICK)
     verb = VERBS[name]
     usual = undisturbed(disk, template, verb)
     rng = random.Random(name)
-    trials = campaign.trials(quick=1, soak=16)
+    trials = campaign.trials(quick=1, soak=3)
     places = sorted(rng.sample(range(1, usual.calls + 1), min(trials, usual.calls)))
     tried, wrong = 0, []
     for place in places:
@@ -109,4 +117,166 @@ def test_a_full_or_failing_disk_at_every_write(
         f"a full or failing disk: {name}", tried=tried, survived=tried - len(wrong),
         note=f"{len(places)} of {usual.calls} writes",
     )  # fmt: skip
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_read_error_is_named_and_the_next_run_is_as_usual(
+    disk: FaultyDisk, template: Path, campaign: Campaign, name: str
+) -> None:
+    leave_to_soak(campaign, unless=name in _QUICK_READS)
+    verb = VERBS[name]
+    disk.fill(template)
+    calls = disk.run(*verb.words, before=verb.before, faults=Faults(classes=READ)).calls
+    usual, rng = Undisturbed(calls, results(disk.root)), random.Random(name)
+    trials = campaign.trials(quick=1, soak=8)
+    tried, wrong = 0, []
+    for place in sorted(rng.sample(range(1, calls + 1), min(trials, calls))):
+        disk.fill(template)
+        faults = Faults(classes=READ, nth=place, error=errno.EIO)
+        trial = disk.run(*verb.words, before=verb.before, faults=faults)
+        tried += 1
+        if found := complaints_about_reading(disk, trial, usual):
+            wrong.append(f"EIO at {trial.what}: {found}\n{trial.err[-500:]}")
+    campaign.record(f"a read error: {name}", tried=tried, survived=tried - len(wrong))
+    assert not wrong, "\n".join(wrong)
+
+
+def complaints_about_reading(disk: FaultyDisk, trial: Trial, usual: Undisturbed) -> list[str]:
+    """Return what is wrong with how a command took a read error."""
+    wrong = ["a traceback"] if "Traceback" in trial.err else []
+    differs = changed(disk, usual)
+    if trial.code == 0 and not differs:
+        return wrong
+    said = "input/output error" in (trial.out + trial.err).lower() or "disk I/O" in trial.err
+    if not said:
+        wrong.append(f"exit code {trial.code}, but nothing says that a file could not be read")
+    if trial.code not in (0, 1):
+        wrong.append(f"exit code {trial.code}")
+    if trial.code == 1 and not (lines_of(trial) or [""])[-1].startswith("slic: "):
+        wrong.append("no error line")
+    return wrong
+
+
+@pytest.mark.parametrize("name", ["index", "pretrain"])
+def test_without_hard_links_everything_works(
+    disk: FaultyDisk, template: Path, campaign: Campaign, name: str
+) -> None:
+    leave_to_soak(campaign, unless=name == "index")
+    usual = undisturbed(disk, template, VERBS[name])
+    disk.fill(template)
+    trial = disk.run(*VERBS[name].words, faults=Faults(LINK, nth=1, error=errno.EPERM, sticky=True))
+    assert trial.code == 0, trial
+    assert not changed(disk, usual)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("pretrain", "run: this folder cannot be locked (no locks available)."),
+        ("evaluate linear", "lin: this folder cannot be locked (no locks available)."),
+        ("labels set", "index/index.sqlite: database is locked; wait for the other writer"),
+    ],
+)
+def test_a_network_file_system_without_locks_is_named(
+    disk: FaultyDisk, template: Path, campaign: Campaign, name: str, said: str
+) -> None:
+    leave_to_soak(campaign, unless=name == "labels set")
+    disk.fill(template)
+    faults = Faults(LOCK, nth=1, error=errno.ENOLCK, sticky=True)
+    soon = "import slic.search.repository.database as database\ndatabase.BUSY_SECONDS = 0.1"
+    trial = disk.run(*VERBS[name].words, faults=faults, before=soon)
+    assert trial.code == 1
+    assert said in lines_of(trial)[-1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("search", "index", "0.mp4@0"),
+        ("labels", "list", "index"),
+        ("scan", "fresh", "--workers=1"),
+        ("evaluate", "clusters", "kept.npz", "--labels=videos/labels.csv"),
+    ],
+)
+def test_what_only_reads_works_on_a_read_only_file_system(
+    disk: FaultyDisk, template: Path, campaign: Campaign, words: tuple[str, ...]
+) -> None:
+    leave_to_soak(campaign, unless=words[0] == "labels")
+    disk.fill(template)
+    usual = disk.run(*words)
+    disk.fill(template)
+    trial = disk.run(*words, faults=Faults(nth=1, error=errno.EROFS, sticky=True))
+    assert (trial.code, trial.out) == (0, usual.out), trial
+
+
+_CLOCK_OF_2001: Final = """
+import time
+time.time, time.time_ns = (lambda: 1e9), (lambda: 10**18)
+"""
+
+
+@pytest.mark.parametrize("name", ["labels undo", "cluster --merge", "embed --cache"])
+def test_a_clock_that_goes_back_changes_nothing(
+    disk: FaultyDisk, template: Path, campaign: Campaign, name: str
+) -> None:
+    leave_to_soak(campaign, unless=name == "labels undo")
+    usual = undisturbed(disk, template, VERBS[name])
+    disk.fill(template)
+    for path in disk.root.rglob("*"):
+        os.utime(path, (4e9, 4e9))  # in 2096
+    trial = disk.run(*VERBS[name].words, before=_CLOCK_OF_2001)
+    assert trial.code == 0, trial
+    assert not changed(disk, usual)
+
+
+_STUDIO: Final = f"""
+import json, sys
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from pathlib import Path
+from slic.errors import SlicError
+from slic.search import Index
+from slic.studio.state import Studio
+from tests.studio.conftest import client_of_studio
+try:
+    studio = Studio(Index.open(Path("index")))
+except (SlicError, OSError) as error:  # the command prints it as one line
+    print(json.dumps([0, str(error)]))
+    sys.exit(1)
+client, ids = client_of_studio(studio), studio.index.ids().tolist()
+video = Path("videos/0.mp4").read_bytes()
+for what in (
+    lambda: client.post("/api/labels", json={{"moments": ids[:2], "label": "new"}}),
+    lambda: client.post("/api/uploads", content=video),
+    lambda: client.post("/api/undo", json={{}}),
+):
+    answer = what()
+    print(json.dumps([answer.status_code, answer.text[:300]]))
+sys.exit(0)
+"""
+
+
+def test_the_studio_answers_with_a_reason_and_goes_on(
+    disk: FaultyDisk, template: Path, campaign: Campaign
+) -> None:
+    leave_to_soak(campaign, unless=False)
+    disk.fill(template)
+    usual = disk.run(before=_STUDIO, faults=Faults())
+    assert usual.code == 0, usual
+    assert [json.loads(line)[0] for line in usual.out.splitlines()] == [200, 200, 200], usual
+    rng, tried, wrong = random.Random(0), 0, []
+    count = campaign.trials(quick=1, soak=12)
+    for place in sorted(rng.sample(range(1, usual.calls + 1), min(count, usual.calls))):
+        disk.fill(template)
+        faults = Faults(nth=place, error=errno.ENOSPC)
+        trial = disk.run(before=_STUDIO, faults=faults)
+        tried += 1
+        answers = [json.loads(line) for line in trial.out.splitlines()]
+        refused = [text for status, text in answers if status != 200]
+        fine = len(answers) == (3 if trial.code == 0 else 1) and all(
+            _REASONS.search(text) for text in refused
+        )
+        if not fine or "Traceback" in trial.err:
+            wrong.append(f"{trial.what}: {trial.out} {trial.err[-800:]}")
+    campaign.record("a full disk: studio", tried=tried, survived=tried - len(wrong))
     assert not wrong, "\n".join(wrong)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import sqlite3
+import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -157,7 +158,10 @@ _VARYING: Final = re.compile(
     r"(^|/)(\.lock|\.slic-.*|cache|log\.jsonl|events\.out.*|tmp|map.*)(/|$)|-shm$|-wal$"
 )
 
-_TIMES: Final = re.compile(r"'created', '[^']+'|\b\d{16}\b")  # the second: ids of changes
+_TIMES: Final = re.compile(  # when it was made, a random identity, ids of changes
+    r"'created', '[^']+'|\"identity\": \"\w+\"|\b\d{16}\b"
+)
+_DATES: Final = re.compile(rb"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[.\d+:]*")
 
 
 def results(folder: Path) -> dict[str, str]:
@@ -177,6 +181,10 @@ def _content(path: Path) -> bytes:
     data = path.read_bytes()
     if path.suffix == ".json":
         return json.dumps(_without_times(json.loads(data))).encode()
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            members = [(name, archive.read(name)) for name in sorted(archive.namelist())]
+        return repr([(name, _DATES.sub(b"", content)) for name, content in members]).encode()
     return data
 
 
