@@ -14,8 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pytest
 
+from slic.embeddings.cache import FeatureCache
+from slic.errors import WriteError
+from slic.files import atomic_path
+from slic.videos import scan_cache
+from slic.videos.video import Video
 from tests.faults.campaign import Campaign
 from tests.faults.faults import LINK, LOCK, READ, Faults, FaultyDisk, Trial
 from tests.faults.verbs import VERBS, Verb, results
@@ -280,3 +286,42 @@ def test_the_studio_answers_with_a_reason_and_goes_on(
             wrong.append(f"{trial.what}: {trial.out} {trial.err[-800:]}")
     campaign.record("a full disk: studio", tried=tried, survived=tried - len(wrong))
     assert not wrong, "\n".join(wrong)
+
+
+def test_a_library_does_not_hide_that_the_disk_is_full(tmp_path: Path) -> None:
+    def write(error: Exception) -> None:
+        with atomic_path(tmp_path / "file") as temporary:
+            try:
+                temporary.write_text("half")
+                raise error
+            except OSError:
+                raise RuntimeError("unexpected pos 1948992") from None
+
+    with pytest.raises(WriteError, match=r"file: could not be written \(no space left on device\)"):
+        write(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    with pytest.raises(RuntimeError, match="unexpected pos"):  # not an error of the disk
+        write(FileNotFoundError(errno.ENOENT, "no such thing"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cache_that_cannot_be_written_is_reported_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "cache").write_text("a file, where a folder is needed")
+    video = Video(id="a", path=tmp_path / "a", frames=9, fps=25.0, width=64, height=48)
+    cache = FeatureCache(tmp_path / "cache", {})
+    for _ in range(2):
+        with cache:
+            cache.add(video, "state", np.zeros((1, 4), np.float32))
+    (line,) = caplog.messages
+    assert "could not be written (not a directory). The work goes on" in line
+
+
+def test_a_scan_that_cannot_be_kept_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a").write_text("a file, where a folder is needed")
+    scan_cache.save([tmp_path / "a" / "one", tmp_path / "scan"], [])
+    assert not caplog.messages  # the second place is as good
+    scan_cache.save([tmp_path / "a" / "one"], [])
+    assert "The next scan reads all files again." in caplog.text

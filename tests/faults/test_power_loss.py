@@ -4,14 +4,17 @@ The faulty disk journals a verb. `power_cuts` rebuilds what the disk may hold af
 moment of it: without any order between files and folders but the one that fsync demands.
 """
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from slic import files
 from slic.errors import SlicError
 from slic.models.encoder import VideoEncoder
 from slic.runs import read_log
@@ -97,3 +100,27 @@ def test_after_a_power_cut_each_file_is_old_or_new(
     lost = {key for key, value in finished.items() if kept.get(key) != value}
     assert not wrong, "\n".join(wrong)
     assert not lost, f"the verb had ended, and these were not on the disk: {sorted(lost)}"
+
+
+def test_names_of_new_folders_are_flushed_from_the_top(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[Path] = []
+    monkeypatch.setattr(files, "flush_file", flushed.append)
+    files.write_atomically(tmp_path / "new" / "folder" / "file", b"")
+    *folders, file, last = flushed
+    assert folders == [tmp_path, tmp_path / "new"]
+    assert file.name.startswith(".file.")
+    assert last == tmp_path / "new" / "folder"
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO])
+def test_a_file_system_that_cannot_flush_a_folder_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with nullcontext() if number == errno.EINVAL else pytest.raises(OSError, match="Input/output"):
+        files.flush_folder(tmp_path)

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float32
 from tqdm import tqdm
 
-from slic.errors import EmbeddingsError
+from slic.errors import EmbeddingsError, WriteError
 from slic.files import write_atomically
 from slic.parsing import read_arrays
 from slic.sealed import DamagedFileError, OtherVersionError, Seal, open_sealed, sealing
@@ -106,7 +106,8 @@ class FeatureCache:
 
     Each combination of settings has its own folder, so features of another encoder, layer or clip
     selection are never mixed up. The features of a video are valid while its file keeps its size
-    and modification time. Several processes may add to one cache.
+    and modification time. Several processes may add to one cache. A cache that cannot be written is
+    reported once and does not stop the work.
 
     Args:
         folder: Folder of the caches.
@@ -119,6 +120,7 @@ class FeatureCache:
         self._settings = text
         self._unwritten: list[tuple[str, str, VideoFeatures]] = []
         self._flushed = time.monotonic()
+        self._told = False
 
     def __enter__(self) -> "FeatureCache":
         return self
@@ -156,7 +158,16 @@ class FeatureCache:
         self._flushed = time.monotonic()
         if not self._unwritten:
             return
-        ids, states, features = zip(*self._unwritten, strict=True)
+        unwritten, self._unwritten = self._unwritten, []
+        try:
+            self._write(unwritten)
+        except WriteError as error:
+            if not self._told:
+                _log.warning("%s The work goes on; if it stops, it starts again.", error)
+            self._told = True
+
+    def _write(self, rows: Sequence[tuple[str, str, VideoFeatures]]) -> None:
+        ids, states, features = zip(*rows, strict=True)
         write_atomically(self.folder / "about.json", self._settings)
         path = self.folder / f"{time.time_ns()}-{secrets.token_hex(4)}.features"
         with sealing(path, _SEAL) as file:
@@ -166,7 +177,6 @@ class FeatureCache:
                 states=np.array(states),
                 rows=np.stack(features),
             )
-        self._unwritten.clear()
 
 
 def _read_cache_file(path: Path) -> list[tuple[str, str, VideoFeatures]]:

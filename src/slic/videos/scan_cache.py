@@ -77,8 +77,9 @@ def load(places: Iterable[Path], found: Iterable[Found]) -> list[Verdict]:
 def save(places: Iterable[Path], verdicts: Iterable[Verdict]) -> None:
     """Write the lasting verdicts to the first place that can be written.
 
-    If there is none, the next scan reads the files again.
+    If there is none, the next scan reads the files again; a warning says so.
     """
+    failed: list[Exception] = []
     rows = [
         _cached_row(verdict) for verdict in verdicts if verdict.lasting and verdict.found.size >= 0
     ]
@@ -89,7 +90,9 @@ def save(places: Iterable[Path], verdicts: Iterable[Verdict]) -> None:
                 pq.write_table(table, file)
             return
         except (SlicError, OSError) as error:
-            _log.debug("scan not cached: %s", error)
+            failed.append(error)
+    if failed:
+        _log.warning("%s The next scan reads all files again.", failed[0])
 
 
 def _cached_rows(place: Path) -> list[dict[str, Any]]:
