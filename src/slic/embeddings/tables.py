@@ -113,7 +113,7 @@ def _write_parquet(path: Path, blocks: Iterable[EmbeddingRows], size: int, about
         columns | {"embedding": pa.list_(pa.float32(), size)}, metadata={DESCRIPTION_KEY: about}
     )
     count = 0
-    with pq.ParquetWriter(path, schema) as writer:
+    with pq.ParquetWriter(path, schema, write_page_checksum=True) as writer:
         for rows in _merged(blocks):
             flat = pa.array(rows.embedding.reshape(-1), pa.float32())
             vectors = pa.FixedSizeListArray.from_arrays(flat, size)

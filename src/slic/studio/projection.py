@@ -6,6 +6,7 @@ moments, or of a sample of them.
 """
 
 import zipfile
+import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -70,7 +71,11 @@ def load_map(folder: Path, generation: int, *, weights: Weights | None = None) -
             cached = MomentMap(int(stored["generation"]), stored["ids"], stored["positions"])
             current = int(stored["format"]) == MAP_FORMAT
             current = current and str(stored["weights"]) == format_weights(weights or {})
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        same_length = cached.positions.shape == (*cached.ids.shape, 2)
+        current = current and same_length and cached.positions.dtype == np.uint16
+    except (OSError, EOFError, ValueError, TypeError, KeyError, MemoryError, zlib.error):
+        return None
+    except zipfile.BadZipFile:  # also a checksum that does not match
         return None
     return cached if current and cached.generation == generation else None
 

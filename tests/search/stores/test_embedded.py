@@ -33,6 +33,33 @@ def test_the_inverted_file_is_kept_by_generation_and_a_damaged_one_is_made_anew(
         EmbeddedStore(StoreLocation(folder=tmp_path, dimension=8), exact_up_to=10).generation
         is None
     )
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.03, 0.5, 0.999])
+def test_one_flipped_bit_of_the_inverted_file_is_noticed(
+    share: float, tmp_path: Path, rows: Rows, update: MakeUpdate, caplog: pytest.LogCaptureFixture
+) -> None:
+    location = StoreLocation(folder=tmp_path, dimension=8)
+    store = EmbeddedStore(location, exact_up_to=10)
+    store.apply(update(rows(50), np.arange(50), generation=4, replaces_all=True))
+    store.save()
+    (file,) = tmp_path.iterdir()
+    data = bytearray(file.read_bytes())
+    data[int(share * len(data))] ^= 4
+    file.write_bytes(data)
+    assert EmbeddedStore(location, exact_up_to=10).generation is None
+    assert f"{file}: cannot be used (" in caplog.text
+
+
+def test_vectors_of_another_length_are_not_used(
+    tmp_path: Path, rows: Rows, update: MakeUpdate, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = EmbeddedStore(StoreLocation(folder=tmp_path, dimension=8), exact_up_to=10)
+    store.apply(update(rows(50), np.arange(50), generation=4, replaces_all=True))
+    store.save()
+    assert EmbeddedStore(StoreLocation(folder=tmp_path, dimension=9)).generation is None
+    assert "vectors of another length" in caplog.text
 
 
 def test_an_inverted_file_looks_through_all_lists_for_more_than_some_hold(

@@ -9,17 +9,19 @@ by one, and a list is a combination of one cell of each (Babenko & Lempitsky, CV
 of the joined vectors, a query by one part misses up to a third of its neighbours.
 """
 
+import logging
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 import faiss
 import numpy as np
 from jaxtyping import Float32
 
-from slic.files import atomic_path
+from slic.sealed import DamagedFileError, OtherVersionError, Seal, open_sealed, sealing
 from slic.search.repository.moments import VectorBlock, concatenate_blocks
 from slic.search.stores.base import Neighbours, StoreLocation, StoreUpdate
 
@@ -31,6 +33,9 @@ PROBED_LISTS = 128
 MAX_GROWTH = 2.0  # an inverted file that has grown by more is trained again
 MIN_THREADED_QUERIES = 32  # on a busy machine, threads that share a query wait for each other
 _FILE_PATTERN = "vectors-*.faiss"
+_SEAL: Final = Seal("inverted file", 1)
+
+_log = logging.getLogger("slic")
 
 
 class EmbeddedStore:
@@ -78,8 +83,9 @@ class EmbeddedStore:
         with self._lock:
             inverted = isinstance(self._index, faiss.IndexIVFFlat)
             if inverted and not path.exists():
-                with atomic_path(path) as temporary:
-                    _write_faiss(self._index, temporary)
+                with sealing(path, _SEAL) as stream:
+                    writer = faiss.PyCallbackIOWriter(stream.write)  # type: ignore[attr-defined]
+                    faiss.write_index(self._index, writer)
             for old in self.folder.glob(_FILE_PATTERN):
                 if not inverted or old != path:
                     old.unlink(missing_ok=True)
@@ -110,17 +116,24 @@ class EmbeddedStore:
         return float(MAX_GROWTH * (self._index.nlist / LISTS_PER_ROOT) ** 2)
 
     def _load(self) -> None:
-        """Read the newest file; ignore one that cannot be read."""
+        """Read the newest file; one that is damaged is removed, and made again later."""
         newest = max(self.folder.glob(_FILE_PATTERN), key=_generation_of, default=None)
         if newest is None:
             return
         try:
-            index = faiss.read_index(str(newest))
-        except RuntimeError:
+            with open_sealed(newest, _SEAL) as stream:
+                reader = faiss.PyCallbackIOReader(stream.read)  # type: ignore[attr-defined]
+                index = faiss.read_index(reader)
+            if not isinstance(index, faiss.IndexIVFFlat) or index.d != self.dimension:
+                raise DamagedFileError("it has vectors of another length")
+        except (DamagedFileError, OtherVersionError, OSError, RuntimeError, MemoryError) as error:
+            reason = " ".join(str(error).split())[:200]
+            _log.warning("%s: cannot be used (%s); it is made again", newest, reason)
+            with suppress(OSError):
+                newest.unlink()
             return
-        if isinstance(index, faiss.IndexIVFFlat) and index.d == self.dimension:
-            index.nprobe = PROBED_LISTS
-            self._index, self.generation = index, _generation_of(newest)
+        index.nprobe = PROBED_LISTS
+        self._index, self.generation = index, _generation_of(newest)
 
     def _fill(self, blocks: Iterable[VectorBlock], count: int) -> faiss.Index:
         index: faiss.Index = self._make_exact()
@@ -134,13 +147,6 @@ class EmbeddedStore:
 
 def _is_writable(folder: Path) -> bool:
     return os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
-
-
-def _write_faiss(index: faiss.Index, path: Path) -> None:
-    try:
-        faiss.write_index(index, str(path))
-    except RuntimeError as error:  # a C++ message with the reason at its end
-        raise OSError(str(error).rpartition(": ")[2]) from error
 
 
 @contextmanager
