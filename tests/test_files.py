@@ -18,6 +18,7 @@ from slic.files import (
     read_csv,
     read_json_object,
     read_yaml_mapping,
+    temporary_folder,
     write_atomically,
 )
 
@@ -91,6 +92,33 @@ def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path: Path) -> None:
         write_atomically(path, bytes(1001))
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_next_write_removes_what_a_killed_process_left_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / ".a.json.0123abcd.tmp").write_text("left by a kill")
+    (tmp_path / ".folder.0123abcd.tmp").mkdir()
+    (tmp_path / ".folder.0123abcd.tmp" / "frame").touch()
+    kept = [tmp_path / ".mine.tmp", tmp_path / "a.0123abcd.tmp", tmp_path / ".x.0123abcdef.tmp"]
+    for path in kept:
+        path.touch()
+    with atomic_path(tmp_path / "b.json") as mine:
+        mine.write_text("{}")
+        assert sorted(tmp_path.iterdir()) == sorted([*kept, mine])
+        files._swept.clear()  # as another process
+        files.remove_stale_temporaries(tmp_path)
+        assert mine.exists()  # it is in use
+    assert sorted(tmp_path.iterdir()) == sorted([*kept, tmp_path / "b.json"])
+
+
+def test_a_process_that_ends_at_once_removes_its_temporaries(tmp_path: Path) -> None:
+    with temporary_folder(tmp_path / "a") as folder, atomic_path(tmp_path / "b") as file:
+        (folder / "frame").touch()
+        file.touch()
+        files.discard_temporaries()
+        assert not list(tmp_path.iterdir())
+        file.touch()
 
 
 def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:

@@ -66,6 +66,25 @@ def test_a_signal_interrupts_and_one_that_is_ignored_does_not(number: signal.Sig
         signal.signal(number, before)
 
 
+def test_a_signal_whose_exception_is_lost_in_a_destructor_comes_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Slow:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            [None for _ in range(1000)]  # the handler raises here
+
+    def work() -> None:
+        with interrupt_at_signals():
+            Slow()
+            threading.Event().wait(60)
+
+    with pytest.raises(Interrupted) as caught:
+        work()
+    assert caught.value.number == signal.SIGTERM
+    assert capsys.readouterr().err == ""
+
+
 def test_another_thread_leaves_signals_alone() -> None:
     seen: list[bool] = []
 

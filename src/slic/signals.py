@@ -95,7 +95,11 @@ def interrupt_at_signals() -> Iterator[None]:
 
 
 def _send_to_main_thread(number: int) -> None:
-    if callable(signal.getsignal(number)):  # not after the block: it would end the process
+    if not callable(signal.getsignal(number)):  # after the block it would end the process
+        return
+    if hasattr(signal, "pthread_kill") and (main := threading.main_thread().ident):
+        signal.pthread_kill(main, number)  # this also ends a wait
+    else:
         signal.raise_signal(number)
 
 

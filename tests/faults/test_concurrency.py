@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.conftest import Ended
 from tests.faults.campaign import Campaign
 from tests.faults.trials import STOPPED, Bench, Material, contents
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 TWICE = (
     "pretrain", "evaluate finetune", "index", "index, 1 worker", "prepare --proxies", "embed",
     "scan", "sample",

@@ -1,6 +1,7 @@
 """kill -9 at random moments; the command that continues ends as if nothing had happened."""
 
 import signal
+import sys
 import time
 from pathlib import Path
 from random import Random
@@ -11,6 +12,7 @@ import pytest
 from tests.faults.campaign import Campaign
 from tests.faults.trials import KILLED, Bench, group_ends, send, temporaries
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 QUICK = ("scan", "index", "embed", "prepare --proxies", "pretrain")
 
 

@@ -1,6 +1,5 @@
 """Signals at random moments: one line, the code of shells, no half file, and work that goes on."""
 
-import signal
 import subprocess
 import sys
 import time
@@ -16,11 +15,13 @@ from tests.faults.trials import (
     STOPPED,
     Bench,
     group_ends,
+    handles_signals,
     problems_of_a_stop,
     send,
     temporaries,
 )
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 QUICK = ("index", "sample", "evaluate retrieval")
 SECONDS = {"studio": 4.0, "demo": 20.0}  # they are not waited for
 
@@ -59,7 +60,6 @@ def test_a_signal_is_one_line_and_the_work_goes_on(
     assert not lost
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_signal_while_modules_load_is_one_line(campaign: Campaign, tmp_path: Path) -> None:
     """From when the command has set its handlers; before, Python itself is being loaded."""
     rng, lost = Random(0), []
@@ -70,7 +70,7 @@ def test_a_signal_while_modules_load_is_one_line(campaign: Campaign, tmp_path: P
             [sys.executable, "-m", "slic", "scan", tmp_path],
             stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        while not _catches_signals(started.pid):
+        while not handles_signals(started.pid):
             assert started.poll() is None
             time.sleep(0.001)
         time.sleep(rng.random() * 0.2)
@@ -81,9 +81,3 @@ def test_a_signal_while_modules_load_is_one_line(campaign: Campaign, tmp_path: P
             lost.append((started.returncode, printed))
     campaign.record("signal: start-up imports", tried=trials, survived=trials - len(lost))
     assert not lost
-
-
-def _catches_signals(pid: int) -> bool:
-    """Return whether a process has a handler of its own for SIGHUP, the last one that is set."""
-    _, found, rest = Path(f"/proc/{pid}/status").read_text().partition("SigCgt:")
-    return bool(found) and bool(int(rest.split()[0], 16) >> (signal.SIGHUP - 1) & 1)

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ import torch
 from slic.models.backbones import ClipSpec
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 from slic.sealed import Seal, open_sealed
-from tests.conftest import Ended, Running, Slic
+from tests.conftest import Ended, Program, Running, Slic
 
 CLOCK_KEYS = frozenset({"time", "seconds", "waited", "clips_per_second"})
 RECIPE = """
@@ -353,19 +354,29 @@ class Bench:
     """Starts verbs in folders of their own, and knows what they leave when nobody disturbs them.
 
     Args:
-        slic: Starts the command.
+        program: Starts a program.
         material: What the verbs work on.
         folder: Where undisturbed commands write.
     """
 
-    def __init__(self, slic: Slic, material: Material, folder: Path) -> None:
-        self.slic, self.material, self._folder = slic, material, folder
+    def __init__(self, program: Program, material: Material, folder: Path) -> None:
+        self.material, self._program, self._folder = material, program, folder
         self._undisturbed: dict[str, Undisturbed] = {}
 
     def start(self, verb: Verb, out: Path, *, before: str = "") -> Running:
         """Start a verb, or what continues it if it was begun in this folder."""
         out.mkdir(exist_ok=True)
         return self.slic(*verb.continuing(self.material, out), before=before)
+
+    def slic(self, *words: object, before: str = "") -> Running:
+        """Start a command, and wait until it handles signals."""
+        argv = ["slic", *map(str, words)]
+        running = self._program(
+            f"{before}\nimport sys\nsys.argv = {argv!r}\nfrom slic.__main__ import run\nrun()"
+        )
+        while running.process.is_alive() and not handles_signals(running.pid):
+            time.sleep(0.001)
+        return running
 
     def undisturbed(self, name: str) -> Undisturbed:
         """Return what a verb does when nobody disturbs it."""
@@ -387,10 +398,19 @@ class Bench:
         return [f"differs: {n}" for n in names if found.get(n) != whole.get(n)]
 
 
+def handles_signals(pid: int) -> bool:
+    """Return whether a process handles SIGHUP, for which it sets its handler last."""
+    try:
+        _, found, rest = Path(f"/proc/{pid}/status").read_text().partition("SigCgt:")
+    except OSError:  # it has ended
+        return False
+    return bool(found) and bool(int(rest.split()[0], 16) >> (signal.SIGHUP - 1) & 1)
+
+
 @pytest.fixture(scope="session")
-def bench(slic: Slic, material: Material, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def bench(program: Program, material: Material, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """Return a bench for verbs."""
-    return Bench(slic, material, tmp_path_factory.mktemp("undisturbed"))
+    return Bench(program, material, tmp_path_factory.mktemp("undisturbed"))
 
 
 def problems_of_a_stop(ended: Ended, number: int, code: int | None) -> list[str]:

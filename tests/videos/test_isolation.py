@@ -106,6 +106,45 @@ def test_a_crash_costs_one_request(
     assert len(read(video, [0])) == 1
 
 
+@pytest.mark.parametrize("lost", [1, isolation.MAX_TRIES])
+def test_a_worker_that_somebody_kills_is_replaced(
+    lost: int, video: Video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the system when memory ran out. It kills the first ones amid a reading."""
+    program = f"""
+import os, pathlib
+import slic.videos.isolation as i
+i.REPLY_BYTES = 10 * {SIZE[0]} * {SIZE[1]} * 3
+fill, deaths = i._Server._fill, pathlib.Path({str(tmp_path)!r})
+def dies(server, filled=[]):
+    filled.append(0)
+    if len(filled) == 2 and len([*deaths.iterdir()]) < {lost}:
+        (deaths / str(os.getpid())).touch()
+        os.kill(os.getpid(), 9)
+    return fill(server)
+i._Server._fill = dies
+i.serve({{}}, {{}})
+"""
+    monkeypatch.setattr(isolation, "_PROGRAM", program)
+    if lost < isolation.MAX_TRIES:
+        expected = np.stack(list(resized_frames(video, range(35), SIZE)))
+        np.testing.assert_array_equal(read(video, [*range(35)]), expected)
+    else:
+        with pytest.raises(VideoError, match=r"the decoder crashed \(SIGKILL\)"):
+            read(video, [*range(35)])
+
+
+def test_an_inspection_whose_workers_are_killed_is_no_fault_of_the_file(
+    video: Video, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(isolation, "_PROGRAM", "import os; os.kill(os.getpid(), 9)")
+        with pytest.raises(VideoError, match=r"the decoder crashed \(SIGKILL\)") as caught:
+            inspect_isolated(video.path, video.id)
+    assert isinstance(caught.value.__cause__, OSError)  # so that it is not remembered
+    assert inspect_isolated(video.path, video.id) == video
+
+
 def test_a_hang_is_ended(video: Video, monkeypatch: pytest.MonkeyPatch) -> None:
     program = "import slic.videos.isolation as i\ndef hang(*_):\n while True: pass\n"
     monkeypatch.setattr(isolation, "MAX_REPLY_SECONDS", 0.3)
