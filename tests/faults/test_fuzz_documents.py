@@ -80,11 +80,11 @@ def test_fuzz_recipes(check: Check) -> None:
         yaml.safe_dump(recipe.to_dict())
 
     text = Reader(name="recipe", corpus=[*texts, aliases], kind="text", read=read, file="r.yaml")
-    check(text, quick=30, soak=1500)
+    check(text, quick=12, soak=400)
     values = [json.dumps(load_recipe(name).to_dict()).encode() for name in ("motion", "adapt")]
     check(
         Reader(name="recipe, values", corpus=values, kind="json", read=read, file="r.yaml"),
-        quick=30, soak=2000,
+        quick=12, soak=400,
     )  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def test_fuzz_settings(check: Check) -> None:
         name="settings of the command", corpus=[word.encode() for word in words], kind="text",
         read=read, errors=(RecipeError,), names=False,
     )  # fmt: skip
-    check(reader, quick=40, soak=3000)
+    check(reader, quick=25, soak=600)
 
 
 DESCRIPTION = {
@@ -227,7 +227,7 @@ def test_fuzz_classification_run(check: Check) -> None:
             name="settings.json", corpus=as_json(stored), kind="json", read=read,
             file="settings.json",
         ),
-        quick=30, soak=2000,
+        quick=15, soak=500,
     )  # fmt: skip
 
 

@@ -205,7 +205,7 @@ def test_fuzz_feature_cache(check: Check, catalog: Catalog, tmp_path: Path) -> N
         name="feature cache", corpus=[file.read_bytes()], read=read, file=name, errors=(),
         accept=lambda found: bool((found == right).all()), seal=put,
     )  # fmt: skip
-    check(raw, quick=40, soak=3000)
+    check(raw, quick=25, soak=1500)
 
     def put_sealed(data: bytes, path: Path) -> None:
         resealed(feature_cache._SEAL)(data, path)
@@ -215,7 +215,7 @@ def test_fuzz_feature_cache(check: Check, catalog: Catalog, tmp_path: Path) -> N
         raw, name="feature cache, re-sealed", corpus=[content], seal=put_sealed,
         errors=(EmbeddingsError,), names=False, accept=lambda found: found.shape == right.shape,
     )  # fmt: skip
-    check(stranger, quick=40, soak=3000)
+    check(stranger, quick=10, soak=400)
 
 
 def test_fuzz_flow_cache(check: Check, catalog: Catalog, tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_fuzz_checkpoint(check: Check, tmp_path: Path) -> None:
         return all(torch.equal(saved["encoder"][name], x) for name, x in weights.items())
 
     raw = Reader(name="checkpoint", corpus=[path.read_bytes()], read=read, accept=is_right)
-    check(raw, soak=3000)
+    check(raw, quick=40, soak=1500)
 
     def resume(path: Path) -> TrainingState:
         loaded, other = TrainingState(9), make_encoder()
@@ -289,7 +289,7 @@ def test_fuzz_checkpoint(check: Check, tmp_path: Path) -> None:
     stranger = Reader(
         name="checkpoint, re-sealed", corpus=[content], read=resume, seal=resealed(seal)
     )
-    check(stranger, quick=30, soak=2000)
+    check(stranger, quick=10, soak=400)
     assert encoder.fingerprint() == fingerprint
 
     saved = torch.load(io.BytesIO(content), weights_only=True)
@@ -308,7 +308,7 @@ def test_fuzz_checkpoint(check: Check, tmp_path: Path) -> None:
         name="checkpoint, values", corpus=[json.dumps(plain).encode()], kind="json", read=resume,
         seal=write, accept=lambda x: 0 <= x.epoch <= 9 and x.batch >= 0 and x.step >= 0,
     )  # fmt: skip
-    check(values, quick=30, soak=2000)
+    check(values, quick=10, soak=400)
 
 
 def test_fuzz_stored_embeddings(check: Check, tmp_path: Path) -> None:
@@ -391,17 +391,17 @@ def test_fuzz_encoder(check: Check, tmp_path: Path) -> None:
         name="encoder config.json", corpus=[config_data, without_digest], kind="json", read=read,
         file="config.json", names=False,
     )  # fmt: skip
-    check(description, quick=25, soak=1500)
+    check(description, quick=10, soak=400)
     fingerprint = make_encoder().fingerprint()
     raw = Reader(
         name="encoder weights", corpus=[weights_data], read=read_weights, file=weights.name,
         accept=lambda encoder: encoder.fingerprint() == fingerprint,
     )  # fmt: skip
-    check(raw, quick=25, soak=1500)
+    check(raw, quick=10, soak=400)
     check(
         replace(
             raw, name="encoder weights, no checksum", read=read_weights_without_digest,
             accept=lambda _: True,
         ),
-        quick=25, soak=1500,
+        quick=10, soak=400,
     )  # fmt: skip

@@ -68,7 +68,7 @@ def test_fuzz_films(check: Check, films: Path, name: str) -> None:
         file=f"film.{CODECS.get(name, ('mp4', ''))[0]}", spare=MAX_WORKER_BYTES,
         errors=(VideoError, MemoryError, cv2.error),
     )  # fmt: skip
-    check(reader, quick=15, soak=1000)
+    check(reader, quick=8, soak=500)
 
 
 @pytest.mark.parametrize("name", CODECS)

@@ -67,7 +67,12 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
     _follow_init(sections)
     _complete_clip(sections)
     built = {name: _build_section(name, value) for name, value in sections.items()}
-    return Recipe(**built)
+    try:
+        return Recipe(**built)
+    except RecipeError as error:
+        if words:
+            raise
+        raise RecipeError(f"{name_or_path}: {error}") from error
 
 
 def default_recipe(overrides: Sequence[str] = ()) -> str:
