@@ -1,8 +1,9 @@
 """How far a run depends on workers, precision, processes and the processor.
 
 Workers change nothing. The others change the order of sums, so the last bits of a step, which grow
-from step to step: the network is random, and its batch norm sees four samples. These runs are part of `make soak`; tests/clips/test_loader.py and tests/pretraining/test_distributed.py
-compare workers and processes in `make test`.
+from step to step: the network is random, and its batch norm sees four samples. These runs are part
+of `make soak`; tests/clips/test_loader.py and tests/pretraining/test_distributed.py compare workers
+and processes in `make test`.
 """
 
 import os
