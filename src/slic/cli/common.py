@@ -3,19 +3,20 @@
 import shutil
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slic.cli.output import exit_with_error
 from slic.datasets import labels_from
-from slic.errors import SlicError
+from slic.errors import RecipeError, SlicError
 from slic.signals import exit_code
 
 if TYPE_CHECKING:
     from slic.datasets import Labels
     from slic.models.encoder import VideoEncoder
+    from slic.recipe import Recipe
     from slic.search import Index
     from slic.videos.catalog import Catalog
 
@@ -71,6 +72,43 @@ def load_encoder(source: str | Path) -> "VideoEncoder":
 
     encoder = open_encoder(source)
     return encoder.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def check_settings(words: Sequence[str]) -> None:
+    """Raise a UsageError if a word is no setting, or a setting is given twice."""
+    from slic.recipe import default_recipe
+
+    try:
+        default_recipe(words)
+    except RecipeError as error:
+        raise UsageError(str(error)) from error
+    keys = [word.partition("=")[0] for word in words if word.startswith("--")]
+    if twice := [key for key in keys if keys.count(key) > 1]:
+        raise UsageError(f"{twice[0]} is given more than once.")
+
+
+def recipe_of(source: "str | Path", words: Sequence[str]) -> "Recipe":
+    """Return a recipe changed by the settings of a command.
+
+    Args:
+        source: Name or file of the recipe.
+        words: Settings such as ``--train.epochs=100``.
+
+    Raises:
+        UsageError: A word is no setting, or a setting is given twice.
+        RecipeError: A setting has an impossible value.
+    """
+    from slic.arguments import UnknownSettingError
+    from slic.recipe import load_recipe
+
+    check_settings(words)
+    keys = {word.partition("=")[0] for word in words}
+    try:
+        return load_recipe(source, words)
+    except UnknownSettingError as error:
+        if f"--{error.key}" in keys:
+            raise UsageError(str(error)) from error
+        raise  # it is in the file
 
 
 def open_index(folder: Path) -> "Index":

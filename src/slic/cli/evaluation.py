@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slic.cli.common import UsageError
+from slic.cli.common import UsageError, recipe_of
 from slic.cli.output import json_writer, print_table
 from slic.cli.parser import CommandParser, Verbs, add_verb
 from slic.cli.protocols import protocol_summary, score_by_protocol
@@ -52,8 +52,8 @@ def _score_partitions(arguments: Namespace, settings: Sequence[str]) -> dict[str
     from slic.report.cluster_page import cluster_table, score_partition, write_cluster_page
 
     path: Path = arguments.partition
-    labeller = labels_from(arguments.labels, root=path.parent, annotations=arguments.annotations)
     clusterer = _clusterer(settings)
+    labeller = labels_from(arguments.labels, root=path.parent, annotations=arguments.annotations)
     partitions = read_partitions(
         path, clusterer=clusterer, centre=arguments.centre, seed=arguments.seed
     )
@@ -73,14 +73,14 @@ def _score_partitions(arguments: Namespace, settings: Sequence[str]) -> dict[str
 
 def _clusterer(settings: Sequence[str]) -> "Clusterer | None":
     """Return the clustering of words such as ``--clustering.name=dbscan``; None without words."""
-    from slic.recipe import default_recipe, load_recipe
+    from slic.recipe import default_recipe
 
     if not settings:
         return None
     options = [word for word in settings if word.startswith("-")]
     if unknown := [word for word in options if not word.startswith("--clustering.")]:
         raise UsageError(f"unrecognized arguments: {' '.join(unknown)}")
-    clusterer: Clusterer = load_recipe(default_recipe(), settings).build("clustering")
+    clusterer: Clusterer = recipe_of(default_recipe(), settings).build("clustering")
     return clusterer
 
 

@@ -1,7 +1,7 @@
 """The parser of the command, and arguments that several verbs share."""
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable
+from argparse import Action, ArgumentError, ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,11 +21,50 @@ Verbs: TypeAlias = "_SubParsersAction[CommandParser]"
 class CommandParser(ArgumentParser):
     """A parser with a method for each kind of argument that several verbs have.
 
+    An option must be written out, and be given once unless it collects values.
+
     Attributes:
         more_help: Gives text that follows the help, such as a table whose import takes long.
+        given: The options of the words that were parsed last.
     """
 
     more_help: Callable[[], str] | None = None
+
+    def __init__(self, *names: Any, **settings: Any) -> None:
+        super().__init__(*names, **settings | {"allow_abbrev": False})
+        self.given: set[str] = set()
+        self._needs: list[tuple[str, tuple[str, ...]]] = []
+
+    def only_with(self, option: str, *others: str) -> None:
+        """Refuse an option unless one of some others is given; without them it does nothing.
+
+        Args:
+            option: The option.
+            others: Other options, or metavars of arguments.
+        """
+        self._needs.append((option, others))
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Namespace | None = None
+    ) -> tuple[Namespace, list[str]]:
+        """Parse words as `ArgumentParser` does, and check what belongs together."""
+        self.given = set()
+        parsed, rest = super().parse_known_args(args, namespace)
+        for option, others in self._needs:
+            if option in self.given and not self.given & {*others}:
+                self.error(f"{option} is for {' or '.join(others)}, which is not given.")
+        return parsed, rest
+
+    def _get_values(self, action: Action, arg_strings: list[str]) -> Any:
+        """Note what is given; `ArgumentParser` calls this for each option and argument."""
+        if action.option_strings:
+            collects = type(action).__name__ in ("_AppendAction", "_ExtendAction", "_CountAction")
+            if action.option_strings[0] in self.given and not collects:
+                raise ArgumentError(action, "given more than once.")
+            self.given.add(action.option_strings[0])
+        elif arg_strings:
+            self.given.add(str(action.metavar or action.dest))
+        return super()._get_values(action, arg_strings)
 
     def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:
         """Print the help, examples, and the text of ``more_help``."""

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slic.cli.common import open_catalog
+from slic.cli.common import UsageError, open_catalog, recipe_of
 from slic.cli.output import STDOUT, json_writer, print_next_command, print_refused
 from slic.cli.parser import Verbs, add_verb
 from slic.errors import CatalogError, RecipeError, WriteError
@@ -40,11 +40,14 @@ def add_verbs(verbs: Verbs) -> None:
     text = "folder to write to (default: .slic-flow in the folder of the videos, or VIDEOS-128)"
     verb.add_argument("--out", type=Path, help=text)
     verb.add_count("--workers", "number of processes (default: all cores)")
+    verb.only_with("--recipe", "--flow")
+    verb.only_with("--short-side", "--proxies")
     verb.add_json()
 
 
 def prepare(arguments: Namespace) -> None:
     """Write the flow or the proxies that do not exist yet."""
+    _check_settings(arguments)
     catalog = open_catalog(arguments.videos, arguments.workers)
     print_refused(catalog.refused)
     if not catalog.videos:
@@ -54,16 +57,26 @@ def prepare(arguments: Namespace) -> None:
         write(prepare_one(arguments, catalog))
 
 
+def _check_settings(arguments: Namespace) -> None:
+    """Refuse settings that nothing would follow, before the videos are scanned."""
+    settings = arguments.settings
+    if settings and arguments.proxies:
+        raise UsageError(f"unrecognized arguments: {' '.join(settings)}")
+    if any(word.partition("=")[0] == "--flow.folder" for word in settings):
+        raise UsageError("--flow.folder is what --out says; give --out.")
+    if arguments.flow:
+        recipe_of(arguments.recipe, settings)
+
+
 def _prepare_flow(arguments: Namespace, catalog: "Catalog") -> dict[str, Any]:
     """Write the flow; return what was written."""
     from slic.clips.flow_cache import MAX_CACHED_BOUND, FlowCache
     from slic.clips.flow_store import FLOW_FOLDER
     from slic.clips.frame_size import fixed_frame_size
-    from slic.recipe import load_recipe
 
     folder: Path = arguments.out or catalog.root / FLOW_FOLDER
     # Naming the folder makes a recipe that uses no flow fail here, before the work.
-    recipe = load_recipe(arguments.recipe, [*arguments.settings, f"--flow.folder={folder}"])
+    recipe = recipe_of(arguments.recipe, [*arguments.settings, f"--flow.folder={folder}"])
     clip, flow = recipe.clip, recipe.flow
     if flow.bound > MAX_CACHED_BOUND:
         raise RecipeError(

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from slic.cli.common import (
     UsageError,
+    check_settings,
     keep_freed_memory,
     open_catalog,
     open_labelled,
+    recipe_of,
 )
 from slic.cli.output import (
     STDOUT,
@@ -60,6 +62,8 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_json()
     use = ": to log the agreement of clusters and labels, and for --split"
     verb.add_labels(required=False, use=use)
+    verb.only_with("--annotations", "--labels")
+    verb.only_with("--split", "--labels")
 
 
 def _tracker_names(word: str) -> list[str]:
@@ -84,11 +88,10 @@ def pretrain(arguments: Namespace) -> None:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
     import yaml
 
-    from slic.recipe import load_recipe
-
     if arguments.segments is not None:
         arguments.settings.append(f"--segments.seconds={arguments.segments}")
-    recipe = load_recipe(_recipe_source(arguments), arguments.settings)
+    check_settings(arguments.settings)
+    recipe = recipe_of(_recipe_source(arguments), arguments.settings)
     if arguments.print_config:
         settings = recipe.to_dict()
         print_result(arguments, settings, yaml.safe_dump(settings, sort_keys=False).rstrip("\n"))
@@ -185,16 +188,13 @@ def _resume_command(arguments: Namespace) -> str:
 
 def _catalog_and_labels(arguments: Namespace, *, quiet: bool) -> tuple["Catalog", "Labels | None"]:
     if not arguments.labels:
-        if arguments.annotations:
-            raise CatalogError("--annotations needs --labels, which name the data set.")
         return open_catalog(arguments.videos, None), None
     return open_labelled(arguments, workers=None, quiet=quiet)
 
 
 def _videos_of_split(catalog: "Catalog", labels: "Labels | None", name: str) -> "Catalog":
     """Return the videos of a split that are there."""
-    if labels is None:
-        raise CatalogError("--split needs --labels, which say which videos are in it.")
+    assert labels is not None, "--split needs --labels"
     listed: Sequence[str] = labels.ids(name)
     there = {video.id for video in catalog}
     if not (ids := [video_id for video_id in listed if video_id in there]):

@@ -38,6 +38,8 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--scores", type=Path, nargs="+", default=[], metavar="FILE", help=text)
     verb.add_argument("--revision", metavar="BRANCH", help="branch to upload to (default: main)")
     verb.add_switch("--private", "a new repository is private")
+    verb.only_with("--revision", "ORG/NAME")
+    verb.only_with("--private", "ORG/NAME")
     verb.add_json()
 
 

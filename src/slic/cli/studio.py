@@ -27,7 +27,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("index", type=Path, nargs="?", metavar="INDEX_OR_VIDEOS", help=text)
     text = "for videos: the encoder, as of `slic index` (default: the one that the index has)"
     verb.add_argument("--encoder", metavar="ENCODER", help=text)
-    verb.add_count("--workers", "for videos: processes that decode", minimum=0, default=2)
+    verb.add_count("--workers", "for videos: processes that decode (default: 2)", minimum=0)
     add_weights(verb, "; for the map, and as the page begins")
     verb.add_switch("--sample", "first make a small sample index, in INDEX or slic-sample")
     text = "a second index of these videos, made with another encoder, to see both results"
@@ -83,15 +83,18 @@ def _prepare_indexing(videos: Path, arguments: Namespace) -> "BackgroundIndexing
     from slic.videos.scanning import find_videos
 
     if (videos / DATABASE_FILE).exists() or not videos.exists():
-        if arguments.encoder is not None:
-            raise UsageError("--encoder is for a folder or list of videos.")
+        for name in ("encoder", "workers"):
+            if getattr(arguments, name) is not None:
+                raise UsageError(f"--{name} is for a folder or list of videos.")
         return None
     if videos.is_dir() and not find_videos(videos)[0]:
         raise SearchError(f"{videos}: neither an index nor a folder with videos.")
     folder = index_folder_of(videos)
     create_index(folder, choose_encoder(folder, arguments.encoder)).close()
     print(f"{videos}: the index is kept in {folder}; Ctrl-C keeps what is indexed.")
-    return BackgroundIndexing(folder, videos, workers=arguments.workers)
+    return BackgroundIndexing(
+        folder, videos, workers=2 if arguments.workers is None else arguments.workers
+    )
 
 
 def _port(word: str) -> int:

@@ -82,7 +82,8 @@ def start_from(encoder: VideoEncoder, options: InitOptions) -> None:
     else:
         raise RecipeError(
             f"init.weights is {weights!r}: there is no such file or encoder folder, and the "
-            f"backbone {encoder.config.backbone!r} has no published weights."
+            f"backbone {encoder.config.backbone!r} has no published weights. Name weights with "
+            "--init, or train from random ones with another recipe, such as --recipe=paper-small."
         )
 
 
