@@ -39,6 +39,20 @@ def test_the_first_signal_asks_the_second_interrupts(number: signal.Signals) -> 
 
 
 @NUMBERS
+def test_where_nothing_is_to_be_saved_the_first_signal_interrupts(number: signal.Signals) -> None:
+    with stop_at_ctrl_c() as stopping:
+        stopping.interrupt_from_now_on()
+        with pytest.raises(Interrupted) as caught:
+            os.kill(os.getpid(), number)
+        assert exit_code(caught.value) == 128 + number
+        stopping.at_once = False
+        os.kill(os.getpid(), number)
+        assert stopping()
+        with pytest.raises(Interrupted):
+            stopping.interrupt_from_now_on()  # the signal came before
+
+
+@NUMBERS
 def test_a_stop_knows_its_signal(number: signal.Signals) -> None:
     def stop() -> None:
         with stop_at_ctrl_c():

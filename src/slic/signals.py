@@ -45,26 +45,49 @@ def exit_code(stop: BaseException) -> int:
     return 128 + int(getattr(stop, "number", signal.SIGINT))
 
 
+class StopRequest:
+    """Tells whether a signal asked to stop.
+
+    Attributes:
+        at_once: Whether a signal interrupts now, because there is nothing to save.
+        number: The first signal; None before it.
+    """
+
+    def __init__(self) -> None:
+        self.at_once = False
+        self.number: int | None = None
+
+    def __call__(self) -> bool:
+        """Return whether a signal came."""
+        return self.number is not None
+
+    def interrupt_from_now_on(self) -> None:
+        """Let the next signal interrupt, or the one that came before."""
+        self.at_once = True
+        if self.number is not None:
+            raise Interrupted(self.number)
+
+
 @contextmanager
-def stop_at_ctrl_c() -> Iterator[Callable[[], bool]]:
+def stop_at_ctrl_c() -> Iterator[StopRequest]:
     """Give a function that tells whether a signal asked to stop.
 
     A second signal interrupts at once. A signal that is ignored, such as SIGHUP under ``nohup``,
     stays ignored. Outside the main thread, signals are left alone.
     """
-    asked: list[int] = []
+    asked = StopRequest()
 
     def request(number: int, _frame: FrameType | None) -> None:
-        if asked:
+        if asked() or asked.at_once:
             raise Interrupted(number)
-        asked.append(number)
+        asked.number = number
         _log.warning("stopping as soon as the state can be saved; another signal stops at once.")
 
     with _handling(request):
         try:
-            yield lambda: bool(asked)
+            yield asked
         except StopRequested as stop:
-            stop.number = asked[0] if asked else stop.number
+            stop.number = asked.number or stop.number
             raise
 
 

@@ -1,16 +1,17 @@
 """Save a run: at the end of each epoch, every ten minutes, and when it is asked to stop."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from slic.callbacks import Callback
+from slic.clustering.base import Partitions
 from slic.models.encoder import VideoEncoder
 from slic.pretraining.folder import RunFolder
 from slic.pretraining.loop import Run, StepResult
 from slic.pretraining.run_log import RunLog
 from slic.pretraining.state import load_state, save_state
 from slic.runs import has_checkpoint
-from slic.signals import StopRequested
+from slic.signals import StopRequest, StopRequested
 
 SAVE_INTERVAL_SECONDS = 600.0
 """An epoch of a large set takes long; a kill loses at most this much work."""
@@ -33,7 +34,7 @@ class Checkpointer(Callback):
         log: RunLog,
         *,
         ids: Sequence[str],
-        stop_requested: Callable[[], bool],
+        stop_requested: StopRequest,
         snapshot_every_epochs: int = 0,
     ) -> None:
         self.folder = folder
@@ -42,6 +43,19 @@ class Checkpointer(Callback):
         self.stop_requested = stop_requested
         self.snapshot_every_epochs = snapshot_every_epochs
         self._saved = time.monotonic()
+
+    def on_round_begin(self, run: Run) -> None:
+        """Let a signal interrupt a round: it takes long, and there is nothing new to save.
+
+        Raises:
+            Interrupted: A signal came just before.
+        """
+        if run.processes.count == 1:  # of several none stops alone
+            self.stop_requested.interrupt_from_now_on()
+
+    def on_clustered(self, run: Run, previous: Partitions | None) -> None:  # noqa: ARG002 (an event)
+        """Let signals wait for the end of a step again."""
+        self.stop_requested.at_once = False
 
     def on_step_end(self, run: Run, result: StepResult) -> None:  # noqa: ARG002 (an event)
         """Save if it is time to, or if any process was asked to stop.

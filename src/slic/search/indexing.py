@@ -142,6 +142,7 @@ def update_index(
         StopRequested: Ctrl-C was pressed; what was embedded is kept.
     """
     with lock_folder(index.path), stop_at_ctrl_c() as stop_requested:
+        stop_requested.at_once = True  # nothing is embedded yet
         index.sync_store()  # a missing package or server is found now, not after hours of work
         changes = reconcile(index.database, catalog, progress=progress)
         _copy_moments_to_duplicates(index)
@@ -149,6 +150,7 @@ def update_index(
         jobs = _embedding_jobs(index, catalog)
         embedded, total = 0, sum(len(job.numbers) for job in jobs)
         on_batch(embedded, total)
+        stop_requested.at_once = False
         for batch in embed_jobs(index.encoder, jobs, workers=workers, progress=progress):
             _commit(index, jobs, batch, changes)
             embedded += len(batch.moments)
