@@ -74,8 +74,14 @@ class PreviewCache:
     """
 
     def __init__(self, max_bytes: int = MAX_PREVIEW_CACHE_BYTES) -> None:
+        self.max_bytes = max_bytes
         self._cache: LRUCache[Hashable, bytes] = LRUCache(max_bytes, getsizeof=len)
         self._lock = threading.Lock()
+
+    @property
+    def size(self) -> int:
+        """Total size of what is kept, in bytes."""
+        return int(self._cache.currsize)
 
     def get(self, key: Hashable, make: Callable[[], bytes]) -> bytes:
         """Return the preview cached under ``key``; call ``make`` and cache its result if absent."""

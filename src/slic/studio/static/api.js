@@ -80,6 +80,17 @@ export const thumbnailUrl = (tile) => `${videoUrl(tile)}/thumbnail.webp?content=
 
 export const fileUrl = (tile) => `${videoUrl(tile)}?content=${tile.content}`;
 
+/** Return why the studio does not send a file, or a text for when it does. */
+export async function reasonNotPlayed(url) {
+  try {
+    const response = await request(url, { headers: { Range: "bytes=0-0" } });
+    await response.body?.cancel();
+    return "This browser cannot play the file.";
+  } catch (error) {
+    return error.message;
+  }
+}
+
 /** The moment as the grid plays it: a part of the file, or a preview that the studio encodes. */
 export function momentUrl(tile) {
   if (tile.plays_in_grid) return `${fileUrl(tile)}#t=${tile.start.toFixed(3)},${tile.end.toFixed(3)}`;

@@ -1,7 +1,7 @@
 // Silent videos that loop a span of a file, and are loaded only while they are visible.
 
 import { el } from "./dom.js";
-import { momentUrl, thumbnailUrl } from "./api.js";
+import { momentUrl, reasonNotPlayed, thumbnailUrl } from "./api.js";
 
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 const tileOf = new WeakMap();
@@ -106,5 +106,12 @@ function replaceFailed(video) {
   const tile = tileOf.get(video);
   visible.unobserve(video);
   if (tile.plays_in_grid) video.replaceWith(loopingVideo({ ...tile, plays_in_grid: false }, { still: video.dataset.still === "1" })); // as a preview
-  else video.replaceWith(el("p", { class: "gone", text: "This file cannot be played. It may have been moved." }));
+  else video.replaceWith(notPlayed(momentUrl(tile), "gone"));
+}
+
+/** A note in place of a video, which says why the studio does not send it. */
+export function notPlayed(url, kind) {
+  const note = el("p", { class: kind, text: "This file cannot be played." });
+  reasonNotPlayed(url).then((reason) => (note.textContent = reason));
+  return note;
 }

@@ -3,7 +3,7 @@
 import { $, clock, el, icon } from "./dom.js";
 import { fileUrl, momentUrl } from "./api.js";
 import { openLabelling } from "./labelling.js";
-import { loopSpan, play, releaseVideos, togglePlaying } from "./player.js";
+import { loopSpan, notPlayed, play, releaseVideos, togglePlaying } from "./player.js";
 import { scoreWords } from "./score.js";
 import { isLiked, toggleExamples } from "./store.js";
 import { Timeline } from "./timeline.js";
@@ -69,7 +69,8 @@ class Player {
     this.whole = false;
     this.offset = this.wanted = start;
     this.end = Math.min(end, start + MAX_PREVIEW_SECONDS);
-    this.show(momentUrl({ ...this.tile, start, end: this.end, plays_in_grid: false }), () => this.screen.replaceChildren(unplayable()));
+    const address = momentUrl({ ...this.tile, start, end: this.end, plays_in_grid: false });
+    this.show(address, () => this.screen.replaceChildren(notPlayed(address, "empty")));
     this.video.loop = true;
   }
 
@@ -106,8 +107,6 @@ class Player {
     if (this.video.dataset.playing === "1") togglePlaying(this.video);
   }
 }
-
-const unplayable = () => el("p", { class: "empty", text: "This file cannot be played. It may have been moved." });
 
 function facts(tile) {
   const parts = [`${clock(tile.start)}–${clock(tile.end)} of ${clock(tile.seconds)}`, `${tile.width}×${tile.height}`];
