@@ -87,7 +87,7 @@ def test_outliers_and_duplicates(make_index: MakeIndex, lines: Lines) -> None:
 def test_what_cannot_be_done_is_one_line(make_index: MakeIndex, lines: Lines) -> None:
     index = make_index({"a.mp4": 6}).path
     clusters(lines, index)
-    assert "--move and --to belong together" in lines("cluster", index, "--to", "1")[2][-1]
+    assert "--to is for --move, which is not given" in lines("cluster", index, "--to", "1")[2][-1]
     assert "--parts is for --split" in lines("cluster", index, "--parts", "3")[2][-1]
     assert lines("cluster", index, "--move", "a.mp4@1", "--to", "old")[0] == 2
     for words, message in (

@@ -108,7 +108,7 @@ def test_clusters_of_embeddings_become_a_table_json_and_charts(
     ("words", "code", "message"),
     [
         (["--clustering.name=kmeens"], 1, "unknown clustering 'kmeens'. Did you mean 'kmeans'?"),
-        (["--clustering.clusters=3"], 1, "unknown setting 'clustering.clusters'"),
+        (["--clustering.clusters=3"], 2, "unknown setting 'clustering.clusters'"),
         (["--kmeans=3", "--loss.name=x"], 2, "unrecognized arguments: --kmeans=3 --loss.name=x"),
     ],
 )

@@ -144,5 +144,13 @@ def test_a_wrong_folder_is_named(lines: Lines, videos: Path, tmp_path: Path) -> 
 def test_wrong_usage(lines: Lines, videos: Path) -> None:
     for words in ([], ["--flow", "--proxies"], ["--flow", "--workers=0"]):
         assert lines("prepare", videos, *words)[0] == 2
-    said = refusal(lines("prepare", videos, "--flow", "--clip.sise=3"))
-    assert "The nearest known is 'clip.size'" in said
+    for words, message in (
+        (["--flow", "--clip.sise=3"], "The nearest known is 'clip.size'"),
+        (["--flow", "--flow.folder=x"], "--flow.folder is what --out says"),
+        (["--flow", "--short-side=64"], "--short-side is for --proxies, which is not given."),
+        (["--proxies", "--clip.size=64"], "unrecognized arguments: --clip.size=64"),
+        (["--proxies", "--recipe=motion"], "--recipe is for --flow, which is not given."),
+    ):
+        code, _, err = lines("prepare", videos, *words)
+        assert code == 2
+        assert message in err[-1]

@@ -208,7 +208,7 @@ def test_nothing_usable_to_embed(slic: Slic, encoder: Path, tmp_path: Path) -> N
 
 def test_an_unknown_setting_names_the_nearest(slic: Slic, videos: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    error = one_line(slic("pretrain", videos, "--out", out, "--train.epoch=3").wait())
+    error = one_line(slic("pretrain", videos, "--out", out, "--train.epoch=3").wait(), code=2)
     assert "unknown setting 'train.epoch'. The nearest known is 'train.epochs'." in error
     (tmp_path / "mine.yaml").write_text("train: {lerning_rate: 1}")
     error = one_line(slic("pretrain", videos, "--recipe", tmp_path / "mine.yaml").wait())
