@@ -209,6 +209,7 @@ def fuzz(reader: Reader, count: int, folder: Path) -> Outcome:
 
 def _serve(reader: Reader, numbers: Sequence[int], folder: Path, results: Path) -> None:
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    os.fsync = lambda fd: None  # noqa: ARG005 (most of the time, and no power is cut here)
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     warnings.simplefilter("ignore")
@@ -244,7 +245,10 @@ def _read(reader: Reader, path: Path) -> tuple[str, str]:
             causes.append(cause)
             cause = cause.__cause__ or cause.__context__
         message = str(error)
-        if any(isinstance(one, MemoryError) or "allocate" in str(one) for one in causes):
+        limited = MemoryError in reader.errors  # read in a worker whose memory is limited
+        if not limited and any(
+            isinstance(one, MemoryError) or "allocate" in str(one) for one in causes
+        ):
             return "fault", f"memory without bound: {message[:300]}"
         if reader.names and isinstance(error, SlicError) and path.name not in message:
             return "fault", f"does not name the file: {message[:300]}"

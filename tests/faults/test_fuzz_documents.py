@@ -160,7 +160,7 @@ def test_fuzz_files_of_a_run(check: Check) -> None:
             name="log.jsonl", corpus=[log], kind="lines", read=read_records, file="log.jsonl",
             errors=(),
         ),
-        quick=40,
+        quick=25, soak=1500,
     )  # fmt: skip
     clusters = "".join(
         json.dumps({"video": f"{n}.mp4", "pseudo_label": n % 3}) + "\n" for n in range(6)
@@ -561,3 +561,63 @@ def test_the_inputs_of_a_reader_are_the_same_each_time() -> None:
     first = [changed(reader, number) for number in range(50)]
     assert first == [changed(reader, number) for number in range(50)]
     assert len(set(first)) > 45
+
+
+def test_a_changed_prediction_is_computed_again(
+    make_video: Callable[..., Path], tmp_path: Path
+) -> None:
+    make_video(tmp_path / "videos" / "a.mp4", frames=4, size=(64, 48))
+    catalog = Catalog.from_folder(tmp_path / "videos", cache=False, progress=False, workers=1)
+    folder = ClassificationFolder(tmp_path)
+    folder.add_prediction(catalog[0], np.array([0.25, 0.75]))
+    assert folder.read_predictions(catalog) == {"a.mp4": [0.25, 0.75]}
+    text = folder.predictions_file.read_text().replace("0.25", "0.95")
+    folder.predictions_file.write_text(text)
+    assert folder.read_predictions(catalog) == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--callbacks=[{name: x}"], "callbacks cannot be read"),
+        (["--callbacks=" + 100 * "["], "callbacks cannot be read .*nested too deeply"),
+        (["--augmentation.area=" + 100 * "["], "nested too deeply"),
+        (["--augmentation.area=&a [*a]"], "contains itself"),
+        (["--augmentation.area=[-1, 1]"], "area"),
+        (["--augmentation.jitter=[.5, .nan, .5, .5]"], "jitter"),
+        (["--augmentation.blur_sigma=[1, .inf]"], "blur_sigma"),
+        (["--train.epochs=1e400"], "epochs"),
+    ],
+)
+def test_settings_beyond_their_bounds(words: list[str], reason: str) -> None:
+    with pytest.raises(RecipeError, match=reason):
+        load_recipe("motion", words)
+
+
+def test_labels_that_once_ended_in_a_traceback(labelled_index: Index, tmp_path: Path) -> None:
+    tasks = json.loads(exported(labelled_index, "label-studio", tmp_path).read_bytes())
+    tasks[0]["data"]["fps"] = "0"
+    path = tmp_path / "zero.json"
+    path.write_text(json.dumps(tasks))
+    with pytest.raises(LabelError, match=r"zero\.json: cannot be read as labels"):
+        import_labels(labelled_index, path)
+    entities = '<!DOCTYPE a [<!ENTITY b "bb">]><annotations><track label="&b;"/></annotations>'
+    path = tmp_path / "entities.xml"
+    path.write_text(entities)
+    with pytest.raises(LabelError, match="document type declaration"):
+        import_labels(labelled_index, path)
+    encrypted = tmp_path / "a.zip"
+    with zipfile.ZipFile(encrypted, "w") as archive:
+        archive.writestr("0001.xml", "<annotations/>")
+    data = bytearray(encrypted.read_bytes())
+    data[6] |= 1  # the flags of the file, and those in the directory
+    data[data.rindex(b"PK\x01\x02") + 8] |= 1
+    encrypted.write_bytes(data)
+    with pytest.raises(LabelError, match="encrypted"):
+        import_labels(labelled_index, encrypted)
+
+
+def test_a_null_byte_in_a_list_of_videos(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_bytes(b"path\na\0.mp4\n")
+    with pytest.raises(SlicError, match=r"list\.csv: line 2: column 'path' has a null byte"):
+        Catalog.from_list(tmp_path / "list.csv", cache=False, progress=False)
