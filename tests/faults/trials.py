@@ -88,13 +88,13 @@ def _pretrain(*more: object) -> MakeWords:
     return lambda m, o: ["pretrain", m.videos, "--out", o / "run", "--log_with=none", *more]
 
 
-def _classify(kind: str, *more: object) -> MakeWords:
-    return lambda m, o: [*_evaluate(kind, m), "--out", o / "run", *more]
+def _classify(kind: str, *more: object, workers: int = 0) -> MakeWords:
+    return lambda m, o: [*_evaluate(kind, m, workers=workers), "--out", o / "run", *more]
 
 
-def _evaluate(kind: str, material: Material) -> Words:
+def _evaluate(kind: str, material: Material, *, workers: int = 0) -> Words:
     words: Words = ["evaluate", kind, material.videos, "--labels", material.labels]
-    return [*words, "--encoder", material.encoder, "--workers=0"]
+    return [*words, "--encoder", material.encoder, f"--workers={workers}"]
 
 
 def _index(*more: object) -> MakeWords:
@@ -142,7 +142,7 @@ KILLED = {
         _classify("finetune", *_EPOCHS), "run/settings.json", _classify("finetune", "--resume")
     ),
     "evaluate finetune, 1 worker": Verb(
-        _classify("finetune", *_EPOCHS, "--workers=1"),
+        _classify("finetune", *_EPOCHS, workers=1),
         "run/settings.json",
         _classify("finetune", "--resume"),
     ),
@@ -385,6 +385,7 @@ class Bench:
             ended = self.start(STOPPED[name], out).wait()
             seconds = time.monotonic() - started
             self._undisturbed[name] = Undisturbed(ended.code, contents(out), seconds)
+            assert ended.code in (0, 1), ended.err
             assert "Traceback" not in ended.err, ended.err
         return self._undisturbed[name]
 
