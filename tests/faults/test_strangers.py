@@ -5,6 +5,8 @@ import random
 import shutil
 import sqlite3
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -259,7 +261,7 @@ def test_every_verb_on_a_hostile_index_works_or_says_one_line(
     campaign: Campaign,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    trials = campaign.trials(quick=12, soak=1500)
+    trials = campaign.trials(quick=7, soak=400)
     rng = random.Random(kind)
     refused = 0
     for trial in range(trials):
@@ -318,7 +320,7 @@ def test_every_verb_on_a_hostile_encoder_works_or_says_one_line(
     campaign: Campaign,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    trials = campaign.trials(quick=12, soak=1000)
+    trials = campaign.trials(quick=6, soak=300)
     rng = random.Random(mutate.__name__)
     refused = 0
     for trial in range(trials):
@@ -337,3 +339,76 @@ def test_every_verb_on_a_hostile_encoder_works_or_says_one_line(
     kind = mutate.__name__.removeprefix("mutate_")
     note = f"{refused} refused"
     campaign.record(f"hostile encoder, {kind}", tried=trials, survived=trials, note=note)
+
+
+NAMES_OF_A_MODULE: Final[dict[str, dict[str, Any]]] = {
+    "backbone": {"backbone": "of_a_stranger:Net"},
+    "function": {"backbone": "torch.hub:load", "arguments": {"repo_or_dir": "x", "model": "y"}},
+    "head": {"head": {"class_path": "of_a_stranger.Net"}},
+    "head as text": {"head": "of_a_stranger.Net"},
+    "clip": {"clip": {"class_path": "of_a_stranger.Net"}},
+    "clip as text": {"clip": "of_a_stranger.Net"},
+    "argument": {"arguments": {"width": {"class_path": "of_a_stranger.Net"}}},
+    "list": {"arguments": {"stem_stride": [{"class_path": "of_a_stranger.Net"}]}},
+}
+VERBS_WITH_AN_ENCODER: Final = (
+    "embed VIDEOS --encoder INDEX/encoder --out OUT.npz --workers 0",
+    "search INDEX CLIP",
+    "pretrain VIDEOS --out OUT --init.weights=INDEX/encoder --print_config",
+)
+
+
+@pytest.mark.parametrize("verb", VERBS_WITH_AN_ENCODER)
+@pytest.mark.parametrize("name", NAMES_OF_A_MODULE)
+def test_an_encoder_does_not_choose_what_is_imported(
+    name: str,
+    verb: str,
+    copies: Callable[[], Stranger],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stranger = copies()
+    here = stranger.folder.parent
+    (here / "of_a_stranger.py").write_text("open('imported', 'w').close()\nclass Net: ...\n")
+    path = stranger.folder / "encoder" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | NAMES_OF_A_MODULE[name]))
+    monkeypatch.chdir(here)
+    ending = run(stranger, verb, capsys)
+    assert (ending.code, ending.out) == (1, "")
+    assert not (here / "imported").exists()
+    assert "of_a_stranger" not in sys.modules
+    if name == "backbone":
+        assert "SLIC_TRUST_CODE=of_a_stranger" in ending.err
+
+
+def test_a_module_that_the_user_trusts_is_imported_from_the_working_directory(
+    copies: Callable[[], Stranger],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stranger = copies()
+    here = stranger.folder.parent
+    (here / "of_the_user.py").write_text("class Net: ...\n")
+    path = stranger.folder / "encoder" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"backbone": "of_the_user:Net"}))
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("SLIC_TRUST_CODE", "of_the_user")
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    ending = run(stranger, "search INDEX CLIP", capsys)
+    assert "of_the_user" in sys.modules
+    monkeypatch.delitem(sys.modules, "of_the_user")
+    assert "no encoder can be built from it" in ending.err  # it is no network
+
+
+def test_programs_that_slic_starts_import_nothing_from_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "multiprocessing.py").write_text("print('of a stranger')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    command = [sys.executable, "-c", "import multiprocessing"]  # as pools begin their workers
+    assert subprocess.run(command, capture_output=True, check=True).stdout
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out.startswith("slic ")
+    assert not subprocess.run(command, capture_output=True, check=True).stdout
