@@ -108,6 +108,7 @@ def test_an_open_index_is_searched_while_another_process_adds_to_it(
             found = index.nearest(query, 5)
             assert found.similarities[0, 0] > 0.99
             searches += 1
+            time.sleep(0.002)
         assert running.wait().code == 0
         assert index.count > before
         assert len(index.nearest(query, index.count).ids[0]) == index.count
