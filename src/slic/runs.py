@@ -9,7 +9,6 @@ from typing import IO, Any, cast
 
 import torch
 
-from slic.arguments import one_line
 from slic.errors import CheckpointError, FormatError, WriteError
 from slic.files import make_folder, reason_of, temporary_path
 from slic.parsing import parse_json
@@ -163,9 +162,9 @@ def refusing_other_content(path: Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
         raise CheckpointError(
-            f"{path}: not a checkpoint of this run ({one_line(error)[:300]}). Start it again in "
-            "another folder."
+            f"{path}: not a checkpoint of this run ({reason}). Start it again in another folder."
         ) from error
 
 
