@@ -28,11 +28,19 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyDisk]:
 
 @pytest.fixture(scope="session")
 def template(
-    disk: FaultyDisk, tmp_path_factory: pytest.TempPathFactory, make_video: Callable[..., Path]
+    request: pytest.FixtureRequest,
+    disk: FaultyDisk,
+    tmp_path_factory: pytest.TempPathFactory,
+    make_video: Callable[..., Path],
 ) -> Path:
-    """Return a folder of videos, labels, an encoder, an index and embeddings, for every trial."""
+    """Return a folder of videos, labels and an encoder, with which every trial begins.
+
+    In the long campaign it has an index and embeddings too.
+    """
     folder = tmp_path_factory.mktemp("template")
     verbs.make_template(folder / "first", make_video)
+    if not request.config.getoption("--soak"):
+        return folder / "first"
     disk.fill(folder / "first")
     verbs.finish_template(disk)
     disk.copy_to(folder / "whole")

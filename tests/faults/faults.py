@@ -24,10 +24,11 @@ import json, os, resource, signal, sys
 sys.path.append("")
 import slic.sample.demo, slic.cli
 from slic.cli import main
-import torch, numpy, yaml, pyarrow.parquet
+import numpy, pyarrow.pandas_compat, pyarrow.parquet, yaml, sklearn.linear_model
+import torch, torch._dynamo, torch._inductor.config, torch.distributed  # takes a second
+import slic.search
 try:
     import faiss
-    import slic.search
 except ImportError:
     pass
 import slic.videos.frames, slic.videos.scanning

@@ -6,6 +6,7 @@ Every folder and every file is independent of the others: no order between them 
 a file system that does not write a journal of its own in order.
 """
 
+import os
 import random
 import shutil
 import struct
@@ -61,6 +62,7 @@ class _File:
     """A file: its content on the disk, and what was done since."""
 
     durable: bytearray = field(default_factory=bytearray)
+    mtime_ns: int = 0  # of a file that was there at the start
     later: list[tuple[int, bytes | None]] = field(default_factory=list)  # None: a new length
 
     def now(self) -> bytearray:
@@ -97,6 +99,10 @@ def _apply(content: bytearray, offset: int, data: bytes | None) -> None:
     content[offset : offset + len(data)] = data
 
 
+def _read(path: Path) -> _File:
+    return _File(bytearray(path.read_bytes()), path.stat().st_mtime_ns)
+
+
 class _Change(NamedTuple):
     """A change of names: new, set, drop, or move to another name."""
 
@@ -123,7 +129,7 @@ class Disk:
         self._open: dict[int, _File] = {}  # by inode
         for path in sorted(before.rglob("*")):
             name = path.relative_to(before).as_posix()
-            self._names[name] = None if path.is_dir() else _File(bytearray(path.read_bytes()))
+            self._names[name] = None if path.is_dir() else _read(path)
         self._durable.update(self._names)
         self.versions = {name: {bytes(file.durable)} for name, file in self._names.items() if file}
 
@@ -169,6 +175,8 @@ class Disk:
                 path.mkdir(exist_ok=True)
             else:
                 path.write_bytes(contents.setdefault(id(file), file.after_cut(rng)))
+                if file.mtime_ns:
+                    os.utime(path, ns=(file.mtime_ns, file.mtime_ns))
 
     def _file(self, inode: int, path: str) -> _File | None:
         """Return an open file; None is a folder."""

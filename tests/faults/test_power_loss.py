@@ -25,7 +25,7 @@ from tests.faults.faults import Faults, FaultyDisk
 from tests.faults.power_cuts import Disk, Operation, read_journal, states
 from tests.faults.verbs import VERBS, Verb, results
 
-_QUICK: Final = ("pretrain", "index")
+_QUICK: Final = ("pretrain",)
 _GROWING: Final = ("log.jsonl", "predictions.jsonl", ".lock")
 _OF_SQLITE: Final = (DATABASE_FILE, f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm")
 
@@ -89,17 +89,34 @@ def test_after_a_power_cut_each_file_is_old_or_new(
     operations = journal_of(disk, template, verb, tmp_path)
     finished, model, wrong = results(disk.root), Disk(template), []
     count, after = campaign.trials(quick=12, soak=100), tmp_path / "after"
-    for cut in states(model, operations, after, count=count, seed=0):
+    again = set(range(count // 2, count, campaign.trials(quick=count, soak=12)))
+    for number, cut in enumerate(states(model, operations, after, count=count, seed=0)):
         wrong += [f"cut {cut}: {found}" for found in damage(after, model)]
+        if number in again:
+            wrong += [f"cut {cut}: {found}" for found in difference(disk, verb, after, finished)]
     survived = count - len({line.partition(":")[0] for line in wrong})
     campaign.record(
         f"power cut: {name}", tried=count, survived=survived,
-        note=f"a journal of {len(operations)} operations",
+        note=f"a journal of {len(operations)} operations; {len(again)} commands started again",
     )  # fmt: skip
     kept = results(after)
     lost = {key for key, value in finished.items() if kept.get(key) != value}
     assert not wrong, "\n".join(wrong)
     assert not lost, f"the verb had ended, and these were not on the disk: {sorted(lost)}"
+
+
+def difference(
+    disk: FaultyDisk, verb: Verb, state: Path, finished: dict[str, str]
+) -> Iterator[str]:
+    """Start a command again in a state, and yield how its results differ from the usual ones."""
+    disk.fill(state)
+    has_run = bool(verb.run) and (disk.root / verb.run).exists()
+    trial = disk.run(*verb.words, *(verb.again if has_run else ()), before=verb.before)
+    if trial.code:
+        yield f"the same command fails: {trial.err[-300:]}"
+        return
+    found = results(disk.root)
+    yield from (f"again: {key} differs" for key in finished if found.get(key) != finished[key])
 
 
 def test_names_of_new_folders_are_flushed_from_the_top(

@@ -34,7 +34,8 @@ _REMEDIES = {
     sqlite3.SQLITE_IOERR: "check whether the disk is full or failing",
     sqlite3.SQLITE_READONLY: "this index is read-only or its disk is full; copy its folder "
     "to change the copy",
-    sqlite3.SQLITE_CANTOPEN: "open it once as a user with permission to write to its folder",
+    sqlite3.SQLITE_CANTOPEN: "free space on the disk, or open it once as a user with permission to "
+    "write to its folder",
     sqlite3.SQLITE_CORRUPT: "restore a backup, or index the videos into another folder with "
     "`slic index` (`slic labels export` may still save the labels)",
 }
