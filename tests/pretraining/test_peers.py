@@ -99,12 +99,15 @@ def test_a_process_that_waits_for_ever_is_ended(
     assert printed[0].startswith("slic: process 2 of 3 (on node3) has ended")
 
 
-def test_an_error_of_a_collective_operation_names_the_process(
-    three: list[Peers], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_of_a_collective_operation_names_the_process(three: list[Peers]) -> None:
     cut(three[1])
     with pytest.raises(ProcessError, match="process 1 of 3"), module._joined(three[0], None):
         raise RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer")
+
+
+def test_an_error_of_the_network_without_a_lost_process_is_one_line_too(
+    three: list[Peers], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "NOTICE_SECONDS", 0.0)
     text = r"lost each other \(\[gloo\] Timed out waiting 1800000ms\)"
     with pytest.raises(ProcessError, match=text), module._joined(three[2], None):
