@@ -43,7 +43,7 @@ class Meter(Callback):
         if run.state.step % self.every:
             return
         family = [self.process, *self.process.children(recursive=True)]
-        memory = sum(one.memory_full_info().pss for one in family)
+        memory = sum(one.memory_info().rss for one in family)
         files = sum(one.num_fds() for one in family)
         seconds = sum(sum(one.cpu_times()[:2]) for one in family)
         row = dict(step=run.state.step, memory=memory, files=files,
