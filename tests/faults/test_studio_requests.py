@@ -198,8 +198,8 @@ def state_of(studio: Studio) -> tuple[Any, ...]:
 
 
 def is_change(request: dict[str, Any]) -> bool:
-    path = request["url"].partition("?")[0]
-    return request["method"] == "POST" and path.startswith(
+    path: str = request["url"].partition("?")[0]
+    return str(request["method"]) == "POST" and path.startswith(
         ("/api/labels", "/api/clusters/", "/api/undo", "/api/videos/")
     )
 
@@ -235,7 +235,7 @@ def test_the_description_of_the_studio_keeps_its_word(studio: Studio, campaign: 
         pytest.skip("only in the long campaign")
     schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
     client = client_of_studio(studio)
-    app = client.app
+    app: Any = client.app
     while not hasattr(app, "openapi"):
         app = app.app
     schema = schemathesis.openapi.from_dict(app.openapi())

@@ -33,11 +33,11 @@ def add_verbs(verbs: Verbs) -> None:
     text = "a second index of these videos, made with another encoder, to see both results"
     verb.add_path("--compare", text, metavar="INDEX")
     verb.add_path("--runs", "folder of pretraining runs to show", metavar="DIR")
-    text = "address to listen on (default: this machine only; others need the printed token)"
+    text = "address to listen on (default: this machine only)"
     verb.add_argument("--host", default="127.0.0.1", help=text)
     text = f"port to listen on (default {DEFAULT_PORT}; any free port if it is in use)"
     verb.add_argument("--port", type=_port, default=DEFAULT_PORT, help=text)
-    verb.add_switch("--no-browser", "do not open the page")
+    verb.add_switch("--no-browser", "do not open the page; its printed address has the token")
 
 
 def studio(arguments: Namespace) -> None:
