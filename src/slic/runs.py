@@ -161,7 +161,14 @@ def refusing_other_content(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+        RuntimeError,
+    ) as error:
         reason = " ".join(str(error).split())[:300]
         raise CheckpointError(
             f"{path}: not a checkpoint of this run ({reason}). Start it again in another folder."

@@ -34,7 +34,9 @@ class PseudoLabels:
     neighbour_recall: float | None = None
 
     def __post_init__(self) -> None:
-        if len(self.labels) == 0 or self.labels.min() < 0 or not np.bincount(self.labels).all():
+        count = len(self.labels)
+        possible = count and 0 <= self.labels.min() <= self.labels.max() < count
+        if not possible or not np.bincount(self.labels).all():
             raise ValueError(
                 "pseudo-labels are the numbers 0..k-1, each of at least one video; renumber them "
                 "with np.unique(labels, return_inverse=True)[1]"

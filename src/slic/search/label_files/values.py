@@ -5,6 +5,7 @@ from typing import cast, get_args
 
 from slic.search.repository.labels import LabelSource
 
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which no database holds
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -18,7 +19,7 @@ def read_text(value: object, place: str) -> str:
     Raises:
         ValueError: It is something else, or empty.
     """
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not value.strip() or _SURROGATE.search(value):
         raise ValueError(f"{place}: {value!r:.80} is not a text")
     return value
 
