@@ -52,7 +52,7 @@ def parse_arguments(
     for name in values:
         if known is not None and name not in known:
             raise unknown_key(f"{key}.{name}", [f"{key}.{other}" for other in known])
-    _refuse_nulls(part, values, key)
+    refuse_nulls(part, values, key)
     _require_types(part, key, skip)
     if known == []:  # jsonargparse cannot parse a part without arguments
         return {}
@@ -85,7 +85,7 @@ def _refuse_unbounded(value: object) -> None:
             return
 
 
-def _refuse_nulls(part: Callable[..., Any], values: Mapping[str, Any], key: str) -> None:
+def refuse_nulls(part: Callable[..., Any], values: Mapping[str, Any], key: str) -> None:
     """Raise a RecipeError if an argument is None whose type has no None; jsonargparse takes it."""
     nulls = [name for name, value in values.items() if value is None]
     constructor = part.__init__ if isinstance(part, type) else part  # type: ignore[misc]

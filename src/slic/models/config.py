@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from jsonargparse import ArgumentError, ArgumentParser
 
-from slic.arguments import one_line, require
+from slic.arguments import one_line, refuse_nulls, require
 from slic.errors import CheckpointError, FormatError, RecipeError
 from slic.files import read_json_object, reason_of
 from slic.models.backbones import ClipSpec
@@ -123,9 +123,12 @@ def read_config_file(path: Path) -> ConfigFile:
     parser.add_class_arguments(EncoderConfig, "encoder")
     try:
         _require_plain_values(values)
+        for name, part in (("head", HeadSpec), ("clip", ClipSpec)):
+            refuse_nulls(part, values.get(name, {}), name)
+        refuse_nulls(EncoderConfig, values, "encoder")
         config: EncoderConfig = parser.instantiate(parser.parse_object({"encoder": values})).encoder
         return ConfigFile(config, backbone_version, digest)
-    except (ArgumentError, RecipeError, ValueError, RecursionError) as error:
+    except (ArgumentError, RecipeError, ValueError, OverflowError, RecursionError) as error:
         reason = one_line(error).replace("encoder.", "")
         raise CheckpointError(f"{path}: not the configuration of an encoder ({reason})") from error
 
