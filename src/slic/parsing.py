@@ -1,19 +1,14 @@
-"""Parse what anybody may have written: JSON, YAML, XML and NumPy archives, within bounds.
+"""Parse what anybody may have written: JSON, YAML and XML, within bounds.
 
 A small file can nest so deeply that Python's stack ends, or stand for gigabytes. What is beyond a
 bound is a `ValueError` before it takes time or memory.
 """
 
-import io
 import json
-import math
-import os
-import zipfile
 from collections.abc import Collection
-from typing import IO, Any, Final, cast
+from typing import Any, Final
 from xml.etree import ElementTree as ET
 
-import numpy as np
 import yaml
 
 
@@ -145,44 +140,3 @@ def parse_xml(data: bytes) -> ET.Element:
         return ET.fromstring(data, ET.XMLParser(target=_BoundedTree()))
     except (ET.ParseError, LookupError) as error:  # the latter: an unknown encoding
         raise ValueError(str(error)) from error
-
-
-def read_arrays(file: io.IOBase, *names: str) -> list[np.ndarray]:
-    """Return arrays of an uncompressed NumPy archive, as `numpy.savez` writes it.
-
-    An array takes no more memory than the file has bytes, whatever its header says.
-
-    Args:
-        file: The archive, at any position.
-        names: Names of the arrays.
-
-    Raises:
-        OSError: The file cannot be read.
-        ValueError: It is something else, is damaged, or lacks an array.
-    """
-    try:
-        size = file.seek(0, os.SEEK_END)
-        with zipfile.ZipFile(cast("IO[bytes]", file)) as archive:
-            return [_read_array(archive, f"{name}.npy", size) for name in names]
-    except (OSError, ValueError):
-        raise
-    except Exception as error:  # zipfile lets any kind of error out of a damaged file
-        raise ValueError(str(error) or type(error).__name__) from error
-
-
-def _read_array(archive: zipfile.ZipFile, name: str, most: int) -> np.ndarray:
-    entry = archive.getinfo(name)
-    if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > most:
-        raise ValueError(f"{name} is compressed, or larger than the file")
-    form = np.lib.format
-    with archive.open(entry) as stream:
-        version = form.read_magic(stream)
-        read_header = {(1, 0): form.read_array_header_1_0, (2, 0): form.read_array_header_2_0}
-        if version not in read_header:
-            raise ValueError(f"{name} has version {version}")
-        shape, _, dtype = read_header[version](stream)
-        length = entry.file_size - stream.tell()
-        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != length:
-            raise ValueError(f"{name} has {length} bytes for {dtype} of shape {shape}")
-        stream.seek(0)
-        return form.read_array(stream, allow_pickle=False)

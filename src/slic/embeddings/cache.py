@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Float32
 from tqdm import tqdm
 
+from slic.arrays import read_arrays
 from slic.errors import EmbeddingsError, WriteError
 from slic.files import write_atomically
-from slic.parsing import read_arrays
 from slic.sealed import DamagedFileError, OtherVersionError, Seal, open_sealed, sealing
 from slic.videos.scanning import look_at
 from slic.videos.video import Video

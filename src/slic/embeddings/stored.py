@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Float32
 
 from slic.arguments import one_line
+from slic.arrays import read_arrays
 from slic.clips.reader import Modality
 from slic.errors import EmbeddingsError, FormatError
 from slic.files import atomic_path, reason_of
-from slic.parsing import parse_json, read_arrays
+from slic.parsing import parse_json
 
 Layer = Literal["head", "backbone"]
 
