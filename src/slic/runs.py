@@ -111,6 +111,7 @@ def _keep_previous(path: Path) -> None:
         path.replace(previous_checkpoint(path))
     else:
         linked.replace(previous_checkpoint(path))
+        linked.unlink(missing_ok=True)  # it stays if the two were names of one file before
 
 
 def previous_checkpoint(path: Path) -> Path:

@@ -17,9 +17,11 @@ from typing import Final
 import numpy as np
 import pytest
 
+from slic import files
 from slic.embeddings.cache import FeatureCache
 from slic.errors import WriteError
 from slic.files import atomic_path
+from slic.runs import load_checkpoint, save_checkpoint
 from slic.videos import scan_cache
 from slic.videos.video import Video
 from tests.faults.campaign import Campaign
@@ -333,3 +335,20 @@ def test_a_scan_that_cannot_be_kept_is_reported(
     assert not caplog.messages  # the second place is as good
     scan_cache.save([tmp_path / "a" / "one"], [])
     assert "The next scan reads all files again." in caplog.text
+
+
+def test_after_a_failed_checkpoint_the_next_one_leaves_no_third_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    path = tmp_path / "last.pt"
+    save_checkpoint({"step": 1}, path, version=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "flush_file", fail)
+        with pytest.raises(WriteError, match="input/output error"):
+            save_checkpoint({"step": 2}, path, version=1)
+    save_checkpoint({"step": 2}, path, version=1)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["last.pt", "previous.pt"]
+    assert load_checkpoint(path, version=1) == {"step": 2}
