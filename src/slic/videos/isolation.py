@@ -69,7 +69,7 @@ class DecodingFailedError(VideoError):
         self.lasting = lasting
 
 
-class WorkerLostError(DecodingFailedError):
+class DecoderKilledError(DecodingFailedError):
     """Somebody killed a worker, such as the system when memory ran out. Another try may do."""
 
 
@@ -110,7 +110,7 @@ class DecodingWorker:
         Raises:
             DecodingFailedError: The worker crashed or broke a limit, or the video is damaged.
             VideoError: The worker reports another error.
-            WorkerLostError: The worker was killed.
+            DecoderKilledError: The worker was killed.
         """
         self.usable = False  # until the reply is there
         folder = absolute(Path())  # paths may be relative
@@ -125,7 +125,7 @@ class DecodingWorker:
             message = f"{path}: {_reason_of_end(code)}"
             if code is not None and -code in CRASH_SIGNALS:
                 raise DecodingFailedError(message) from None
-            raise WorkerLostError(message, lasting=False) from None
+            raise DecoderKilledError(message, lasting=False) from None
         self.usable = True
         for warning in warnings:
             _log.warning("%s", warning)
@@ -185,7 +185,7 @@ def read_isolated(
                 yield frames
             return
         except DecodingFailedError as failure:
-            if isinstance(failure, WorkerLostError) and more_tries:
+            if isinstance(failure, DecoderKilledError) and more_tries:
                 continue
             reason = str(failure).removeprefix(f"{video.path}: ")
             set_aside(video, places, reason, lasting=failure.lasting)
@@ -223,7 +223,7 @@ def inspect_isolated(path: Path, id: str) -> Video:  # noqa: A002 (the word of t
         try:
             return _inspect_once(path, id)
         except DecodingFailedError as failure:
-            if isinstance(failure, WorkerLostError) and more_tries:
+            if isinstance(failure, DecoderKilledError) and more_tries:
                 continue
             if failure.lasting:
                 _failed_inspections[state] = str(failure)
