@@ -75,7 +75,10 @@ class CheckedConnection(sqlite3.Connection):
 
     def execute(self, statement: str, parameters: Any = (), /) -> sqlite3.Cursor:
         """Run a statement; the columns of its rows are checked by their names."""
-        cursor = super().execute(statement, parameters)
+        try:
+            cursor = super().execute(statement, parameters)
+        except UnicodeDecodeError as error:  # of the schema, which a message quotes
+            raise DamagedRowError("it has text that is not UTF-8") from error
         if cursor.description:
             names = [column[0] for column in cursor.description]
             checked = [(i, name, _CHECKS[name]) for i, name in enumerate(names) if name in _CHECKS]
