@@ -375,6 +375,7 @@ def colour_encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator["VideoE
     (folder / "colour_backbone.py").write_text(_COLOUR_BACKBONE)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
+        patch.setenv("SLIC_TRUST_CODE", "colour_backbone")  # for other processes, which load it
         config = EncoderConfig(
             backbone="colour_backbone:ColourBackbone",
             head=HeadSpec(hidden=0, embedding=0),

@@ -80,6 +80,30 @@ FIELDS = (
     *("spans", "start", "text", "threshold", "token", "unlike", "upload", "video", "weights"),
     "where",
 )
+SCOPE = {"where": "start_seconds >= 0", "lasso": [[0, 0], [1, 0], [1, 1]], "cluster": None}
+BODIES: dict[str, dict[str, Any]] = {  # valid ones, of which a part is then replaced
+    "/api/browse": {"scope": SCOPE, "offset": 0, "limit": 5},
+    "/api/clusters/merge": {"level": 0, "clusters": [0, 1]},
+    "/api/clusters/move": {"level": 0, "moments": [1], "cluster": None},
+    "/api/clusters/split": {"cluster": {"level": 0, "id": 0}, "parts": 2},
+    "/api/clusters/undo": {"change": None},
+    "/api/compare": {"like": [{"moment": 1}], "shown": [1], "spans": [[0, 1]]},
+    "/api/labels": {"moments": [1, 2], "label": "walk", "scope": SCOPE},
+    "/api/labels/import": {"path": "walk.mp4", "label": "walk", "start": 0, "end": 1},
+    "/api/queue": {"ahead": [1], "skipped": [2], "scope": SCOPE, "limit": 3},
+    "/api/search": {
+        "text": "",
+        "like": [{"moment": 1}, {"video": 1, "start": 0.5, "end": 1.5}],
+        "unlike": [{"moment": 2}],
+        "weights": {"all": 1},
+        "scope": SCOPE,
+        "k": 5,
+    },
+    "/api/undo": {"change": None},
+    "/api/uploads": {},
+    "/api/videos/{id}/labels": {"start": 0, "end": 1.5, "label": "run"},
+    "/api/videos/{id}/timeline": {"search": {"like": [{"moment": 1}]}},
+}
 WORDS: tuple[Any, ...] = (
     *(0, 1, 2, 3, 7, -1, 2**31, 2**63 - 1, 2**63, 10**40, 0.5, 1e-300, 1e308, True, False, None),
     *(
@@ -147,18 +171,31 @@ class Requests:
             return self.rng.choice((*self.ids[:5], *self.videos[:3]))
         return self.rng.choice(WORDS)
 
-    def path(self) -> str:
-        wild = str(self.rng.choice((*self.ids, *self.videos, *WORDS)))
-        path = self.rng.choice(ROUTES).replace(
-            "{id}", quote(wild, safe=self.rng.choice(("", "/%")))
-        )
+    def path(self, route: str) -> str:
+        plain = self.rng.random() < 0.6
+        wild = str(self.rng.choice((*self.ids[:9], *self.videos) if plain else WORDS))
+        path = route.replace("{id}", quote(wild, safe=self.rng.choice(("", "/%"))))
         fields = self.rng.sample(FIELDS, self.rng.choice((0, 0, 1, 2, 3)))
         query = [f"{name}={quote(str(self.value())[:5000])}" for name in fields]
+        if "preview" in route or "thumbnail" in route:
+            query += [f"start={self.rng.random():.2f}", "end=2", f"at={self.rng.random():.2f}"]
         return path + ("?" + "&".join(query) if query else "")
 
-    def body(self) -> bytes | Iterator[bytes]:
+    def mutated(self, value: Any) -> Any:
+        """Return a value of which one part is another."""
+        if value and isinstance(value, dict) and self.rng.random() < 0.8:
+            name = self.rng.choice(list(value))
+            return value | {name: self.mutated(value[name])}
+        if value and isinstance(value, list) and self.rng.random() < 0.7:
+            return [self.mutated(value[0]), *value[1:]]
+        return self.value()
+
+    def body(self, route: str) -> bytes | Iterator[bytes]:
         kind = self.rng.random()
         if kind < 0.7:
+            body = BODIES.get(route, {})
+            return json.dumps(self.mutated(body) if kind < 0.55 else body).encode()
+        if kind < 0.8:
             chosen = self.rng.sample(FIELDS, self.rng.choice((0, 1, 2, 4)))
             return json.dumps({name: self.value() for name in chosen}).encode()
         if kind < 0.9:
@@ -168,14 +205,15 @@ class Requests:
         return self.rng.choice((b"[" * 50_000, b'{"a":' * 20_000, b"1" * 6000, b"\xff{}", b"null"))
 
     def headers(self) -> dict[str, str]:
-        return dict(self.rng.sample(HEADERS, self.rng.choice((0, 0, 0, 1, 2))))
+        return dict(self.rng.sample(HEADERS, self.rng.choice((0, 0, 0, 0, 0, 1, 2))))
 
     def draw(self) -> dict[str, Any]:
-        method = self.rng.choice(
-            ("GET", "GET", "POST", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "X")
-        )
-        body = {} if method in ("GET", "HEAD") else {"content": self.body()}
-        return {"method": method, "url": self.path(), "headers": self.headers(), **body}
+        route = self.rng.choice(ROUTES)
+        method = "POST" if route in BODIES else "GET"
+        if self.rng.random() < 0.15:
+            method = self.rng.choice(("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "X"))
+        body = {} if method in ("GET", "HEAD") else {"content": self.body(route)}
+        return {"method": method, "url": self.path(route), "headers": self.headers(), **body}
 
 
 @pytest.fixture
