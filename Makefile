@@ -14,6 +14,7 @@ test: .venv/installed
 	$(BIN)/pytest
 
 soak: .venv/installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --group soak
 	$(BIN)/pytest tests/faults --soak --timeout=14400
 	$(BIN)/pytest -m soak --soak
 
