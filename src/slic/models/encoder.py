@@ -1,7 +1,8 @@
 """VideoEncoder: a backbone and a projection head, saved in the Hugging Face layout."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -311,11 +312,9 @@ class VideoEncoder(nn.Module):
                 f"package computes version {encoder.backbone.version}. Train the encoder again."
             )
         path = folder / WEIGHTS_FILE
-        try:
+        with _reading(path):
             _check_digest(path, digest)
             state = load_file(path)
-        except (OSError, SafetensorError) as error:
-            raise CheckpointError(f"{path}: weights cannot be read ({error}).") from error
         load_exactly(encoder, state, source=path)
         if hasattr(encoder.backbone, "load_files"):
             encoder.backbone.load_files(folder)
@@ -331,12 +330,9 @@ class VideoEncoder(nn.Module):
             CheckpointError: They do not fit, or no such encoder can be built.
         """
         path = folder / WEIGHTS_FILE
-        try:
-            with safe_open(path, framework="pt") as weights:
-                names: list[str] = list(weights.keys())
-                shapes = {name: tuple(weights.get_slice(name).get_shape()) for name in names}
-        except (OSError, SafetensorError) as error:
-            raise CheckpointError(f"{path}: weights cannot be read ({error}).") from error
+        with _reading(path), safe_open(path, framework="pt") as weights:
+            names: list[str] = list(weights.keys())
+            shapes = {name: tuple(weights.get_slice(name).get_shape()) for name in names}
         try:
             if config.backbone.startswith("transformers/"):
                 _check_model_config(config.arguments.get("config"), len(names))
@@ -373,6 +369,16 @@ def _check_model_config(config: object, tensors: int) -> None:
                 require(value <= MAX_MODEL_FRAMES, key, value, f"at most {MAX_MODEL_FRAMES}")
             elif key.endswith(("image_size", "crop_size")):
                 require(value <= MAX_MODEL_SIZE, key, value, f"at most {MAX_MODEL_SIZE} pixels")
+
+
+@contextmanager
+def _reading(weights: Path) -> Iterator[None]:
+    """Raise errors of a file of weights as a `CheckpointError` with the reason."""
+    try:
+        weights.open("rb").close()  # safetensors takes every failure for a missing file
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(f"{weights}: weights cannot be read ({one_line(error)}).") from error
 
 
 def _check_digest(weights: Path, wanted: str | None) -> None:

@@ -36,7 +36,8 @@ _REMEDIES = {
     "to change the copy",
     sqlite3.SQLITE_CANTOPEN: "free space on the disk, or open it once as a user with permission to "
     "write to its folder",
-    sqlite3.SQLITE_CORRUPT: "restore a backup, or index the videos into another folder with "
+    sqlite3.SQLITE_CORRUPT: "restore a backup (the disk may be failing), or index the videos into "
+    "another folder with "
     "`slic index` (`slic labels export` may still save the labels)",
 }
 _WRITE_ERRORS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY)
