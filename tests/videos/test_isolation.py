@@ -145,6 +145,20 @@ def test_an_inspection_whose_workers_are_killed_is_no_fault_of_the_file(
     assert inspect_isolated(video.path, video.id) == video
 
 
+def test_a_worker_is_replaced_before_its_memory_grows(
+    video: Video, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "MAX_REQUESTS", 4)  # a reading takes two: frames, and no more
+    processes = []
+    for _ in range(4):
+        assert len(list(read_isolated(video, [3, 5], SIZE))) == 1
+        processes.append([worker._process.pid for worker in isolation._idle.get(os.getpid(), [])])
+    first, second, third, fourth = processes
+    assert len(first) == len(third) == 1
+    assert first != third
+    assert second == fourth == []
+
+
 def test_a_hang_is_ended(video: Video, monkeypatch: pytest.MonkeyPatch) -> None:
     program = "import slic.videos.isolation as i\ndef hang(*_):\n while True: pass\n"
     monkeypatch.setattr(isolation, "MAX_REPLY_SECONDS", 0.3)

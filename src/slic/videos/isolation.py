@@ -46,6 +46,7 @@ MAX_REPLY_SECONDS = 20.0  # of CPU time, for one clip or the next frames of a st
 MAX_WAIT_SECONDS = 300.0  # of wall time, on a busy machine
 REPLY_BYTES = 32 << 20  # frames of one reply
 MAX_IDLE_WORKERS = 2
+MAX_REQUESTS = 20_000  # of a worker; FFmpeg's memory grows by about 0.4 kB a request
 MAX_TRIES = 3  # of a reading whose worker is killed
 # What damaged content does to a decoder. A worker is killed in other ways for other reasons.
 CRASH_SIGNALS = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL})
@@ -78,10 +79,12 @@ class DecodingWorker:
 
     Attributes:
         usable: It has answered all requests so far.
+        answered: Number of these requests.
     """
 
     def __init__(self) -> None:
         self.usable = True
+        self.answered = 0
         ours, theirs = Pipe()
         self._connection: Connection = ours
         self._file = _memory_file()
@@ -127,6 +130,7 @@ class DecodingWorker:
                 raise DecodingFailedError(message) from None
             raise DecoderKilledError(message, lasting=False) from None
         self.usable = True
+        self.answered += 1
         for warning in warnings:
             _log.warning("%s", warning)
         if kind == "failed":
@@ -344,7 +348,8 @@ def _take() -> DecodingWorker:
 
 def _give_back(worker: DecodingWorker) -> None:
     idle = _idle.setdefault(os.getpid(), [])
-    if worker.usable and len(idle) < MAX_IDLE_WORKERS:
+    fresh = worker.usable and worker.answered < MAX_REQUESTS
+    if fresh and len(idle) < MAX_IDLE_WORKERS:
         idle.append(worker)
     else:
         worker.close()
