@@ -17,6 +17,7 @@ soak: .venv/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --group soak
 	$(BIN)/pytest tests/faults --soak --timeout=14400
 	$(BIN)/pytest -m soak --soak
+	$(BIN)/python -m tests.faults.campaign
 
 check: .venv/installed
 	$(BIN)/ruff format --check

@@ -1,9 +1,13 @@
-"""How often a test of the fault campaign tries, and a record of what it saw."""
+"""How often a test of the fault campaign tries, and a record of what it saw.
+
+``python -m tests.faults.campaign`` prints the record as the table of docs/reliability.md.
+"""
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -39,3 +43,26 @@ def campaign(request: pytest.FixtureRequest) -> Campaign:
     """Return the campaign of this test."""
     test = request.node.nodeid.split("[")[0]
     return Campaign(test, soak=request.config.getoption("--soak"))
+
+
+def table(records: Iterable[str]) -> Iterator[str]:
+    """Return the lines of a table: a row for each kind of fault of a test.
+
+    A fault is named ``kind`` or ``kind: case``. The last record of each counts.
+    """
+    last = {(row["test"], row["fault"]): row for row in map(json.loads, records)}
+    kinds: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for (test, fault), row in last.items():
+        kinds.setdefault((test, fault.partition(":")[0]), []).append(row)
+    yield "| what was tried | tried | survived | test |"
+    yield "|---|---|---|---|"
+    for (test, kind), rows in sorted(kinds.items()):
+        cases = f", {len(rows)} cases" if len(rows) > 1 else ""
+        note = rows[0].get("note") if len(rows) == 1 else ""
+        tried, survived = (sum(row[name] for row in rows) for name in ("tried", "survived"))
+        text = f"{kind}{cases}{f': {note}' if note else ''}"
+        yield f"| {text} | {tried:,} | {survived:,} | `{test}` |"
+
+
+if __name__ == "__main__":
+    print("\n".join(table(RECORD.read_text(encoding="utf-8").splitlines())))
