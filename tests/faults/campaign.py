@@ -57,10 +57,10 @@ def table(records: Iterable[str]) -> Iterator[str]:
     yield "| what was tried | tried | survived | test |"
     yield "|---|---|---|---|"
     for (test, kind), rows in sorted(kinds.items()):
-        cases = f", {len(rows)} cases" if len(rows) > 1 else ""
-        note = rows[0].get("note") if len(rows) == 1 else ""
         tried, survived = (sum(row[name] for row in rows) for name in ("tried", "survived"))
-        text = f"{kind}{cases}{f': {note}' if note else ''}"
+        text = f"{kind}, {len(rows)} cases"
+        if len(rows) == 1:
+            text = "; ".join(filter(None, (rows[0]["fault"], rows[0].get("note"))))
         yield f"| {text} | {tried:,} | {survived:,} | `{test}` |"
 
 

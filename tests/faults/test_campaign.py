@@ -24,5 +24,5 @@ def test_the_last_record_of_each_case_counts_in_the_table() -> None:
     records = [line % ("kill: a", 2, 1), line % ("kill: b", 1000, 999), line % ("kill: a", 4, 4)]
     assert list(table([*records, line % ("steps", 1, 1)]))[2:] == [
         "| kill, 2 cases | 1,004 | 1,003 | `t` |",
-        "| steps: n | 1 | 1 | `t` |",
+        "| steps; n | 1 | 1 | `t` |",
     ]
