@@ -140,7 +140,7 @@ def test_a_full_or_failing_disk_at_every_write(
 
 
 @pytest.mark.parametrize("name", VERBS)
-def test_a_read_error_is_named_and_the_next_run_is_as_usual(
+def test_a_read_error_is_named(
     disk: FaultyDisk, template: Path, campaign: Campaign, name: str
 ) -> None:
     leave_to_soak(campaign, unless=False)
