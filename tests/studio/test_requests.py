@@ -14,6 +14,7 @@ from slic.studio.requests import BrowseRequest, LabelRequest, SearchRequest
         {"like": []},
         {"like": [{"moment": "1; drop"}]},
         {"like": [{"moment": 1}], "k": 10**9},
+        {"like": [{"upload": "key", "end": end} for end in range(1, 26)]},
         {"like": [{"moment": 1, "path": "/etc/passwd"}]},
         {"like": [{"moment": 10**20}]},
         {"like": [{"moment": 1, "start": float("nan")}]},

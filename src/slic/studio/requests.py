@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MAX_LABELLED_MOMENTS = 100_000  # given by id in one request; a scope has no limit
+MAX_CLIPS = 24  # of uploads in one search; each is decoded and embedded
 RowId = Annotated[int, Field(ge=0, lt=2**63)]  # what SQLite can store
 MapCoordinate = Annotated[float, Field(ge=-1, le=2)]  # the map is the unit square
 
@@ -69,6 +70,9 @@ class SearchRequest(RequestModel):
     def _check_example(self) -> "SearchRequest":
         if not self.text.strip() and not self.like:
             raise ValueError("a search needs a text, or a clip or moment that is liked")
+        clips = sum(example.upload is not None for example in (*self.like, *self.unlike))
+        if clips > MAX_CLIPS:
+            raise ValueError(f"a search may have {MAX_CLIPS} clips of uploads, not {clips}")
         return self
 
 
