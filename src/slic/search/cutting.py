@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from slic.errors import LabelError, VideoError
+from slic.errors import LabelError, SearchError, VideoError
 from slic.files import guard_cell, is_file, unguard_cell, write_atomically
 from slic.search.clip_writing import write_clip
 from slic.search.contents import content_id
@@ -138,6 +138,9 @@ def plan_clips(
         index: The index.
         labels: Which labels; empty for all.
         padding_seconds: Time before and after each segment.
+
+    Raises:
+        SearchError: The database is damaged.
     """
     segments = [label for label in list_labels(index) if label.path is not None]
     videos = {video.content_id: video for video in reversed(index.videos())}
@@ -149,7 +152,11 @@ def plan_clips(
     for label in segments:
         if labels and label.label not in labels:
             continue
-        found = videos[label.content_id]
+        if (found := videos.get(label.content_id)) is None:  # its tables contradict each other
+            raise SearchError(
+                f"{index.path}: damaged, {label.path} has two contents; restore a backup, or index "
+                "the videos into another folder with `slic index`."
+            )
         frames = _padded_frames(label, found.video, padding_seconds)
         start, end = (found.video.time_of(frame) for frame in frames)
         name = f"{stems[label.content_id]}_{start:.3f}-{end:.3f}.mp4"

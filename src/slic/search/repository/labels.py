@@ -9,9 +9,9 @@ overlap by half, by default, and so do not share a label.
 import sqlite3
 import time
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from slic.search.repository.rows import as_objects
+from slic.search.repository.rows import as_objects, require_values
 
 MIN_LABEL_COVERAGE = 0.6
 _LABEL_OF_MOMENT = f"""
@@ -79,6 +79,16 @@ class Label:
     source: LabelSource
 
 
+def label_value(label: Any, confidence: Any, source: Any) -> LabelValue:
+    """Return the label that a row has.
+
+    Raises:
+        DamagedRowError: A column is null.
+    """
+    require_values(label, confidence, source)
+    return LabelValue(label, confidence, source)
+
+
 def label_of_moment(column: str) -> str:
     """Return the SQL of a column of the label of moment ``m`` of video ``v``."""
     return f"({_LABEL_OF_MOMENT.format(column=column)})"
@@ -101,7 +111,7 @@ def select_labels_of_moments(connection: sqlite3.Connection) -> dict[int, LabelV
         f"SELECT m.id, {columns} FROM moments m JOIN videos v ON v.id = m.video_id"
         " WHERE v.content_id IN (SELECT content_id FROM labels)"
     )
-    return {moment: LabelValue(*values) for moment, *values in rows if values[0] is not None}
+    return {moment: label_value(*values) for moment, *values in rows if values[0] is not None}
 
 
 def select_spread_segments(connection: sqlite3.Connection) -> list[Segment]:
@@ -178,7 +188,7 @@ def revert_change(connection: sqlite3.Connection, change_id: int | None) -> int:
         (change_id,),
     ).fetchall()
     for content_id, start, end, label, *rest in rows:
-        value = None if label is None else LabelValue(label, *rest)
+        value = None if label is None else label_value(label, *rest)
         _write_label(connection, Segment(content_id, start, end), value)
     connection.execute("DELETE FROM label_changes WHERE change_id = ?", (change_id,))
     return len(rows)

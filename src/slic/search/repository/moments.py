@@ -296,9 +296,11 @@ def _unpack(rows: Sequence[tuple[int, bytes]], dimension: int) -> VectorBlock:
         )
     flat = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4")
     vectors: Float32[np.ndarray, "n d"] = flat.reshape(len(rows), dimension).astype(np.float32)
-    lengths = np.einsum("nd,nd->n", vectors, vectors)
-    # Parts have length 1 or 0, so the squared length is a whole number.
-    if len(wrong := np.flatnonzero(~(np.abs(lengths - np.round(lengths)) < MAX_LENGTH_ERROR))):
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.einsum("nd,nd->n", vectors, vectors)
+        # Parts have length 1 or 0, so the square of the whole length is a whole number.
+        is_unit = np.abs(squares - np.round(squares)) < MAX_LENGTH_ERROR
+    if len(wrong := np.flatnonzero(~is_unit)):
         raise SearchError(
             f"moment {rows[wrong[0]][0]}: its vector is not of unit parts, so the index is "
             "damaged; index the videos into another folder with `slic index`."

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from slic.search.repository.labels import LabelValue, Segment
+from slic.search.repository.labels import LabelValue, Segment, label_value
 
 
 class VideoMoments(NamedTuple):
@@ -42,4 +42,4 @@ def select_labels_of_content(
         " WHERE content_id = ? ORDER BY start_seconds, end_seconds",
         (content_id,),
     )
-    return [(Segment(*row[:3]), LabelValue(*row[3:])) for row in rows]
+    return [(Segment(*row[:3]), label_value(*row[3:])) for row in rows]
