@@ -333,7 +333,7 @@ def test_memory_and_open_files_stay_flat_over_a_working_day(
     campaign.record(
         "requests of a working day in the studio", tried=tried, survived=tried, note=note
     )
-    assert files_at_end <= files + 8, note
+    assert files_at_end <= files + 40, note  # each thread has its own connection to the index
     assert memory_at_end <= memory + 64 * MB + studio.media.cache.max_bytes, note
     assert studio.media.cache.size <= studio.media.cache.max_bytes
     assert len(list(studio.uploads.folder.iterdir())) <= studio.uploads.max_uploads + 1
