@@ -74,7 +74,9 @@ def test_the_settings_of_every_ablation_make_a_recipe() -> None:
     assert len(settings) >= len(rows) >= 18
     plain = slic.load_recipe("paper-ucf101")
     for setting in settings:
-        command = ["pretrain", "UCF101", "--recipe", "paper-ucf101", *shlex.split(setting)]
+        words = shlex.split(setting)
+        recipe = [] if "--recipe" in words else ["--recipe", "paper-ucf101"]
+        command = ["pretrain", "UCF101", *recipe, *words]
         arguments, rest = build_parser().parse_known_args(command)
         assert slic.load_recipe(arguments.recipe, rest) != plain, setting
 

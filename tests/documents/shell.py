@@ -128,11 +128,11 @@ def shrunk(words: list[str]) -> list[str]:
     """Return the words with settings for a small run, where they say nothing else."""
     if words[:2] in (["evaluate", "finetune"], ["evaluate", "linear"]):
         return words if "--epochs" in words else [*words, "--epochs", "1"]
+    given = " ".join(words)
     if words[0] == "prepare" and "--flow" in words:
-        return [*words, "--clip.size=32"]
+        return words if "--clip.size" in given else [*words, "--clip.size=32"]
     if words[0] != "pretrain" or {"--help", "--print_config", "--resume"} & set(words):
         return words
-    given = " ".join(words)
     small = SMALL_PAPER_RUN if re.search(r"--recipe[ =](?:paper|motion)", given) else SMALL_RUN
     return [*words, *(f"{key}={value}" for key, value in small.items() if key not in given)]
 

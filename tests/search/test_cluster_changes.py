@@ -91,7 +91,7 @@ def test_a_split_divides_one_cluster_and_no_other(index: Index, level: int) -> N
 
 def test_a_split_finds_two_directions(fill: Fill, rows: Rows) -> None:
     x = np.repeat(rows(2, seed=3), 15, axis=0) + 0.02 * rows(30, seed=4)
-    index = fill({"a": x.astype(np.float32)})
+    index = fill({"a": (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)})
     cluster_index(index)
     while len(clusters := list_clusters(index, level=0)) > 1:
         merge_clusters(index, [c.id for c in clusters], level=0)

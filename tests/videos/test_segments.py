@@ -26,7 +26,7 @@ milliseconds = st.lists(st.integers(1, 900), min_size=1, max_size=60).map(
 
 def video_with(times: list[int]) -> Video:
     """Return a video whose frames are shown at these milliseconds."""
-    none = np.zeros(0, np.int64)
+    first = np.zeros(1, np.int64)  # decoding begins at packet 0
     timeline = Timeline(
         stream=0,
         time_base=Fraction(1, 1000),
@@ -36,8 +36,8 @@ def video_with(times: list[int]) -> Video:
         by_position=False,
         orientation=Orientation(),
         stamps=np.array(times, np.int64),
-        hidden=none,
-        **dict.fromkeys(["keys", "positions", "sizes", "key_pts", "key_dts"], none),
+        hidden=np.zeros(0, np.int64),
+        **dict.fromkeys(["keys", "positions", "sizes", "key_pts", "key_dts"], first),
     )
     return replace(video_of(len(times)), timeline=timeline.packed())
 

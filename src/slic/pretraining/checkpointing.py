@@ -48,9 +48,12 @@ class Checkpointer(Callback):
         """Let a signal interrupt a round: it takes long, and there is nothing new to save.
 
         Raises:
-            Interrupted: A signal came just before.
+            Interrupted: A signal came before the first step.
+            StopRequested: A signal came just before; the run is saved.
         """
         if run.processes.count == 1:  # of several none stops alone
+            if run.state.step and self.stop_requested():
+                raise StopRequested
             self.stop_requested.interrupt_from_now_on()
 
     def on_clustered(self, run: Run, previous: Partitions | None) -> None:  # noqa: ARG002 (an event)

@@ -85,7 +85,8 @@ def pretrain(
         ProcessError: The processes of the run do not meet, or one of them has ended.
         RecipeError: A setting has an impossible value, or there is no such tracker.
         SlicError: A tracker is not installed.
-        StopRequested: Ctrl-C or SIGTERM; the run is saved.
+        KeyboardInterrupt: A signal in a round of clustering, or a second one.
+        StopRequested: Ctrl-C or SIGTERM between two steps; the run is saved.
         TrainingError: The losses are not finite for many steps.
         WriteError: ``out`` cannot be written.
 
