@@ -79,6 +79,7 @@ def test_one_key_labels_moves_on_and_is_undone(
     expect(page.locator("#verdict-labelled")).to_have_text("5 moments labelled")
     assert labels_by_moment(labelled)[seen[-1]] == "run"
 
+    expect(page.locator("#palette .name small")).to_have_text(["2", "3"])
     page.click("#palette-sort")  # only now do the digits change, and a reload keeps them
     expect(page.locator("#palette .name span")).to_have_text(["run", "walk <b>"])
     page.reload()

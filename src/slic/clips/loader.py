@@ -79,8 +79,12 @@ class WorkerLoader(DataLoader[ItemT]):
                 kind = type(error)
                 *_, message = str(error).rpartition(f"{kind.__module__}.{kind.__qualname__}: ")
                 raise kind(message.rstrip("\n")) from error
-            except RuntimeError as error:
-                if not str(error).startswith("DataLoader worker"):
+            except (RuntimeError, ConnectionError, EOFError) as error:
+                amid_batch = isinstance(
+                    error, ConnectionError | EOFError
+                )  # it was handing one over
+                told = str(error).startswith("DataLoader worker")
+                if not self.num_workers or not (amid_batch or told):
                     raise
                 self._iterator = None  # persistent workers cannot be used again
                 if done == lost_at or isinstance(self.dataset, IterableDataset):
