@@ -184,10 +184,10 @@ def test_liked_moments_are_labelled_from_the_query(
 ) -> None:
     page = open_page(labelled.address)
     liked = []
+    expect(page.locator("#grid")).to_have_attribute("aria-busy", "false")
     for number in (1, 2):
-        tile = page.locator("#grid .tile").first
-        liked.append(int(tile.get_attribute("data-moment")))
-        tile.focus()
+        liked.append(int(page.locator("#grid .tile").first.get_attribute("data-moment")))
+        page.locator(f"#grid [data-moment='{liked[-1]}']").focus()
         page.keyboard.press("l")
         expect(page.locator("#examples .chip")).to_have_count(number)
         expect(page.locator("#grid")).to_have_attribute("aria-busy", "false")
