@@ -154,7 +154,12 @@ def problems_of_a_failure(ended: Ended) -> list[str]:
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_one_of_two_processes_that_is_killed_ends_the_run_with_one_line(
-    victim: int, slic: Slic, material: Material, campaign: Campaign, tmp_path: Path
+    victim: int,
+    slic: Slic,
+    wait_until: Callable[..., None],
+    material: Material,
+    campaign: Campaign,
+    tmp_path: Path,
 ) -> None:
     trials = campaign.trials(quick=0, soak=5)
     if not trials:
@@ -173,7 +178,9 @@ def test_one_of_two_processes_that_is_killed_ends_the_run_with_one_line(
             )
             for r in (0, 1)
         ]  # fmt: skip
-        time.sleep(2 + rng.random() * 10)
+        begun = tmp_path / f"{trial}" / "recipe.yaml"  # they have met
+        wait_until(begun.exists, both[0])
+        time.sleep(rng.random() * 6)
         both[victim].kill()
         killed = time.monotonic()
         ended = both[1 - victim].wait(60)
