@@ -52,10 +52,10 @@ def has_semaphores(count: int = 64) -> bool:
         count: How many; a pool needs some for each process.
     """
     try:
-        together = [get_context("spawn").Semaphore() for _ in range(count)]
+        context = get_context()  # that of spawn would start a process that keeps track of them
+        return bool([context.Semaphore() for _ in range(count)])
     except OSError:
         return False
-    return len(together) == count
 
 
 def processor_quota(root: Path = _ROOT) -> float | None:

@@ -114,7 +114,7 @@ def test_semaphores_that_cannot_be_made_are_noticed(monkeypatch: pytest.MonkeyPa
             raise OSError(28, "No space left on device")
 
     assert machine.has_semaphores(2)
-    monkeypatch.setattr(machine, "get_context", lambda _: Full())
+    monkeypatch.setattr(machine, "get_context", Full)
     assert not machine.has_semaphores(2)
 
 

@@ -80,11 +80,7 @@ class WorkerLoader(DataLoader[ItemT]):
                 *_, message = str(error).rpartition(f"{kind.__module__}.{kind.__qualname__}: ")
                 raise kind(message.rstrip("\n")) from error
             except (RuntimeError, ConnectionError, EOFError) as error:
-                amid_batch = isinstance(
-                    error, ConnectionError | EOFError
-                )  # it was handing one over
-                told = str(error).startswith("DataLoader worker")
-                if not self.num_workers or not (amid_batch or told):
+                if not (self.num_workers and _tells_of_lost_worker(error)):
                     raise
                 self._iterator = None  # persistent workers cannot be used again
                 if done == lost_at or isinstance(self.dataset, IterableDataset):
@@ -144,6 +140,12 @@ def batch_loader(
         pin_memory=torch.cuda.is_available(),
         persistent_workers=workers > 0,
     )
+
+
+def _tells_of_lost_worker(error: Exception) -> bool:
+    """Return whether PyTorch says that a worker died, or it died while it handed over a batch."""
+    handing_over = isinstance(error, ConnectionError | EOFError)
+    return handing_over or str(error).startswith("DataLoader worker")
 
 
 @cache

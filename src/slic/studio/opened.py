@@ -110,7 +110,7 @@ class IndexedFiles:
             file, status = _open_regular(video.file)
             opening.callback(file.close)
             state = _state_of(status)
-            if not self._is_same(video, state, (_again(file) for _ in range(1))):
+            if not self._is_same(video, state, map(_again, [file])):
                 raise _changed(video)
             opening.pop_all()
         return _opened(video, file, status)
