@@ -27,8 +27,14 @@ class Campaign:
     soak: bool
 
     def trials(self, *, quick: int, soak: int) -> int:
-        """Return how often to try."""
+        """Return how often to try; a test that is never tried is skipped."""
+        self.leave_to_soak(unless=quick > 0)
         return soak if self.soak else quick
+
+    def leave_to_soak(self, *, unless: bool = False) -> None:
+        """Skip the test where this is not the long campaign."""
+        if not (self.soak or unless):
+            pytest.skip("only in make soak")
 
     def record(self, fault: str, *, tried: int, survived: int, note: str = "") -> None:
         """Append a line to `soak.jsonl`, which docs/reliability.md quotes; only in the long run."""

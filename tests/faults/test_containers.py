@@ -77,9 +77,7 @@ def test_verbs_do_with_little_shared_memory_and_give_the_same(
 def test_other_verbs_do_with_little_shared_memory(
     slic: Slic, videos: Path, tmp_path: Path, campaign: Campaign
 ) -> None:
-    encoder = "torchvision/r3d_18" if campaign.soak else None
-    if encoder is None:
-        pytest.skip("only in make soak")
+    campaign.leave_to_soak()
     labels = tmp_path / "labels.csv"
     rows = "".join(f"{n}.mp4,{'ab'[n % 2]},{'train' if n < 4 else 'test'}\n" for n in range(6))
     labels.write_text(f"path,label,split\n{rows}")

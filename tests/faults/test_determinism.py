@@ -19,20 +19,13 @@ import pytest
 
 from slic.runs import read_log
 from tests.faults.campaign import Campaign
+from tests.faults.trials import SMALL_RUN
 
 pytestmark = pytest.mark.slow
 
 RECIPE = """
-clip: {frames: 4, stride: 1, size: 32}
-sampling: {same_video_probability: 0.2, flow_probability: 0.25}
-backbone: {name: slic/r3d10, width: 0.125}
-head: {hidden: 32, embedding: 16}
-clustering: {name: finch}
 rounds: {every_epochs: 2, inputs: [rgb]}
-loss: {name: info_nce}
-temporal: {weight: 1.0}
 optimizer: {name: sgd, learning_rate: 0.01}
-schedule: {name: cosine, warmup_steps: 2}
 train: {epochs: null, steps: 60, batch_size: 16, groups: 4, workers: 0}
 """
 PROGRAM = """
@@ -50,8 +43,7 @@ Train = Callable[..., Path]
 
 @pytest.fixture(autouse=True)
 def only_in_soak(campaign: Campaign) -> None:
-    if not campaign.soak:
-        pytest.skip("whole runs are compared in `make soak` only")
+    campaign.leave_to_soak()
 
 
 @pytest.fixture
@@ -62,7 +54,7 @@ def train(program: Callable[..., Any], make_video: Callable[..., Path], tmp_path
     """
     for number in range(32):
         make_video(tmp_path / "videos" / f"{number}.mp4", frames=12 + number, size=(64, 48))
-    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    (tmp_path / "recipe.yaml").write_text(SMALL_RUN + RECIPE)
 
     def start(
         *settings: str, world: int = 1, threads: int = 1, processor: dict[str, str] | None = None

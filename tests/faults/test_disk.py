@@ -54,11 +54,6 @@ class Undisturbed:
     results: dict[str, str]
 
 
-def leave_to_soak(campaign: Campaign, *, unless: bool) -> None:
-    if not (campaign.soak or unless):
-        pytest.skip("in make soak")
-
-
 def lines_of(trial: Trial) -> list[str]:
     """Return the lines on stderr, without bars of progress."""
     return [line for line in re.split("[\r\n]+", trial.err) if not _BARS.search(line)]
@@ -113,7 +108,7 @@ def changed(disk: FaultyDisk, usual: Undisturbed) -> list[str]:
 def test_a_full_or_failing_disk_at_every_write(
     disk: FaultyDisk, template: Path, campaign: Campaign, name: str
 ) -> None:
-    leave_to_soak(campaign, unless=name in _QUICK)
+    campaign.leave_to_soak(unless=name in _QUICK)
     verb = VERBS[name]
     usual = undisturbed(disk, template, name)
     rng = random.Random(name)
@@ -143,7 +138,7 @@ def test_a_full_or_failing_disk_at_every_write(
 def test_a_read_error_is_named(
     disk: FaultyDisk, template: Path, campaign: Campaign, name: str
 ) -> None:
-    leave_to_soak(campaign, unless=False)
+    campaign.leave_to_soak()
     verb = VERBS[name]
     disk.fill(template)
     calls = disk.run(*verb.words, before=verb.before, faults=Faults(classes=READ)).calls
@@ -180,7 +175,7 @@ def complaints_about_reading(disk: FaultyDisk, trial: Trial, usual: Undisturbed)
 def test_without_hard_links_everything_works(
     disk: FaultyDisk, template: Path, campaign: Campaign, name: str
 ) -> None:
-    leave_to_soak(campaign, unless=False)
+    campaign.leave_to_soak()
     usual = undisturbed(disk, template, name)
     disk.fill(template)
     trial = disk.run(*VERBS[name].words, faults=Faults(LINK, nth=1, error=errno.EPERM, sticky=True))
@@ -199,7 +194,7 @@ def test_without_hard_links_everything_works(
 def test_a_network_file_system_without_locks_is_named(
     disk: FaultyDisk, template: Path, campaign: Campaign, name: str, said: str
 ) -> None:
-    leave_to_soak(campaign, unless=False)
+    campaign.leave_to_soak()
     disk.fill(template)
     faults = Faults(LOCK, nth=1, error=errno.ENOLCK, sticky=True)
     soon = "import slic.search.repository.database as database\ndatabase.BUSY_SECONDS = 0.1"
@@ -220,7 +215,7 @@ def test_a_network_file_system_without_locks_is_named(
 def test_what_only_reads_works_on_a_read_only_file_system(
     disk: FaultyDisk, template: Path, campaign: Campaign, words: tuple[str, ...]
 ) -> None:
-    leave_to_soak(campaign, unless=False)
+    campaign.leave_to_soak()
     disk.fill(template)
     usual = disk.run(*words)
     disk.fill(template)
@@ -238,7 +233,7 @@ time.time, time.time_ns = (lambda: 1e9), (lambda: 10**18)
 def test_a_clock_that_goes_back_changes_nothing(
     disk: FaultyDisk, template: Path, campaign: Campaign, name: str
 ) -> None:
-    leave_to_soak(campaign, unless=False)
+    campaign.leave_to_soak()
     usual = undisturbed(disk, template, name)
     disk.fill(template)
     for path in disk.root.rglob("*"):
@@ -277,7 +272,7 @@ sys.exit(0)
 def test_the_studio_answers_with_a_reason_and_goes_on(
     disk: FaultyDisk, template: Path, campaign: Campaign
 ) -> None:
-    leave_to_soak(campaign, unless=False)
+    campaign.leave_to_soak()
     disk.fill(template)
     usual = disk.run(before=_STUDIO, faults=Faults())
     assert usual.code == 0, usual

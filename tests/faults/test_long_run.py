@@ -10,20 +10,13 @@ from typing import Any
 import pytest
 
 from tests.faults.campaign import Campaign
+from tests.faults.trials import SMALL_RUN
 
 pytestmark = pytest.mark.slow
 
 RECIPE = """
-clip: {frames: 4, stride: 1, size: 32}
-sampling: {same_video_probability: 0.2, flow_probability: 0.25}
-backbone: {name: slic/r3d10, width: 0.125}
-head: {hidden: 32, embedding: 16}
-clustering: {name: finch}
 rounds: {every_epochs: 5, inputs: [rgb]}
-loss: {name: info_nce}
-temporal: {weight: 1.0}
 optimizer: {name: adamw, learning_rate: 0.001, weight_decay: 0.0}
-schedule: {name: cosine, warmup_steps: 2}
 train: {epochs: null, steps: %d, batch_size: 4, workers: 1}
 """
 PROGRAM = """
@@ -62,7 +55,7 @@ def test_memory_files_speed_and_logs_of_a_long_run(
     for number in range(campaign.trials(quick=16, soak=48)):
         make_video(tmp_path / "videos" / f"{number}.mp4", frames=12 + number, size=(64, 48))
     recipe, meter, out = tmp_path / "long.yaml", tmp_path / "meter.jsonl", tmp_path / "run"
-    recipe.write_text(RECIPE % steps)
+    recipe.write_text(SMALL_RUN + RECIPE % steps)
     text = PROGRAM.format(
         videos=str(tmp_path / "videos"), out=str(out), recipe=str(recipe), meter=str(meter)
     )

@@ -83,8 +83,6 @@ def test_a_decoding_worker_that_is_killed_costs_nothing(
     name: str, bench: Bench, campaign: Campaign, tmp_path: Path
 ) -> None:
     trials = campaign.trials(quick=int(name in QUICK_DECODING), soak=8)
-    if not trials:
-        pytest.skip("only in the long campaign")
     rng, lost, kills = Random(crc32(name.encode())), [], 0
     wanted = bench.undisturbed(name)
     for trial in range(trials):
@@ -104,8 +102,6 @@ def test_a_loading_worker_that_is_killed_is_replaced(
 ) -> None:
     """The result is bit for bit the same; it takes some seconds until the death is noticed."""
     trials = campaign.trials(quick=int(name == LOADING[0]), soak=6)
-    if not trials:
-        pytest.skip("only in the long campaign")
     rng, lost, kills = Random(crc32(name.encode())), [], 0
     wanted = bench.undisturbed(name)
     for trial in range(trials):
@@ -125,8 +121,6 @@ def test_a_process_that_cannot_be_replaced_ends_the_command_with_one_line(
     name: str, bench: Bench, campaign: Campaign, tmp_path: Path
 ) -> None:
     trials = campaign.trials(quick=int(name == POOLS[0]), soak=6)
-    if not trials:
-        pytest.skip("only in the long campaign")
     kind = in_pool if name in POOLS else loads
     rng, lost, kills = Random(crc32(name.encode())), [], 0
     for trial in range(trials):
@@ -162,8 +156,6 @@ def test_one_of_two_processes_that_is_killed_ends_the_run_with_one_line(
     tmp_path: Path,
 ) -> None:
     trials = campaign.trials(quick=0, soak=5)
-    if not trials:
-        pytest.skip("only in the long campaign")
     rng, lost, finished = Random(victim), list[str](), 0
     for trial in range(trials):
         with socket.socket() as free:

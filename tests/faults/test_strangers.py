@@ -358,6 +358,12 @@ VERBS_WITH_AN_ENCODER: Final = (
 )
 
 
+def configure(stranger: Stranger, **settings: Any) -> None:
+    """Change settings in the configuration of an index's encoder."""
+    path = stranger.folder / "encoder" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+
+
 @pytest.mark.parametrize("verb", VERBS_WITH_AN_ENCODER)
 @pytest.mark.parametrize("name", NAMES_OF_A_MODULE)
 def test_an_encoder_does_not_choose_what_is_imported(
@@ -370,8 +376,7 @@ def test_an_encoder_does_not_choose_what_is_imported(
     stranger = copies()
     here = stranger.folder.parent
     (here / "of_a_stranger.py").write_text("open('imported', 'w').close()\nclass Net: ...\n")
-    path = stranger.folder / "encoder" / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | NAMES_OF_A_MODULE[name]))
+    configure(stranger, **NAMES_OF_A_MODULE[name])
     monkeypatch.chdir(here)
     ending = run(stranger, verb, capsys)
     assert (ending.code, ending.out) == (1, "")
@@ -389,8 +394,7 @@ def test_a_module_that_the_user_trusts_is_imported_from_the_working_directory(
     stranger = copies()
     here = stranger.folder.parent
     (here / "of_the_user.py").write_text("class Net: ...\n")
-    path = stranger.folder / "encoder" / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"backbone": "of_the_user:Net"}))
+    configure(stranger, backbone="of_the_user:Net")
     monkeypatch.chdir(here)
     monkeypatch.setenv("SLIC_TRUST_CODE", "of_the_user")
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])

@@ -36,6 +36,17 @@ optimizer: {name: adamw, learning_rate: 0.001, weight_decay: 0.0}
 schedule: {name: cosine, warmup_steps: 2}
 train: {epochs: 3, batch_size: 2, workers: 0}
 """
+SMALL_RUN = """
+clip: {frames: 4, stride: 1, size: 32}
+sampling: {same_video_probability: 0.2, flow_probability: 0.25}
+backbone: {name: slic/r3d10, width: 0.125}
+head: {hidden: 32, embedding: 16}
+clustering: {name: finch}
+loss: {name: info_nce}
+temporal: {weight: 1.0}
+schedule: {name: cosine, warmup_steps: 2}
+"""
+"""A recipe without its rounds, optimizer and length."""
 VIEWS_RECIPE = """
 clip: {frames: 4, stride: 1, size: 32}
 sampling: {stored_views: 2}
