@@ -36,9 +36,9 @@ def three() -> Iterator[list[Peers]]:
 
 def cut(peers: Peers) -> None:
     """Do what the system does when a process dies."""
+    peers.leave()  # first: a dead process does not notice that it lost the others
     for link in peers._links.values():
         link.shutdown(socket.SHUT_RDWR)
-    peers.leave()
 
 
 def test_all_learn_which_process_is_lost(three: list[Peers]) -> None:

@@ -194,7 +194,8 @@ def test_a_toast_undoes_only_its_own_change(open_page: Callable[..., Any], serve
     expect(page.locator(".toast button")).to_have_count(0)
     page.keyboard.press("n")
     page.fill("#labelling-input", "mine")
-    page.keyboard.press("Enter")
+    with page.expect_response("**/api/labels"):  # the page shows the label before it is stored
+        page.keyboard.press("Enter")
     expect(page.locator(".toast")).to_contain_text("1 moment labelled")
     theirs = set_label(index, index.ids()[-1:].tolist(), "theirs")
     page.locator(".toast button").click()

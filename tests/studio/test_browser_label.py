@@ -194,7 +194,8 @@ def test_liked_moments_are_labelled_from_the_query(
         expect(page.locator(f"#grid [data-moment='{liked[-1]}']")).to_have_count(0)
     page.locator("#examples").get_by_role("button", name="Label", exact=True).click()
     page.fill("#labelling-input", "fall")
-    page.keyboard.press("Enter")
+    with page.expect_response("**/api/labels"):  # the page shows the labels before they are stored
+        page.keyboard.press("Enter")
     expect(page.locator(".toast")).to_contain_text("2 moments labelled “fall”")
     expect(page.locator("#dock-labels")).to_contain_text("fall")
     assert labels_by_moment(labelled) == dict.fromkeys(liked, "fall")
