@@ -11,7 +11,7 @@ fast: .venv/installed
 	$(BIN)/pytest -m "not slow"
 
 test: .venv/installed
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 soak: .venv/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --group soak
