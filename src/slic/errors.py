@@ -59,3 +59,7 @@ class ProcessError(SlicError):
 
 class SearchError(SlicError):
     """An index, a filter or a query cannot be used."""
+
+
+class EngineError(SlicError):
+    """An engine cannot be used, or cannot go on: no cluster, a lost process, a folder not seen."""

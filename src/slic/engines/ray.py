@@ -1,0 +1,202 @@
+"""The engine of a Ray cluster: Ray Data decodes and embeds with the processes of all its nodes.
+
+Ray Data streams the tasks through the stages, so decoders wait when embedding is slower. It does
+the work of a lost process or node again. On GPUs, tasks decode on any core and actors embed.
+Without GPUs an actor on each core does both, so that no clip is copied.
+"""
+
+import logging
+import math
+import pickle
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import pyarrow as pa
+import torch
+
+from slic.engines.base import EmbeddedT, Mapped, ReadT, ResultT, TaskT, Work
+from slic.engines.costs import Costs
+from slic.engines.devices import Devices
+from slic.engines.ray_cluster import connect, describe_error, require_folders_on_all_nodes
+from slic.engines.stages import Done, EmbedStage, Read, ReadStage
+from slic.errors import EngineError, RecipeError
+
+TASKS_PER_BLOCK: Final = 4  # done by one call; what a lost process does again
+ITEMS_PER_BLOCK: Final = 64
+_LOOK_AT_NODES_SECONDS: Final = 5.0
+_log = logging.getLogger("slic")
+
+
+class RayEngine:
+    """Embeds with all nodes of a Ray cluster. Connect by using it as a context manager.
+
+    Args:
+        workers: Not used: Ray decodes with all cores of its nodes.
+        devices: Number of embedding processes; None and ``"all"`` are one for each GPU of the
+            cluster, or for each core if it has no GPUs. If there are more than GPUs, they share.
+        address: See `slic.engines.ray_cluster.connect`.
+
+    Raises:
+        RecipeError: The devices are numbers of GPUs.
+
+    Example:
+        >>> with RayEngine(address="auto") as engine:
+        ...     update_index(index, catalog, engine=engine)
+    """
+
+    def __init__(
+        self, *, workers: int = 2, devices: Devices = None, address: str | None = None
+    ) -> None:
+        if isinstance(devices, tuple):
+            raise RecipeError(
+                f"devices {','.join(map(str, devices))}: the engine 'ray' takes a number of "
+                "processes, or 'all'."
+            )
+        self.workers = workers
+        self.devices = devices
+        self.address = address
+        self.costs = Costs()
+        self._ray: Any = None
+        self._nodes: dict[str, str] = {}
+        self._look_at = 0.0
+
+    def __enter__(self) -> "RayEngine":
+        self._ray = connect(self.address)
+        self._nodes = self._living_nodes()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ray.shutdown()
+
+    def check_folders(self, folders: Sequence[Path]) -> None:
+        """Check that every node sees some folders; see `slic.engines.base.Engine`."""
+        require_folders_on_all_nodes(self._ray, folders)
+
+    def map(
+        self, function: Mapped[TaskT, ResultT], items: Sequence[TaskT], *, stage: str
+    ) -> Iterator[ResultT]:
+        """Give the value of each item, as they come; see `slic.engines.base.Engine`."""
+        data = self._dataset(items, ITEMS_PER_BLOCK)
+        data = data.map_batches(
+            _map_rows,
+            batch_size=None,
+            batch_format="pyarrow",
+            fn_kwargs={"function": function, "stage": stage},
+        )
+        return self._results(data)
+
+    def run(
+        self, work: Work[TaskT, ReadT, EmbeddedT, ResultT], tasks: Sequence[TaskT]
+    ) -> Iterator[ResultT]:
+        """Give the result of each task, as they come; see `slic.engines.base.Engine`."""
+        processes, gpus = self._processes(len(tasks))
+        data = self._dataset(tasks, TASKS_PER_BLOCK, least=4 * processes)
+        words = {"batch_size": None, "batch_format": "pyarrow"}
+        if gpus:
+            data = data.map_batches(_read_rows, fn_kwargs={"stage": ReadStage(work)}, **words)
+        data = data.map_batches(
+            _EmbedRows if gpus else _ReadAndEmbedRows,
+            fn_constructor_args=([self._ray.put(work)], gpus),
+            num_gpus=gpus or None,
+            num_cpus=None if gpus else 1,
+            concurrency=(1, processes, processes),
+            **words,
+        )
+        return self._results(data)
+
+    def _dataset(self, items: Sequence[Any], per_block: int, *, least: int = 1) -> Any:
+        rows = [{"row": pickle.dumps(item)} for item in items]
+        blocks = min(len(rows), max(least, math.ceil(len(rows) / per_block)))
+        return self._ray.data.from_items(rows, override_num_blocks=blocks)
+
+    def _processes(self, tasks: int) -> tuple[int, float]:
+        """Return the number of embedding processes, and how many GPUs each has."""
+        resources = self._ray.cluster_resources()
+        gpus, cores = int(resources.get("GPU", 0)), int(resources.get("CPU", 0))
+        if not (gpus or cores):
+            raise EngineError("the Ray cluster has no cores and no GPUs yet; wait for its nodes.")
+        wanted = self.devices if isinstance(self.devices, int) else gpus or cores
+        share = 1 / math.ceil(wanted / gpus) if gpus else 0.0
+        return max(1, min(wanted, tasks)), share
+
+    def _results(self, data: Any) -> Iterator[Any]:
+        batches = data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1)
+        try:
+            for batch in batches:
+                for row in batch["row"]:
+                    done: Done[Any] = pickle.loads(row.as_py())
+                    self.costs.add(done.costs)
+                    if done.error:
+                        raise done.error
+                    yield from done.results
+                self._note_lost_nodes()
+        except self._ray.exceptions.RayError as error:
+            raise EngineError(
+                f"the Ray cluster could not go on ({describe_error(error)}). What is finished is "
+                "kept; the same command continues."
+            ) from error
+
+    def _note_lost_nodes(self) -> None:
+        if (now := time.monotonic()) < self._look_at:
+            return
+        self._look_at = now + _LOOK_AT_NODES_SECONDS
+        living = self._living_nodes()
+        for node, address in self._nodes.items():
+            if node not in living:
+                _log.warning("node %s is lost; the others do its work again.", address)
+        self._nodes = living
+
+    def _living_nodes(self) -> dict[str, str]:
+        nodes = self._ray.nodes()
+        return {node["NodeID"]: node["NodeManagerAddress"] for node in nodes if node["Alive"]}
+
+
+class _EmbedRows:
+    """Embeds what was read; an actor of Ray.
+
+    Args:
+        sent: Reference to the work, in a list so that Ray does not look it up by itself.
+        gpus: How many GPUs it has.
+    """
+
+    def __init__(self, sent: list[Any], gpus: float) -> None:
+        import ray
+
+        cv2.setNumThreads(1)
+        work = ray.get(sent[0])
+        self.read = ReadStage(work)
+        self.embed = EmbedStage(work, torch.device("cuda" if gpus else "cpu"), gpus=gpus)
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        reads: list[Read[Any]] = [pickle.loads(row) for row in batch["row"].to_pylist()]
+        return _table(self.embed(reads))
+
+
+class _ReadAndEmbedRows(_EmbedRows):
+    """Reads and embeds task by task; an actor of Ray."""
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        tasks = (pickle.loads(row) for row in batch["row"].to_pylist())
+        return _table([done for task in tasks for done in self.embed([self.read(task)])])
+
+
+def _read_rows(batch: pa.Table, stage: ReadStage[Any, Any]) -> Iterator[pa.Table]:
+    """Read task by task, so that the clips of one are in memory."""
+    cv2.setNumThreads(1)
+    for row in batch["row"].to_pylist():
+        yield _table([stage(pickle.loads(row))])
+
+
+def _map_rows(batch: pa.Table, function: Any, stage: str) -> pa.Table:
+    costs = Costs()
+    with costs.measuring(stage):
+        values = [function(pickle.loads(row)) for row in batch["row"].to_pylist()]
+    return _table([Done(tuple(values), None, costs)])
+
+
+def _table(values: Sequence[Any]) -> pa.Table:
+    rows = [pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL) for value in values]
+    return pa.table({"row": pa.array(rows, pa.large_binary())})
