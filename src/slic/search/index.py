@@ -25,6 +25,7 @@ from slic.search.repository.schema import read_generation, read_level
 from slic.search.repository.videos import IndexedVideo
 from slic.search.stores import Neighbours, VectorStore, allowed_store, open_store
 from slic.search.stores.base import synchronise
+from slic.search.vectors import Vectors
 from slic.videos.video import Video
 
 MomentIds = Sequence[int] | Int64[np.ndarray, " n"]
@@ -48,6 +49,7 @@ class Index:
         self.path = database.folder
         self._store: VectorStore | None = None
         self._store_lock = threading.Lock()
+        self._vectors = Vectors(database)
 
     @classmethod
     def open(cls, path: str | Path, *, store: str | None = None) -> "Index":
@@ -224,9 +226,7 @@ class Index:
             SearchError: There is no moment with one of these ids.
         """
         distinct, positions = np.unique(np.asarray(ids, dtype=np.int64), return_inverse=True)
-        found, vectors = self.database.read(
-            moment_table.select_vectors, distinct, self.settings.dimension
-        )
+        found, vectors = self._vectors.some(distinct)
         if len(found) < len(distinct):
             raise self._no_moment(int(np.setdiff1d(distinct, found)[0]))
         ordered: Float32[np.ndarray, "n d"] = vectors[positions.ravel()]
@@ -235,16 +235,13 @@ class Index:
     def all_vectors(self) -> tuple[Int64[np.ndarray, " n"], Float32[np.ndarray, "n d"]]:
         """Return the ids of all moments, ascending, and their vectors, of unit parts.
 
-        Both are of one state of the database, even if it changes at the same time.
+        Both are of one state of the database, even if it changes at the same time. In a large index
+        the vectors are mapped from files; what the caller changes in them stays in its memory.
 
         Raises:
             SearchError: The database is damaged.
         """
-        dimension = self.settings.dimension
-        with self.database.snapshot() as connection:
-            count = moment_table.count_moments(connection)
-            blocks = moment_table.stream_vectors(connection, since=0, dimension=dimension)
-            return moment_table.concatenate_blocks(blocks, count, dimension)
+        return self._vectors.everything()
 
     def matching(self, where: str) -> Int64[np.ndarray, " n"]:
         """Return the ids, ascending, of the moments that pass a filter.
@@ -274,7 +271,9 @@ class Index:
         if where is None:
             return store.search(vectors, k)
         allowed = self.matching(where)
-        return nearest_allowed(store, self.database, vectors, k, allowed=allowed, total=self.count)
+        return nearest_allowed(
+            store, self._vectors.some, vectors, k, allowed=allowed, total=self.count
+        )
 
     def sync_store(self) -> VectorStore:
         """Bring the vector store to the state of the database, and return it.
@@ -284,9 +283,11 @@ class Index:
                 index names a store that the user did not name.
         """
         with self._store_lock:
+            self._vectors.follow()
             if self._store is None:
                 address = allowed_store(self.path, self.settings.store, self._named_store)
-                self._store = open_store(self.path, replace(self.settings, store=address))
+                settings = replace(self.settings, store=address)
+                self._store = open_store(self.path, settings, vectors=self._vectors.file)
             synchronise(self._store, self.database)
             return self._store
 
@@ -295,6 +296,7 @@ class Index:
         if self._store is not None:
             self._store.close()
             self._store = None
+        self._vectors.close()
         self.database.close()
 
     def _no_moment(self, moment_id: int) -> SearchError:

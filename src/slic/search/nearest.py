@@ -5,20 +5,23 @@ asked for, and the others are left out. If few are allowed, or too few of them a
 neighbours, all allowed moments are compared exactly.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float32, Int64
 
 from slic.neighbours.exact import NearestRows, merge_nearest
-from slic.search.repository import Database
-from slic.search.repository.moments import ROWS_PER_QUERY, select_vectors
+from slic.search.repository.moments import ROWS_PER_QUERY, VectorBlock
 from slic.search.stores import Neighbours, VectorStore
 
 MAX_EXACT_SHARE = 0.1  # of all moments; if fewer are allowed, comparing them is faster
 
+ReadVectors = Callable[[Int64[np.ndarray, " wanted"]], VectorBlock]
+
 
 def nearest_allowed(
     store: VectorStore,
-    database: Database,
+    read: ReadVectors,
     vectors: Float32[np.ndarray, "q d"],
     k: int,
     *,
@@ -29,7 +32,7 @@ def nearest_allowed(
 
     Args:
         store: A store that has followed the database.
-        database: The database of the index.
+        read: Returns moments and their vectors by ascending ids.
         vectors: The queries.
         k: Moments per query.
         allowed: Ids of the allowed moments, ascending.
@@ -44,20 +47,20 @@ def nearest_allowed(
         kept = _only_allowed(wide, allowed, k)
         if (kept.ids >= 0).sum() == len(vectors) * min(k, len(allowed)):
             return kept
-    return _compare_all(database, vectors, k, allowed)
+    return _compare_all(read, vectors, k, allowed)
 
 
 def _compare_all(
-    database: Database,
+    read: ReadVectors,
     vectors: Float32[np.ndarray, "q d"],
     k: int,
     allowed: Int64[np.ndarray, " n"],
 ) -> Neighbours:
     """Compare every query with every allowed moment, in blocks."""
-    found, dimension = NearestRows.none_yet(len(vectors)), database.settings.dimension
+    found = NearestRows.none_yet(len(vectors))
     for start in range(0, len(allowed), ROWS_PER_QUERY):
         part = allowed[start : start + ROWS_PER_QUERY]
-        ids, rows = database.read(select_vectors, part, dimension)
+        ids, rows = read(part)
         found = merge_nearest(found, vectors @ rows.T, ids, k=k)
     missing = ((0, 0), (0, k - found.indices.shape[1]))
     return Neighbours(

@@ -296,13 +296,19 @@ def _unpack(rows: Sequence[tuple[int, bytes]], dimension: int) -> VectorBlock:
         )
     flat = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4")
     vectors: Float32[np.ndarray, "n d"] = flat.reshape(len(rows), dimension).astype(np.float32)
-    with np.errstate(over="ignore", invalid="ignore"):
-        squares = np.einsum("nd,nd->n", vectors, vectors)
-        # Parts have length 1 or 0, so the square of the whole length is a whole number.
-        is_unit = np.abs(squares - np.round(squares)) < MAX_LENGTH_ERROR
-    if len(wrong := np.flatnonzero(~is_unit)):
+    if len(wrong := rows_without_unit_parts(vectors)):
         raise SearchError(
             f"moment {rows[wrong[0]][0]}: its vector is not of unit parts, so the index is "
             "damaged; index the videos into another folder with `slic index`."
         )
     return as_ids(rows), vectors
+
+
+def rows_without_unit_parts(vectors: Float32[np.ndarray, "n d"]) -> Int64[np.ndarray, " wrong"]:
+    """Return the rows whose length no vector of unit parts has."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.einsum("nd,nd->n", vectors, vectors)
+        # Parts have length 1 or 0, so the square of the whole length is a whole number.
+        is_unit = np.abs(squares - np.round(squares)) < MAX_LENGTH_ERROR
+    wrong: Int64[np.ndarray, " wrong"] = np.flatnonzero(~is_unit)
+    return wrong

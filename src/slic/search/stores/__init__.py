@@ -16,6 +16,7 @@ from slic.errors import SearchError
 from slic.lookup import look_up
 from slic.search.repository import IndexSettings
 from slic.search.stores.base import Neighbours, StoreLocation, StoreUpdate, VectorStore
+from slic.search.stores.vector_file import VectorFile
 
 __all__ = [
     "STORES", "Neighbours", "StoreLocation", "StoreUpdate", "VectorStore", "allowed_store",
@@ -93,7 +94,9 @@ def allowed_store(folder: Path, address: str, named: str | None) -> str:
     )
 
 
-def open_store(folder: Path, settings: IndexSettings) -> VectorStore:
+def open_store(
+    folder: Path, settings: IndexSettings, *, vectors: VectorFile | None = None
+) -> VectorStore:
     """Return the store of an index.
 
     Args:
@@ -102,6 +105,7 @@ def open_store(folder: Path, settings: IndexSettings) -> VectorStore:
             such a scheme (``http://host:19530``), or an import path, followed by ``+`` and a URL if
             the store needs one (``my_module:MyStore+redis://host``). For settings of a file, see
             `allowed_store`.
+        vectors: The mapped vectors of the index, for stores that read them.
 
     Raises:
         SearchError: There is no such store, a package is missing, or a server does not answer.
@@ -115,6 +119,7 @@ def open_store(folder: Path, settings: IndexSettings) -> VectorStore:
         parts=tuple(settings.vectors.values()),
         url=url,
         identity=settings.identity,
+        vectors=vectors,
     )
     store: VectorStore = store_class(location)
     return store

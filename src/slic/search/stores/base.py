@@ -32,6 +32,22 @@ class Neighbours(NamedTuple):
     similarities: Float32[np.ndarray, "q k"]
 
 
+@runtime_checkable
+class StoredVectors(Protocol):
+    """What a store may ask of the mapped vectors, `slic.search.stores.vector_file.VectorFile`."""
+
+    @property
+    def generation(self) -> int | None:
+        """The generation of the database that they have; None if there are none."""
+
+    @property
+    def ids(self) -> Int64[np.ndarray, " n"]:
+        """Ids of all rows, ascending."""
+
+    def some(self, ids: Int64[np.ndarray, " wanted"]) -> VectorBlock | None:
+        """Return those of the moments that exist, and their vectors; None if they are damaged."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoreLocation:
     """Where a store keeps the vectors of one index. Every store is constructed with it.
@@ -42,6 +58,7 @@ class StoreLocation:
         parts: Lengths of its parts, which queries weight; empty if it is one.
         url: The address of a server, such as ``http://host:19530``; may be empty.
         identity: A name that no other index has, for servers that hold several.
+        vectors: The mapped vectors of the index, for stores that compare them exactly; or None.
     """
 
     folder: Path
@@ -49,6 +66,7 @@ class StoreLocation:
     parts: tuple[int, ...] = ()
     url: str = ""
     identity: str = ""
+    vectors: "StoredVectors | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +86,21 @@ class StoreUpdate:
     removed: Int64[np.ndarray, " r"]
     added: Iterable[VectorBlock]
     replaces_all: bool
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """What follows the database by generation: a store, or the mapped vectors."""
+
+    @property
+    def generation(self) -> int | None:
+        """The generation of the database that it has; None if it must be filled again."""
+
+    def apply(self, update: StoreUpdate) -> None:
+        """Bring it to ``update.generation``."""
+
+    def save(self) -> None:
+        """Make the last update outlive the process."""
 
 
 @runtime_checkable
@@ -104,8 +137,8 @@ class VectorStore(Protocol):
         """Free what the store holds."""
 
 
-def synchronise(store: VectorStore, database: Database) -> None:
-    """Bring a store to the generation of the database.
+def synchronise(store: Follower, database: Database) -> None:
+    """Bring a store, or the mapped vectors, to the generation of the database.
 
     It is given what changed since its own generation, or everything if it has none. A store that
     asks to be filled again after that is given everything.
