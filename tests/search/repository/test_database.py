@@ -26,13 +26,13 @@ from slic.search import (
     set_label,
 )
 from slic.search.repository import DATABASE_FILE, INDEX_FORMAT, schema
+from slic.search.repository.database import PAGE_BYTES
 from slic.search.repository.filters import matching_moments
 from slic.search.stores import embedded
 
 Fill = Callable[..., Index]
 Rows = Callable[..., np.ndarray]
 Nobody = Callable[[], AbstractContextManager[None]]
-PAGE_BYTES = 4096
 
 
 def test_damaged_pages_are_one_line(fill: Fill, rows: Rows) -> None:

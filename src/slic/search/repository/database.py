@@ -22,6 +22,7 @@ from slic.search.repository.schema import DATABASE_FILE, INDEX_FORMAT, IndexSett
 QueryTs = TypeVarTuple("QueryTs")
 ResultT = TypeVar("ResultT")
 
+PAGE_BYTES = 16_384  # in pages of 4 kB, a vector of 580 numbers leaves a third unused
 BUSY_SECONDS = 30.0
 MAX_REASON = 200  # characters of what SQLite says, which may quote a text of the file
 
@@ -222,6 +223,7 @@ def _create_whole(path: Path, settings: IndexSettings) -> None:
     try:
         connected = closing(sqlite3.connect(temporary, isolation_level=None))
         with in_use(temporary), connected as connection:
+            connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             connection.execute("BEGIN IMMEDIATE")
             schema.create_tables(connection, settings)
             connection.execute("COMMIT")
