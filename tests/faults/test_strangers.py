@@ -175,9 +175,10 @@ def require_one_line(ending: Ending, verb: str) -> None:
 
 
 def flip_bits(path: Path, rng: random.Random) -> str:
-    """Flip one to eight bits of a file."""
+    """Flip one to eight bits of a file, in bytes that hold something."""
     data = bytearray(path.read_bytes())
-    places = [rng.randrange(8 * len(data)) for _ in range(rng.randint(1, 8))]
+    used = [place for place, value in enumerate(data) if value]
+    places = [8 * rng.choice(used) + rng.randrange(8) for _ in range(rng.randint(1, 8))]
     for place in places:
         data[place // 8] ^= 1 << place % 8
     path.write_bytes(data)
