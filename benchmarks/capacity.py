@@ -21,7 +21,8 @@ import numpy as np
 import torch
 
 from slic.models.default import default_encoder
-from slic.models.encoder import VideoEncoder
+from slic.models.encoder import EncoderConfig, VideoEncoder
+from slic.models.passes import in_passes
 from slic.search import create_index
 from slic.search.contents import content_id
 from slic.search.index import Index
@@ -37,6 +38,8 @@ from slic.videos.video import Video
 
 REPEATS = 5
 MOMENTS_PER_BATCH = 16
+CLIPS_PER_PASS = 4
+NETWORKS = ("slic/r3d18",)  # of the paper
 GB = 1e9
 
 
@@ -100,6 +103,8 @@ def main() -> None:
     }
     for archive in ARCHIVES:
         _print_plan(archive, rates[archive.kind], arguments)
+    for name in NETWORKS:
+        print(f"\n{name}: {_cpu_seconds_per_clip(name):.2f} CPU-seconds to embed a clip")
 
 
 def _write(path: Path, *, seed: int, size: tuple[int, int], seconds: int) -> Path:
@@ -176,6 +181,15 @@ def _embed(encoder: VideoEncoder, moments: list[MomentClips]) -> None:
     embed = MomentEmbedder(encoder)
     for start in range(0, len(moments), MOMENTS_PER_BATCH):
         embed(moments[start : start + MOMENTS_PER_BATCH])
+
+
+@torch.no_grad()
+def _cpu_seconds_per_clip(backbone: str) -> float:
+    """Return the CPU time of a network with random weights; no number depends on the weights."""
+    encoder = VideoEncoder(EncoderConfig(backbone=backbone)).eval()
+    clip = encoder.clip
+    clips = torch.zeros(CLIPS_PER_PASS, clip.frames, clip.size, clip.size, 3, dtype=torch.uint8)
+    return _cpu_seconds(lambda: in_passes(encoder, clips)) / CLIPS_PER_PASS
 
 
 def _write_rows(folder: Path, index: Index, vectors: np.ndarray) -> float:
