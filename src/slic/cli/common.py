@@ -12,6 +12,7 @@ from slic.cli.output import exit_with_error
 from slic.datasets import labels_from
 from slic.errors import RecipeError, SlicError
 from slic.signals import exit_code
+from slic.storage import location
 
 if TYPE_CHECKING:
     from slic.datasets import Labels
@@ -29,13 +30,13 @@ def open_catalog(videos: Path, workers: int | None) -> "Catalog":
     """Scan a folder or the files of a list.
 
     Args:
-        videos: A folder, or a list in CSV or Parquet format.
+        videos: A folder, or a list in CSV or Parquet format; either may have an address.
         workers: Number of processes that scan; None for one on each core.
     """
     from slic.videos.catalog import Catalog
 
-    read = Catalog.from_list if _is_list(videos) else Catalog.from_folder
-    return read(videos, workers=workers)
+    read = Catalog.from_list if _is_list(location(videos)) else Catalog.from_folder
+    return read(location(videos), workers=workers)
 
 
 def open_labelled(
@@ -50,6 +51,7 @@ def open_labelled(
         quiet: Print nothing.
     """
     videos, source = arguments.videos, arguments.labels
+    videos = location(videos)
     root = videos.parent if _is_list(videos) else videos
     labeller = labels_from(source, root=root, annotations=arguments.annotations)
     catalog = open_catalog(videos, workers)

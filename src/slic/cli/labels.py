@@ -12,6 +12,7 @@ from slic.cli.output import format_command, print_json, print_refused, print_res
 from slic.cli.parser import Verbs, add_verb
 from slic.cli.search import require_moment
 from slic.cli.weights import add_weights
+from slic.storage import location
 
 if TYPE_CHECKING:
     from slic.search import Index, MomentClassifier, TextClassifier, VideoPrediction
@@ -29,7 +30,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb = add_verb(verbs, "classify", classify, "classify videos by the labels of an index")
     verb.add_index()
     text = "a video, a folder or a list; with --classes, the default is the videos of the index"
-    verb.add_argument("videos", type=Path, nargs="?", help=text)
+    verb.add_argument("videos", type=location, nargs="?", help=text)
     text = "classify by the class names of this file, one on a line, without labelled examples"
     verb.add_path("--classes", text)
     verb.only_with("--template", "--classes")

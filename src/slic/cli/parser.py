@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from slic.cli.examples import EXAMPLES
 from slic.cli.output import STDOUT
 from slic.datasets import DATASETS, sources_of
+from slic.storage import location
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -109,7 +110,8 @@ class CommandParser(ArgumentParser):
 
     def add_videos(self) -> None:
         """Add the argument ``videos``: a folder or a list."""
-        self.add_argument("videos", type=Path, help="folder of videos, or a CSV or Parquet list")
+        text = "folder or address of videos, or a CSV or Parquet list of them"
+        self.add_argument("videos", type=location, help=text)
 
     def add_index(self) -> None:
         """Add the argument ``index``."""

@@ -10,6 +10,7 @@ from slic.cli.common import UsageError, open_catalog, recipe_of
 from slic.cli.output import STDOUT, json_writer, print_next_command, print_refused
 from slic.cli.parser import Verbs, add_verb
 from slic.errors import CatalogError, RecipeError, WriteError
+from slic.storage import RemotePath
 
 if TYPE_CHECKING:
     from slic.videos.catalog import Catalog
@@ -74,6 +75,7 @@ def _prepare_flow(arguments: Namespace, catalog: "Catalog") -> dict[str, Any]:
     from slic.clips.flow_store import FLOW_FOLDER
     from slic.clips.frame_size import fixed_frame_size
 
+    _require_out(arguments, "flow")
     folder: Path = arguments.out or catalog.root / FLOW_FOLDER
     # Naming the folder makes a recipe that uses no flow fail here, before the work.
     recipe = recipe_of(arguments.recipe, [*arguments.settings, f"--flow.folder={folder}"])
@@ -104,8 +106,11 @@ def _prepare_proxies(arguments: Namespace, catalog: "Catalog") -> dict[str, Any]
     from slic.files import absolute
     from slic.videos.proxies import Proxies
 
+    _require_out(arguments, "proxies")
     videos: Path = arguments.videos
-    named = absolute(videos)  # "." has no name of its own
+    named = (
+        videos if isinstance(videos, RemotePath) else absolute(videos)
+    )  # "." has no name of its own
     out: Path = arguments.out or named.parent / f"{named.stem}-{arguments.short_side}"
     proxies = Proxies(out, short_side=arguments.short_side)
     proxies.check(catalog)
@@ -117,6 +122,12 @@ def _prepare_proxies(arguments: Namespace, catalog: "Catalog") -> dict[str, Any]
     written = _write_missing(proxies, catalog, label="proxies", workers=arguments.workers)
     print_next_command("pretrain", out)
     return written
+
+
+def _require_out(arguments: Namespace, things: str) -> None:
+    """Raise a UsageError for videos in object storage without a folder on a disk."""
+    if isinstance(arguments.videos, RemotePath) and arguments.out is None:
+        raise UsageError(f"{arguments.videos}: give the folder of the {things} with --out.")
 
 
 def _write_missing(

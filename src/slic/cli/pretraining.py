@@ -25,6 +25,7 @@ from slic.cli.output import (
 )
 from slic.cli.parser import Verbs, add_verb
 from slic.errors import CatalogError, CheckpointError, VideoError
+from slic.storage import location
 
 if TYPE_CHECKING:
     from slic.datasets import Labels
@@ -43,7 +44,8 @@ def add_verbs(verbs: Verbs) -> None:
         "--section.key=value, for example --train.epochs=100 --loss.name=triplet.",
     )
     verb.more_help = _settings_help
-    verb.add_argument("videos", type=Path, nargs="?", help="folder of videos, or a list of them")
+    text = "folder or address of videos, or a list of them"
+    verb.add_argument("videos", type=location, nargs="?", help=text)
     text = (
         "name or YAML file (default: two-stream; adapt with --init or another source of backbones)"
     )

@@ -11,6 +11,7 @@ from slic.cli.parser import Verbs, add_verb
 from slic.cli.search import choose_encoder
 from slic.cli.weights import add_weights
 from slic.errors import SearchError
+from slic.storage import RemotePath, location
 
 if TYPE_CHECKING:
     from slic.studio.indexing import BackgroundIndexing
@@ -24,7 +25,7 @@ def add_verbs(verbs: Verbs) -> None:
     summary = "search, browse and label the moments of an index, or of videos, on a web page"
     verb = add_verb(verbs, "studio", studio, summary)
     text = "folder that `slic index` wrote; or videos (a folder or list), which are indexed first"
-    verb.add_argument("index", type=Path, nargs="?", metavar="INDEX_OR_VIDEOS", help=text)
+    verb.add_argument("index", type=location, nargs="?", metavar="INDEX_OR_VIDEOS", help=text)
     text = "for videos: the encoder, as of `slic index` (default: the one that the index has)"
     verb.add_argument("--encoder", metavar="ENCODER", help=text)
     verb.add_count("--workers", "for videos: processes that decode (default: 2)", minimum=0)
@@ -82,7 +83,8 @@ def _prepare_indexing(videos: Path, arguments: Namespace) -> "BackgroundIndexing
     from slic.studio.indexing import BackgroundIndexing, index_folder_of
     from slic.videos.scanning import find_videos
 
-    if (videos / DATABASE_FILE).exists() or not videos.exists():
+    remote = isinstance(videos, RemotePath)
+    if not remote and ((videos / DATABASE_FILE).exists() or not videos.exists()):
         for name in ("encoder", "workers"):
             if getattr(arguments, name) is not None:
                 raise UsageError(f"--{name} is for a folder or list of videos.")

@@ -9,7 +9,8 @@ from typing import TypeAlias
 from slic.datasets.base import Labeller, refuse_annotations, require_labelled_videos
 from slic.datasets.labels import Labels
 from slic.errors import CatalogError, LabelError
-from slic.files import id_of, read_csv
+from slic.files import read_csv
+from slic.storage import id_and_path, location
 
 Rows: TypeAlias = list[tuple[int, dict[str, str]]]
 
@@ -60,14 +61,14 @@ def read_labels(csv_path: Path | str) -> Labels:
         >>> read_labels("labels.csv").labels_of(["train/0001.mp4"])
         ['walk']
     """
-    path = Path(csv_path)
+    path = location(csv_path)
     try:
         rows = read_csv(path, "path", "label", optional="split", blank=("start", "end"))
     except CatalogError as error:
         raise LabelError(str(error)) from error
     rows_of: defaultdict[str, Rows] = defaultdict(list)
     for line, row in rows:
-        rows_of[id_of(row["path"], path.parent)].append((line, row))
+        rows_of[id_and_path(row["path"], path.parent)[0]].append((line, row))
     timed = {"start", "end"} <= rows[0][1].keys()
     for video_id, found in rows_of.items():
         _require_agreement(path, video_id, found, ("split",) if timed else ("label", "split"))

@@ -14,6 +14,7 @@ from slic.search.index import Index
 from slic.search.repository import DATABASE_FILE, IndexSettings
 from slic.search.repository.schema import read_about, read_refused
 from slic.search.repository.videos import count_videos, select_files
+from slic.storage import RemotePath, location
 
 
 class RefusedFile(NamedTuple):
@@ -97,10 +98,12 @@ def about_index(index: Index) -> AboutIndex:
 def absent_folders(index: Index) -> dict[str, int]:
     """Return the folders of collections that are not on this machine, with their videos' number."""
     videos = Counter(row.root for row in index.database.read(select_files))
-    return {root: videos[root] for root in sorted(videos) if not _exists(Path(root))}
+    return {root: videos[root] for root in sorted(videos) if not _exists(location(root))}
 
 
 def _exists(folder: Path) -> bool:
+    if isinstance(folder, RemotePath):
+        return True
     try:
         return folder.exists()
     except OSError:  # behind a closed folder; Python 3.11 raises

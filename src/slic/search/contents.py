@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from slic.errors import VideoError
 from slic.files import reason_of
+from slic.storage import RemotePath, content_key, pinned
 from slic.videos.frame_folder import frame_paths, is_picture_clip
 
 _BYTES_PER_READ = 1 << 20
@@ -19,6 +20,8 @@ _BYTES_PER_READ = 1 << 20
 def content_id(path: Path) -> str:
     """Return the digest of all bytes of a file, or of all frames of a folder in their order.
 
+    Of an object in storage it is the digest of its entity tag, see `slic.storage.content_key`.
+
     Returns:
         32 hexadecimal digits of BLAKE2b.
 
@@ -26,6 +29,8 @@ def content_id(path: Path) -> str:
         VideoError: The file cannot be read.
     """
     try:
+        if isinstance(path, RemotePath):
+            return content_key(path.url, pinned(path).known)
         parts = frame_paths(path) if is_picture_clip(path) else [path]
         return digest_of_files(part.open("rb") for part in parts)
     except OSError as error:

@@ -18,6 +18,7 @@ from slic.search.contents import content_ids
 from slic.search.repository import Database
 from slic.search.repository import videos as video_table
 from slic.search.repository.videos import FileState, IndexedFile
+from slic.storage import RemotePath, list_folder, location, pinned
 from slic.videos.catalog import Catalog
 from slic.videos.scanning import Found, look_at
 from slic.videos.video import Refused, Video
@@ -131,8 +132,8 @@ class _Reconciliation:
         """
         here = {(self.root, video.id) for video in self.catalog}
         refused = {(self.root, refused.id) for refused in self.catalog.refused}
-        for location, row in self.known.items():
-            presence = "present" if location in here else _presence(row, refused)
+        for place, row in self.known.items():
+            presence = "present" if place in here else _presence(row, refused)
             if presence == "gone" or (row.root == self.root and row.path in overwritten):
                 self.displaced[row.id] = row
             elif presence == "unreachable":
@@ -167,6 +168,8 @@ def _is_same(row: FileState, found: Found) -> bool:
 
 def _presence(row: IndexedFile, refused: Collection[_Location]) -> _Presence:
     """Return what happened to a file that is not a usable video of the collection."""
+    if isinstance(row.file, RemotePath):
+        return _presence_of_object(row, row.file, refused)
     parents = [(row.root, str(folder)) for folder in PurePosixPath(row.path).parents]
     if any(folder in refused for folder in parents):  # could not be listed
         return "unreachable"
@@ -184,6 +187,31 @@ def _presence(row: IndexedFile, refused: Collection[_Location]) -> _Presence:
     if found.size < 0:  # a folder of frames that could not be listed
         return "unreachable"
     return "present" if _is_same(row, found) else "gone"
+
+
+def _presence_of_object(
+    row: IndexedFile, path: RemotePath, refused: Collection[_Location]
+) -> _Presence:
+    """Return what happened to an object; it is gone only where the storage says so."""
+    try:
+        found = look_at(pinned(path), row.path)
+    except FileNotFoundError:
+        return "unreachable" if _is_without_objects(location(row.root)) else "gone"
+    except OSError:
+        return "unreachable"
+    if (row.root, row.path) not in refused:
+        return "present"
+    return "present" if _is_same(row, found) else "gone"
+
+
+def _is_without_objects(folder: Path) -> bool:
+    """Return whether a folder in storage cannot be listed or is empty: the bucket may be gone."""
+    if not isinstance(folder, RemotePath):
+        return False
+    try:
+        return not list_folder(folder)
+    except OSError:
+        return True
 
 
 def _is_not_mounted(folder: Path) -> bool:

@@ -5,8 +5,8 @@ never a mixture. What goes wrong is an ``OSError``, as it is for a file on a dis
 """
 
 from slic.storage.addresses import is_address
-from slic.storage.fetching import fetch, list_objects, look_up, reading_through, set_limits, traffic
-from slic.storage.locations import RemotePath, id_and_path, in_folder, location, pinned
+from slic.storage.fetching import fetch, look_up, reading_through, set_limits, traffic
+from slic.storage.locations import RemotePath, id_and_path, in_folder, list_folder, location, pinned
 from slic.storage.range_file import RangeFile
 from slic.storage.retries import Limits
 from slic.storage.states import ObjectState, content_key
@@ -21,7 +21,7 @@ __all__ = [
     "id_and_path",
     "in_folder",
     "is_address",
-    "list_objects",
+    "list_folder",
     "location",
     "look_up",
     "pinned",

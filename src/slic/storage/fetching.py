@@ -47,6 +47,14 @@ class Traffic:
 
 
 _lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 traffic = Traffic()
 _caches: dict[tuple[str, int], RangeCache] = {}  # by folder and limit
 _reading: list[FetchObject] = []

@@ -22,16 +22,22 @@ class RangeFile(io.RawIOBase):
         size: Bytes of the object.
         fetch: Returns the bytes of a range; it raises ``OSError``.
         expected: Ascending byte ranges that will be read.
+        held: What other readers of this version hold, to share it.
     """
 
     def __init__(
-        self, size: int, fetch: FetchRange, *, expected: Sequence[tuple[int, int]] = ()
+        self,
+        size: int,
+        fetch: FetchRange,
+        *,
+        expected: Sequence[tuple[int, int]] = (),
+        held: list[tuple[int, bytes]] | None = None,
     ) -> None:
         super().__init__()
         self.size = size
         self._fetch = fetch
         self._expected = list(expected)
-        self._held: list[tuple[int, bytes]] = []  # the last ones, newest at the end
+        self._held = [] if held is None else held  # newest at the end
         self._place = 0
         self._step = STEP_BYTES
         self._ended = -1  # where the last read that was not expected ended

@@ -17,7 +17,8 @@ from typing import Literal
 from slic.errors import SlicError
 from slic.search import Index, cluster_index, clusters_per_level, update_index
 from slic.signals import StopRequested, begin_child, starting_processes
-from slic.videos.catalog import Catalog
+from slic.storage import RemotePath
+from slic.videos.catalog import Catalog, is_list
 
 INDEX_NAME = ".slic-index"
 STOP_SECONDS = 60.0  # for the batch that is embedded when the studio ends
@@ -91,14 +92,21 @@ def index_folder_of(videos: Path) -> Path:
 
     Returns:
         ``.slic-index`` in the folder, or ``.NAME.slic-index`` beside the list. Where this user may
-        not write: a folder of the user's cache, named after the collection and its path.
+        not write, and for object storage: a folder of the user's cache, named after the collection
+        and its path.
     """
+    if isinstance(videos, RemotePath):
+        return _folder_in_cache(videos)
     is_list = not videos.is_dir()
     beside = videos.with_name(f".{videos.name}{INDEX_NAME}") if is_list else videos / INDEX_NAME
     written = beside if beside.exists() else beside.parent
     # The permission bits too: to root everything is writable.
     if written.stat().st_mode & 0o222 and os.access(written, os.W_OK):
         return beside
+    return _folder_in_cache(videos)
+
+
+def _folder_in_cache(videos: Path) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     place = str(videos.resolve())
     digest = hashlib.sha256(place.encode(errors="surrogateescape")).hexdigest()[:12]
@@ -188,7 +196,8 @@ def _run_indexing(pipe: Connection, index_folder: Path, videos: Path, workers: i
 
     try:
         begin_child(signal.default_int_handler)
-        read = Catalog.from_folder if videos.is_dir() else Catalog.from_list
+        listed = is_list(videos) if isinstance(videos, RemotePath) else not videos.is_dir()
+        read = Catalog.from_list if listed else Catalog.from_folder
         catalog = read(videos, workers=workers or None, progress=False)
         report(refused=len(catalog.refused))
         index = Index.open(index_folder)

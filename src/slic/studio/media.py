@@ -21,6 +21,7 @@ from slic.studio.previews import (
 )
 from slic.studio.uploads import Upload
 from slic.studio.worker import LimitError, WorkerPool
+from slic.videos.byte_ranges import fetch_frames
 from slic.videos.video import Video
 
 PROCESSES: Final = 3
@@ -73,13 +74,7 @@ class Media:
             VideoError: The frame cannot be decoded within the limits.
         """
         with self.files.open(video) as opened:
-            make = partial(
-                self._pool.call,
-                MAX_THUMBNAIL_SECONDS,
-                encode_thumbnail,
-                _at(video.video, opened.address),
-                seconds=seconds,
-            )
+            make = partial(self._picture, _at(video.video, opened.address), seconds=seconds)
             key = ("thumbnail", opened.state, round(seconds, 3))
             return self._made_of(video, opened, key, make)
 
@@ -87,12 +82,8 @@ class Media:
         """Return a span as an H.264 file, see `encode_preview`. It raises what `thumbnail` does."""
         with self.files.open(video) as opened:
             key = ("preview", opened.state, round(start_seconds, 3), round(end_seconds, 3))
-            make = partial(
-                self._film,
-                _at(video.video, opened.address),
-                start_seconds=start_seconds,
-                end_seconds=end_seconds,
-            )
+            here = _at(video.video, opened.address)
+            make = partial(self._film, here, start_seconds=start_seconds, end_seconds=end_seconds)
             return self._made_of(video, opened, key, make)
 
     def upload_preview(self, upload: Upload) -> bytes:
@@ -163,7 +154,12 @@ class Media:
             self._types.update(zip((one.state for one in opened), found, strict=True))
         return found
 
+    def _picture(self, video: Video, *, seconds: float) -> bytes:
+        _fetch_span(video, seconds, seconds)
+        return self._pool.call(MAX_THUMBNAIL_SECONDS, encode_thumbnail, video, seconds=seconds)
+
     def _film(self, video: Video, *, start_seconds: float, end_seconds: float) -> bytes:
+        _fetch_span(video, start_seconds, end_seconds)
         with self._films:
             return self._pool.call(
                 MAX_PREVIEW_SECONDS,
@@ -198,6 +194,12 @@ class Media:
             with self._lock:
                 self._failures[file] = str(error)
             raise
+
+
+def _fetch_span(video: Video, start_seconds: float, end_seconds: float) -> None:
+    """Fetch what a span of an object takes into the local cache, outside of any time limit."""
+    first, last = video.frame_at(start_seconds), video.frame_at(end_seconds)
+    fetch_frames(video, range(first, last + 1))
 
 
 def _at(video: Video, address: Path) -> Video:

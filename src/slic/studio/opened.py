@@ -14,15 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from slic.errors import SearchError, VideoError
 from slic.search import IndexedVideo
 from slic.search.contents import digest_of_files
+from slic.storage import ObjectState, RemotePath, content_key, pinned
 from slic.videos.frame_folder import frame_paths, is_picture_clip
 
 MAX_DIGESTED_BYTES: Final = 64 << 20  # 0.1 s of one core; larger files are compared by their time
 MAX_REMEMBERED: Final = 100_000
+VERSION_SECONDS: Final = 10.0  # until the storage is asked again which version an object has
 _FLAGS: Final = (
     os.O_RDONLY
     | getattr(os, "O_NONBLOCK", 0)  # a pipe would wait for a writer
@@ -72,6 +74,8 @@ class OpenedVideo:
         Raises:
             ChangedFileError: It has.
         """
+        if isinstance(self.path, RemotePath):
+            return  # each reading of it was of the version that was opened
         with _reported(video):
             if self.file is None:
                 now = _state_of_pictures(frame_paths(self.path))
@@ -91,6 +95,7 @@ class IndexedFiles:
 
     def __init__(self) -> None:
         self._same: LRUCache[tuple[FileState, str], bool] = LRUCache(MAX_REMEMBERED)
+        self._versions: TTLCache[str, ObjectState] = TTLCache(MAX_REMEMBERED, VERSION_SECONDS)
         self._lock = threading.Lock()
         self._digesting = [threading.Lock() for _ in range(16)]  # a file is read once, not by all
 
@@ -105,6 +110,8 @@ class IndexedFiles:
             ChangedFileError: It is another one now, or no file.
         """
         with _reported(video), ExitStack() as opening:
+            if isinstance(video.file, RemotePath):
+                return self._open_object(video, video.file)
             if is_picture_clip(video.file):
                 return self._open_pictures(video)
             file, status = _open_regular(video.file)
@@ -118,6 +125,8 @@ class IndexedFiles:
     def open_unread(self, video: IndexedVideo) -> OpenedVideo | None:
         """Open a file whose size and time are those of the index; its content is not compared."""
         try:
+            if isinstance(video.file, RemotePath):
+                return self.open(video)
             file, status = _open_regular(video.file)
         except (OSError, VideoError):
             return None
@@ -129,6 +138,8 @@ class IndexedFiles:
 
     def unchanged_state(self, video: IndexedVideo) -> FileState | None:
         """Return the state of the file of a video if it seems unchanged; nothing is opened."""
+        if isinstance(video.file, RemotePath):
+            return None  # the storage would be asked about every one
         try:
             status = video.file.stat()
         except OSError:
@@ -139,6 +150,24 @@ class IndexedFiles:
         with self._lock:
             known = self._same.get((state, video.content_id))
         return state if known or (known is None and status.st_mtime_ns == video.mtime_ns) else None
+
+    def _open_object(self, video: IndexedVideo, path: RemotePath) -> OpenedVideo:
+        """Open an object whose version is the one that was indexed; readings of it name it."""
+        with self._lock:
+            known = self._versions.get(path.url)
+        found = pinned(RemotePath(path.address.request, state=known))
+        with self._lock:
+            self._versions[path.url] = found.known
+        if content_key(path.url, found.known) != video.content_id:
+            raise _changed(video)
+        size, mtime_ns, tag = found.known
+        return OpenedVideo(
+            path=path,
+            address=found,
+            status=found.stat(),
+            state=(size, mtime_ns, hash((path.url, tag))),
+            file=found.open("rb"),
+        )
 
     def _open_pictures(self, video: IndexedVideo) -> OpenedVideo:
         paths = frame_paths(video.file)

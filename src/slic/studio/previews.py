@@ -19,7 +19,7 @@ from cachetools import LRUCache
 from jaxtyping import UInt8
 
 from slic.errors import VideoError
-from slic.videos.container import MAX_PIXELS
+from slic.videos.container import MAX_PIXELS, open_container
 from slic.videos.encoding import Encoding, write_video
 from slic.videos.sources import resized_frames
 from slic.videos.video import Video
@@ -51,13 +51,13 @@ def playable_media_type(path: Path) -> str | None:
         with 8-bit 4:2:0 pixels. None for any other file, and for a file that cannot be read.
     """
     try:
-        with av.open(str(path.absolute())) as container:
+        with open_container(path) as container:
             codecs, kind = _PLAYABLE_CONTAINERS.get(container.format.name, ((), ""))
             context = container.streams.video[0].codec_context
             # The decoder may be a library ("libvpx-vp9") while the codec is "vp9".
             plays = context.name.removeprefix("lib") in codecs or context.codec.name in codecs
             return kind if plays and context.pix_fmt in _PLAYABLE_PIXEL_FORMATS else None
-    except (av.FFmpegError, OSError, IndexError):
+    except (VideoError, av.FFmpegError, OSError, IndexError):
         return None
 
 

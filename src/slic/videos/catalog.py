@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import overload
 
 from slic.errors import CatalogError
-from slic.files import absolute, id_of, read_csv, reason_of
+from slic.files import absolute, read_csv, reason_of
+from slic.storage import RemotePath, id_and_path, location
 from slic.videos import scan_cache
+from slic.videos.objects import find_objects, pin_objects
 from slic.videos.parquet import read_rows
 from slic.videos.scanning import VIDEO_SUFFIXES, Found, Verdict, find_videos, look_at, scan
 from slic.videos.segments import cut
@@ -18,6 +20,7 @@ from slic.videos.video import Refused, Video
 
 __all__ = ["Catalog", "Refused", "Video"]
 
+LIST_SUFFIXES = frozenset({".csv", ".parquet", ".pq"})
 CACHE_NAME = ".slic-catalog.scan"
 SAVE_EVERY_SECONDS = 60.0
 NAMED_REFUSALS = 5  # how many refused files an error message names
@@ -53,7 +56,7 @@ class Catalog(Sequence[Video]):
         files whose size or modification time differs are scanned again.
 
         Args:
-            path: The folder.
+            path: The folder, or one of object storage such as ``s3://bucket/videos``.
             workers: Number of videos scanned at a time; None for one on each core.
             cache: Whether to use and write the cache.
             progress: Whether to show a progress bar on stderr.
@@ -66,8 +69,11 @@ class Catalog(Sequence[Video]):
             >>> len(catalog), len(catalog.refused)
             (120, 2)
         """
-        root = _folder(Path(path))
-        found, refused = find_videos(root)
+        root = location(path)
+        if isinstance(root, RemotePath):
+            found, refused = find_objects(root)
+        else:
+            found, refused = find_videos(_folder(root))
         if not found and not refused:
             known = " ".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES))
             raise CatalogError(f"{root}: no video found ({known}, or folders of numbered frames).")
@@ -86,17 +92,19 @@ class Catalog(Sequence[Video]):
     ) -> "Catalog":
         """Scan the videos that a CSV or Parquet file lists in its column ``path``.
 
-        Paths are relative to the list's folder, or absolute; other columns are ignored. An id is
-        relative to that folder where the video lies below it, else the absolute path. The other
-        arguments are those of :meth:`from_folder`.
+        Paths are relative to the list's folder, absolute, or addresses such as
+        ``s3://bucket/a.mp4`` and ``https://host/a.mp4``; other columns are ignored. An id is
+        relative to that folder where the video lies below it, else the absolute path or the
+        address without its secrets. The list may have an address itself. The other arguments are
+        those of :meth:`from_folder`.
 
         Raises:
             CatalogError: No such list, no such column, no row, or a video listed twice.
         """
-        listing = Path(path)
-        root = _folder(absolute(listing.parent))
-        ids = [id_of(name, root) for name in _paths_in(listing)]
-        found = [look_at(root / listed, listed) for listed in ids]
+        listing = location(path)
+        folder = listing.parent
+        root = folder if isinstance(folder, RemotePath) else _folder(absolute(folder))
+        found = _look_at_all([id_and_path(name, root) for name in _paths_in(listing)])
         (most_listed, times), *_ = Counter(thing.id for thing in found).most_common(1)
         if times > 1:
             raise CatalogError(f"{listing}: {most_listed} is listed more than once.")
@@ -209,6 +217,21 @@ class Catalog(Sequence[Video]):
             f"at most {max_refused_share:.0%} may be ({named}"
             f"{f'; and {more} more' if more > 0 else ''}). Mend them or move them out."
         )
+
+
+def _look_at_all(listed: list[tuple[str, Path]]) -> list[Found]:
+    """Return what tells whether listed videos have changed, in their order."""
+    objects = [(name, path) for name, path in listed if isinstance(path, RemotePath)]
+    of_objects = iter(pin_objects(objects))
+    return [
+        next(of_objects) if isinstance(path, RemotePath) else look_at(path, name)
+        for name, path in listed
+    ]
+
+
+def is_list(place: Path) -> bool:
+    """Return whether a place has the name of a list, and not of a folder."""
+    return place.suffix.lower() in LIST_SUFFIXES
 
 
 def _folder(path: Path) -> Path:

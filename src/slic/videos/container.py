@@ -1,9 +1,9 @@
 """Opening a video file with FFmpeg (PyAV) and choosing the stream that is the video."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 from av.container import InputContainer
@@ -12,6 +12,8 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from slic.errors import VideoError
+from slic.files import reason_of
+from slic.storage import RangeFile, RemotePath
 
 MAX_PIXELS = 8192 * 8192  # of one picture; a decoder takes several times as many bytes
 DEFAULT_TRACK_PIXELS = 5_000_000  # what FFmpeg adds for a track flagged as the default one
@@ -25,24 +27,29 @@ _NO_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition
 
 
 @contextmanager
-def open_container(path: Path, *, probe: bool = True) -> Iterator[InputContainer]:
+def open_container(path: Path, *, probe: bool = True, file: Any = None) -> Iterator[InputContainer]:
     """Open a video file and close it at the end.
 
     Args:
         path: The file. It is made absolute, because FFmpeg takes ``a:b.mp4`` for a protocol.
         probe: Decode the first pictures to learn what the container does not tell. Leave it out
             where the timeline is known: for H.264 it takes as long as three pictures.
+        file: The opened file, of an object in storage; None opens it.
 
     Raises:
         VideoError: FFmpeg cannot read the file, what is done with it fails, its name is not UTF-8,
             or it is a playlist, which would give the frames of other files.
     """
-    refuse_playlists(path)
+    if isinstance(path, RemotePath):
+        source = file or open_object(path)
+    else:
+        refuse_playlists(path)
+        source = str(path.absolute())
     try:
         # Titles and comments may be in any encoding.
         options = {} if probe else NO_PROBING
         with av.open(
-            str(path.absolute()), container_options=options, metadata_errors="replace"
+            source, mode="r", container_options=options, metadata_errors="replace"
         ) as container:
             yield container
     except (OSError, IndexError, ValueError, av.FFmpegError) as error:
@@ -106,5 +113,28 @@ def refuse_playlists(path: Path) -> None:
     if not is_utf8(path):
         raise VideoError(f"{path}: its name is not UTF-8; rename it")
     with suppress(OSError), path.open("rb") as file:  # opening it reports a missing file
-        if file.read(16).lstrip().startswith(PLAYLISTS):
-            raise VideoError(f"{path}: a playlist, not a video; give the videos it names")
+        _refuse_playlist(path, file.read(16))
+
+
+def _refuse_playlist(path: Path, head: bytes) -> None:
+    if head.lstrip().startswith(PLAYLISTS):
+        raise VideoError(f"{path}: a playlist, not a video; give the videos it names")
+
+
+def open_object(path: RemotePath, expected: Sequence[tuple[int, int]] = ()) -> RangeFile:
+    """Open an object for FFmpeg.
+
+    Args:
+        path: The object.
+        expected: Ascending byte ranges that will be read.
+
+    Raises:
+        VideoError: It cannot be read, or is a playlist.
+    """
+    try:
+        file = path.open_ranges(expected)
+        _refuse_playlist(path, file.read(16))
+        file.seek(0)
+        return file
+    except OSError as error:
+        raise VideoError(f"{path}: {reason_of(error)}") from error

@@ -26,7 +26,15 @@ from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
 from slic.errors import VideoError
-from slic.videos.container import VideoPacket, open_container, read_packets, select_stream
+from slic.storage import RangeFile, RemotePath, pinned
+from slic.videos.byte_ranges import ranges_of_frames
+from slic.videos.container import (
+    VideoPacket,
+    open_container,
+    open_object,
+    read_packets,
+    select_stream,
+)
 from slic.videos.timeline import NO_TIME, Timeline, signature_of
 
 MIN_SEEK_PACKETS = 8  # fewer are decoded for less than a seek costs
@@ -51,7 +59,7 @@ def decode_frames(path: Path, timeline: Timeline, frames: Sequence[int]) -> Iter
     Raises:
         VideoError: The file cannot be read, or a frame does not decode.
     """
-    with Decoder(path, timeline) as decoder:
+    with Decoder(path, timeline, frames=frames) as decoder:
         for run in decoder.runs(frames):
             yield from decoder.read(run)
 
@@ -66,7 +74,7 @@ def absent_frames(path: Path, timeline: Timeline, block: int) -> frozenset[int]:
     """Return the frames of a block that do not decode, and log how many they are."""
     first, last = _block(block, len(timeline.packets))
     frames = list(range(first, last))
-    with Decoder(path, timeline) as decoder:
+    with Decoder(path, timeline, frames=frames) as decoder:
         given = {frame for frame, _ in decoder.decoded(frames)}
     absent = frozenset(frames) - given
     if absent:
@@ -98,11 +106,19 @@ def count_errors() -> None:
 
 
 class Decoder:
-    """An opened video file."""
+    """An opened video file.
 
-    def __init__(self, path: Path, timeline: Timeline) -> None:
+    Args:
+        path: The file.
+        timeline: Its packets.
+        frames: Ascending numbers of the frames that will be read; of an object in storage, their
+            bytes are fetched in few requests.
+    """
+
+    def __init__(self, path: Path, timeline: Timeline, *, frames: Sequence[int] = ()) -> None:
         self.path = path
         self.timeline = timeline
+        self._frames = frames
         self._colours = VideoReformatter()  # a frame's own would start threads
         self._files = ExitStack()
         self._fresh = False
@@ -181,8 +197,10 @@ class Decoder:
 
     def _open(self) -> None:
         self._files.close()
+        probe = self.timeline.counted or self.timeline.by_position
+        file = self._open_object() if isinstance(self.path, RemotePath) else None
         self._container = self._files.enter_context(
-            open_container(self.path, probe=self.timeline.counted or self.timeline.by_position)
+            open_container(self.path, probe=probe, file=file)
         )
         streams = self._container.streams
         if self.timeline.stream >= len(streams):
@@ -193,6 +211,12 @@ class Decoder:
         self._stream = stream
         select_stream(self._container, stream)
         self._fresh = True
+
+    def _open_object(self) -> RangeFile:
+        assert isinstance(self.path, RemotePath), "asked for objects only"
+        path = pinned(self.path)
+        ranges = ranges_of_frames(self.timeline, self._frames, size=path.known.size)
+        return open_object(path, ranges)
 
     def _converted(self, frame: VideoFrame) -> Picture:
         try:

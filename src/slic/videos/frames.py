@@ -8,6 +8,7 @@ from jaxtyping import Float, Int, UInt8
 
 from slic.errors import VideoError
 from slic.files import reason_of
+from slic.storage import RemotePath
 from slic.videos import motion_jpeg
 from slic.videos.frame_folder import is_picture_clip
 from slic.videos.isolation import read_isolated
@@ -98,7 +99,8 @@ def _blocks(
     """Give the frames at ascending places; proxies are our own files and need no isolation."""
     video, places = video.whole, video.in_whole(places)
     try:
-        stored = None if is_picture_clip(video.path) else _of_proxy(video, places)
+        not_ours = isinstance(video.path, RemotePath) or is_picture_clip(video.path)
+        stored = None if not_ours else _of_proxy(video, places)
     except OSError as error:
         raise VideoError(f"{video.path}: {reason_of(error)}") from error
     if stored is None:

@@ -20,6 +20,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from errno import EIO
+from functools import partial
 from logging.handlers import QueueHandler
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -34,6 +37,7 @@ from jaxtyping import UInt8
 from slic.errors import VideoError
 from slic.files import absolute, reason_of
 from slic.signals import begin_child, starting_processes
+from slic.storage import RemotePath, fetch, pinned, reading_through
 from slic.videos.container import MAX_PIXELS
 from slic.videos.decoder import DamagedVideoError, count_errors
 from slic.videos.inspection import inspect_video
@@ -119,8 +123,7 @@ class DecodingWorker:
         folder = absolute(Path())  # paths may be relative
         try:
             self._connection.send((str(folder), *request))
-            self._wait(path)
-            kind, value, warnings = self._connection.recv()
+            (kind, value, warnings), failure = self._reply(path)
         except (EOFError, OSError):
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=5)
@@ -133,6 +136,8 @@ class DecodingWorker:
         self.answered += 1
         for warning in warnings:
             _log.warning("%s", warning)
+        if failure is not None:  # whatever the decoder made of the missing bytes
+            raise VideoError(f"{path}: {reason_of(failure)}") from failure
         if kind == "failed":
             raise DecodingFailedError(value)
         if kind == "error":
@@ -149,16 +154,81 @@ class DecodingWorker:
             self._memory = mmap.mmap(self._file.fileno(), os.fstat(self._file.fileno()).st_size)
         return np.frombuffer(self._memory, np.uint8, length).reshape(count, height, width, 3)
 
-    def _wait(self, path: Path) -> None:
-        if self._connection.poll(_POLL_SECONDS):  # nearly always
+    def _reply(self, path: Path) -> tuple[Any, OSError | None]:
+        """Return the reply, and what kept this process from fetching bytes of an object for it.
+
+        The worker asks for the bytes: it has no network, and waiting for them costs no patience.
+        """
+        patience, failure = _Patience(path, self._process.pid), None
+        while True:
+            patience.wait(self._connection)
+            reply = self._connection.recv()
+            if reply[0] != "fetch":
+                return reply, failure
+            patience.check()
+            data: bytes | None = None
+            if failure is None:
+                try:
+                    data = _fetched(path, *reply[1])
+                except OSError as error:
+                    failure = error
+            self._connection.send(data)
+
+
+class _Patience:
+    """How long a worker has worked on one request."""
+
+    def __init__(self, path: Path, process: int) -> None:
+        self._path, self._process = path, process
+        self._cpu: float | None = None
+        self._waited = 0.0
+
+    def wait(self, connection: Connection) -> None:
+        """Wait for a message.
+
+        Raises:
+            DecodingFailedError: The worker takes too long.
+        """
+        if connection.poll(_POLL_SECONDS):  # nearly always
             return
-        started, cpu = time.monotonic(), _cpu_seconds(self._process.pid)
-        while not self._connection.poll(_POLL_SECONDS):
-            used = _cpu_seconds(self._process.pid) - cpu
-            waited = time.monotonic() - started
-            if used > MAX_REPLY_SECONDS or waited > MAX_WAIT_SECONDS:
-                reason = f"decoding takes too long (stopped after {used:.0f} s of CPU time)"
-                raise DecodingFailedError(f"{path}: {reason}", lasting=used > MAX_REPLY_SECONDS)
+        started, before = time.monotonic(), self._waited
+        self.check()
+        while not connection.poll(_POLL_SECONDS):
+            self._waited = before + time.monotonic() - started
+            self.check()
+
+    def check(self) -> None:
+        """Raise if the worker takes too long.
+
+        Raises:
+            DecodingFailedError: It does.
+        """
+        now = _cpu_seconds(self._process)
+        self._cpu = now if self._cpu is None else self._cpu
+        used = now - self._cpu
+        if used > MAX_REPLY_SECONDS or self._waited > MAX_WAIT_SECONDS:
+            reason = f"decoding takes too long (stopped after {used:.0f} s of CPU time)"
+            raise DecodingFailedError(f"{self._path}: {reason}", lasting=used > MAX_REPLY_SECONDS)
+
+
+def _fetched(path: Path, start: int, end: int) -> bytes:
+    """Return bytes of the object that a worker reads, and of no other."""
+    assert isinstance(path, RemotePath), "asked for objects only"
+    return fetch(path.address, path.known, max(0, start), min(end, path.known.size))
+
+
+def _pinned(video: Video) -> Video:
+    """Return a video whose object has a version; a file stays as it is.
+
+    Raises:
+        VideoError: There is no such object, or the storage does not tell.
+    """
+    if not isinstance(video.path, RemotePath):
+        return video
+    try:
+        return replace(video, path=pinned(video.path))
+    except OSError as error:
+        raise VideoError(f"{video.path}: {reason_of(error)}") from error
 
 
 def read_isolated(
@@ -181,7 +251,7 @@ def read_isolated(
     if not places:
         return
     refuse_set_aside(video, places)
-    given = 0
+    video, given = _pinned(video), 0
     for more_tries in reversed(range(MAX_TRIES)):
         try:
             for frames in _read_once(video, places[given:], size):
@@ -216,7 +286,9 @@ def inspect_isolated(path: Path, id: str) -> Video:  # noqa: A002 (the word of t
         VideoError: It cannot be used, or the worker broke a limit.
     """
     try:
-        if path.is_file():  # the worker may have been started with other rights
+        if isinstance(path, RemotePath):
+            path = pinned(path)
+        elif path.is_file():  # the worker may have been started with other rights
             path.open("rb").close()
     except OSError as error:
         raise VideoError(f"{path}: {reason_of(error)}") from error
@@ -265,11 +337,23 @@ def serve(descriptor: int, memory: int) -> None:
     _limit_memory()
     count_errors()
     connection = Connection(descriptor)
+    reading_through(partial(_ask_for_bytes, connection))
     server = _Server(memory)
     with suppress(EOFError, ConnectionError):  # the other process has ended
         while True:
             request = connection.recv()
             connection.send((*server.answer(*request), server.take_warnings()))
+
+
+def _ask_for_bytes(
+    connection: Connection, _address: Any, _state: Any, start: int, end: int
+) -> bytes:
+    """Return bytes of the object that is read, from the process that asked for it."""
+    connection.send(("fetch", (start, end), []))
+    data: bytes | None = connection.recv()
+    if data is None:
+        raise OSError(EIO, "the object cannot be read")
+    return data
 
 
 class _Server:

@@ -14,6 +14,7 @@ Where a stream has no usable presentation times, these rules hold:
   step.
 """
 
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from av.video.stream import VideoStream
 from jaxtyping import Bool, Int
 
 from slic.errors import VideoError
+from slic.storage import RemotePath
 from slic.videos.bitstream import H26xRules, Mpeg4Rules, packet_rules
 from slic.videos.container import (
     MAX_PIXELS,
@@ -34,6 +36,13 @@ from slic.videos.container import (
     read_packets,
     select_stream,
     video_streams,
+)
+from slic.videos.index_only import (
+    IndexedObject,
+    IndexRules,
+    UntrustedIndexError,
+    can_hide,
+    open_indexed,
 )
 from slic.videos.orientation import Orientation
 from slic.videos.timeline import NO_TIME, Timeline, or_default, stamps_of
@@ -71,13 +80,22 @@ def read_timeline(path: Path) -> Reading:
         VideoError: FFmpeg cannot read the file, it has no video track, its pictures are larger than
             `MAX_PIXELS`, or none of the first packets decodes.
     """
+    if isinstance(path, RemotePath):
+        with suppress(UntrustedIndexError):
+            return _read_best(path, by_index=True)
+    return _read_best(path)
+
+
+def _read_best(path: Path, *, by_index: bool = False) -> Reading:
+    """Read the packets of the first stream that has several, or else of the best one."""
     best: Reading | None = None
     with open_container(path) as container:
         count = len(video_streams(container))
     for place in range(count):
-        with open_container(path) as container:
+        source = open_indexed(path) if by_index and isinstance(path, RemotePath) else None
+        with open_container(path, file=source) as container:
             stream = video_streams(container)[place]
-            reading = _read_stream(path, container, stream)
+            reading = _read_stream(path, container, stream, source)
         if len(reading.timeline.packets) > 1:
             return reading
         best = best or reading
@@ -96,7 +114,9 @@ class _Row(NamedTuple):
     kind: int
 
 
-def _read_stream(path: Path, container: InputContainer, stream: VideoStream) -> Reading:
+def _read_stream(
+    path: Path, container: InputContainer, stream: VideoStream, source: IndexedObject | None
+) -> Reading:
     context = stream.codec_context
     if stream.width * stream.height > MAX_PIXELS:
         raise VideoError(
@@ -106,7 +126,7 @@ def _read_stream(path: Path, container: InputContainer, stream: VideoStream) -> 
     select_stream(container, stream)
     declared, frames = float(stream.average_rate or stream.base_rate or 0), stream.frames
     codec = context.name
-    rows, first, packed = _read_packets(container, stream)
+    rows, first, packed = _read_packets(container, stream, source)
     if first is None or not rows:
         raise VideoError(
             f"{path}: no frame could be decoded: it is damaged, or its codec is not known ({codec})"
@@ -179,15 +199,16 @@ def _splits(stamps: Int[np.ndarray, " packets"], key: int) -> bool:
 
 
 def _read_packets(
-    container: InputContainer, stream: VideoStream
+    container: InputContainer, stream: VideoStream, source: IndexedObject | None
 ) -> tuple[list[_Row], tuple[int, VideoFrame] | None, bool]:
     """Return a row for each packet, the first picture with its packet, and if any is packed."""
     rules, rows = packet_rules(stream), list[_Row]()
+    asked = IndexRules(rules, source) if source and can_hide(rules) else rules
     instantaneous = container.format.name == "avi" and isinstance(rules, H26xRules)
     first: tuple[int, VideoFrame] | None = None
     for packet in read_packets(container, stream):
         shown = rules.shows(packet) and not packet.is_discard
-        begins = rules.begins(packet)
+        begins = asked.begins(packet)
         if begins and instantaneous and isinstance(rules, H26xRules):
             begins = rules.is_instantaneous(packet)
         kind = rules.kind if isinstance(rules, Mpeg4Rules) else -1
@@ -196,6 +217,8 @@ def _read_packets(
         if first is None:
             packet.pts = len(rows) - 1
             first = _first_picture(stream, packet)
+            if first is not None and source and asked is not rules:
+                source.hide(stream, or_default(packet.pos, 0) + packet.size)
     packed = isinstance(rules, Mpeg4Rules) and rules.packed
     return rows, first or _first_picture(stream, None), packed
 

@@ -26,6 +26,7 @@ from slic.errors import SlicError, VideoError, WriteError
 from slic.files import discard_temporaries, temporary_prefix
 from slic.machine import has_semaphores, usable_cores
 from slic.signals import begin_child, starting_processes
+from slic.storage import RemotePath, content_key, pinned
 from slic.videos.frame_folder import frame_paths, is_picture_clip
 from slic.videos.video import Refused, Video
 
@@ -84,12 +85,16 @@ class Work(Protocol):
 def content_digest(video: Video) -> str:
     """Return a digest of a video's content, which does not depend on its path and times.
 
-    It has the number and size of the frames, the bytes, and a checksum of both ends of the file.
+    It has the number and size of the frames, the bytes, and a checksum of both ends of the file; of
+    an object in storage, its content id.
 
     Raises:
         VideoError: The file is missing or cannot be read.
     """
     try:
+        if isinstance(video.path, RemotePath):
+            key = content_key(video.path.url, pinned(video.path).known)
+            return f"{video.frames}x{video.width}x{video.height}-{key}"
         files = frame_paths(video.path) if is_picture_clip(video.path) else [video.path]
         size = sum(file.stat().st_size for file in files)
         with files[0].open("rb") as first, files[-1].open("rb") as last:

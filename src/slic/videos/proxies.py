@@ -17,6 +17,7 @@ from jaxtyping import UInt8
 
 from slic.errors import CatalogError, CheckpointError, VideoError
 from slic.files import atomic_path, flush_file, id_of, move_whole, temporary_folder
+from slic.storage import RemotePath, is_address
 from slic.videos import motion_jpeg
 from slic.videos.catalog import Catalog
 from slic.videos.frame_folder import is_picture_clip
@@ -49,9 +50,9 @@ class Proxies:
             CatalogError: One would not.
         """
         folder = _real(self.folder)
-        if _real(catalog.root) == folder:
+        if not isinstance(catalog.root, RemotePath) and _real(catalog.root) == folder:
             raise CatalogError(f"{folder}: is the folder of the videos themselves; choose another.")
-        originals = {_real(video.path) for video in catalog}
+        originals = {_real(v.path) for v in catalog if not isinstance(v.path, RemotePath)}
         for video in catalog:
             proxy = _real(self.path(video))
             if proxy in originals or folder not in proxy.parents:
@@ -67,7 +68,7 @@ class Proxies:
             CatalogError: That is not in the folder.
         """
         name = id_of(video.id, self.folder)
-        if name == "." or name.startswith("/"):
+        if is_address(video.id) or name == "." or name.startswith("/"):
             raise CatalogError(
                 f"{video.path}: does not lie below the folder of VIDEOS, so no proxy can have its "
                 "name; give a folder above it, or a list that lies in such a folder."

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from slic.errors import SlicError, VideoError
 from slic.sealed import DamagedFileError, OtherVersionError, Seal, read_sealed, sealing
+from slic.storage import RemotePath
 from slic.videos.parquet import read_rows
 from slic.videos.scanning import Found, Verdict
 from slic.videos.video import Refused, Video
@@ -43,7 +44,8 @@ def cache_places(root: Path, name: str) -> list[Path]:
     """Return where the cache of a folder may be, best first.
 
     In the folder itself it moves with the videos and serves all users. A user who cannot write
-    there, often on a shared disk, has another one in ``$XDG_CACHE_HOME/slic``.
+    there, often on a shared disk, has another one in ``$XDG_CACHE_HOME/slic``. A folder
+    of objects in storage has only that one.
 
     Args:
         root: The folder of videos.
@@ -53,7 +55,8 @@ def cache_places(root: Path, name: str) -> list[Path]:
         One or two paths; none if the folder is read-only and the user has no home.
     """
     # The permission bits, not os.access: to root everything is writable.
-    places = [root / name] if root.stat().st_mode & 0o222 else []
+    local = not isinstance(root, RemotePath)
+    places = [root / name] if local and root.stat().st_mode & 0o222 else []
     with suppress(RuntimeError):  # neither HOME nor an entry in the table of users
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         key = hashlib.sha256(f"{root.resolve()}/{name}".encode(errors="surrogateescape"))

@@ -18,6 +18,7 @@ import av
 
 from slic.errors import VideoError, WriteError
 from slic.files import absolute, read_json_object, write_atomically
+from slic.storage import RemotePath, content_key, pinned
 from slic.videos.frame_folder import frame_paths, is_picture_clip
 from slic.videos.video import Video
 
@@ -118,8 +119,10 @@ def _is_writable(folder: Path) -> bool:
 
 
 def _catalog_folder(video: Video) -> Path | None:
-    """Return the folder that a video's id is relative to."""
+    """Return the folder that a video's id is relative to; None if nothing can be kept there."""
     parts = PurePosixPath(video.id).parts
+    if isinstance(video.path, RemotePath):
+        return None
     if video.path.parts[-len(parts) :] != parts or PurePosixPath(video.id).is_absolute():
         return None
     return absolute(Path(*video.path.parts[: -len(parts)]))
@@ -170,6 +173,8 @@ def _content_mark(path: Path, size: int, changed: int) -> str:  # noqa: ARG001 (
 
     The ends alone would not do: a file that is repaired often keeps them.
     """
+    if isinstance(path, RemotePath):
+        return f"{size}-{content_key(path.url, pinned(path).known)[:8]}"
     checksum = 0
     files = _files_of(path)
     for file in files:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from slic.files import id_of
 from slic.search.label_files.base import LabelRow
@@ -47,7 +47,8 @@ class VideoFinder:
 
 def _ends(file: Path) -> Iterable[str]:
     """Give all ends of a path, and those without the suffix of the file."""
-    for whole in (file, file.with_suffix("")):
+    path = PurePosixPath(*file.parts)
+    for whole in (path, path.with_suffix("")):
         parts = whole.parts
         for start in range(1, len(parts)):
             yield "/".join(parts[start:])

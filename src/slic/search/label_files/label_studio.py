@@ -10,6 +10,7 @@ from slic.search.label_files.base import IndexLabels, LabelledVideo, LabelRow
 from slic.search.label_files.segments_json import write_json
 from slic.search.label_files.values import read_number, read_text
 from slic.search.repository.labels import Label, LabelSource
+from slic.storage import RemotePath
 
 DEFAULT_RATE = 24.0
 """Frames per second that Label Studio takes if a task has none (its tag ``Video``)."""
@@ -66,7 +67,10 @@ def config_of(names: list[str]) -> bytes:
 def _task(labelled: LabelledVideo) -> dict[str, Any]:
     video = labelled.video
     name = quote(video.path.absolute().as_posix().lstrip("/"))
-    data = {"video": f"/data/local-files/?d={name}", "path": labelled.path, "fps": video.fps}
+    place = f"/data/local-files/?d={name}"
+    if isinstance(video.path, RemotePath):
+        place = video.path.url
+    data = {"video": place, "path": labelled.path, "fps": video.fps}
     regions = {
         source: [
             _region(label, video.fps, f"{source}-{number}")

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from slic.search.repository.rows import as_objects, placeholders
 from slic.search.repository.schema import next_generation
+from slic.storage import in_folder
 from slic.videos.video import ROW_COLUMNS, Video
 
 ABSOLUTE_PATH = (
-    "CASE WHEN v.path GLOB '/*' THEN v.path ELSE rtrim(v.root, '/') || '/' || v.path END"
+    "CASE WHEN v.path GLOB '/*' OR v.path GLOB '*://*' THEN v.path"
+    " ELSE rtrim(v.root, '/') || '/' || v.path END"
 )
 # The path below the root; absolute where several roots of the index have the same path.
 UNIQUE_PATH = f"""
@@ -91,7 +93,7 @@ class IndexedFile(FileState):
     @property
     def file(self) -> Path:
         """The file, or the folder of frames, as it was when it was indexed."""
-        return Path(self.root) / self.path
+        return in_folder(self.root, self.path)
 
 
 def select_videos(
@@ -114,7 +116,7 @@ def select_videos(
     videos = []
     for video_id, root, size, mtime_ns, content_id, moments, path, *row in rows:
         columns_of_video = dict(zip(ROW_COLUMNS, row, strict=True))
-        video = Video.from_row(columns_of_video, id=path, path=Path(root) / path)
+        video = Video.from_row(columns_of_video, id=path, path=in_folder(root, path))
         videos.append(
             IndexedVideo(
                 id=video_id,

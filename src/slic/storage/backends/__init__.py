@@ -3,7 +3,7 @@
 import atexit
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from slic.storage.addresses import PACKAGES, Address
 from slic.storage.retries import Limits
@@ -12,6 +12,7 @@ from slic.storage.states import ObjectState
 Count = Callable[..., None]
 
 
+@runtime_checkable
 class Backend(Protocol):
     """What reads the objects of a scheme. Each call is one try; any thread may call."""
 

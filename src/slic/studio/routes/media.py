@@ -4,16 +4,21 @@ An indexed video is addressed by its id, an upload by its key. No path comes fro
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from typing import Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, HTTPException, Query
-from starlette.responses import FileResponse, Response
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from slic.files import reason_of
 from slic.search import IndexedVideo
+from slic.storage import RemotePath
 from slic.studio.opened import OpenedVideo
 from slic.studio.requests import RowId
 from slic.studio.routes.common import CurrentStudio
@@ -25,6 +30,9 @@ Collection = Literal["videos", "compared"]  # of the index, or of the one that i
 # The page adds ?content= to the address, because an id is another video in another index.
 CACHE_HEADERS = {"Cache-Control": "private, max-age=3600"}
 ReturnT = TypeVar("ReturnT")
+_PIECE_BYTES = 1 << 18
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_log = logging.getLogger("slic")
 
 
 class OpenedFileResponse(FileResponse):
@@ -50,6 +58,51 @@ class OpenedFileResponse(FileResponse):
             await super().__call__(scope, receive, send)
 
 
+def object_response(opened: OpenedVideo, media_type: str, wanted: str | None) -> Response:
+    """Send an opened object, or the byte range that the browser requests, and close it.
+
+    Args:
+        opened: The object.
+        media_type: Its media type.
+        wanted: The header ``Range``.
+    """
+    size = opened.status.st_size
+    start, end = _byte_range(wanted, size)
+    part = (start, end) != (0, size)
+    if start >= end:
+        opened.__exit__()
+        return Response(status_code=416, headers={"Content-Range": f"bytes */{size}"})
+    headers = CACHE_HEADERS | {"Accept-Ranges": "bytes", "Content-Length": str(end - start)}
+    if part:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    pieces = _pieces(opened, start, end)
+    return StreamingResponse(pieces, 206 if part else 200, media_type=media_type, headers=headers)
+
+
+def _byte_range(wanted: str | None, size: int) -> tuple[int, int]:
+    """Return the first byte and the end of one requested range; of several, the first."""
+    found = _RANGE.match(wanted or "")
+    if found is None:
+        return 0, size
+    first, last = found.groups()
+    if not first:
+        return max(0, size - int(last or 0)), size
+    return int(first), min(size, int(last) + 1) if last else size
+
+
+def _pieces(opened: OpenedVideo, start: int, end: int) -> Iterator[bytes]:
+    """Give the bytes of an opened object; fewer if the storage fails, which the log tells."""
+    with opened:
+        assert opened.file is not None, "of an object it is open"
+        opened.file.seek(start)
+        try:
+            while start < end and (piece := opened.file.read(min(_PIECE_BYTES, end - start))):
+                start += len(piece)
+                yield piece
+        except OSError as error:
+            _log.warning("%s: %s", opened.path, reason_of(error))
+
+
 @router.get("/uploads/{key}/preview.mp4")
 async def get_upload_preview(key: str, studio: CurrentStudio) -> Response:
     """Send an uploaded video as a small H.264 file, for browsers that do not play the upload."""
@@ -59,7 +112,7 @@ async def get_upload_preview(key: str, studio: CurrentStudio) -> Response:
 
 @router.get("/{collection}/{video_id}")
 async def get_video_file(
-    collection: Collection, video_id: RowId, studio: CurrentStudio
+    collection: Collection, video_id: RowId, studio: CurrentStudio, request: Request
 ) -> Response:
     """Send an indexed file, or the byte range that the browser requests.
 
@@ -68,6 +121,8 @@ async def get_video_file(
     """
     open_file = partial(_open_file, studio, collection, video_id)
     opened, media_type = await _in_thread(studio, open_file)
+    if isinstance(opened.address, RemotePath):
+        return object_response(opened, media_type, request.headers.get("range"))
     return OpenedFileResponse(opened, media_type=media_type)
 
 
