@@ -1,10 +1,9 @@
 """What an engine does, and what it is given to do."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 
@@ -14,8 +13,6 @@ TaskT = TypeVar("TaskT")
 ReadT = TypeVar("ReadT")
 EmbeddedT = TypeVar("EmbeddedT")
 ResultT = TypeVar("ResultT")
-_ItemT_contra = TypeVar("_ItemT_contra", contravariant=True)
-_ValueT_co = TypeVar("_ValueT_co", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -38,14 +35,8 @@ class Work(Generic[TaskT, ReadT, EmbeddedT, ResultT]):
     folders: tuple[Path, ...] = ()
 
 
-class Mapped(Protocol[_ItemT_contra, _ValueT_co]):
-    """A function of the package, which another process can import."""
-
-    def __call__(self, item: _ItemT_contra, /) -> _ValueT_co:
-        """Return the value of an item."""
-
-
-class Engine(AbstractContextManager["Engine"], Protocol):
+@runtime_checkable
+class Engine(Protocol):
     """Where work on many videos is done. It is used as a context manager.
 
     Attributes:
@@ -53,6 +44,12 @@ class Engine(AbstractContextManager["Engine"], Protocol):
     """
 
     costs: Costs
+
+    def __enter__(self) -> "Engine":
+        """Connect."""
+
+    def __exit__(self, *_: object) -> None:
+        """End what was started."""
 
     def check_folders(self, folders: Sequence[Path]) -> None:
         """Check that every machine sees some folders.
@@ -62,12 +59,12 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         """
 
     def map(
-        self, function: Mapped[TaskT, ResultT], items: Sequence[TaskT], *, stage: str
+        self, function: Callable[[TaskT], ResultT], items: Sequence[TaskT], *, stage: str
     ) -> Iterator[ResultT]:
         """Give the value of each item, as they come.
 
         Args:
-            function: Computed on CPUs.
+            function: A function of a module, computed on CPUs.
             items: What it takes.
             stage: Name under which the costs are noted.
         """

@@ -1,7 +1,7 @@
 """The engine of this machine: one embedding process for each device, each fed by decoders."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from multiprocessing import connection, get_context
@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from slic.arguments import one_line
 from slic.clips.loader import WorkerLoader
-from slic.engines.base import EmbeddedT, Mapped, ReadT, ResultT, TaskT, Work
+from slic.engines.base import EmbeddedT, ReadT, ResultT, TaskT, Work
 from slic.engines.costs import Costs
 from slic.engines.devices import Devices, local_devices
 from slic.engines.stages import Done, EmbedStage, Read, ReadStage
@@ -66,7 +66,7 @@ class LocalEngine:
         """Do nothing: this machine sees what it sees."""
 
     def map(
-        self, function: Mapped[TaskT, ResultT], items: Sequence[TaskT], *, stage: str
+        self, function: Callable[[TaskT], ResultT], items: Sequence[TaskT], *, stage: str
     ) -> Iterator[ResultT]:
         """Give the value of each item, as they come; see `slic.engines.base.Engine`.
 

@@ -9,7 +9,7 @@ import logging
 import math
 import pickle
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ import cv2
 import pyarrow as pa
 import torch
 
-from slic.engines.base import EmbeddedT, Mapped, ReadT, ResultT, TaskT, Work
+from slic.engines.base import EmbeddedT, ReadT, ResultT, TaskT, Work
 from slic.engines.costs import Costs
 from slic.engines.devices import Devices
 from slic.engines.ray_cluster import connect, describe_error, require_folders_on_all_nodes
@@ -76,7 +76,7 @@ class RayEngine:
         require_folders_on_all_nodes(self._ray, folders)
 
     def map(
-        self, function: Mapped[TaskT, ResultT], items: Sequence[TaskT], *, stage: str
+        self, function: Callable[[TaskT], ResultT], items: Sequence[TaskT], *, stage: str
     ) -> Iterator[ResultT]:
         """Give the value of each item, as they come; see `slic.engines.base.Engine`."""
         data = self._dataset(items, ITEMS_PER_BLOCK)

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,6 +24,7 @@ _SETTINGS: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray would send them over the network
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # it warns without this
     "RAY_gcs_rpc_server_connect_timeout_s": "10",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its lines would come between ours
     "RAY_SCHEDULER_EVENTS": "0",
     "RAY_TQDM": "0",
 }
@@ -69,7 +71,7 @@ def connect(address: str | None) -> Any:
     if address is None and not os.environ.get("RAY_ADDRESS"):
         words |= {"num_cpus": usable_cores(), "include_dashboard": False}
     try:
-        with _keeping_signal_handlers():
+        with _keeping_signal_handlers(), _without_stderr():
             ray.init(address=address, **words)
     except (OSError, RuntimeError, ValueError, AssertionError) as error:
         where = address or "a Ray on this machine"
@@ -143,6 +145,21 @@ def _keeping_signal_handlers() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Drop what the C++ part of Ray says about its own start; its errors are exceptions."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _first(error: BaseException) -> str:

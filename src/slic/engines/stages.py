@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Generic, NamedTuple
+from typing import Generic
 
 import torch
 
@@ -13,7 +14,8 @@ from slic.engines.costs import Costs
 from slic.errors import EngineError, SlicError
 
 
-class Read(NamedTuple, Generic[ReadT]):
+@dataclass(frozen=True)
+class Read(Generic[ReadT]):
     """What was read for a task, or the error that reading it raised.
 
     Attributes:
@@ -27,7 +29,8 @@ class Read(NamedTuple, Generic[ReadT]):
     costs: Costs
 
 
-class Done(NamedTuple, Generic[ResultT]):
+@dataclass(frozen=True)
+class Done(Generic[ResultT]):
     """The result of a task, or the error that one of its stages raised.
 
     Attributes:

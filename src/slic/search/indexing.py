@@ -5,7 +5,8 @@ or killed continues where it was.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -14,10 +15,12 @@ import numpy as np
 from jaxtyping import Float32
 from tqdm import tqdm
 
+from slic.engines import Engine
 from slic.errors import SearchError
 from slic.models.encoder import VideoEncoder
 from slic.models.passes import clips_per_pass
 from slic.runs import lock_folder
+from slic.search.fragments import FragmentFolder
 from slic.search.index import Index
 from slic.search.moment_embedder import MomentEmbedder
 from slic.search.moments import check_window, default_window_seconds
@@ -26,6 +29,7 @@ from slic.search.repository import DATABASE_FILE, Database, IndexSettings, is_ha
 from slic.search.repository.moments import NewMoment, copy_moments_to_duplicates, insert_moments
 from slic.search.repository.schema import write_refused
 from slic.search.repository.videos import delete_video, select_files
+from slic.search.spreading import NewBatch, engine_batches, stored_batches
 from slic.search.stores import open_store
 from slic.search.streaming import EmbeddingJob, MomentClips, moment_loader
 from slic.signals import StopRequested, stop_at_ctrl_c
@@ -122,6 +126,8 @@ def update_index(
     catalog: Catalog,
     *,
     workers: int = 2,
+    engine: Engine | None = None,
+    fragments: Path | None = None,
     progress: bool = True,
     on_batch: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> IndexReport:
@@ -131,6 +137,9 @@ def update_index(
         index: The index.
         catalog: The collection.
         workers: Processes that decode; 0 decodes in this process.
+        engine: What embeds, in its context, see `slic.engines`. None embeds in this process.
+        fragments: Folder for what an engine embeds, until the index has it; all its machines must
+            see it. None is a folder in that of the index.
         progress: Show progress bars.
         on_batch: Called before the first batch and after each with the number of moments that were
             embedded, and of all that are to be.
@@ -139,24 +148,35 @@ def update_index(
         SearchError: The vector store cannot be used.
         WriteError: The index cannot be written.
         CheckpointError: Another process is writing to the index.
+        EngineError: The engine cannot go on; what was embedded is kept.
         StopRequested: Ctrl-C was pressed; what was embedded is kept.
     """
     with lock_folder(index.path), stop_at_ctrl_c() as stop_requested:
         stop_requested.at_once = True  # nothing is embedded yet
         index.sync_store()  # a missing package or server is found now, not after hours of work
         changes = reconcile(index.database, catalog, progress=progress)
+        folder = FragmentFolder.of_index(index.path, index.settings, fragments)
+        for batch in stored_batches(index, catalog.root, folder):
+            _commit(index, batch, changes)
         _copy_moments_to_duplicates(index)
         _store_refused(index, catalog, changes)
         jobs = _embedding_jobs(index, catalog)
         embedded, total = 0, sum(len(job.numbers) for job in jobs)
         on_batch(embedded, total)
         stop_requested.at_once = False
-        for batch in embed_jobs(index.encoder, jobs, workers=workers, progress=progress):
-            _commit(index, jobs, batch, changes)
-            embedded += len(batch.moments)
-            on_batch(embedded, total)
-            if stop_requested():
-                raise StopRequested
+        if engine is None:
+            batches = _own_batches(index, jobs, workers=workers, progress=progress)
+        else:
+            batches = engine_batches(
+                engine, index, jobs, root=catalog.root, folder=folder, progress=progress
+            )
+        with closing(batches):
+            for batch in batches:
+                _commit(index, batch, changes)
+                embedded += len(batch.moments)
+                on_batch(embedded, total)
+                if stop_requested():
+                    raise StopRequested
         _copy_moments_to_duplicates(index)
         _store_refused(index, catalog, changes)  # those too that did not decode
         index.sync_store()
@@ -258,20 +278,28 @@ def _embedding_jobs(index: Index, catalog: Catalog) -> list[EmbeddingJob]:
     return jobs
 
 
-def _commit(
-    index: Index, jobs: Sequence[EmbeddingJob], batch: EmbeddedBatch, changes: CollectionChanges
-) -> None:
+def _own_batches(
+    index: Index, jobs: Sequence[EmbeddingJob], *, workers: int, progress: bool
+) -> Generator[NewBatch, None, None]:
+    """Give the moments of all jobs, which this process embeds."""
+    for batch in embed_jobs(index.encoder, jobs, workers=workers, progress=progress):
+        rows = [
+            NewMoment(jobs[moment.job].video_id, moment.number, *moment.seconds, vector)
+            for moment, vector in zip(batch.moments, batch.vectors, strict=True)
+        ]
+        failed = {jobs[moment.job].video_id: moment.problem for moment in batch.failed}
+        yield NewBatch(rows, failed)
+
+
+def _commit(index: Index, batch: NewBatch, changes: CollectionChanges) -> None:
     """Write a batch in one transaction; delete videos that do not decode."""
-    rows = []
-    for moment, vector in zip(batch.moments, batch.vectors, strict=True):
-        video_id = jobs[moment.job].video_id
-        rows.append(NewMoment(video_id, moment.number, *moment.seconds, vector))
     with index.database.transaction() as connection:
-        insert_moments(connection, rows)
-        for moment in batch.failed:
-            job = jobs[moment.job]
-            delete_video(connection, job.video_id)
-            changes.refused.append(Refused(job.video.id, moment.problem))
+        names = {file.id: file.path for file in select_files(connection)} if batch.failed else {}
+        insert_moments(connection, batch.moments)
+        for video_id, problem in batch.failed.items():
+            if video_id in names:  # two pieces of a video may fail
+                delete_video(connection, video_id)
+                changes.refused.append(Refused(names[video_id], problem))
 
 
 def _store_refused(index: Index, catalog: Catalog, changes: CollectionChanges) -> None:

@@ -72,14 +72,27 @@ class MomentStream(IterableDataset[MomentClips]):
         worker = get_worker_info()
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
         for position in order[first::step]:
-            try:
-                yield from read_moments(self.jobs[position], self.clip, position=position)
-            except VideoError as error:
-                no_clips = torch.empty(0, 0, 0, 0, 3, dtype=torch.uint8)
-                problem = str(error).removeprefix(f"{self.jobs[position].video.path}: ")
-                yield MomentClips(
-                    position, -1, no_clips, (0.0, 0.0), torch.empty(0), last=True, problem=problem
-                )
+            yield from moments_or_problem(self.jobs[position], self.clip, position=position)
+
+
+def moments_or_problem(
+    job: EmbeddingJob, clip: ClipSpec, *, position: int = 0
+) -> Iterator[MomentClips]:
+    """Give the moments of a job in order; after an error of the video, one entry that says so.
+
+    Args:
+        job: The moments.
+        clip: The encoder's clips.
+        position: Position of the job.
+    """
+    try:
+        yield from read_moments(job, clip, position=position)
+    except VideoError as error:
+        no_clips = torch.empty(0, 0, 0, 0, 3, dtype=torch.uint8)
+        problem = str(error).removeprefix(f"{job.video.path}: ")
+        yield MomentClips(
+            position, -1, no_clips, (0.0, 0.0), torch.empty(0), last=True, problem=problem
+        )
 
 
 def moment_loader(
