@@ -14,6 +14,13 @@ from torch.distributed import DistError, TCPStore  # type: ignore[attr-defined]
 
 from slic.errors import ProcessError
 from slic.pretraining.launch import Launch, require_host
+from slic.pretraining.network import (
+    first_address,
+    leads_out,
+    outer_address,
+    own_address,
+    use_interface,
+)
 
 PATIENCE_SECONDS: Final = 10.0
 """After so long, the processes that are missing are named."""
@@ -47,6 +54,7 @@ class Meeting:
         require_host(launch)
         self.launch = launch
         self.hosts: dict[int, str] = {}
+        self._address = first_address(launch.address, launch.port)  # of process 0
         self._deadline = time.monotonic() + seconds
         self._noted = time.monotonic() + PATIENCE_SECONDS
         self._seconds = seconds
@@ -68,20 +76,34 @@ class Meeting:
             ProcessError: Some are still missing.
         """
         prefix = f"slic/{self.launch.attempt}/{what}"
-        self._set(f"{prefix}/{self.launch.rank}", _host_name())
+        self._set(f"{prefix}/{self.launch.rank}", self._host())
         self._noted = time.monotonic() + PATIENCE_SECONDS
         missing = [*range(self.launch.count)]
         while missing := [r for r in missing if not self._has(f"{prefix}/{r}")]:
             if self.launch.rank == min({*range(self.launch.count)} - {*missing}):  # one tells
-                self._note(f"{_named(missing, self.launch.count)} missing")
+                self._note(f"{self._named(missing)} missing")
             if limited:
-                self._give_up_late(f"{_named(missing, self.launch.count)} missing")
+                self._give_up_late(f"{self._named(missing)} missing")
             time.sleep(_POLL_SECONDS)
         for rank in range(self.launch.count):
             self.hosts[rank] = self._get(f"{prefix}/{rank}")
 
     def connect(self) -> dict[int, socket.socket]:
-        """Return connections: of process 0 to all others, of the others to process 0."""
+        """Return connections: of process 0 to all others, of the others to process 0.
+
+        Gloo then takes the same way through the network.
+        """
+        links = self._links()
+        key = f"slic/{self.launch.attempt}/address"
+        address = outer_address(links.values())
+        if self.launch.rank == 0:
+            self._set(key, address)
+        elif not leads_out(address):  # on the machine of process 0
+            address = self._get(key)
+        use_interface(address)
+        return links
+
+    def _links(self) -> dict[int, socket.socket]:
         key = f"slic/{self.launch.attempt}/link"
         if self.launch.rank == 0:
             with _listen() as listener:
@@ -103,7 +125,8 @@ class Meeting:
         place = (self.launch.address, self.launch.port)
         while True:
             try:
-                socket.create_connection(place, 5.0).close()
+                with socket.create_connection(place, 5.0) as link:
+                    self._address = own_address(link)
             except OSError as error:
                 what = f"process 0 does not answer ({error.strerror or error})"
                 self._note(what)
@@ -111,6 +134,17 @@ class Meeting:
                 time.sleep(_POLL_SECONDS)
             else:
                 return
+
+    def _host(self) -> str:
+        """Return the name of this machine, and its address if others reach it."""
+        name = socket.gethostname() or "?"
+        return f"{name}, {self._address}" if leads_out(self._address) else name
+
+    def _named(self, ranks: Sequence[int]) -> str:
+        """Return processes in words, with their machines if they were here before."""
+        hosts = dict.fromkeys(self.hosts[rank] for rank in ranks if rank in self.hosts)
+        places = f" (on {'; '.join(hosts)})" if hosts else ""
+        return _named(ranks, self.launch.count, places)
 
     def _note(self, what: str) -> None:
         if time.monotonic() < self._noted:
@@ -224,18 +258,14 @@ def _accept(listener: socket.socket, token: str, count: int) -> dict[int, socket
     return links
 
 
-def _named(ranks: Sequence[int], count: int) -> str:
+def _named(ranks: Sequence[int], count: int, places: str = "") -> str:
     """Return ranks in words, such as ``processes 1 and 3 of 4 are``."""
     words = [str(rank) for rank in ranks[:_MAX_NAMED]]
     if more := len(ranks) - len(words):
         words.append(f"{more} more")
     if len(words) == 1:
-        return f"process {words[0]} of {count} is"
-    return f"processes {', '.join(words[:-1])} and {words[-1]} of {count} are"
-
-
-def _host_name() -> str:
-    return socket.gethostname() or "?"
+        return f"process {words[0]} of {count}{places} is"
+    return f"processes {', '.join(words[:-1])} and {words[-1]} of {count}{places} are"
 
 
 def _first_line(error: Exception) -> str:
