@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from slic.errors import CheckpointError
 from slic.models.encoder import VideoEncoder
+from slic.pretraining import batch_norm
 from slic.videos.catalog import Catalog
 
 STOP_CHECK_STEPS = 8
@@ -45,13 +46,15 @@ class Processes:
 
         Args:
             encoder: The encoder.
-            share_batch_norm: Whether batch norm is over all GPUs of the run, and not over each.
+            share_batch_norm: Whether batch norm is over all processes, and not over each.
         """
         encoder = encoder.to(self.device)
-        on_gpus = self.count > 1 and self.device.type == "cuda"  # SyncBatchNorm refuses CPU modules
-        if on_gpus and share_batch_norm:
+        if self.count == 1 or not share_batch_norm:
+            return encoder
+        if self.device.type == "cuda":
             convert = nn.SyncBatchNorm.convert_sync_batchnorm
-            encoder = convert(encoder)  # type: ignore[no-untyped-call]
+            return convert(encoder)  # type: ignore[no-untyped-call,no-any-return]
+        batch_norm.share_batch_norm(encoder)
         return encoder
 
     def wrap(self, encoder: nn.Module) -> nn.Module:
