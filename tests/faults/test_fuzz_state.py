@@ -279,9 +279,7 @@ def test_fuzz_checkpoint(check: Check, tmp_path: Path) -> None:
 
     def resume(path: Path) -> TrainingState:
         loaded, other = TrainingState(9), make_encoder()
-        load_state(
-            path, loaded, encoder=other, optimizer=sgd(other.parameters()), ids=IDS, processes=1
-        )
+        load_state(path, loaded, encoder=other, optimizer=sgd(other.parameters()), ids=IDS)
         return loaded
 
     seal = Seal(_CHECKPOINT, CHECKPOINT_FORMAT)

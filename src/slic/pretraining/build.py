@@ -139,7 +139,7 @@ def build_run(
     )
     sampler = PositiveSampler(
         len(catalog),
-        batch_size=_batch_size(recipe, catalog, processes),
+        batch_size=batch_size_of(recipe, catalog, processes.count),
         same_video_probability=recipe.sampling.same_video_probability,
         seed=train.seed,
         reciprocal_positives=recipe.sampling.reciprocal_positives,
@@ -196,15 +196,15 @@ def build_objective(
     return GroupedObjective(objective, groups) if groups > 1 else objective
 
 
-def _batch_size(recipe: Recipe, catalog: Catalog, processes: Processes) -> int:
+def batch_size_of(recipe: Recipe, catalog: Catalog, processes: int) -> int:
     """Return the number of videos of a batch, a multiple of the processes and the groups."""
-    multiple = max(recipe.train.groups, processes.count)
+    multiple = max(recipe.train.groups, processes)
     return min(recipe.train.batch_size, len(catalog)) // multiple * multiple
 
 
 def _length(recipe: Recipe, catalog: Catalog, processes: Processes) -> RunLength:
     videos = len(catalog)
-    steps_per_epoch = videos // _batch_size(recipe, catalog, processes)
+    steps_per_epoch = videos // batch_size_of(recipe, catalog, processes.count)
     return run_length(recipe, videos=videos, steps_per_epoch=steps_per_epoch)
 
 

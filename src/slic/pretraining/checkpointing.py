@@ -107,21 +107,24 @@ def encoder_to_keep(run: Run) -> VideoEncoder:
     return run.encoder.without_head() if len(run.encoder.vectors) > 1 else run.encoder
 
 
-def restore(run: Run, folder: RunFolder, *, ids: Sequence[str]) -> None:
+def restore(run: Run, folder: RunFolder, *, ids: Sequence[str]) -> int:
     """Go back to the checkpoint of a run, if there is one; later records are dropped.
+
+    Returns:
+        Number of processes that wrote it; those of this run if there is none.
 
     Raises:
         CheckpointError: The checkpoint is damaged or belongs to another run.
     """
-    state = run.state
+    state, before = run.state, run.processes.count
     if has_checkpoint(folder.checkpoint):
-        load_state(
+        before = load_state(
             folder.checkpoint,
             state,
             encoder=run.encoder,
             optimizer=run.optimizer.optimizer,
             ids=ids,
-            processes=run.processes.count,
         )
     if run.processes.is_main:
         folder.rewind_log(epoch=state.epoch, step=state.step, mid_epoch=state.batch > 0)
+    return before

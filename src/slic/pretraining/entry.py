@@ -13,7 +13,13 @@ from slic.callbacks import Callback, CallbackList
 from slic.clips.loader import LostWorkerError
 from slic.errors import CatalogError, CheckpointError, VideoError
 from slic.pretraining.announcement import Announcement
-from slic.pretraining.build import advice_for, build_run, resolve_length, resolve_precision
+from slic.pretraining.build import (
+    advice_for,
+    batch_size_of,
+    build_run,
+    resolve_length,
+    resolve_precision,
+)
 from slic.pretraining.checkpointing import Checkpointer, encoder_to_keep, restore
 from slic.pretraining.distributed import Processes
 from slic.pretraining.folder import RunFolder
@@ -21,7 +27,7 @@ from slic.pretraining.loop import Run, train
 from slic.pretraining.observer import Observer
 from slic.pretraining.peers import joined_processes, wait_for_peers
 from slic.pretraining.run_log import RunLog
-from slic.pretraining.state import videos_digest
+from slic.pretraining.state import saved_processes, videos_digest
 from slic.pretraining.trackers import Tracker, build_trackers, default_trackers
 from slic.pretraining.training_videos import choose_videos
 from slic.pretraining.view_storage import StoreViews
@@ -29,6 +35,11 @@ from slic.recipe import Part, Recipe, load_recipe, save_recipe
 from slic.runs import has_checkpoint
 from slic.signals import stop_at_ctrl_c
 from slic.videos.catalog import Catalog
+
+_OTHER_PROCESSES = (
+    "the number of processes changed from {before} to {now}. Videos and batches stay the same, but "
+    "sums have another order: the run is not bit-exact from here on."
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,8 @@ def pretrain(
         recipe: The recipe, or the name of one. A resumed run must bring the same recipe.
         resume: Continue from the checkpoint in ``out``. On a CPU the weights are bit for bit those
             of a run without interruption, with the same number of processes on the same kind of
-            machine. On a GPU that depends on its kernels.
+            machine. With another number a warning says that the last bits differ. On a GPU that
+            depends on its kernels.
         log_with: Experiment trackers, see `slic.pretraining.trackers.TRACKERS`. None takes
             TensorBoard if it is installed.
         observer: Sees the pseudo-labels of each round, and cannot change them.
@@ -107,21 +119,24 @@ def pretrain(
         catalog = chosen.catalog
         _require_enough_videos(catalog, recipe, processes)
         recipe = resolve_length(resolve_precision(recipe, processes.device), catalog, processes)
+        begun = resume and has_checkpoint(folder.checkpoint)  # a run may have stopped before
         if resume and processes.is_main:
+            if begun:
+                _refuse_other_batches(folder, recipe, catalog, processes)
             _refuse_other_settings(folder, recipe)
         ids = [video.id for video in catalog]
-        begun = resume and has_checkpoint(folder.checkpoint)  # a run may have stopped before
         run = build_run(recipe, catalog, processes, progress=progress, resumed=begun)
         # The recipe of the run then rebuilds the encoder without a download.
         recipe = replace(recipe, backbone=Part(recipe.backbone.name, run.encoder.config.arguments))
         if processes.is_main:  # only now, so that a recipe that cannot be built leaves no run
             folder.start(chosen.set_aside, chosen.still)
             save_recipe(recipe, folder.recipe)
-        if resume:
-            restore(run, folder, ids=ids)
+        before = restore(run, folder, ids=ids) if resume else processes.count
         place = (run.state.epoch, run.state.batch, run.state.step)
         processes.require_agreement(videos_digest(ids), place, folder.path)
-        advice = advice_for(recipe, catalog, run)
+        advice = [] if run.state.step else advice_for(recipe, catalog, run)
+        if before != processes.count:
+            advice.append(_OTHER_PROCESSES.format(now=processes.count, before=before))
         with (
             RunLog(
                 folder,
@@ -238,6 +253,19 @@ def _refuse_another_run(folder: RunFolder, *, resume: bool) -> None:
     if not folder.has_run:
         raise CheckpointError(f"{folder.path}: there is no run to resume.")
     folder.require_format()
+
+
+def _refuse_other_batches(
+    folder: RunFolder, recipe: Recipe, catalog: Catalog, processes: Processes
+) -> None:
+    """Check that batches are as large as with the processes that wrote the checkpoint."""
+    before = saved_processes(folder.checkpoint)
+    size, now = (batch_size_of(recipe, catalog, count) for count in (before, processes.count))
+    if size != now:
+        raise CheckpointError(
+            f"{folder.path}: the batches of this run have {size} videos. Shared by "
+            f"{processes.count}, they would have {now}. Resume it with {before} processes."
+        )
 
 
 def _refuse_other_settings(folder: RunFolder, recipe: Recipe) -> None:

@@ -69,7 +69,7 @@ def groups_of_process(groups: int, processes: int) -> int:
     """
     if groups > 1 and groups % processes:
         raise RecipeError(
-            f"train.groups is {groups}, but {processes} processes take part. Give 1, or a multiple "
-            "of the processes."
+            f"train.groups is {groups}, but {processes} processes take part. Give 1 or a multiple "
+            "of the processes, or start a number of processes that divides it."
         )
     return max(1, groups // processes)

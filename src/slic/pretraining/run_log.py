@@ -75,7 +75,7 @@ class RunLog(Callback):
         ids: The training videos.
         settings: Of the run, for the trackers.
         observer: Sees each round; what it returns is logged beside it.
-        advice: Warnings to give at the start of a new run.
+        advice: Warnings to give at the start.
         progress: Whether to show a progress bar.
     """
 
@@ -118,7 +118,7 @@ class RunLog(Callback):
             self.processes.accelerator.end_training()
 
     def on_start(self, run: Run) -> None:
-        """Open the bar and the trackers, and give advice on a new run."""
+        """Open the bar and the trackers, and give advice."""
         config = flat_settings(self.settings)
         self.processes.accelerator.init_trackers(PROJECT, config=config)
         self._bar = tqdm(
@@ -132,9 +132,8 @@ class RunLog(Callback):
         )
         if run.state.pseudo_labels is not None:
             self._clusters = _clusters_text(run.state.pseudo_labels)
-        if run.state.step == 0:
-            for message in self.advice:
-                self.warn(message, epoch=0, step=0)
+        for message in self.advice:
+            self.warn(message, epoch=run.state.epoch, step=run.state.step)
 
     def on_round_begin(self, run: Run) -> None:
         """Warn of a collapsed encoder before its embeddings are clustered."""

@@ -124,17 +124,18 @@ def load_state(
     encoder: VideoEncoder,
     optimizer: torch.optim.Optimizer,
     ids: Sequence[str],
-    processes: int,
-) -> None:
+) -> int:
     """Read a checkpoint into the state, the encoder and the optimizer of a run.
 
+    Returns:
+        Number of processes that wrote it.
+
     Raises:
-        CheckpointError: The file is missing or damaged, or belongs to another set of videos or
-            another number of processes.
+        CheckpointError: The file is missing or damaged, or belongs to another set of videos.
         FormatError: The file has another format version.
     """
     saved = load_checkpoint(path, version=CHECKPOINT_FORMAT)
-    _check(saved, path, ids=ids, processes=processes)
+    _check(saved, path, ids=ids)
     with refusing_other_content(path):
         load_exactly(encoder, saved["encoder"], source=path)
         optimizer.load_state_dict(saved["optimizer"])
@@ -146,6 +147,22 @@ def load_state(
             for name, labels in saved["pseudo_labels"].items()
         }
         state.spread = float(saved["spread"])
+    return _processes(saved, path)
+
+
+def saved_processes(path: Path) -> int:
+    """Return the number of processes that wrote a checkpoint.
+
+    Raises:
+        CheckpointError: The file is missing or damaged.
+        FormatError: The file has another format version.
+    """
+    return _processes(load_checkpoint(path, version=CHECKPOINT_FORMAT), path)
+
+
+def _processes(saved: dict[str, Any], path: Path) -> int:
+    with refusing_other_content(path):
+        return max(1, require_counter(saved["processes"]))
 
 
 def _labels(labels: Any, count: int) -> Int64[np.ndarray, " n"]:
@@ -155,7 +172,7 @@ def _labels(labels: Any, count: int) -> Int64[np.ndarray, " n"]:
     return np.asarray(labels.numpy())
 
 
-def _check(saved: dict[str, Any], path: Path, *, ids: Sequence[str], processes: int) -> None:
+def _check(saved: dict[str, Any], path: Path, *, ids: Sequence[str]) -> None:
     """See that a checkpoint is complete and belongs to this run."""
     if missing := _FIELDS - set(saved):
         raise CheckpointError(
@@ -165,9 +182,4 @@ def _check(saved: dict[str, Any], path: Path, *, ids: Sequence[str], processes: 
         raise CheckpointError(
             f"{path}: the run was trained on another set of videos than the {len(ids)} found now. "
             "Restore them, or start a new run in another folder."
-        )
-    if saved["processes"] != processes:
-        raise CheckpointError(
-            f"{path}: the run used {saved['processes']} processes, not {processes}. Resume it with "
-            "the same number, so that it stays the same run."
         )
