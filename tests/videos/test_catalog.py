@@ -445,7 +445,7 @@ def test_a_scan_that_is_killed_has_kept_what_it_knew_a_minute_before(
     put(clip, *(tmp_path / f"{number}.mp4" for number in range(3)))
 
     def killed(found: Any, **_: Any) -> Iterator[scanning.Verdict]:
-        yield from (scanning._judge(thing) for thing in found[:2])
+        yield from (scanning.judge(thing) for thing in found[:2])
         monkeypatch.setattr(scan_cache, "save", lambda *_: None)  # a kill runs no `finally`
         raise MemoryError
 

@@ -16,6 +16,7 @@ from slic.storage import location
 
 if TYPE_CHECKING:
     from slic.datasets import Labels
+    from slic.engines import Engine
     from slic.models.encoder import VideoEncoder
     from slic.recipe import Recipe
     from slic.search import Index
@@ -26,17 +27,24 @@ class UsageError(Exception):
     """Arguments that exclude each other. The command prints the usage and exits with 2."""
 
 
-def open_catalog(videos: Path, workers: int | None) -> "Catalog":
+def open_catalog(videos: Path, workers: int | None, engine: "Engine | None" = None) -> "Catalog":
     """Scan a folder or the files of a list.
 
     Args:
         videos: A folder, or a list in CSV or Parquet format; either may have an address.
         workers: Number of processes that scan; None for one on each core.
+        engine: What scans, in its context; None for this machine.
     """
     from slic.videos.catalog import Catalog
 
+    scanner = None
+    if engine is not None:
+        from slic.engines import scanner_of
+
+        scanner = scanner_of(engine, videos.parent if _is_list(videos) else videos)
+
     read = Catalog.from_list if _is_list(location(videos)) else Catalog.from_folder
-    return read(location(videos), workers=workers)
+    return read(location(videos), workers=workers, scanner=scanner)
 
 
 def open_labelled(

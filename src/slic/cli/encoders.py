@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from slic.cli.common import feature_cache, load_encoder, open_catalog
+from slic.cli.engines import add_engine, cost_of, opened_engine
 from slic.cli.output import print_refused, print_result
 from slic.cli.parser import Verbs, add_verb
 
@@ -21,6 +22,7 @@ def add_verbs(verbs: Verbs) -> None:
     text = "what clips show: pictures, or optical flow drawn as pictures (default: rgb)"
     verb.add_argument("--modality", choices=("rgb", "flow"), default="rgb", help=text)
     verb.add_cache()
+    add_engine(verb)
     verb.add_json()
 
     summary = "turn a checkpoint of SLIC's authors or of 3D-ResNets-PyTorch into an encoder"
@@ -45,15 +47,17 @@ def embed(arguments: Namespace) -> None:
     from slic.embeddings.tables import is_table, write_clip_table
 
     encoder = load_encoder(arguments.encoder)
-    catalog = open_catalog(arguments.videos, arguments.workers)
-    print_refused(catalog.refused)
-    settings = {name: getattr(arguments, name) for name in ("clips", "layer", "modality")}
-    with feature_cache(arguments.cache, arguments.out) as cache:
-        embeddings = run(encoder, catalog, workers=arguments.workers, cache=cache, **settings)
-        if is_table(arguments.out):
-            write_clip_table(arguments.out, embeddings, catalog, encoder.clip)
+    names = ("clips", "layer", "modality", "workers")
+    settings = {name: getattr(arguments, name) for name in names}
+    out = arguments.out
+    with feature_cache(arguments.cache, out) as cache, opened_engine(arguments) as engine:
+        catalog = open_catalog(arguments.videos, arguments.workers, engine)
+        print_refused(catalog.refused)
+        embeddings = run(encoder, catalog, cache=cache, engine=engine, **settings)
+        if is_table(out):
+            write_clip_table(out, embeddings, catalog, encoder.clip)
         else:
-            embeddings.save(arguments.out)
+            embeddings.save(out)
     n, clips, d = embeddings.clips.shape
     print_result(
         arguments,
@@ -64,6 +68,7 @@ def embed(arguments: Namespace) -> None:
             "dimension": d,
             "encoder": embeddings.encoder,
             "refused": list(map(asdict, catalog.refused)),
+            **cost_of(engine),
         },
         f"{arguments.out}: {n} videos x {clips} clips x {d} numbers, encoder {embeddings.encoder}",
     )

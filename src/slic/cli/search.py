@@ -15,6 +15,7 @@ from slic.cli.common import (
     open_index,
     print_absent_folders,
 )
+from slic.cli.engines import add_engine, cost_of, opened_engine, words_of
 from slic.cli.output import (
     exit_with_error,
     format_command,
@@ -56,6 +57,13 @@ def add_verbs(verbs: Verbs) -> None:
     )
     verb.add_argument("--store", metavar="ADDRESS", help=text)
     verb.add_workers()
+    add_engine(verb)
+    text = (
+        "folder for embedded moments until the index has them; all machines must see it (default: "
+        "INDEX/fragments)"
+    )
+    verb.add_path("--fragments", text, metavar="DIR")
+    verb.only_with("--fragments", "--engine", "--devices")
     verb.add_json()
     _add_search(add_verb(verbs, "search", search, "find moments that are similar to a clip"))
 
@@ -110,15 +118,18 @@ def index(arguments: Namespace) -> None:
     names = ("window_seconds", "stride_seconds", "store")
     settings = {name: getattr(arguments, name) for name in names}
     index_settings(out, encoder, **settings)  # fails before the scan, which may take long
-    catalog = open_catalog(arguments.videos, arguments.workers or None)
-    opened = create_index(out, encoder, **settings)  # a failed scan leaves no index behind
-    try:
-        report = update_index(opened, catalog, workers=arguments.workers)
-    except StopRequested as stop:
-        words = format_command("index", arguments.videos, "--out", out)
-        message = f"stopped; {opened.count} moments are kept. Continue with: {words}"
-        exit_with_error(message, exit_code(stop))
+    with opened_engine(arguments) as engine:
+        catalog = open_catalog(arguments.videos, arguments.workers or None, engine)
+        opened = create_index(out, encoder, **settings)  # a failed scan leaves no index behind
+        try:
+            words = {"workers": arguments.workers, "fragments": arguments.fragments}
+            report = update_index(opened, catalog, engine=engine, **words)
+        except StopRequested as stop:
+            command = format_command("index", arguments.videos, "--out", out, *words_of(arguments))
+            message = f"stopped; {opened.count} moments are kept. Continue with: {command}"
+            exit_with_error(message, exit_code(stop))
     _print_problems(report.changes)
+    cost = cost_of(engine)
     kinds = ("added", "moved", "changed", "removed")
     changes = {kind: len(getattr(report.changes, kind)) for kind in kinds}
     changes["unchanged"] = report.changes.unchanged
@@ -126,7 +137,7 @@ def index(arguments: Namespace) -> None:
     refused = list(map(asdict, report.changes.refused))
     print_result(
         arguments,
-        {"index": out, "videos": changes, "moments": report.moments, "refused": refused},
+        {"index": out, "videos": changes, "moments": report.moments, "refused": refused, **cost},
         f"{out}: {counts} videos; {report.moments} moments.",
         next_words=("search", out, "CLIP"),
     )

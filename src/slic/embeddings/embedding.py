@@ -18,8 +18,10 @@ from slic.clips.reader import ClipReader, Modality
 from slic.clips.spans import sliding_spans
 from slic.clips.windows import WindowBatch, window_loader
 from slic.devices import PendingCopy, completed_copies, copy_to_host
-from slic.embeddings.cache import VideoFeatures, cached_features
+from slic.embeddings.cache import ComputeFeatures, VideoFeatures, cached_features
+from slic.embeddings.spreading import embed_with_engine
 from slic.embeddings.stored import Embeddings, Layer
+from slic.engines import Engine
 from slic.errors import CatalogError, EmbeddingsError
 from slic.models.encoder import VideoEncoder
 from slic.models.passes import clips_per_pass, in_passes
@@ -46,6 +48,7 @@ def embed(
     workers: int = 2,
     precision: Precision = "fp32",
     cache: Path | None = None,
+    engine: Engine | None = None,
     progress: bool = True,
 ) -> Embeddings:
     """Embed centre-crop clips of every video, with the encoder in evaluation mode.
@@ -69,11 +72,14 @@ def embed(
         precision: ``"bf16"`` uses autocast.
         cache: Folder that keeps the embeddings while they are computed. Those already there are
             reused if the encoder, the settings and the video file are the same.
+        engine: What embeds, in its context, see `slic.engines`. None embeds in this process.
         progress: Whether to show a progress bar on stderr.
 
     Raises:
         CatalogError: The catalog is empty.
-        EmbeddingsError: The encoder does not take clips of this modality.
+        EmbeddingsError: The encoder does not take clips of this modality, or an engine is asked for
+            all windows.
+        EngineError: The engine cannot go on; with a cache, what was embedded is kept.
         VideoError: A frame cannot be decoded.
 
     Example:
@@ -91,7 +97,7 @@ def embed(
             f"{' or '.join(encoder.backbone.modalities)}."
         )
     reader = reader or ClipReader.of_clip(clip)
-    compute = partial(
+    compute: ComputeFeatures = partial(
         _embed_videos,
         partial(_embed_batch, encoder, layer=layer, precision=precision),
         catalog,
@@ -101,6 +107,19 @@ def embed(
         batch_size=batch_size,
         workers=workers,
     )
+    if engine is not None:
+        if clips == "windows":
+            raise EmbeddingsError("clips 'windows': an engine embeds a number of clips per video.")
+        compute = partial(
+            embed_with_engine,
+            engine,
+            encoder,
+            partial(_embed_batch, layer=layer, precision=precision),
+            reader,
+            catalog.root,
+            clips=clips,
+            modality=modality,
+        )
     settings = {
         "version": EMBED_VERSION, "encoder": fingerprint, "layer": layer, "modality": modality,
         "clips": clips, "precision": precision, "reader": reader.settings(),

@@ -11,12 +11,13 @@ from slic.engines.base import Engine, Work
 from slic.engines.costs import Costs
 from slic.engines.devices import Devices, default_devices, local_devices, parse_devices
 from slic.engines.paths import folders_for_others, path_for_others
+from slic.engines.scanning import scanner_of
 from slic.errors import EngineError
 from slic.lookup import look_up
 
 __all__ = [
     "ENGINES", "Costs", "Devices", "Engine", "Work", "folders_for_others", "local_devices",
-    "open_engine", "parse_devices", "path_for_others",
+    "open_engine", "parse_devices", "path_for_others", "scanner_of",
 ]  # fmt: skip
 
 ENGINES: Final = {

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import overload
 
@@ -13,7 +14,15 @@ from slic.storage import RemotePath, id_and_path, location
 from slic.videos import scan_cache
 from slic.videos.objects import find_objects, pin_objects
 from slic.videos.parquet import read_rows
-from slic.videos.scanning import VIDEO_SUFFIXES, Found, Verdict, find_videos, look_at, scan
+from slic.videos.scanning import (
+    VIDEO_SUFFIXES,
+    Found,
+    Scanner,
+    Verdict,
+    find_videos,
+    look_at,
+    scan,
+)
 from slic.videos.segments import cut
 from slic.videos.set_aside import reason_set_aside
 from slic.videos.video import Refused, Video
@@ -46,6 +55,7 @@ class Catalog(Sequence[Video]):
         path: str | Path,
         *,
         workers: int | None = None,
+        scanner: Scanner | None = None,
         cache: bool = True,
         progress: bool = True,
     ) -> "Catalog":
@@ -58,6 +68,7 @@ class Catalog(Sequence[Video]):
         Args:
             path: The folder, or one of object storage such as ``s3://bucket/videos``.
             workers: Number of videos scanned at a time; None for one on each core.
+            scanner: Scans in place of this machine, such as `slic.engines.scanning.scanner`.
             cache: Whether to use and write the cache.
             progress: Whether to show a progress bar on stderr.
 
@@ -78,7 +89,8 @@ class Catalog(Sequence[Video]):
             known = " ".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES))
             raise CatalogError(f"{root}: no video found ({known}, or folders of numbered frames).")
         places = scan_cache.cache_places(root, CACHE_NAME) if cache else []
-        verdicts = _scan_cached(found, places, workers=workers, progress=progress)
+        look = scanner or partial(scan, workers=workers, progress=progress)
+        verdicts = _scan_cached(found, places, look)
         return _catalog(root, verdicts, refused)
 
     @classmethod
@@ -87,6 +99,7 @@ class Catalog(Sequence[Video]):
         path: str | Path,
         *,
         workers: int | None = None,
+        scanner: Scanner | None = None,
         cache: bool = True,
         progress: bool = True,
     ) -> "Catalog":
@@ -110,7 +123,8 @@ class Catalog(Sequence[Video]):
             raise CatalogError(f"{listing}: {most_listed} is listed more than once.")
         name = f".{listing.name}{CACHE_NAME}"
         places = scan_cache.cache_places(root, name) if cache else []
-        verdicts = _scan_cached(found, places, workers=workers, progress=progress)
+        look = scanner or partial(scan, workers=workers, progress=progress)
+        verdicts = _scan_cached(found, places, look)
         return _catalog(root, verdicts, [])
 
     @overload
@@ -245,9 +259,7 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def _scan_cached(
-    found: list[Found], places: list[Path], *, workers: int | None, progress: bool
-) -> list[Verdict]:
+def _scan_cached(found: list[Found], places: list[Path], look: Scanner) -> list[Verdict]:
     """Return a verdict on each video: the cached one if nothing changed, else a new one.
 
     The cache is written every minute, and when the scan is interrupted. So a kill costs a minute.
@@ -259,7 +271,7 @@ def _scan_cached(
         return verdicts
     try:
         due = time.monotonic() + SAVE_EVERY_SECONDS
-        for verdict in scan(fresh, workers=workers, progress=progress):
+        for verdict in look(fresh):
             verdicts.append(verdict)
             if (now := time.monotonic()) > due:
                 scan_cache.save(places, verdicts)  # of a million takes eight seconds

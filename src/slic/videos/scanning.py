@@ -2,11 +2,12 @@
 
 import logging
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from tqdm import tqdm
 
@@ -51,6 +52,10 @@ class Verdict:
     found: Found
     outcome: Video | Refused
     lasting: bool = True
+
+
+Scanner: TypeAlias = Callable[[Sequence[Found]], Iterable[Verdict]]
+"""Gives the verdicts on things that may be videos, in any order."""
 
 
 def find_videos(root: Path) -> tuple[list[Found], list[Refused]]:
@@ -158,7 +163,7 @@ def scan(
     things = list(found)
     pool = ThreadPoolExecutor(workers or usable_cores())
     try:
-        pending: list[Future[Verdict]] = [pool.submit(_judge, thing) for thing in things]
+        pending: list[Future[Verdict]] = [pool.submit(judge, thing) for thing in things]
         bar = tqdm(
             as_completed(pending),
             total=len(pending),
@@ -172,7 +177,7 @@ def scan(
         pool.shutdown(cancel_futures=True)
 
 
-def _judge(thing: Found) -> Verdict:
+def judge(thing: Found) -> Verdict:
     """Inspect one thing; whatever is wrong with it becomes its reason."""
     try:
         thing.id.encode()
