@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from search import HOUR, base_vectors, jittered
+from search import HOUR, K, base_vectors, jittered
+from slic.neighbours.exact import NearestRows, merge_nearest
 from slic.search import Index
 from slic.search.repository import IndexSettings
 from slic.search.repository.moments import NewMoment, insert_moments
@@ -23,14 +24,21 @@ BLOCK = 360_000  # moments that are drawn at a time: 100 videos of an hour
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("step", choices=["write"])
+    parser.add_argument("step", choices=["write", "build", "open", "ask"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", type=int, default=2_000_000)
     parser.add_argument("--parts", type=int, nargs="+", default=[128])
+    parser.add_argument("--weights", type=float, nargs="+", default=[0.0])
+    parser.add_argument("--queries", type=int, default=500)
     arguments = parser.parse_args()
     started = time.perf_counter()
-    write(arguments.folder, arguments.size, arguments.parts)
-    print(f"written in {time.perf_counter() - started:.0f} s")
+    if arguments.step == "write":
+        write(arguments.folder, arguments.size, arguments.parts)
+        print(f"written in {time.perf_counter() - started:.0f} s")
+    elif arguments.step == "ask":
+        ask(arguments.folder, arguments.weights, arguments.queries)
+    else:
+        open_index(arguments.folder)
 
 
 def drawn(count: int, parts: Sequence[int], *, seed: int) -> np.ndarray:
@@ -73,6 +81,78 @@ def write(folder: Path, size: int, parts: Sequence[int]) -> None:
                 insert_moments(connection, moments)
         first += len(x)
     index.close()
+
+
+def open_index(folder: Path) -> Index:
+    """Time how long a new process takes until vectors and the first answer are there."""
+    started = time.perf_counter()
+    index = Index.open(folder)
+    opened = time.perf_counter() - started
+    ids, _ = index.all_vectors()
+    mapped = time.perf_counter() - started
+    query = np.ones((1, index.settings.dimension), np.float32) / 10
+    index.nearest(query, K)
+    first = time.perf_counter() - started
+    print(
+        f"{len(ids):,} moments: opened after {opened:.2f} s, vectors after {mapped:.2f} s, "
+        f"first answer after {first:.2f} s; {memory_now()}"
+    )
+    return index
+
+
+def truth_of(index: Index, queries: np.ndarray) -> np.ndarray:
+    """Return the ids of the exact nearest moments, in blocks."""
+    ids, x = index.all_vectors()
+    best = NearestRows.none_yet(len(queries))
+    for start in range(0, len(ids), 100_000):
+        similarity = queries @ x[start : start + 100_000].T
+        best = merge_nearest(best, similarity, ids[start : start + 100_000], k=K)
+    return best.indices
+
+
+def ask(folder: Path, weights: Sequence[float], count: int) -> None:
+    """Measure recall and latency of single queries on one thread, for some weights of a part."""
+    index = Index.open(folder)
+    parts = list(index.parts.values())
+    drawn_queries = drawn(count, parts, seed=1)
+    factors = [np.repeat([1 - w, w][: len(parts)], parts).astype(np.float32) for w in weights]
+    cases = [drawn_queries * (factor if len(parts) > 1 else 1) for factor in factors]
+    for weight, queries in zip(weights, cases, strict=True):
+        file = folder / f"truth-{weight}-{count}.npy"
+        if not file.exists():
+            np.save(file, truth_of(index, queries))
+    index.close()
+    index = Index.open(folder)
+    for weight, queries in zip(weights, cases, strict=True):
+        found, milliseconds = timed(index, queries)
+        truth = np.load(folder / f"truth-{weight}-{count}.npy")
+        right = [len({*a} & {*b}) for a, b in zip(found.tolist(), truth.tolist(), strict=True)]
+        fast, slow = np.percentile(milliseconds, [50, 99])
+        print(
+            f"weight {weight}: recall@{K} {np.mean(right) / K:.4f}, p50 {fast:.2f} ms, "
+            f"p99 {slow:.2f} ms, most {max(milliseconds):.1f} ms; {memory_now()}",
+            flush=True,
+        )
+
+
+def timed(index: Index, queries: np.ndarray) -> tuple[np.ndarray, list[float]]:
+    """Ask one query after the other; the first ones are not left out."""
+    found, milliseconds = [], []
+    for query in queries:
+        started = time.perf_counter()
+        found.append(index.nearest(query[None], K).ids[0])
+        milliseconds.append(1e3 * (time.perf_counter() - started))
+    return np.array(found), milliseconds
+
+
+def memory_now() -> str:
+    """Return the memory of this process: its own, and mapped pages of files that are resident."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    size = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines if " kB" in line}
+    return (
+        f"memory {size['RssAnon']:.0f} MiB and {size['RssFile']:.0f} MiB of mapped files, "
+        f"at most {size['VmHWM']:.0f} MiB"
+    )
 
 
 if __name__ == "__main__":

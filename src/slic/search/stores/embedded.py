@@ -1,16 +1,13 @@
-"""A vector store in the process: exact up to `EXACT_UP_TO` moments, an inverted file beyond.
+"""A vector store in the process: exact, an inverted file in memory, or one on disk.
 
 The choice was measured, see docs/how-to/search.md. Exact search needs neither building nor a file
 and is fast enough for few moments. An inverted file (IVF) is built in a fraction of the time of a
-graph, takes additions and removals in place, and has a recall of .99 or more.
-
-The lists have to suit queries of any weights of the parts of a vector. So the parts are divided one
-by one, and a list is a combination of one cell of each (Babenko & Lempitsky, CVPR 2012). With lists
-of the joined vectors, a query by one part misses up to a third of its neighbours.
+graph, takes additions and removals in place, and has a recall of .99 or more. Beyond
+`IN_MEMORY_UP_TO` moments it stays on disk (`slic.search.stores.disk_lists`), so that opening an
+index reads nothing, and memory is bounded.
 """
 
 import logging
-import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,14 +18,22 @@ import faiss
 import numpy as np
 from jaxtyping import Float32
 
+from slic.errors import SearchError
 from slic.sealed import DamagedFileError, OtherVersionError, Seal, open_sealed, sealing
 from slic.search.repository.moments import VectorBlock, concatenate_blocks
 from slic.search.stores.base import Neighbours, StoreLocation, StoreUpdate
+from slic.search.stores.cells import (
+    LISTS_PER_ROOT,
+    TRAINING_PER_LIST,
+    cells_per_part,
+    combinations,
+    train_cells,
+)
+from slic.search.stores.disk_lists import DiskLists
+from slic.search.stores.vector_file import is_writable
 
 EXACT_UP_TO = 20_000
-LISTS_PER_ROOT = 4  # number of lists, in square roots of the number of moments
-TRAINING_PER_LIST = 40  # moments that a list's centre is trained on; FAISS asks for 39
-CENTRE_STEPS = 10
+IN_MEMORY_UP_TO = 500_000
 PROBED_LISTS = 128
 MAX_GROWTH = 2.0  # an inverted file that has grown by more is trained again
 MIN_THREADED_QUERIES = 32  # on a busy machine, threads that share a query wait for each other
@@ -39,27 +44,52 @@ _log = logging.getLogger("slic")
 
 
 class EmbeddedStore:
-    """A FAISS index in memory. An inverted file is also kept on disk, named by its generation.
+    """A FAISS index in memory or on disk. Files are named by the generation that they have.
 
     Args:
-        location: ``folder`` is where the inverted file is kept.
+        location: ``folder`` is where files are kept. Without ``vectors``, or without permission to
+            write them, the index is always in memory.
         exact_up_to: Number of moments up to which the search is exact; default `EXACT_UP_TO`.
+        in_memory_up_to: Number of moments up to which an inverted file is in memory; default
+            `IN_MEMORY_UP_TO`.
     """
 
-    def __init__(self, location: StoreLocation, *, exact_up_to: int | None = None) -> None:
+    def __init__(
+        self,
+        location: StoreLocation,
+        *,
+        exact_up_to: int | None = None,
+        in_memory_up_to: int | None = None,
+    ) -> None:
         self.folder = location.folder
         self.dimension = location.dimension
         self.parts = location.parts or (location.dimension,)
         self.exact_up_to = EXACT_UP_TO if exact_up_to is None else exact_up_to
-        self.generation: int | None = None
+        self.in_memory_up_to = IN_MEMORY_UP_TO if in_memory_up_to is None else in_memory_up_to
+        self._generation: int | None = None
         self._lock = threading.Lock()
+        self._vectors = location.vectors
+        self._disk = None if location.vectors is None else DiskLists(location)
         self._index: faiss.Index = self._make_exact()
-        self._load()
+        if not self._on_disk():
+            self._load()
+
+    @property
+    def generation(self) -> int | None:
+        """The generation of the database that the store has; None if it must be filled again."""
+        if self._disk is not None and self._disk.generation is not None:
+            return self._disk.generation
+        return self._generation
 
     def apply(self, update: StoreUpdate) -> None:
-        """Apply an update in memory; ask to be filled again if the index has outgrown its kind."""
+        """Apply an update; ask to be filled again if the index has outgrown its kind."""
         with self._lock:
-            self.generation = None  # in case of an error in between
+            self._generation = None  # in case of an error in between
+            if self._disk is not None and self._goes_to_disk(update):
+                self._index = self._make_exact()
+                self._disk.apply(update)
+                self._remove_files()
+                return
             if update.replaces_all:
                 self._index = self._fill(update.added, update.count)
             else:
@@ -67,7 +97,7 @@ class EmbeddedStore:
                 for ids, vectors in update.added:
                     self._index.add_with_ids(vectors, ids)
             if self._index.ntotal <= self._max_moments():
-                self.generation = update.generation
+                self._generation = update.generation
 
     def save(self) -> None:
         """Write an inverted file. The exact index is read from the database just as fast.
@@ -77,7 +107,7 @@ class EmbeddedStore:
         Raises:
             WriteError: The disk is full or failing.
         """
-        if not _is_writable(self.folder):
+        if self._on_disk() or not is_writable(self.folder):
             return
         path = self.folder / f"vectors-{self.generation}.faiss"
         with self._lock:
@@ -86,13 +116,24 @@ class EmbeddedStore:
                 with sealing(path, _SEAL) as stream:
                     writer = faiss.PyCallbackIOWriter(stream.write)  # type: ignore[attr-defined]
                     faiss.write_index(self._index, writer)
-            for old in self.folder.glob(_FILE_PATTERN):
-                if not inverted or old != path:
-                    old.unlink(missing_ok=True)
+            self._remove_files(but=path if inverted else None)
+
+    def _remove_files(self, *, but: Path | None = None) -> None:
+        """Remove inverted files of other generations."""
+        for old in self.folder.glob(_FILE_PATTERN):
+            if old != but:
+                old.unlink(missing_ok=True)
 
     def search(self, vectors: Float32[np.ndarray, "q d"], k: int) -> Neighbours:
         """Return the ``k`` nearest moments of each query."""
         with self._lock, _search_threads(1 if len(vectors) < MIN_THREADED_QUERIES else None):
+            if self._disk is not None and self._on_disk():
+                if (found := self._disk.search(vectors, k)) is None:
+                    raise SearchError(
+                        f"{self._disk.folder}: was damaged while it was searched; search again, "
+                        "and it is made again from the database."
+                    )
+                return found
             queries = np.ascontiguousarray(vectors)
             similarities, ids = self._index.search(queries, k)
             if isinstance(self._index, faiss.IndexIVFFlat) and (ids < 0).any():
@@ -104,7 +145,22 @@ class EmbeddedStore:
 
     def close(self) -> None:
         """Free the memory."""
-        self._index, self.generation = self._make_exact(), None
+        self._index, self._generation = self._make_exact(), None
+        if self._disk is not None:
+            self._disk.close()
+
+    def _on_disk(self) -> bool:
+        return self._disk is not None and self._disk.generation is not None
+
+    def _can_be_on_disk(self) -> bool:
+        """Return whether the mapped vectors, which the lists on disk need, are there."""
+        has_vectors = self._vectors is not None and self._vectors.generation is not None
+        return has_vectors and is_writable(self.folder)
+
+    def _goes_to_disk(self, update: StoreUpdate) -> bool:
+        if not update.replaces_all:
+            return self._on_disk()
+        return update.count > self.in_memory_up_to and self._can_be_on_disk()
 
     def _make_exact(self) -> faiss.IndexIDMap2:
         return faiss.IndexIDMap2(faiss.IndexFlatIP(self.dimension))
@@ -113,12 +169,14 @@ class EmbeddedStore:
         """Return the number of moments above which the index has to be filled again."""
         if not isinstance(self._index, faiss.IndexIVFFlat):
             return float(self.exact_up_to)
+        if self._can_be_on_disk() and self._index.ntotal > self.in_memory_up_to:
+            return float(self.in_memory_up_to)
         return float(MAX_GROWTH * (self._index.nlist / LISTS_PER_ROOT) ** 2)
 
     def _load(self) -> None:
         """Read the newest file; one that is damaged is removed, and made again later."""
         newest = max(self.folder.glob(_FILE_PATTERN), key=_generation_of, default=None)
-        if newest is None:
+        if newest is None or self._is_too_large(newest):
             return
         try:
             with open_sealed(newest, _SEAL) as stream:
@@ -133,7 +191,12 @@ class EmbeddedStore:
                 newest.unlink()
             return
         index.nprobe = PROBED_LISTS
-        self._index, self.generation = index, _generation_of(newest)
+        self._index, self._generation = index, _generation_of(newest)
+
+    def _is_too_large(self, file: Path) -> bool:
+        """Return whether an inverted file of an earlier version now goes to the disk."""
+        bound = self.in_memory_up_to * self.dimension * 4
+        return self._can_be_on_disk() and file.stat().st_size > MAX_GROWTH * bound
 
     def _fill(self, blocks: Iterable[VectorBlock], count: int) -> faiss.Index:
         index: faiss.Index = self._make_exact()
@@ -143,10 +206,6 @@ class EmbeddedStore:
         for ids, vectors in blocks:
             index.add_with_ids(vectors, ids)
         return index
-
-
-def _is_writable(folder: Path) -> bool:
-    return os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 @contextmanager
@@ -171,30 +230,14 @@ def _train_inverted_file(
 ) -> faiss.IndexIVFFlat:
     """Return an empty inverted file whose centres are trained on a sample of the vectors."""
     count, dimension = vectors.shape
-    cells = max(1, round((LISTS_PER_ROOT * count**0.5) ** (1 / len(parts))))
+    cells = cells_per_part(count, len(parts))
     lists = cells ** len(parts)
     sample = np.random.default_rng(0).choice(
         count, min(count, TRAINING_PER_LIST * lists), replace=False
     )
-    rows = np.split(vectors[np.sort(sample)], np.cumsum(parts)[:-1], axis=1)
     centres = faiss.IndexFlatIP(dimension)
-    centres.add(_combinations([_cell_centres(part, cells) for part in rows]))
+    centres.add(combinations(train_cells(vectors[np.sort(sample)], parts, cells)))
     index = faiss.IndexIVFFlat(centres, dimension, lists, faiss.METRIC_INNER_PRODUCT)
     index.is_trained = True  # its centres are given
     index.nprobe = PROBED_LISTS
     return index
-
-
-def _cell_centres(part: Float32[np.ndarray, "n p"], cells: int) -> Float32[np.ndarray, "cells p"]:
-    kmeans = faiss.Kmeans(part.shape[1], cells, niter=CENTRE_STEPS, spherical=True)
-    kmeans.train(np.ascontiguousarray(part))
-    return np.asarray(kmeans.centroids)
-
-
-def _combinations(
-    centres: Sequence[Float32[np.ndarray, "cells _"]],
-) -> Float32[np.ndarray, "lists d"]:
-    """Return every combination of one centre of each part, joined."""
-    chosen = np.indices([len(part) for part in centres]).reshape(len(centres), -1)
-    joined = [part[rows] for part, rows in zip(centres, chosen, strict=True)]
-    return np.concatenate(joined, axis=1)

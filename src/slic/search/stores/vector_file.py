@@ -172,7 +172,7 @@ class VectorFile:
         """Take over what another process has written."""
         path = self.folder / _MANIFEST
         with self._lock:
-            if (seen := _mark(path)) == self._seen:
+            if (seen := file_mark(path)) == self._seen:
                 return
             self._mapped, self._seen = None, seen
             if not seen:
@@ -191,7 +191,7 @@ class VectorFile:
             self._mapped = None
             with suppress(OSError):
                 (self.folder / _MANIFEST).unlink()
-            self._seen = _mark(self.folder / _MANIFEST)
+            self._seen = file_mark(self.folder / _MANIFEST)
 
     def everything(self) -> VectorBlock | None:
         """Return the ids of all moments and their vectors; None if the files are damaged.
@@ -236,7 +236,7 @@ class VectorFile:
         Raises:
             WriteError: The disk is full or failing.
         """
-        with self._lock, _reporting(self.folder), _only_writer(self.folder):
+        with self._lock, reporting(self.folder), only_writer(self.folder):
             self.refresh()
             if update.replaces_all:
                 state = _State(generation=update.generation, name=f"rows-{secrets.token_hex(4)}")
@@ -379,7 +379,7 @@ def _open_sized(path: Path, size: int) -> BinaryIO:
     return file
 
 
-def _mark(path: Path) -> tuple[int, ...]:
+def file_mark(path: Path) -> tuple[int, ...]:
     """Return what differs once a file was replaced; empty if there is none."""
     try:
         status = path.stat()
@@ -417,7 +417,7 @@ def _appending(path: Path, size: int) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _only_writer(folder: Path) -> Iterator[None]:
+def only_writer(folder: Path) -> Iterator[None]:
     """Wait until no other process writes, where the file system has locks."""
     make_folder(folder)
     with (folder / "lock").open("ab") as file:
@@ -428,7 +428,8 @@ def _only_writer(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _reporting(folder: Path) -> Iterator[None]:
+def reporting(folder: Path) -> Iterator[None]:
+    """Raise errors of the disk as a `WriteError` that names the folder."""
     try:
         yield
     except OSError as error:
