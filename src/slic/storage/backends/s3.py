@@ -9,6 +9,7 @@ import fsspec
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionError,  # noqa: A004 (botocore's own)
     HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
@@ -134,7 +135,7 @@ def _called(call: Callable[[], Awaitable[Any]], seconds: float) -> Any:
         raise unusable(f"the storage answers {about.get('Error', {}).get('Code')}") from None
     except (NoCredentialsError, PartialCredentialsError):
         raise refused(_NO_CREDENTIALS) from None
-    except (HTTPClientError, ResponseStreamingError) as error:
+    except (ConnectionError, HTTPClientError, ResponseStreamingError) as error:
         raise TransientError(f"no connection: {type(error).__name__}") from None
     except BotoCoreError as error:
         raise unusable(f"{type(error).__name__}: {error}") from None
