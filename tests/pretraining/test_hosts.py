@@ -24,6 +24,17 @@ def in_64_bits(*arguments, **named):
     return encoder
 build.build_encoder = in_64_bits
 """
+NORM_OF_EACH_CLIP = """
+with_batch_norm = build.build_encoder
+def with_norm_of_each_clip(*arguments, **named):
+    encoder = with_batch_norm(*arguments, **named)
+    for module in [*encoder.backbone.modules()]:
+        for name, child in module.named_children():
+            if isinstance(child, torch.nn.BatchNorm3d):
+                setattr(module, name, torch.nn.GroupNorm(1, child.num_features).double())
+    return encoder
+build.build_encoder = with_norm_of_each_clip
+"""
 LARGE_BATCH = ["--train.batch_size=12", "--loss.temperature=0.5", "--sampling.flow_probability=0"]
 TRAIN = """
 import signal, torch
@@ -108,7 +119,7 @@ def start(program: Program, hosts: list[Host]) -> Start:
 def require_end(running: Sequence[Running]) -> None:
     """Check that processes end without an error."""
     ended = [process.wait(200) for process in running]
-    assert [one.code for one in ended] == [0] * len(ended), [one.err for one in ended]
+    assert [one.code for one in ended] == [0] * len(ended), [one.err[-900:] for one in ended]
 
 
 def losses(run: Path) -> list[float]:
@@ -179,6 +190,20 @@ def test_a_run_goes_on_with_another_number_of_processes(
     said = [r for r in read_log(out / "log.jsonl") if r["kind"] == "warning"]
     assert [record["step"] for record in said] == [2, 5]
     assert said[0]["message"].startswith("the number of processes changed from 1 to 2. Videos and ")
+
+
+def test_parts_on_two_hosts_make_the_steps_of_the_large_batch(
+    start: Start, program: Program, videos: Path, tiny: Path, tmp_path: Path
+) -> None:
+    """The backbone has no batch norm, the head does. All negatives of the batch are there."""
+    before, epochs = f"import torch{IN_64_BITS}{NORM_OF_EACH_CLIP}", "--train.epochs=1"
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    words = source(videos, tiny, whole, settings=[epochs])
+    in_parts = source(videos, tiny, parts, settings=[epochs, "--train.accumulate=3"])
+    require_end([*start(before + in_parts), program(f"import os\n{before}{words}")])
+    assert len(losses(whole)) == 3
+    np.testing.assert_allclose(losses(parts), losses(whole), rtol=1e-5)
+    assert clusters(parts) == clusters(whole)
 
 
 def test_batches_that_the_new_processes_cannot_share_are_refused(

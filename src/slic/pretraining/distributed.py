@@ -69,6 +69,8 @@ class Processes:
         # With unused parameters allowed, DDP sums gradients in one order from the first step on. A
         # resumed run of three or more processes would otherwise differ in the last bits.
         warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
+        # That is so for the weights of some convolutions on CPUs, and costs a copy of them.
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
         return DistributedDataParallel(
             encoder,
             device_ids=[self.device.index] if self.device.type == "cuda" else None,

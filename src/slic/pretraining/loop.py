@@ -100,8 +100,9 @@ def train(run: Run) -> None:
         TrainingError: Too many steps in a row were not finite.
         VideoError: A video can no longer be read.
     """
-    parts = run.accumulate
-    model = EmbedInParts(run.encoder, parts) if parts > 1 else run.encoder
+    model: nn.Module = run.encoder
+    if run.accumulate > 1:
+        model = EmbedInParts(run.encoder.without_head(), run.encoder.head, run.accumulate)
     run.model = run.processes.wrap(EmbedInGroups(model, run.groups) if run.groups > 1 else model)
     run.encoder.train()
     try:

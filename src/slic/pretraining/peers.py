@@ -108,7 +108,7 @@ class Peers:
                 elif not self._left.is_set() and self.lost is None:
                     self._lose(int(said) if said.isdigit() else rank)
         if self.lost is not None and not self._left.wait(NOTICE_SECONDS):
-            print(f"slic: {self.error()}", file=sys.stderr, flush=True)
+            print(f"\nslic: {self.error()}", file=sys.stderr, flush=True)  # a bar may be there
             os._exit(1)  # the main thread waits where nothing can interrupt it
 
     def _lose(self, rank: int) -> None:
