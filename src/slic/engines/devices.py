@@ -20,11 +20,11 @@ def parse_devices(word: str) -> Devices:
         return "all"
     if "," not in word:
         if not (word.isdecimal() and 1 <= int(word) <= 1024):
-            raise ValueError(word)
+            raise ValueError(f"devices {word!r}")
         return int(word)
     parts = word.removesuffix(",").split(",")
     if not all(part.isdecimal() for part in parts) or len(set(map(int, parts))) < len(parts):
-        raise ValueError(word)
+        raise ValueError(f"devices {word!r}")
     return tuple(map(int, parts))
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from slic.arguments import one_line
 from slic.engines.stages import require_folders
 from slic.errors import EngineError, SlicError
+from slic.files import reason_of
 from slic.lookup import require_extra
 from slic.machine import usable_cores
 from slic.signals import STOP_SIGNALS
@@ -74,10 +75,11 @@ def connect(address: str | None) -> Any:
         with _keeping_signal_handlers(), _without_stderr():
             ray.init(address=address, **words)
     except (OSError, RuntimeError, ValueError, AssertionError) as error:
-        where = address or "a Ray on this machine"
+        if address is None:
+            raise EngineError(f"Ray does not start on this machine ({_first(error)}).") from error
         raise EngineError(
-            f"{where}: no Ray cluster could be reached from this machine ({_first(error)}). Start "
-            "its head with `ray start --head`, and run the command on one of its nodes."
+            f"{address}: this machine is no node of a Ray cluster there. Start its head with `ray "
+            "start --head`, and run the command on one of its nodes."
         ) from error
     return ray
 
@@ -127,8 +129,9 @@ def _require_answer(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
+        reason = reason_of(error) if isinstance(error, OSError) else _first(error)
         raise EngineError(
-            f"{address}: no Ray cluster answers there ({_first(error)}). Start its head with "
+            f"{address}: no Ray cluster answers there ({reason}). Start its head with "
             "`ray start --head --port 6379`, or correct the address."
         ) from error
 
