@@ -116,6 +116,28 @@ def test_the_map_plays_the_hovered_moment_and_a_lasso_selects(
     expect(page.locator("#grid .tile")).to_have_count(inside)
 
 
+def test_a_lasso_holds_more_moments_than_the_page_draws(
+    open_page: Callable[..., Any], served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slic.studio.routes.moment_map.MAX_SHOWN_POINTS", 4)
+    make_map(served.studio.index.path)
+    total = served.studio.index.count
+    page = open_page(served.address + "#map")
+    expect(page.locator("#map-status")).to_have_text(f"4 of {total} moments")
+    page.wait_for_selector("#legend button")
+    page.get_by_role("button", name="Lasso").click()
+    box = page.locator("#plane").bounding_box()
+    corners = [(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99), (0.01, 0.01)]
+    for number, (across, down) in enumerate(corners):
+        page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"], steps=4)
+        if number == 0:
+            page.mouse.down()
+    page.mouse.up()
+    expect(page.locator("#map-count")).to_have_text(f"{total} moments")
+    page.keyboard.press("f")
+    expect(page.locator("#grid .tile")).to_have_count(total)
+
+
 def test_the_label_of_a_cluster_outlives_a_restart(
     open_page: Callable[..., Any], served: Served, folder: Path
 ) -> None:

@@ -16,6 +16,7 @@ from slic.studio.projection import (
     make_map,
     make_preliminary_map,
     principal_plane,
+    sample_of_map,
 )
 
 
@@ -74,6 +75,43 @@ def test_a_lasso_holds_what_is_inside_its_triangle(triangle: list[tuple[float, f
         margin = _distance_inside(triangle, float(x), float(y))
         if abs(margin) > 0.002:  # nearer to the edge than a pixel
             assert (number in inside) == (margin > 0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(corner, min_size=3, max_size=9), st.integers(0, 99))
+def test_a_lasso_agrees_with_plain_loops_for_any_polygon(
+    polygon: list[tuple[float, float]], seed: int
+) -> None:
+    """Also where it crosses itself, and for points that are very near to its edges."""
+    rng = np.random.default_rng(seed)
+    corners = np.array(polygon)
+    at = rng.integers(len(corners), size=60)
+    along = corners[at] + rng.random((60, 1)) * (np.roll(corners, 1, axis=0)[at] - corners[at])
+    places = np.concatenate([rng.random((60, 2)), along + rng.normal(size=(60, 2)) * 3e-4])
+    whole = (places.clip(0, 1) * MAX_COORDINATE).astype(np.uint16)
+    found = MomentMap(0, np.arange(120), whole).inside(polygon)
+    expected = [i for i, (x, y) in enumerate(whole / MAX_COORDINATE) if _crosses(polygon, x, y)]
+    assert found.tolist() == expected
+
+
+def _crosses(polygon: list[tuple[float, float]], x: float, y: float) -> bool:
+    """Count the edges that a ray to the right crosses, one by one."""
+    crossed = 0
+    for number, (ax, ay) in enumerate(polygon):
+        bx, by = polygon[number - 1]
+        if (ay > y) != (by > y) and x < (bx - ax) * (y - ay) / (by - ay) + ax:
+            crossed += 1
+    return crossed % 2 == 1
+
+
+def test_a_sample_of_a_map_has_the_positions_of_its_moments() -> None:
+    places = np.random.default_rng(0).integers(0, MAX_COORDINATE, (50, 2)).astype(np.uint16)
+    whole = MomentMap(3, np.arange(100, 150), places)
+    some = sample_of_map(whole, 7)
+    assert len(some.ids) == 7
+    assert (np.diff(some.ids) > 0).all()
+    assert np.array_equal(some.positions, places[some.ids - 100])
+    assert sample_of_map(whole, 50) is whole
 
 
 def _distance_inside(triangle: list[tuple[float, float]], x: float, y: float) -> float:

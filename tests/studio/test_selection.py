@@ -60,15 +60,21 @@ def test_a_search_in_a_cluster_compares_all_its_moments(studio: Studio) -> None:
     assert [hit.score for hit in hits] == pytest.approx(similarity[order].tolist())
 
 
-def test_an_exact_search_of_too_many_moments_is_refused(
+def test_a_search_in_a_lasso_compares_block_by_block(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selection, "MAX_EXACT_SEARCH_MOMENTS", 1)
-    cluster = list_clusters(studio.index)[0]
-    scope = MomentScope(cluster=ClusterId(level=cluster.level, id=cluster.id))
-    like = [QueryExample(moment=int(studio.index.ids()[0]))]
-    with pytest.raises(SearchError, match="at most 1 can be searched"):
-        search_moments(studio, SearchRequest(like=like, scope=scope))
+    make_map(studio.index.path)
+    ids, x = studio.index.all_vectors()
+    request = SearchRequest(
+        like=[QueryExample(moment=int(ids[3]))], scope=MomentScope(lasso=rectangle(1.1)), k=9
+    )
+    monkeypatch.setattr(selection, "COMPARED_AT_A_TIME", 4)
+    hits = search_moments(studio, request).hits
+    others = np.delete(np.arange(len(ids)), 3)
+    similarity = x[others] @ x[3]
+    order = np.argsort(-similarity, kind="stable")[:9]
+    assert [hit.moment_id for hit in hits] == ids[others[order]].tolist()
+    assert [hit.score for hit in hits] == pytest.approx(similarity[order].tolist())
 
 
 def test_an_example_of_nothing_is_refused(studio: Studio) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, Float64, Int64, UInt16
+from jaxtyping import Bool, Float32, Float64, Int64, UInt16
 
 from slic.errors import WriteError
 from slic.files import atomic_path
@@ -21,7 +21,7 @@ from slic.search import Index
 from slic.search.parts import Weights, format_weights, vector_factors
 
 MAX_COORDINATE = 65535  # positions are whole numbers from 0 to this
-LASSO_SIDE_PIXELS = 4096
+LASSO_CELLS = 1024  # on each side; in one that no edge touches, all points are in or all are out
 MAP_FILE = "map.npz"
 MAP_FORMAT = 3
 MAX_PRELIMINARY_MOMENTS = 20_000
@@ -49,12 +49,64 @@ class MomentMap(NamedTuple):
         Args:
             polygon: Corners in [0, 1]; corners outside the map are allowed.
         """
-        corners = np.array(polygon, dtype=np.float64).clip(-1, 2) * (LASSO_SIDE_PIXELS - 1)
-        picture = np.zeros((LASSO_SIDE_PIXELS, LASSO_SIDE_PIXELS), np.uint8)
-        cv2.fillPoly(picture, [corners.round().astype(np.int32)], 1)
-        x, y = (self.positions.astype(np.int64) * (LASSO_SIDE_PIXELS - 1) // MAX_COORDINATE).T
-        chosen: MomentIds = self.ids[picture[y, x] > 0]
+        corners = np.array(polygon, dtype=np.float64)
+        inside_cell, touched = _cells_inside(corners), _cells_touched(corners)
+        x, y = np.minimum(
+            self.positions * (LASSO_CELLS / MAX_COORDINATE), LASSO_CELLS - 1
+        ).T.astype(np.int32)
+        inside, near = inside_cell[y, x], np.flatnonzero(touched[y, x])
+        inside[near] = in_polygon(self.positions[near] / MAX_COORDINATE, corners)
+        chosen: MomentIds = self.ids[inside]
         return chosen
+
+
+def _cells_inside(corners: Float64[np.ndarray, "c 2"]) -> Bool[np.ndarray, "y x"]:
+    """Return which cells of the map have their centre inside a polygon, row by row."""
+    (ax, ay), (bx, by) = corners.T, np.roll(corners, 1, axis=0).T
+    centres = (np.arange(LASSO_CELLS) + 0.5) / LASSO_CELLS
+    inside = np.zeros((LASSO_CELLS, LASSO_CELLS), bool)
+    for row, y in enumerate(centres):
+        e = np.flatnonzero((ay > y) != (by > y))
+        crossings = np.sort((bx[e] - ax[e]) * (y - ay[e]) / (by[e] - ay[e]) + ax[e])
+        inside[row] = (len(e) - np.searchsorted(crossings, centres, side="right")) % 2 == 1
+    return inside
+
+
+def _cells_touched(corners: Float64[np.ndarray, "c 2"]) -> Bool[np.ndarray, "y x"]:
+    """Return the cells of the map that an edge of a polygon may touch, and some beside them."""
+    touched = np.zeros((LASSO_CELLS + 2, LASSO_CELLS + 2), np.uint8)
+    for start, end in zip(corners, np.roll(corners, 1, axis=0), strict=True):
+        steps = int(np.ceil(2 * LASSO_CELLS * np.abs(end - start).max())) + 2
+        line = np.linspace(start, end, steps) * LASSO_CELLS + 1
+        x, y = np.floor(line[((line >= 0) & (line < LASSO_CELLS + 2)).all(axis=1)]).T.astype(int)
+        touched[y, x] = 1
+    wide: Bool[np.ndarray, "y x"] = cv2.dilate(touched, np.ones((3, 3), np.uint8)) > 0
+    return wide[1:-1, 1:-1]
+
+
+def in_polygon(
+    points: Float64[np.ndarray, "n 2"], corners: Float64[np.ndarray, "c 2"]
+) -> Bool[np.ndarray, " n"]:
+    """Return which points lie inside a polygon, by the even-odd rule.
+
+    A ray to the right of a point inside crosses an odd number of edges.
+    """
+    x, y = points.T
+    inside = np.zeros(len(points), bool)
+    for (ax, ay), (bx, by) in zip(corners, np.roll(corners, 1, axis=0), strict=True):
+        if ay != by:
+            crosses = (ay > y) != (by > y)
+            inside ^= crosses & (x < (bx - ax) * (y - ay) / (by - ay) + ax)
+    return inside
+
+
+def sample_of_map(whole: MomentMap, most: int) -> MomentMap:
+    """Return a map of at most ``most`` of its moments, always the same ones."""
+    if len(whole.ids) <= most:
+        return whole
+    rows = np.random.default_rng(0).choice(len(whole.ids), most, replace=False)
+    rows.sort()
+    return MomentMap(whole.generation, whole.ids[rows], whole.positions[rows])
 
 
 def load_map(folder: Path, generation: int, *, weights: Weights | None = None) -> MomentMap | None:
@@ -102,7 +154,9 @@ def make_map(
     index = Index.open(folder)
     generation = index.generation
     ids, vectors = index.all_vectors()
-    vectors *= vector_factors(index.parts, weights)
+    factors = vector_factors(index.parts, weights)
+    if np.ptp(factors):  # only directions count; the mapped vectors are not copied without need
+        vectors *= factors
     index.close()
     unit_square = project_to_plane(vectors, seed=seed)
     positions = (unit_square * MAX_COORDINATE).round().clip(0, MAX_COORDINATE).astype(np.uint16)

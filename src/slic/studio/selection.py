@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from slic.errors import SearchError
+from slic.neighbours.exact import NearestRows, merge_nearest
 from slic.search import Hit, Query, cluster_members, query_from_moments, refine, search
 from slic.search.calibration import SimilarityScale, sample_moments, similarity_scale
 from slic.search.parts import Weights
@@ -18,7 +19,7 @@ from slic.studio.requests import MomentScope, QueryExample, SearchRequest
 from slic.studio.state import Studio
 from slic.studio.weighing import Weighing, weigh
 
-MAX_EXACT_SEARCH_MOMENTS = 200_000
+COMPARED_AT_A_TIME = 65_536  # moments of a lasso or cluster
 
 
 class Found(NamedTuple):
@@ -164,21 +165,19 @@ def _example_query(studio: Studio, example: QueryExample) -> Query:
 def _search_exactly(
     studio: Studio, query: Query, ids: MomentIds, *, k: int, weights: Weights | None
 ) -> list[Hit]:
-    if len(ids) > MAX_EXACT_SEARCH_MOMENTS:
-        raise SearchError(
-            f"The lasso or cluster has {len(ids)} moments; "
-            f"at most {MAX_EXACT_SEARCH_MOMENTS} can be searched. Choose fewer."
-        )
-    ids = ids[~np.isin(ids, query.moments)]
-    (scaled,) = Query(query.direction[None], parts=query.parts).scaled(weights)
-    similarity = studio.index.vectors(ids) @ scaled
-    best = np.argsort(-similarity, kind="stable")[:k]
-    moments = studio.index.moments(ids[best].tolist())
-    scores = similarity[best].tolist()
+    ids = np.sort(ids[~np.isin(ids, query.moments)])
+    scaled = Query(query.direction[None], parts=query.parts).scaled(weights)
+    best = NearestRows.none_yet(1)
+    for start in range(0, len(ids), COMPARED_AT_A_TIME):
+        part = ids[start : start + COMPARED_AT_A_TIME]
+        best = merge_nearest(best, scaled @ studio.index.vectors(part).T, part, k=k)
+    moments = studio.index.moments(best.indices[0])
+    scores = best.similarities[0].tolist()
     return [make_hit(s, m, m.end_seconds) for s, m in zip(scores, moments, strict=True)]
 
 
 def _moments_in_lasso(studio: Studio, lasso: list[tuple[float, float]]) -> MomentIds:
     if (moment_map := studio.current_map()) is None:
         raise SearchError("The map is not ready. Draw the lasso again when it is.")
-    return moment_map.inside(lasso)
+    key = ("lasso", moment_map.generation, tuple(lasso))  # each page of the moments asks again
+    return studio.cached(key, lambda: moment_map.inside(lasso))

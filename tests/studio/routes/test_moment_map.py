@@ -35,6 +35,21 @@ def test_the_map_is_sent_as_ids_and_positions(client: TestClient, studio: Studio
     assert np.array_equal(np.frombuffer(places, "<u2").reshape(-1, 2), made.positions)
 
 
+def test_a_large_map_is_sent_as_a_sample_and_a_lasso_holds_all(
+    client: TestClient, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slic.studio.routes.moment_map.MAX_SHOWN_POINTS", 5)
+    made = make_map(studio.index.path)
+    head, data = unpack(client.get("/api/map").content)
+    assert (head["count"], head["total"]) == (5, len(made.ids))
+    shown = np.frombuffer(data[:20], "<u4")
+    assert np.isin(shown, made.ids).all()
+    _, codes = unpack(client.get("/api/map/colours").content)
+    assert len(codes) == 2 * 5
+    scope = {"lasso": [[-0.1, -0.1], [1.1, -0.1], [1.1, 1.1], [-0.1, 1.1]]}
+    assert client.post("/api/browse", json={"scope": scope}).json()["total"] == len(made.ids)
+
+
 def test_a_preliminary_map_comes_at_once_with_its_colours(
     client: TestClient, studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:

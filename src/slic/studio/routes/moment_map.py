@@ -15,6 +15,7 @@ from slic.studio.projection import (
     MAX_PRELIMINARY_MOMENTS,
     MomentMap,
     make_preliminary_map,
+    sample_of_map,
 )
 from slic.studio.routes.common import CurrentStudio, OptionalLevel
 from slic.studio.routes.overview import MAX_CLUSTERS_SHOWN, cached_clusters, count_labels
@@ -22,13 +23,15 @@ from slic.studio.state import Studio
 
 router = APIRouter(prefix="/api/map")
 NO_COLOUR = 65535
+MAX_SHOWN_POINTS = 300_000  # that a page draws; a lasso still holds all moments
 
 
 @router.get("")
 def get_map(studio: CurrentStudio, final: bool = False) -> Response:
     """Return the ids and positions of moments as binary data.
 
-    While the map is computed, it is a preliminary one of all moments or of a sample.
+    Of more than `MAX_SHOWN_POINTS`, it is a random sample. While the map is computed, it is a
+    preliminary one of all moments or of a sample.
 
     Args:
         studio: The studio.
@@ -41,7 +44,7 @@ def get_map(studio: CurrentStudio, final: bool = False) -> Response:
     """
     if error := studio.take_map_error():
         raise SearchError(error)
-    computed = studio.current_map()
+    computed = _shown_map(studio)
     if computed is None and final:
         return Response(status_code=202)
     moment_map = computed or _preliminary_map(studio)
@@ -74,7 +77,7 @@ def get_map_colours(
         codes as uint16. `NO_COLOUR` marks moments without a label or cluster. The status is 202
         while the map is computed.
     """
-    moment_map = _preliminary_map(studio) if preliminary else studio.current_map()
+    moment_map = _preliminary_map(studio) if preliminary else _shown_map(studio)
     if moment_map is None:
         return Response(status_code=202)
 
@@ -87,6 +90,14 @@ def get_map_colours(
         return _binary_response(head, codes.astype("<u2"))
 
     return studio.cached(("colours", by, level, moment_map.generation, preliminary), make)
+
+
+def _shown_map(studio: Studio) -> MomentMap | None:
+    """Return what the page draws of the map, or None while the map is computed."""
+    if (whole := studio.current_map()) is None:
+        return None
+    key = ("shown map", whole.generation)
+    return studio.cached(key, lambda: sample_of_map(whole, MAX_SHOWN_POINTS))
 
 
 def _preliminary_map(studio: Studio) -> MomentMap:

@@ -73,7 +73,7 @@ function tellState(number) {
   const { total, preliminary } = shown;
   const sample = number < total ? `${number.toLocaleString("en")} of ${count(total, "moment")}` : count(total, "moment");
   const next = state.summary.indexing?.running ? "it grows with the index" : "the map follows";
-  $("map-status").textContent = preliminary ? `Preliminary (PCA): ${sample}; ${next}…` : count(total, "moment");
+  $("map-status").textContent = preliminary ? `Preliminary (PCA): ${sample}; ${next}…` : sample;
   plane.classList.toggle("preliminary", preliminary);
   $("tool-lasso").disabled = preliminary;
   $("tool-lasso").title = preliminary ? "The lasso works when the map is computed" : "Lasso (or hold Shift and drag)";
