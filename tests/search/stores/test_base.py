@@ -1,12 +1,6 @@
 """Every store keeps the promises of the protocol, and is given what changed, or everything."""
 
-import os
-import select
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,50 +15,6 @@ from slic.search.stores.embedded import EmbeddedStore
 
 Rows = Callable[..., np.ndarray]
 MakeStore = Callable[[Path], VectorStore]
-
-SERVER = """
-import sys, time
-from milvus import MilvusServer
-server = MilvusServer()
-server.set_base_dir(sys.argv[1])
-server.start()
-print(server.listen_port, flush=True)
-sys.stdin.read()
-server.stop()
-"""
-
-
-@pytest.fixture(scope="module")
-def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of a Milvus server of our own."""
-    pytest.importorskip("milvus", reason="the Milvus server is packaged for Linux only")
-    server = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", SERVER, str(tmp_path_factory.mktemp("milvus"))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    assert server.stdin is not None
-    assert server.stdout is not None
-    port = ""
-    try:
-        # It starts in 10 s, or never where another one has its ports.
-        ready, _, _ = select.select([server.stdout], [], [], 60)
-        port = server.stdout.readline().strip() if ready else ""
-        if not port:
-            pytest.skip("no Milvus server of our own starts here")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.stdin.close()
-        with suppress(subprocess.TimeoutExpired):
-            server.wait(20 if port else 0)
-        with suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
-        server.wait()
-        server.stdout.close()
 
 
 @pytest.fixture(params=["exact", "inverted file", pytest.param("milvus", marks=pytest.mark.slow)])
