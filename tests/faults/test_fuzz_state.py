@@ -31,6 +31,9 @@ from slic.pretraining.state import CHECKPOINT_FORMAT, TrainingState, load_state,
 from slic.pretraining.view_storage import _Arrays
 from slic.runs import _CHECKPOINT, load_checkpoint
 from slic.sealed import Seal, read_sealed, sealing
+from slic.search.stores import StoreLocation, StoreUpdate, disk_manifest, vector_file
+from slic.search.stores.disk_lists import DiskLists
+from slic.search.stores.vector_file import VectorFile
 from slic.videos import scan_cache
 from slic.videos.catalog import Catalog
 from slic.videos.scanning import Verdict, look_at
@@ -403,3 +406,99 @@ def test_fuzz_encoder(check: Check, tmp_path: Path) -> None:
         ),
         quick=10, soak=400,
     )  # fmt: skip
+
+
+def update_of(x: np.ndarray) -> StoreUpdate:
+    ids = np.arange(5, 5 + len(x))
+    return StoreUpdate(
+        generation=3, count=len(x), removed=np.array([7]), added=[(ids, x)], replaces_all=True
+    )
+
+
+@pytest.mark.parametrize("file", ["manifest", "f32", "i64"])
+def test_fuzz_mapped_vectors(
+    file: str, check: Check, rows: Callable[..., np.ndarray], tmp_path: Path
+) -> None:
+    VectorFile(tmp_path / "right", 8).apply(update_of(rows(150)))
+    files = {path.name: path.read_bytes() for path in (tmp_path / "right/vectors").iterdir()}
+    name = next(name for name in files if name.endswith(file))
+
+    def read(path: Path) -> Any:
+        """Read all vectors and some, from a folder in which the other files are right."""
+        for other in files.keys() - {name}:
+            (path.parent / other).write_bytes(files[other])
+        stored = VectorFile(path.parent.parent, 8)
+        return stored.some(np.array([5, 30, 99])), stored.everything()
+
+    def put(data: bytes, path: Path) -> None:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+
+    def is_right(found: Any) -> bool:
+        some, everything = found
+        right = some is None or np.array_equal(some[1], rows(150)[[0, 25, 94]])
+        return right and (everything is None or np.array_equal(everything[1], rows(150)))
+
+    raw = Reader(
+        name=f"mapped vectors, {file}", corpus=[files[name]], read=read, file=f"vectors/{name}",
+        errors=(), accept=is_right, seal=put,
+    )  # fmt: skip
+    check(raw, quick=30, soak=1500)
+    if file == "manifest":
+        content = read_sealed(tmp_path / "right/vectors/manifest", vector_file._SEAL)
+
+        def put_sealed(data: bytes, path: Path) -> None:
+            path.parent.mkdir(exist_ok=True)
+            resealed(vector_file._SEAL)(data, path)
+
+        stranger = replace(
+            raw, name="mapped vectors, re-sealed", corpus=[content], seal=put_sealed,
+            accept=lambda found: found[1] is None or found[1][1].shape[1] == 8,
+        )  # fmt: skip
+        check(stranger, quick=30, soak=1500)
+
+
+@pytest.mark.parametrize("file", ["manifest", "lists"])
+def test_fuzz_lists_on_disk(
+    file: str, check: Check, rows: Callable[..., np.ndarray], tmp_path: Path
+) -> None:
+    x, queries = rows(150), rows(3, seed=1)
+    vectors = VectorFile(tmp_path / "right", 8)
+    vectors.apply(update_of(x))
+    location = StoreLocation(folder=tmp_path / "right", dimension=8, vectors=vectors)
+    lists = DiskLists(location, probed=10**6)
+    lists.apply(update_of(x))
+    right = lists.search(queries, 10)
+    assert right is not None
+    files = {path.name: path.read_bytes() for path in lists.folder.iterdir()}
+    name = next(name for name in files if name.endswith(file))
+
+    def read(path: Path) -> Any:
+        for other in files.keys() - {name}:
+            (path.parent / other).write_bytes(files[other])
+        return DiskLists(replace(location, folder=path.parent.parent), probed=10**6).search(
+            queries, 10
+        )
+
+    def put(data: bytes, path: Path) -> None:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+
+    raw = Reader(
+        name=f"lists on disk, {file}", corpus=[files[name]], read=read, file=f"lists/{name}",
+        errors=(), accept=lambda found: found is None or bool((found.ids == right.ids).all()),
+        seal=put,
+    )  # fmt: skip
+    check(raw, quick=30, soak=1500)
+    if file == "manifest":
+        content = read_sealed(lists.folder / name, disk_manifest.SEAL)
+
+        def put_sealed(data: bytes, path: Path) -> None:
+            path.parent.mkdir(exist_ok=True)
+            resealed(disk_manifest.SEAL)(data, path)
+
+        stranger = replace(
+            raw, name="lists on disk, re-sealed", corpus=[content], seal=put_sealed,
+            accept=lambda found: found is None or found.ids.shape == (3, 10),
+        )  # fmt: skip
+        check(stranger, quick=30, soak=1500)
