@@ -3,18 +3,23 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from zlib import crc32
 
 import pytest
 
+from slic.pretraining.state import CHECKPOINT_FORMAT
+from slic.runs import load_checkpoint
 from tests.conftest import Ended, Running, Slic
 from tests.faults.campaign import Campaign
 from tests.faults.trials import STOPPED, Bench, Material, contents, group_ends
+from tests.pretraining.hosts import Host, made_hosts
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 DECODING = ("scan", "index", "embed", "pretrain", "prepare --proxies")
@@ -29,6 +34,17 @@ def render(*arguments):
     time.sleep(0.1)
     return plain(*arguments)
 reader.ClipReader.render = render
+"""
+SLOW_STEPS = """
+import time
+from slic.cli import main
+from slic.pretraining import loop
+plain = loop.train_step
+def train_step(*arguments):
+    time.sleep(0.2)
+    plain(*arguments)
+loop.train_step = train_step
+main({words!r})
 """
 
 
@@ -188,3 +204,96 @@ def test_one_of_two_processes_that_is_killed_ends_the_run_with_one_line(
         f"killed process {victim} of 2", tried=tried, survived=tried - len(lost), note=note
     )
     assert not lost
+
+
+@pytest.fixture
+def hosts() -> Iterator[list[Host]]:
+    """Return two hosts."""
+    try:
+        with made_hosts(2) as made:
+            yield made
+    except OSError as error:
+        pytest.skip(f"no network namespaces here: {error}")
+
+
+def launched(
+    hosts: list[Host], script: Path, *, torchrun: bool, per_host: int
+) -> dict[Path, subprocess.Popen[bytes]]:
+    """Start a script in some processes on each host; return them by what they print."""
+    started = {}
+    for node, host in enumerate(hosts):
+        where = f"--master_addr={hosts[0].address} --master_port=29500"
+        lines = [
+            f"{sys.executable} -m torch.distributed.run --nnodes=2 --node_rank={node} "
+            f"--nproc_per_node={per_host} {where} {script}"
+        ]
+        if not torchrun:
+            group = f"MASTER_ADDR={hosts[0].address} MASTER_PORT=29500 WORLD_SIZE={2 * per_host}"
+            lines = [
+                f"env RANK={node * per_host + local} LOCAL_RANK={local} {group} "
+                f"{sys.executable} {script}"
+                for local in range(per_host)
+            ]
+        for local, line in enumerate(lines):
+            printed = script.parent / f"{host.name}-{local}.txt"
+            with printed.open("wb") as file:
+                started[printed] = subprocess.Popen(host.command(line), stdout=file, stderr=file)
+    return started
+
+
+def lose(host: Host, fault: str) -> None:
+    """Let a host be lost in one of three ways."""
+    if fault == "unplugged":
+        host.pull_cable()
+    elif fault == "vanished":
+        host.vanish()
+    else:
+        for pid in host.pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("torchrun", [False, True])
+@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("fault", ["killed", "unplugged", "vanished"])
+def test_a_host_that_is_lost_ends_the_processes_on_the_other(
+    fault: str, victim: int, hosts: list[Host], material: Material, campaign: Campaign,
+    tmp_path: Path, *, torchrun: bool,
+) -> None:  # fmt: skip
+    campaign.leave_to_soak()
+    script, run = tmp_path / "train.py", tmp_path / "run"
+    words = ["pretrain", material.videos, "--out", run, "--recipe", material.recipe]
+    words += ["--log_with=none", "--train.epochs=400"]
+    script.write_text(SLOW_STEPS.format(words=[*map(str, words)]))
+    running = launched(hosts, script, torchrun=torchrun, per_host=1 if torchrun else 2)
+    try:
+        while not (run / "checkpoints" / "last.pt").exists():
+            assert all(one.poll() is None for one in running.values()), texts(running)
+            time.sleep(0.1)
+        lose(hosts[victim], fault)
+        lost = time.monotonic()
+        others = {path: one for path, one in running.items() if f"node{victim}" not in path.name}
+        codes = [one.wait(150) for one in others.values()]
+        seconds = time.monotonic() - lost
+    finally:
+        for host in hosts:
+            lose(host, "killed")
+        for one in running.values():
+            one.wait()
+    assert codes == [1] * len(others), texts(others)
+    for text in texts(others):
+        said = [line for line in text.splitlines() if line.startswith("slic: ")][-1]
+        assert f"(on node{victim}, {hosts[victim].address}) has ended or cannot be" in said
+        assert torchrun or "Traceback" not in text
+    load_checkpoint(run / "checkpoints" / "last.pt", version=CHECKPOINT_FORMAT)
+    launcher = "torchrun" if torchrun else "by hand"
+    campaign.record(
+        f"lost host: {fault}, node{victim}, {launcher}", tried=1, survived=int(seconds < 60),
+        note=f"{seconds:.0f} s",
+    )  # fmt: skip
+    assert seconds < 60
+
+
+def texts(running: dict[Path, subprocess.Popen[bytes]]) -> list[str]:
+    """Return what processes printed."""
+    return [path.read_text() for path in running]

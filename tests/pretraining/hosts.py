@@ -56,6 +56,10 @@ class Host:
         """Take down the link of this host."""
         _ip("-n", self.space, "link", "set", "eth0", "down")
 
+    def pids(self) -> list[int]:
+        """Return the processes on this host."""
+        return [int(pid) for pid in _ip("netns", "pids", self.space).split()]
+
     def sent_bytes(self) -> int:
         """Return the number of bytes that this host has sent."""
         line = _ip("netns", "exec", self.space, "cat", "/sys/class/net/eth0/statistics/tx_bytes")

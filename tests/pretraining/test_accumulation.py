@@ -28,7 +28,7 @@ def test_parts_give_the_gradients_of_the_whole_batch(kind: str) -> None:
     backbone = nn.Sequential(nn.Flatten(), nn.Linear(3 * 2 * 4 * 4, 6), nn.ReLU())
     head = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 5))
     whole, clips = nn.Sequential(backbone, head), torch.randn(30, 3, 2, 4, 4)
-    parts = EmbedInParts(*copy.deepcopy([backbone, head]), parts=4)
+    parts = EmbedInParts(copy.deepcopy(backbone), copy.deepcopy(head), 4)
     one, other = loss_of(whole, clips, kind), loss_of(parts, clips, kind)
     torch.testing.assert_close(one, other, rtol=1e-6, atol=0)
     one.backward()  # type: ignore[no-untyped-call]
@@ -36,8 +36,8 @@ def test_parts_give_the_gradients_of_the_whole_batch(kind: str) -> None:
     for ours, theirs in zip(parts.parameters(), whole.parameters(), strict=True):
         assert theirs.grad is not None
         torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-5, atol=1e-6)
-    for ours, theirs in zip(parts.buffers(), whole.buffers(), strict=True):
-        torch.testing.assert_close(ours, theirs)
+    for statistic, wanted in zip(parts.buffers(), whole.buffers(), strict=True):
+        torch.testing.assert_close(statistic, wanted)
 
 
 def test_a_batch_that_is_given_to_the_loss_in_parts_lacks_negatives() -> None:

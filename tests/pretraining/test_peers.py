@@ -34,6 +34,19 @@ def three() -> Iterator[list[Peers]]:
         peers.close()
 
 
+def test_a_machine_that_vanishes_is_noticed_within_a_minute(three: list[Peers]) -> None:
+    """A host that vanishes for real: tests/faults/test_processes.py, in the long campaign."""
+    if not hasattr(socket, "TCP_KEEPIDLE"):
+        pytest.skip("this system has other names for it")
+    for link in (link for peers in three for link in peers._links.values()):
+        assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        idle, interval, count = (
+            link.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+        assert idle + interval * count + module.NOTICE_SECONDS < 50
+
+
 def cut(peers: Peers) -> None:
     """Do what the system does when a process dies."""
     peers.leave()  # first: a dead process does not notice that it lost the others
