@@ -23,8 +23,9 @@ Centres = Sequence[Float32[np.ndarray, "cells _"]]
 
 def cells_per_part(count: int, parts: int, *, most_lists: int | None = None) -> int:
     """Return how many cells each part is divided into for a number of moments."""
-    lists = LISTS_PER_ROOT * count**0.5
-    return max(1, round(min(lists, most_lists or lists) ** (1 / parts)))
+    lists: float = LISTS_PER_ROOT * count**0.5
+    cells: float = min(lists, most_lists or lists) ** (1 / parts)
+    return max(1, round(cells))
 
 
 def train_cells(

@@ -65,7 +65,7 @@ class OpenSegment:
             raise DamagedFileError(f"{self._path.name} has {size} bytes instead of {total}")
         self.lists = faiss.OnDiskInvertedLists()
         self.lists.nlist, self.lists.code_size = len(segment.sizes), code_size
-        self.lists.lists.resize(len(segment.sizes))
+        self.lists.lists.resize(len(segment.sizes))  # type: ignore[attr-defined]  # a C++ vector
         sizes = segment.sizes.astype(np.uint64)  # FAISS is given its address only
         self.lists.set_all_lists_sizes(faiss.swig_ptr(sizes))
         self.lists.filename, self.lists.read_only = os.fspath(self._path), True
