@@ -96,7 +96,9 @@ class _Mapped:
         """Return all rows, not yet checked: a new mapping whose changes stay in this process."""
         if not self.state.rows:
             return np.empty((0, self.dimension), np.float32)
-        mapped = mmap.mmap(self._file, self._size * self.state.rows, access=mmap.ACCESS_COPY)
+        # Private, and without reserving memory: the files may be larger than the memory.
+        flags = mmap.MAP_PRIVATE | getattr(mmap, "MAP_NORESERVE", 0)
+        mapped = mmap.mmap(self._file, self._size * self.state.rows, flags=flags)
         return np.frombuffer(mapped, np.float32).reshape(-1, self.dimension)
 
     def read(self, places: Int64[np.ndarray, " n"]) -> Float32[np.ndarray, "n d"]:
@@ -202,10 +204,10 @@ class VectorFile:
             return None
         try:
             mapped.check()
+            rows, dead = mapped.rows(), mapped.state.dead
         except (DamagedFileError, OSError) as error:
             self.discard(error)
             return None
-        rows, dead = mapped.rows(), mapped.state.dead
         if not len(dead):
             return mapped.ids.copy(), rows
         alive = np.ones(len(rows), bool)
