@@ -14,7 +14,7 @@ import slic.clustering.finch as module
 from slic.clustering.agreement import adjusted_mutual_information
 from slic.clustering.finch import FINCH, Hierarchy, finch
 from slic.errors import EmbeddingsError, RecipeError, SlicError, TrainingError
-from slic.neighbours import forest
+from slic.neighbours import approximate
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it misses an optional package, which it says on import
@@ -84,15 +84,15 @@ def test_hubs_of_many_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_approximate_partitions_are_nearly_the_exact_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forest, "MAX_LEAF_POINTS", 20)
+    monkeypatch.setattr(approximate, "MAX_LIST_POINTS", 20)
     rng = np.random.default_rng(0)
     x = np.repeat(rng.normal(size=(800, 10)), 10, axis=0) + 0.1 * rng.normal(size=(8000, 10))
-    exact, approximate = finch(x), finch(x, exact_up_to=500)
+    exact, found = finch(x), finch(x, exact_up_to=500)
     assert set(exact.recalls) == {None}
-    measured = [recall for recall in approximate.recalls if recall is not None]
+    measured = [recall for recall in found.recalls if recall is not None]
     assert len(measured) > 1  # the means of clusters are searched the same way
-    assert min(measured) >= forest.MIN_SAMPLE_RECALL
-    levels = zip(exact.partitions[:2], approximate.partitions[:2], strict=True)
+    assert min(measured) >= approximate.MIN_SAMPLE_RECALL
+    levels = zip(exact.partitions[:2], found.partitions[:2], strict=True)
     assert all(adjusted_mutual_information(a, b) > 0.97 for a, b in levels)
 
 

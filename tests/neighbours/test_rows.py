@@ -20,7 +20,7 @@ from slic.neighbours.rows import (
 @pytest.fixture(params=[1, 3, 4096])
 def _block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "ROWS_PER_BLOCK", request.param)
-    monkeypatch.setattr(rows, "SUMMED_COLUMNS_PER_BLOCK", request.param)
+    monkeypatch.setattr(rows, "SUMMED_VALUES_PER_BLOCK", 37 * request.param)
 
 
 @pytest.mark.usefixtures("_block")

@@ -1,6 +1,7 @@
 """FINCH: a hierarchy of partitions from first neighbours (Sarfraz et al., CVPR 2019)."""
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -12,7 +13,8 @@ from slic.arguments import require
 from slic.clustering.base import PseudoLabels
 from slic.errors import TrainingError
 from slic.neighbours.first import MAX_EXACT_POINTS, FirstNeighbours, first_neighbours
-from slic.neighbours.rows import means_by_label, paired_distances, unit_rows
+from slic.neighbours.rows import means_by_label, paired_distances, sums_by_label, unit_rows
+from slic.neighbours.sharded import LOCAL, Sharding
 
 GROUP_BLOCK_POINTS = 2048
 
@@ -80,6 +82,7 @@ def finch(
     early_exit: bool = True,
     exact_up_to: int = MAX_EXACT_POINTS,
     seed: int = 0,
+    sharding: Sharding = LOCAL,
 ) -> Hierarchy:
     """Return the hierarchy of partitions: cluster the points, then the clusters' means, and so on.
 
@@ -98,6 +101,7 @@ def finch(
             between reciprocal first neighbours counts twice. The first partition is not affected.
         exact_up_to: Largest number of points, or means, whose neighbours are searched exactly.
         seed: Seed of the approximate search above that number.
+        sharding: Where the approximate search runs. It does not change the result.
 
     Raises:
         TrainingError: No points.
@@ -112,23 +116,47 @@ def finch(
     if len(x) == 1:
         unit_rows(x)  # refuses values that are not finite
         return Hierarchy((np.zeros(1, dtype=np.int64),), (None,))
-    neighbours = first_neighbours(x, exact_up_to=exact_up_to, seed=seed)
+    search = partial(first_neighbours, exact_up_to=exact_up_to, seed=seed, sharding=sharding)
+    neighbours = search(x)
     longest = _longest_link(x, neighbours) if early_exit else np.inf
     labels = _components(neighbours.index, np.ones(len(x), dtype=bool))
     partitions, recalls = [labels], [neighbours.recall]
     clusters, merges = int(labels.max()) + 1, len(x)
+    means = means_by_label(x, labels, k=clusters)
     while clusters > 1 and merges > 1:
-        means = means_by_label(x, labels, k=clusters)
-        neighbours = first_neighbours(means, exact_up_to=exact_up_to, seed=seed)
+        neighbours = search(means)
         merged = _merge_clusters(means, neighbours, longest)
         merges = clusters - int(merged.max()) - 1
         clusters -= merges
         if clusters == 1 or merges == 0:
             break
+        means = _next_means(x, labels, means, merged, exact=len(x) <= exact_up_to)
         labels = merged[labels]
         partitions.append(labels)
         recalls.append(neighbours.recall)
     return Hierarchy(tuple(partitions), tuple(recalls))
+
+
+def _next_means(
+    x: Float[np.ndarray, "n d"],
+    labels: Int[np.ndarray, " n"],
+    means: Float64[np.ndarray, "k d"],
+    merged: Int[np.ndarray, " k"],
+    *,
+    exact: bool,
+) -> Float64[np.ndarray, "j d"]:
+    """Return the means of merged clusters: of their rows, or of the means weighted by size.
+
+    They differ in rounding. The means of a large collection are far fewer than its rows.
+    """
+    clusters = int(merged.max()) + 1
+    if exact:
+        return means_by_label(x, merged[labels], k=clusters)
+    sizes = np.bincount(labels)
+    means *= sizes[:, None]
+    sums = sums_by_label(means, merged, k=clusters)
+    sums /= np.bincount(merged, weights=sizes)[:, None]
+    return sums
 
 
 def _merge_clusters(

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int, UInt64
+from jaxtyping import Float, Float64, Int, UInt64
 
 from slic.errors import TrainingError
+from slic.neighbours.approximate import search_lists
 from slic.neighbours.exact import nearest_others
-from slic.neighbours.forest import search_forest
-from slic.neighbours.rows import ROWS_PER_BLOCK, paired_distances, unit_rows
+from slic.neighbours.rows import blocks, paired_distances, require_finite, unit_rows
+from slic.neighbours.sharded import LOCAL, Sharding
 
 MAX_EXACT_POINTS = 50_000
 """Points up to which the search is exact: some 6 CPU-seconds; time grows with the square."""
@@ -31,9 +32,16 @@ class FirstNeighbours:
 
 
 def first_neighbours(
-    x: Float[np.ndarray, "n d"], *, exact_up_to: int = MAX_EXACT_POINTS, seed: int = 0
+    x: Float[np.ndarray, "n d"],
+    *,
+    exact_up_to: int = MAX_EXACT_POINTS,
+    seed: int = 0,
+    sharding: Sharding = LOCAL,
 ) -> FirstNeighbours:
     """Return the nearest other point of every point by cosine distance, in O(n * d) memory.
+
+    The memory is that of the unit rows in single precision, beside ``x`` itself, which may be a
+    memory map.
 
     Ties are broken by rule, so that equal input gives equal output:
 
@@ -46,8 +54,9 @@ def first_neighbours(
         x: One embedding per row.
         exact_up_to: Largest number of distinct directions that are searched exactly. Above it, the
             search is approximate: at least 99 % of a sample have their true neighbour
-            (`slic.neighbours.forest`).
+            (`slic.neighbours.approximate`).
         seed: Seed of the approximate search.
+        sharding: Where the approximate search runs. It does not change the result.
 
     Raises:
         TrainingError: Fewer than two points.
@@ -59,39 +68,49 @@ def first_neighbours(
     """
     if len(x) < 2:
         raise TrainingError(f"{len(x)} embeddings: a neighbour needs at least two.")
-    unit = unit_rows(x)
-    first, group = _distinct(unit)
-    unit = unit[first]
-    found = search_forest(unit, seed=seed) if len(first) > exact_up_to else None
-    nearest, recall = found or (nearest_others(unit), None)
-    index = np.where(np.arange(len(x)) == first[group], first[nearest][group], first[group])
+    require_finite(x)
+    first, group = _distinct(x)
+    found = None
+    if len(first) > exact_up_to:
+        found = search_lists(x, first, seed=seed, sharding=sharding)
+    nearest, recall = found or (first[nearest_others(unit_rows(x[first]))], None)
+    index = np.where(np.arange(len(x)) == first[group], nearest[group], first[group])
     for_first, second = _second_members(group)
     index[first[for_first]] = second
     return FirstNeighbours(index, paired_distances(x, np.arange(len(x)), index), recall)
 
 
 def _distinct(
-    unit: Float32[np.ndarray, "n d"],
+    x: Float[np.ndarray, "n d"],
 ) -> tuple[Int[np.ndarray, " g"], Int[np.ndarray, " n"]]:
     """Return the first row of every distinct direction, and the group of every row."""
-    _, place, times = np.unique(_hashes(unit), return_inverse=True, return_counts=True)
-    alike = np.flatnonzero(times[place] > 1)
-    _, first, group = np.unique(unit[alike] + 0.0, axis=0, return_index=True, return_inverse=True)
-    first_of = np.arange(len(unit))
+    alike = _repeated(_hashes(x))
+    if len(alike) == 0:
+        return np.arange(len(x)), np.arange(len(x))
+    unit = unit_rows(x[alike]) + 0.0
+    _, first, group = np.unique(unit, axis=0, return_index=True, return_inverse=True)
+    first_of = np.arange(len(x))
     first_of[alike] = alike[first[group.ravel()]]
     return np.unique(first_of, return_inverse=True)
 
 
-def _hashes(unit: Float32[np.ndarray, "n d"]) -> UInt64[np.ndarray, " n"]:
-    """Return numbers that are equal for equal rows, and almost never for different ones.
+def _repeated(keys: UInt64[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
+    """Return the positions, ascending, of keys that appear more than once."""
+    order = np.argsort(keys)
+    same = keys[order[1:]] == keys[order[:-1]]
+    return np.unique(np.concatenate([order[1:][same], order[:-1][same]]))
+
+
+def _hashes(x: Float[np.ndarray, "n d"]) -> UInt64[np.ndarray, " n"]:
+    """Return numbers that are equal for equal directions, and almost never for different ones.
 
     They spare a sort of all rows, of which hardly any are equal.
     """
-    weight = np.random.default_rng(0).integers(2**63, size=unit.shape[1], dtype=np.uint64)
-    key = np.empty(len(unit), dtype=np.uint64)
-    for start in range(0, len(unit), ROWS_PER_BLOCK):
-        block = unit[start : start + ROWS_PER_BLOCK] + 0.0  # -0.0 equals 0.0 but has other bytes
-        key[start : start + ROWS_PER_BLOCK] = block.view(np.uint32).astype(np.uint64) @ weight
+    weight = np.random.default_rng(0).integers(2**63, size=x.shape[1], dtype=np.uint64)
+    key = np.empty(len(x), dtype=np.uint64)
+    for block in blocks(len(x)):
+        unit = unit_rows(x[block]) + 0.0  # -0.0 equals 0.0 but has other bytes
+        key[block] = unit.view(np.uint32).astype(np.uint64) @ weight
     return key
 
 

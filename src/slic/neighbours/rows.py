@@ -11,8 +11,8 @@ from scipy.sparse import csr_array
 
 from slic.errors import EmbeddingsError
 
-ROWS_PER_BLOCK = 8192
-SUMMED_COLUMNS_PER_BLOCK = 32
+ROWS_PER_BLOCK = 1024  # in double precision 1 MiB, which stays in the processor's cache
+SUMMED_VALUES_PER_BLOCK = 2**25  # 256 MiB in double precision
 
 
 def normalise(x: Float[np.ndarray, "*n d"]) -> Float64[np.ndarray, "*n d"]:
@@ -42,12 +42,22 @@ def unit_rows(
         >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]]))
         array([[0.6, 0.8], [0. , 0. ]], dtype=float32)
     """
+    require_finite(x)
     unit = np.empty(x.shape, dtype=np.float32) if out is None else out
+    for block in blocks(len(x)):
+        unit[block] = normalise(x[block])
+    return unit
+
+
+def require_finite(x: Float[np.ndarray, "n d"]) -> None:
+    """Raise unless all values are finite.
+
+    Raises:
+        EmbeddingsError: Values that are not finite. The message names the first rows.
+    """
     bad: list[int] = []
-    for block in _blocks(len(x)):
+    for block in blocks(len(x)):
         bad += (block.start + np.flatnonzero(~np.isfinite(x[block]).all(axis=1))).tolist()
-        if not bad:
-            unit[block] = normalise(x[block])
     if bad:
         rows = ", ".join(map(str, bad[:3])) + (", ..." if len(bad) > 3 else "")
         raise EmbeddingsError(
@@ -55,7 +65,6 @@ def unit_rows(
             "if that gives the same, the encoder has diverged: lower the learning rate or train in "
             "fp32."
         )
-    return unit
 
 
 def slices_of(parts: Mapping[str, int]) -> dict[str, slice]:
@@ -111,7 +120,7 @@ def paired_distances(
         Distances in [0, 2]. Two zero rows are at distance 0, a zero row and another at 1.
     """
     distance = np.empty(len(first))
-    for block in _blocks(len(first)):
+    for block in blocks(len(first)):
         a, b = normalise(x[first[block]]), normalise(x[second[block]])
         apart = np.clip(1.0 - np.einsum("nd,nd->n", a, b), 0.0, 2.0)
         distance[block] = np.where(a.any(axis=1) | b.any(axis=1), apart, 0.0)
@@ -124,8 +133,9 @@ def sums_by_label(
     """Return the sum of the rows of each label 0..k-1; zero for a label without rows."""
     members = csr_array((np.ones(len(x)), (labels, np.arange(len(x)))), shape=(k, len(x)))
     sums = np.empty((k, x.shape[1]))
-    for start in range(0, x.shape[1], SUMMED_COLUMNS_PER_BLOCK):  # the product copies to float64
-        columns = slice(start, start + SUMMED_COLUMNS_PER_BLOCK)
+    at_once = min(32, max(1, SUMMED_VALUES_PER_BLOCK // max(1, len(x))))
+    for start in range(0, x.shape[1], at_once):  # the product copies to float64
+        columns = slice(start, start + at_once)
         sums[:, columns] = members @ x[:, columns]
     return sums
 
@@ -135,7 +145,8 @@ def means_by_label(
 ) -> Float64[np.ndarray, "k d"]:
     """Return the mean of the rows of each label 0..k-1; every label needs a row."""
     sizes = np.bincount(labels, minlength=k)
-    means: Float64[np.ndarray, "k d"] = sums_by_label(x, labels, k=k) / sizes[:, None]
+    means = sums_by_label(x, labels, k=k)
+    means /= sizes[:, None]
     return means
 
 
@@ -146,5 +157,6 @@ def mean_directions(
     return unit_rows(sums_by_label(unit, labels, k=k))
 
 
-def _blocks(n: int) -> Iterator[slice]:
+def blocks(n: int) -> Iterator[slice]:
+    """Return slices of a few rows each, which together hold ``n`` rows."""
     return (slice(start, start + ROWS_PER_BLOCK) for start in range(0, n, ROWS_PER_BLOCK))

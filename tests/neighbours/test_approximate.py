@@ -1,24 +1,23 @@
-"""Approximate neighbours: the recall stated is true, and exact search where trees are slower."""
+"""Approximate neighbours: the recall stated is true, and exact search where lists are slower."""
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from slic.neighbours import forest
+from slic.neighbours import approximate
+from slic.neighbours.approximate import search_lists
 from slic.neighbours.exact import nearest_others
 from slic.neighbours.first import first_neighbours
-from slic.neighbours.forest import search_forest
 from slic.neighbours.rows import unit_rows
 
 
 @pytest.fixture
-def small_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make trees of small data as deep as those of large data."""
-    monkeypatch.setattr(forest, "MAX_LEAF_POINTS", 16)
-    monkeypatch.setattr(forest, "MAX_BRANCHES", 12)
+def small_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Divide small data as finely as large data."""
+    monkeypatch.setattr(approximate, "MAX_LIST_POINTS", 16)
+    monkeypatch.setattr(approximate, "FIRST_DIVISION", (12, 2))
+    monkeypatch.setattr(approximate, "NEXT_DIVISION", (48, 8))
 
 
 def bursts(seed: int, n: int = 3000) -> np.ndarray:
@@ -29,25 +28,25 @@ def bursts(seed: int, n: int = 3000) -> np.ndarray:
     return x.astype(np.float32)
 
 
-@pytest.mark.usefixtures("small_cells")
+@pytest.mark.usefixtures("small_lists")
 @pytest.mark.parametrize("seed", range(5))
 def test_the_recall_stated_is_that_of_a_plain_count(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forest, "RECALL_SAMPLE_POINTS", 3000)  # all of them
+    monkeypatch.setattr(approximate, "RECALL_SAMPLE_POINTS", 3000)  # all of them
     x = bursts(seed)
     found = first_neighbours(x, exact_up_to=0, seed=seed)
     similarity = unit_rows(x) @ unit_rows(x).T
     np.fill_diagonal(similarity, -1.0)
     true = similarity.argmax(axis=1)
-    assert found.recall == (found.index == true).mean() >= forest.MIN_SAMPLE_RECALL
+    assert found.recall == (found.index == true).mean() >= approximate.MIN_SAMPLE_RECALL
     right = found.index == true
     np.testing.assert_allclose(found.distance[right], 1 - similarity.max(axis=1)[right], atol=1e-6)
     assert (found.index != np.arange(len(x))).all()
 
 
 def test_the_recall_of_the_sample_is_that_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forest, "MAX_LEAF_POINTS", 50)
+    monkeypatch.setattr(approximate, "MAX_LIST_POINTS", 50)
     x = bursts(0, n=8000)
     found = first_neighbours(x, exact_up_to=0)
     exact = first_neighbours(x, exact_up_to=len(x))
@@ -55,10 +54,10 @@ def test_the_recall_of_the_sample_is_that_of_all(monkeypatch: pytest.MonkeyPatch
     assert found.recall == pytest.approx((found.index == exact.index).mean(), abs=0.015)
 
 
-@pytest.mark.usefixtures("small_cells")
+@pytest.mark.usefixtures("small_lists")
 def test_random_directions_are_searched_exactly(caplog: pytest.LogCaptureFixture) -> None:
     x = np.random.default_rng(0).normal(size=(2000, 64))
-    assert search_forest(unit_rows(x), seed=0) is None
+    assert search_lists(x, np.arange(2000), seed=0) is None
     assert caplog.messages == [
         "2000 points have no clear neighbours, so all pairs of them are compared"
     ]
@@ -68,14 +67,14 @@ def test_random_directions_are_searched_exactly(caplog: pytest.LogCaptureFixture
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 50])
-def test_fewer_points_than_one_tree_needs_are_searched_exactly(n: int) -> None:
+def test_fewer_points_than_lists_need_are_searched_exactly(n: int) -> None:
     x = np.random.default_rng(n).normal(size=(n, 4))
     found = first_neighbours(x, exact_up_to=0)
     assert found.recall is None
     assert found.index.tolist() == nearest_others(unit_rows(x)).tolist()
 
 
-@pytest.mark.usefixtures("small_cells")
+@pytest.mark.usefixtures("small_lists")
 def test_the_seed_decides_the_result_and_threads_do_not() -> None:
     unit = unit_rows(bursts(1, n=1500))
     outcomes = []
@@ -84,7 +83,7 @@ def test_the_seed_decides_the_result_and_threads_do_not() -> None:
         for threads, seed in ((1, 7), (2, 7), (2, 8)):
             torch.set_num_threads(threads)
             with threadpool_limits(threads):
-                outcomes.append(search_forest(unit, seed=seed))
+                outcomes.append(search_lists(unit, np.arange(len(unit)), seed=seed))
     finally:
         torch.set_num_threads(before)
     (one, recall_one), (two, recall_two), (other, _) = (found for found in outcomes if found)
@@ -92,7 +91,7 @@ def test_the_seed_decides_the_result_and_threads_do_not() -> None:
     assert recall_one == recall_two
 
 
-@pytest.mark.usefixtures("small_cells")
+@pytest.mark.usefixtures("small_lists")
 def test_copies_follow_the_rule_among_approximate_neighbours_too() -> None:
     x = bursts(2)
     x[1000:1300] = x[:300] * 2.0  # in the same direction
@@ -101,17 +100,3 @@ def test_copies_follow_the_rule_among_approximate_neighbours_too() -> None:
     assert found.index[:300].tolist() == list(range(1000, 1300))
     assert found.index[1000:1300].tolist() == list(range(300))
     assert not np.isin(found.index[1300:], np.arange(1000, 1300)).any()
-
-
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 10_000), n=st.integers(1, 400), leaf=st.integers(1, 40))
-def test_every_point_is_in_one_leaf(seed: int, n: int, leaf: int) -> None:
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(n, 3))
-    x[n // 2 :] = [1.0, 0.0, 0.0] + 1e-9 * x[n // 2 :]  # alike in float32
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(forest, "MAX_LEAF_POINTS", leaf)
-        patch.setattr(forest, "MAX_BRANCHES", 5)
-        leaves = list(forest._leaves(unit_rows(x), rng))
-    assert sorted(np.concatenate(leaves).tolist()) == list(range(n))
-    assert all(1 <= len(points) <= leaf for points in leaves)
