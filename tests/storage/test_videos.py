@@ -208,7 +208,7 @@ def test_a_list_may_mix_files_and_addresses(
     assert [video.id for video in catalog] == ["here.avi", f"{site.address}/v/b.mp4"]
     (gone,) = catalog.refused
     assert gone.id.endswith("/v/gone.mp4")
-    assert "there is no such object (404)" in gone.reason
+    assert "there is no such object, or no such bucket (404)" in gone.reason
     assert len(read_frames(catalog[1], [3])) == 1
     kept = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.suffix in {".scan", ".json"})
     assert kept

@@ -163,6 +163,7 @@ class RemotePath(PosixPath):
             lambda start, end: fetch_here(path.address, path.known, start, end),
             expected=expected,
             held=_pieces_of(path.url, path.known),
+            name=path.url,
         )
 
     def open(

@@ -23,7 +23,10 @@ class RangeFile(io.RawIOBase):
         fetch: Returns the bytes of a range; it raises ``OSError``.
         expected: Ascending byte ranges that will be read.
         held: What other readers of this version hold, to share it.
+        name: What the file is called.
     """
+
+    mode = "rb"
 
     def __init__(
         self,
@@ -32,8 +35,10 @@ class RangeFile(io.RawIOBase):
         *,
         expected: Sequence[tuple[int, int]] = (),
         held: list[tuple[int, bytes]] | None = None,
+        name: str = "an object",
     ) -> None:
         super().__init__()
+        self.name = name
         self.size = size
         self._fetch = fetch
         self._expected = list(expected)

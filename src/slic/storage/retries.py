@@ -50,7 +50,7 @@ class TransientError(Exception):
 
 def missing() -> FileNotFoundError:
     """Return the error of an object that is not there."""
-    return FileNotFoundError(ENOENT, "there is no such object (404)")
+    return FileNotFoundError(ENOENT, "there is no such object, or no such bucket (404)")
 
 
 def refused(why: str) -> PermissionError:

@@ -27,12 +27,13 @@ from av.video.stream import VideoStream
 from jaxtyping import Bool, Int
 
 from slic.errors import VideoError
-from slic.storage import RemotePath
+from slic.storage import RangeFile, RemotePath, pinned
 from slic.videos.bitstream import H26xRules, Mpeg4Rules, packet_rules
 from slic.videos.container import (
     MAX_PIXELS,
     VideoPacket,
     open_container,
+    open_object,
     read_packets,
     select_stream,
     video_streams,
@@ -89,19 +90,28 @@ def read_timeline(path: Path) -> Reading:
 def _read_best(path: Path, *, by_index: bool = False) -> Reading:
     """Read the packets of the first stream that has several, or else of the best one."""
     best: Reading | None = None
-    with open_container(path) as container:
+    with open_container(path, file=_opened(path, by_index=by_index)) as container:
         count = len(video_streams(container))
     for place in range(count):
-        source = open_indexed(path) if by_index and isinstance(path, RemotePath) else None
+        source = _opened(path, by_index=by_index)
+        indexed = source if isinstance(source, IndexedObject) else None
         with open_container(path, file=source) as container:
             stream = video_streams(container)[place]
-            reading = _read_stream(path, container, stream, source)
+            reading = _read_stream(path, container, stream, indexed)
         if len(reading.timeline.packets) > 1:
             return reading
         best = best or reading
     if best is None:
         raise VideoError(f"{path}: no video track")
     return best
+
+
+def _opened(path: Path, *, by_index: bool) -> IndexedObject | RangeFile | None:
+    """Open an object by its index, or else to be read as a whole; a file is opened by its name."""
+    if not isinstance(path, RemotePath):
+        return None
+    source = open_indexed(path) if by_index else None
+    return source or open_object(path, [(0, pinned(path).known.size)])
 
 
 class _Row(NamedTuple):
