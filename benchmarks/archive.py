@@ -1,4 +1,4 @@
-"""Archives on Ray: the index equals that of the local engine whatever is killed, and what Ray costs.
+"""Archives on Ray: the index equals the local one whatever is killed, and what Ray costs.
 
     python benchmarks/archive.py --scratch FOLDER [--videos 1000] [--pairs 3]
 

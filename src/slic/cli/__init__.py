@@ -19,6 +19,7 @@ from slic.cli import (
     encoders,
     evaluation,
     export,
+    indexing,
     labels,
     prepare,
     pretraining,
@@ -45,8 +46,8 @@ DESCRIPTION = """Learn from unlabelled videos of human actions, then search, gro
 """
 
 _VERB_MODULES = (
-    videos, data, prepare, backbones, pretraining, encoders, evaluation, reproduction, search,
-    clusters, labels, export, share, studio, doctor, completion,
+    videos, data, prepare, backbones, pretraining, encoders, evaluation, reproduction, indexing,
+    search, clusters, labels, export, share, studio, doctor, completion,
 )  # fmt: skip
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slic.cli.common import UsageError
+from slic.cli.indexing import choose_encoder
 from slic.cli.parser import Verbs, add_verb
-from slic.cli.search import choose_encoder
 from slic.cli.weights import add_weights
 from slic.errors import SearchError
 from slic.storage import RemotePath, location

@@ -42,6 +42,7 @@ from slic.search.clusters import (
     outliers,
     set_level,
 )
+from slic.search.creation import create_index, index_settings
 from slic.search.cutting import CutReport, cut_clips
 from slic.search.duplicates import (
     Duplicate,
@@ -51,7 +52,7 @@ from slic.search.duplicates import (
     survey_moments,
 )
 from slic.search.index import Index
-from slic.search.indexing import IndexReport, create_index, index_settings, update_index
+from slic.search.indexing import IndexReport, update_index
 from slic.search.label_files import LABEL_FILES, ImportedLabels, export_labels, import_labels
 from slic.search.label_queue import LabelQueue
 from slic.search.labels import (

@@ -1,11 +1,11 @@
-"""Creating an index, and bringing it up to date with a collection.
+"""Bringing an index up to date with a collection.
 
 New content is embedded in batches, and each batch is one transaction. So an update that was stopped
 or killed continues where it was.
 """
 
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,21 +16,17 @@ from jaxtyping import Float32
 from tqdm import tqdm
 
 from slic.engines import Engine
-from slic.errors import SearchError
 from slic.models.encoder import VideoEncoder
 from slic.models.passes import clips_per_pass
 from slic.runs import lock_folder
 from slic.search.fragments import FragmentFolder
 from slic.search.index import Index
 from slic.search.moment_embedder import MomentEmbedder
-from slic.search.moments import check_window, default_window_seconds
 from slic.search.reconcile import CollectionChanges, reconcile
-from slic.search.repository import DATABASE_FILE, Database, IndexSettings, is_half_created
 from slic.search.repository.moments import NewMoment, copy_moments_to_duplicates, insert_moments
 from slic.search.repository.schema import write_refused
 from slic.search.repository.videos import delete_video, select_files
 from slic.search.spreading import NewBatch, engine_batches, stored_batches
-from slic.search.stores import open_store
 from slic.search.streaming import EmbeddingJob, MomentClips, moment_loader
 from slic.signals import StopRequested, stop_at_ctrl_c
 from slic.videos.catalog import Catalog
@@ -52,73 +48,6 @@ class IndexReport:
     changes: CollectionChanges
     embedded: int
     moments: int
-
-
-def create_index(
-    path: Path,
-    encoder: VideoEncoder,
-    *,
-    window_seconds: float | None = None,
-    stride_seconds: float | None = None,
-    store: str | None = None,
-) -> Index:
-    """Create an empty index, or open the one in this folder if it was made in the same way.
-
-    Args:
-        path: Folder of the index. The encoder is copied into it.
-        encoder: What embeds the moments and the queries.
-        window_seconds: Length of a moment; default `default_window_seconds`.
-        stride_seconds: Time from the start of one moment to the next; default half a window.
-        store: Address of the vector store, see `slic.search.stores`; default ``"embedded"``.
-
-    Raises:
-        SearchError: See `index_settings`.
-        WriteError: The folder cannot be written.
-
-    Example:
-        >>> index = create_index(Path("index"), VideoEncoder.from_pretrained("run/encoder"))
-        >>> update_index(index, Catalog.from_folder("videos"))
-    """
-    settings = index_settings(
-        path, encoder, window_seconds=window_seconds, stride_seconds=stride_seconds, store=store
-    )
-    if _index_exists(path):
-        return Index.open(path, store=store)
-    encoder.save_pretrained(path / "encoder")  # before the database, which makes it an index
-    return Index.create(path, settings)
-
-
-def index_settings(
-    path: Path,
-    encoder: VideoEncoder,
-    *,
-    window_seconds: float | None = None,
-    stride_seconds: float | None = None,
-    store: str | None = None,
-) -> IndexSettings:
-    """Return the settings that `create_index` would use, without writing anything.
-
-    Raises:
-        SearchError: The folder has an index with another encoder, window, stride or store; a window
-            or stride is 0; or the store cannot be used.
-    """
-    if _index_exists(path):
-        given = {"window_seconds": window_seconds, "stride_seconds": stride_seconds, "store": store}
-        return _settings_of_same(path, encoder, given)
-    if window_seconds is None:
-        window_seconds = default_window_seconds(encoder.clip)
-    if stride_seconds is None:
-        stride_seconds = window_seconds / 2
-    check_window(window_seconds, stride_seconds)
-    settings = IndexSettings(
-        encoder=encoder.fingerprint(),
-        vectors=dict(encoder.vectors),
-        window_seconds=float(window_seconds),
-        stride_seconds=float(stride_seconds),
-        store=store or "embedded",
-    )
-    open_store(path, settings).close()
-    return settings
 
 
 def update_index(
@@ -234,32 +163,6 @@ def _embed_batch(embed: MomentEmbedder, batch: Sequence[MomentClips]) -> Embedde
     moments = [moment for moment in batch if not moment.problem]
     failed = [moment for moment in batch if moment.problem]
     return EmbeddedBatch(moments, embed(moments), failed)
-
-
-def _index_exists(path: Path) -> bool:
-    return (path / DATABASE_FILE).exists() and not is_half_created(path)
-
-
-def _settings_of_same(
-    path: Path, encoder: VideoEncoder, given: Mapping[str, object]
-) -> IndexSettings:
-    """Return the settings of an index that must have this encoder and the given settings."""
-    database = Database(path)
-    database.close()
-    settings = database.settings
-    if settings.encoder != (fingerprint := encoder.fingerprint()):
-        raise SearchError(
-            f"{path}: made with encoder {settings.encoder}, not with {fingerprint}; "
-            "give that encoder, or index into another folder."
-        )
-    for name, value in given.items():
-        made_with = getattr(settings, name)
-        if value not in (None, made_with):
-            raise SearchError(
-                f"{path}: made with {name} {made_with}, not {value}; "
-                f"leave {name} out, or index into another folder."
-            )
-    return settings
 
 
 def _embedding_jobs(index: Index, catalog: Catalog) -> list[EmbeddingJob]:
