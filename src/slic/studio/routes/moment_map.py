@@ -89,14 +89,15 @@ def get_map_colours(
         head = {"legend": legend, "generation": moment_map.generation}
         return _binary_response(head, codes.astype("<u2"))
 
-    return studio.cached(("colours", by, level, moment_map.generation, preliminary), make)
+    key = ("colours", by, level, moment_map.generation, preliminary, len(moment_map.ids))
+    return studio.cached(key, make)
 
 
 def _shown_map(studio: Studio) -> MomentMap | None:
     """Return what the page draws of the map, or None while the map is computed."""
     if (whole := studio.current_map()) is None:
         return None
-    key = ("shown map", whole.generation)
+    key = ("shown map", whole.generation, MAX_SHOWN_POINTS)
     return studio.cached(key, lambda: sample_of_map(whole, MAX_SHOWN_POINTS))
 
 
