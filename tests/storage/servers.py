@@ -80,6 +80,8 @@ class _Handler(BaseHTTPRequestHandler):
             page.data, page.changed = page.data[::-1], page.changed + 60
         if fault == "404" or page is None:
             return self._send(404)
+        if fault.startswith("to "):
+            return self._send(302, {"Location": fault.removeprefix("to ")})
         if fault in {"429", "503"}:
             return self._send(int(fault), {"Retry-After": "0"})
         if fault == "time-out":

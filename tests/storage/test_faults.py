@@ -3,7 +3,9 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+import aiohttp
 import pytest
 
 from slic import storage
@@ -97,6 +99,33 @@ def test_a_web_server_without_tags_is_watched_by_time(site: Site) -> None:
         file.seek(100_000)
         with pytest.raises(OSError, match="has changed"):
             file.read(10)
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("http://169.254.169.254/latest", "a place that is not read"),
+        ("file:///etc/passwd", "a place that is not read"),
+        ("http://metadata/latest", "the host is link-local"),  # by its name
+    ],
+)
+def test_a_redirect_leads_to_no_link_local_host(
+    target: str, reason: str, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def resolve(*_: Any, **__: Any) -> list[dict[str, Any]]:
+        return [{"host": "169.254.169.254", "port": 80}]
+
+    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", resolve)
+    path = pinned(RemotePath(site.put("/a.mp4", DATA)))
+    site.faults = [f"to {target}"]
+    with pytest.raises(PermissionError, match=reason):
+        storage.fetch(path.address, path.known, 0, 10)
+
+
+def test_a_redirect_is_followed(site: Site) -> None:
+    path = pinned(RemotePath(site.put("/a.mp4", DATA)))
+    site.faults = ["to /a.mp4"]
+    assert storage.fetch(path.address, path.known, 5, 15) == DATA[5:15]
 
 
 def test_no_server_is_named_as_such(monkeypatch: pytest.MonkeyPatch) -> None:

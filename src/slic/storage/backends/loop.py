@@ -39,6 +39,8 @@ def _translated(error: Exception) -> Exception:
         return TransientError("no answer in time")
     if isinstance(error, aiohttp.ClientPayloadError):
         return TransientError("the answer was cut off")
+    if isinstance(getattr(error, "os_error", None), PermissionError):  # see `web._Resolver`
+        return error.os_error  # type: ignore[attr-defined,no-any-return]
     if isinstance(error, (aiohttp.ClientError, ConnectionError)):
         return TransientError(f"no connection: {type(error).__name__}")
     return error
