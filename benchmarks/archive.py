@@ -25,7 +25,6 @@ from typing import Any
 
 import av
 import numpy as np
-import psutil
 import torch
 
 from slic.models.backbones import ClipSpec
@@ -128,7 +127,7 @@ def survive(scratch: Path, truth: Path) -> None:
     left = len([*(out / "fragments").rglob("*.fragment")])
     cluster.add_node(num_cpus=1)
     lines = finish(start_index(scratch, out, *words))
-    cluster.shutdown()
+    cluster.shutdown()  # type: ignore[no-untyped-call]
     found = read_rows(out)
     twice = sum(count_rows(out).values()) - len(found)
     apart = max(float(np.abs(found[key][2] - wanted[key][2]).max()) for key in wanted)
@@ -245,19 +244,28 @@ def measure(scratch: Path, name: str, run: int) -> Timing:
 
 
 def sample(process: "subprocess.Popen[str]", samples: list[tuple[float, float]]) -> None:
-    """Note the CPU time of a process and all below it, until it ends."""
+    """Note the CPU time of a process and all that it started, until it ends."""
     seconds: dict[int, float] = {}
-    known: dict[int, psutil.Process] = {process.pid: psutil.Process(process.pid)}
+    ours = {process.pid}
     while process.poll() is None:
-        for one in [*known.values()]:
-            try:
-                known |= {child.pid: child for child in one.children(recursive=True)}
-                spent = one.cpu_times()
-                seconds[one.pid] = spent.user + spent.system
-            except psutil.Error:
-                known.pop(one.pid, None)
+        stats = [read_stat(path) for path in Path("/proc").glob("[0-9]*/stat")]
+        parents = {pid: parent for pid, parent, _ in stats}
+        while more := {pid for pid in parents if parents[pid] in ours} - ours:
+            ours |= more
+        seconds |= {pid: spent for pid, _, spent in stats if pid in ours}
         samples.append((time.time(), sum(seconds.values())))
         time.sleep(0.25)
+
+
+def read_stat(path: Path) -> tuple[int, int, float]:
+    """Return id, parent and CPU time of a process; zeros if it has ended."""
+    try:
+        name, _, rest = path.read_text().rpartition(")")
+    except OSError:
+        return 0, 0, 0.0
+    words = rest.split()
+    ticks = int(words[11]) + int(words[12])
+    return int(name.split(" ")[0]), int(words[1]), ticks / os.sysconf("SC_CLK_TCK")
 
 
 def compare(scratch: Path, pairs: int) -> None:

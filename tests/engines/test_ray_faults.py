@@ -1,0 +1,123 @@
+"""A Ray cluster loses a node, and its command is killed: the index is that of one process."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from slic.models.backbones import ClipSpec
+from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(1500)]
+VIDEOS = 60
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    """Return a cluster of one node of one core; tests add more."""
+    pytest.importorskip("ray.data")
+    from ray.cluster_utils import Cluster
+
+    head = {"num_cpus": 1, "include_dashboard": False}
+    made = Cluster(initialize_head=True, head_node_args=head)
+    yield made
+    made.shutdown()  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture
+def words(tmp_path: Path, make_video: Callable[..., Path]) -> list[str]:
+    """Return the command that indexes some videos, one of them broken, without ``--out``."""
+    videos, encoder = tmp_path / "videos", tmp_path / "encoder"
+    for number in range(VIDEOS):
+        make_video(videos / f"{number}.mp4", frames=50 + number, size=(64, 48))
+    (videos / "broken.mp4").write_bytes((videos / "0.mp4").read_bytes()[:900])
+    torch.manual_seed(0)
+    config = EncoderConfig(
+        backbone="slic/r3d10",
+        arguments={"width": 0.125},
+        head=HeadSpec(hidden=16, embedding=8),
+        clip=ClipSpec(frames=4, stride=2, size=32),
+    )
+    VideoEncoder(config).save_pretrained(encoder)
+    slic = [sys.executable, "-m", "slic", "index", str(videos), "--encoder", str(encoder)]
+    return [*slic, "--window=1"]
+
+
+def start(words: list[str], *more: object) -> "subprocess.Popen[str]":
+    command = [*words, *map(str, more)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def rows(index: Path) -> list[tuple[str, int, float, bytes]]:
+    """Return the moments so far."""
+    try:
+        connection = sqlite3.connect(f"file:{index / 'index.sqlite'}?mode=ro", uri=True)
+        found = connection.execute(
+            "SELECT v.path, m.number, m.start_seconds, m.vector FROM moments m"
+            " JOIN videos v ON v.id = m.video_id ORDER BY 1, 2"
+        ).fetchall()
+    except sqlite3.OperationalError:  # it is being created
+        return []
+    connection.close()
+    return found
+
+
+def wait_for(index: Path, count: int, running: "subprocess.Popen[str]") -> None:
+    while len(rows(index)) < count:
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.05)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_killed_node_and_a_killed_command_leave_the_index_of_one_process(
+    cluster: Any, words: list[str], tmp_path: Path
+) -> None:
+    truth = tmp_path / "truth"
+    assert start(words, "--out", truth).wait() == 0
+    wanted = rows(truth)
+    node = cluster.add_node(num_cpus=1)
+    index = tmp_path / "index"
+    on_ray = ("--out", index, "--engine", "ray", "--address", cluster.address)
+    driver = start(words, *on_ray)
+    wait_for(index, len(wanted) // 3, driver)
+    cluster.remove_node(node, allow_graceful=False)
+    wait_for(index, 2 * len(wanted) // 3, driver)
+    driver.kill()
+    driver.communicate()
+    cluster.add_node(num_cpus=1)
+    again = start(words, *on_ray)
+    _, err = again.communicate()
+    assert again.returncode == 0, err
+    assert "Traceback" not in err
+    found = rows(index)
+    assert [row[:3] for row in found] == [row[:3] for row in wanted]
+    vectors = [np.stack([np.frombuffer(row[3], "<f4") for row in all_]) for all_ in (found, wanted)]
+    assert vectors[0] == pytest.approx(vectors[1], abs=1e-5)
+    assert not [*index.rglob("*.fragment")]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_all_signals_end_the_command_with_one_line(words: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("ray.data")
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+        index = tmp_path / f"index{code}"
+        running = start(words, "--out", index, "--engine", "ray", "--devices", 1)
+        wait_for(index, 1, running)
+        os.killpg(running.pid, number)
+        _, err = running.communicate()
+        assert running.returncode == code, err
+        last = err.replace("\r", "\n").splitlines()[-1]
+        assert last.startswith("slic: stopped; ")
+        assert last.endswith("--engine ray --devices 1")
+        assert "Traceback" not in err
