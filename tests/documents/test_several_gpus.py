@@ -17,8 +17,8 @@ COMMANDS = re.findall(r"-m slic (pretrain [^\n\"]*)", "\n".join(SCRIPTS).replace
 
 def test_the_page_has_scripts_for_torchrun_and_slurm() -> None:
     text = "\n".join(SCRIPTS)
-    assert len(SCRIPTS) == 4
-    assert len(COMMANDS) == 5
+    assert len(SCRIPTS) == 5
+    assert len(COMMANDS) == 6
     assert all(word in text for word in ("torchrun --standalone", "--nnodes=2", "#SBATCH", "srun"))
 
 
@@ -34,7 +34,8 @@ def test_the_parser_takes_its_options(command: str) -> None:
     arguments, settings = build_parser().parse_known_args(words)
     assert arguments.out == Path("run")
     recipe = recipe_of(arguments.recipe or "two-stream", settings)
-    assert recipe.train.workers == (8 if settings else 2)
+    assert recipe.train.workers == (8 if "--train.workers=8" in settings else 2)
+    assert recipe.train.accumulate == (4 if "--train.accumulate=4" in settings else 1)
 
 
 def test_slurm_gives_every_variable_that_is_needed() -> None:

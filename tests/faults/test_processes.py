@@ -217,27 +217,20 @@ def hosts() -> Iterator[list[Host]]:
 
 
 def launched(
-    hosts: list[Host], script: Path, *, torchrun: bool, per_host: int
+    hosts: list[Host], script: Path, *, torchrun: bool
 ) -> dict[Path, subprocess.Popen[bytes]]:
-    """Start a script in some processes on each host; return them by what they print."""
-    started = {}
-    for node, host in enumerate(hosts):
-        where = f"--master_addr={hosts[0].address} --master_port=29500"
-        lines = [
-            f"{sys.executable} -m torch.distributed.run --nnodes=2 --node_rank={node} "
-            f"--nproc_per_node={per_host} {where} {script}"
-        ]
-        if not torchrun:
-            group = f"MASTER_ADDR={hosts[0].address} MASTER_PORT=29500 WORLD_SIZE={2 * per_host}"
-            lines = [
-                f"env RANK={node * per_host + local} LOCAL_RANK={local} {group} "
-                f"{sys.executable} {script}"
-                for local in range(per_host)
-            ]
-        for local, line in enumerate(lines):
-            printed = script.parent / f"{host.name}-{local}.txt"
-            with printed.open("wb") as file:
-                started[printed] = subprocess.Popen(host.command(line), stdout=file, stderr=file)
+    """Start a script on each host, as a process of one run; return them by what they print."""
+    address, started = hosts[0].address, {}
+    for rank, host in enumerate(hosts):
+        group = f"RANK={rank} LOCAL_RANK=0 WORLD_SIZE=2 MASTER_ADDR={address} MASTER_PORT=29500"
+        line = f"env {group} {sys.executable} {script}"
+        if torchrun:
+            where = f"--node_rank={rank} --master_addr={address} --master_port=29500"
+            program = f"{sys.executable} -m torch.distributed.run"
+            line = f"{program} --nnodes=2 --nproc_per_node=1 {where} {script}"
+        printed = script.parent / f"{host.name}.txt"
+        with printed.open("wb") as file:
+            started[printed] = subprocess.Popen(host.command(line), stdout=file, stderr=file)
     return started
 
 
@@ -265,26 +258,27 @@ def test_a_host_that_is_lost_ends_the_processes_on_the_other(
     words = ["pretrain", material.videos, "--out", run, "--recipe", material.recipe]
     words += ["--log_with=none", "--train.epochs=400"]
     script.write_text(SLOW_STEPS.format(words=[*map(str, words)]))
-    running = launched(hosts, script, torchrun=torchrun, per_host=1 if torchrun else 2)
+    running = launched(hosts, script, torchrun=torchrun)
     try:
         while not (run / "checkpoints" / "last.pt").exists():
             assert all(one.poll() is None for one in running.values()), texts(running)
             time.sleep(0.1)
         lose(hosts[victim], fault)
         lost = time.monotonic()
-        others = {path: one for path, one in running.items() if f"node{victim}" not in path.name}
-        codes = [one.wait(150) for one in others.values()]
+        other = tmp_path / f"node{1 - victim}.txt"
+        code = running[other].wait(150)
         seconds = time.monotonic() - lost
     finally:
         for host in hosts:
             lose(host, "killed")
         for one in running.values():
             one.wait()
-    assert codes == [1] * len(others), texts(others)
-    for text in texts(others):
-        said = [line for line in text.splitlines() if line.startswith("slic: ")][-1]
-        assert f"(on node{victim}, {hosts[victim].address}) has ended or cannot be" in said
-        assert torchrun or "Traceback" not in text
+    text = other.read_text()
+    assert code == 1, text
+    said = [line for line in text.splitlines() if line.startswith("slic: ")][-1]
+    place = f"process {victim} of 2 (on node{victim}, {hosts[victim].address})"
+    assert f"slic: {place} has ended or cannot be reached" in said
+    assert torchrun or "Traceback" not in text
     load_checkpoint(run / "checkpoints" / "last.pt", version=CHECKPOINT_FORMAT)
     launcher = "torchrun" if torchrun else "by hand"
     campaign.record(

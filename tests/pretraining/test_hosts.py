@@ -1,5 +1,6 @@
 """Processes on two hosts train as one process does: here hosts are network namespaces."""
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from slic.pretraining.folder import RunFolder
 from slic.pretraining.state import CHECKPOINT_FORMAT
 from slic.runs import load_checkpoint, read_log, save_checkpoint
-from tests.conftest import Program, Running
+from tests.conftest import Program, Running, WaitUntil
 from tests.pretraining.hosts import Host, made_hosts
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="namespaces")]
@@ -85,6 +86,12 @@ with joined_processes():
             torch.testing.assert_close(ours.eval()(x[0]), one.eval()(x[0]))
     accelerator.end_training()
 """
+MEET = """
+from slic.pretraining import meeting, peers
+meeting.PATIENCE_SECONDS = 0.5
+with peers.joined_processes():
+    pass
+"""
 Start = Callable[..., list[Running]]
 
 
@@ -102,15 +109,17 @@ def hosts() -> Iterator[list[Host]]:
 def start(program: Program, hosts: list[Host]) -> Start:
     """Return a function that starts a program in some processes on each of two hosts."""
 
-    def start_all(text: str, *, per_host: int = 1, at: str = hosts[0].address) -> list[Running]:
-        world = 2 * per_host
+    def start_all(
+        text: str, *, per_host: int = 1, ranks: Sequence[int] | None = None
+    ) -> list[Running]:
+        world, at = 2 * per_host, hosts[0].address
         group = f"MASTER_ADDR='{at}', MASTER_PORT='29500', WORLD_SIZE='{world}'"
         return [
             program(
                 f"{hosts[rank // per_host].entry}\n"
                 f"os.environ.update(RANK='{rank}', LOCAL_RANK='{rank % per_host}', {group})\n{text}"
             )
-            for rank in range(world)
+            for rank in (range(world) if ranks is None else ranks)
         ]
 
     return start_all
@@ -157,6 +166,39 @@ def test_processes_on_two_hosts_make_the_steps_of_one(
     require_end(start(IN_64_BITS + source(videos, tiny, out), per_host=per_host))
     np.testing.assert_allclose(losses(out), losses(alone), rtol=1e-5)
     assert clusters(out) == clusters(alone)
+
+
+@pytest.mark.soak
+def test_torchrun_on_two_hosts_makes_the_steps_of_one(
+    hosts: list[Host], alone: Path, videos: Path, tiny: Path, tmp_path: Path
+) -> None:
+    script, out = tmp_path / "train.py", tmp_path / "run"
+    script.write_text("import os" + IN_64_BITS + source(videos, tiny, out))
+    where = f"--master_addr={hosts[0].address} --master_port=29500"
+    command = f"{sys.executable} -m torch.distributed.run --nnodes=2 --nproc_per_node=1 {where}"
+    both = [
+        subprocess.Popen(host.command(f"{command} --node_rank={node} {script}"))
+        for node, host in enumerate(hosts)
+    ]
+    assert [one.wait(200) for one in both] == [0, 0]
+    np.testing.assert_allclose(losses(out), losses(alone), rtol=1e-5)
+    assert clusters(out) == clusters(alone)
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ([0, 1], "10.77.0.1:29500: processes 2 and 3 of 4 are missing."),
+        ([2, 3], "10.77.0.1:29500: process 0 does not answer (Connection refused)."),
+    ],
+)
+def test_processes_that_are_missing_on_another_host_are_named(
+    start: Start, wait_until: WaitUntil, there: list[int], said: str
+) -> None:
+    waiting = start(MEET, per_host=2, ranks=there)
+    printed = waiting[0].err
+    wait_until(lambda: printed.exists() and said in printed.read_text(), waiting[0])
+    require_end([*start(MEET, per_host=2, ranks=sorted({0, 1, 2, 3} - {*there})), *waiting])
 
 
 @pytest.mark.soak
