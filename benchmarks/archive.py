@@ -294,4 +294,5 @@ def compare(scratch: Path, pairs: int) -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # as the local processes, beside other work
     main()

@@ -4,6 +4,7 @@ import logging
 import shutil
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -105,16 +106,30 @@ def test_what_goes_wrong_in_a_process_is_one_line(engine: Engine, tmp_path: Path
         list(engine.run(unseen, range(2)))
 
 
+def answer_once(server: socket.socket) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(100)
+        connection.sendall(b"HTTP/1.0 400 Bad request")
+
+
 def test_no_cluster_or_no_ray_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray.data")
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{closed.getsockname()[1]}"
-    for wrong, message in ((address, "no Ray cluster answers there"), ("head", "is no address")):
-        opened = open_engine("ray", address=wrong)
-        assert opened is not None
-        with pytest.raises(EngineError, match=f"^{wrong}: {message}"):
-            opened.__enter__()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        threading.Thread(target=answer_once, args=(other,)).start()
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        for wrong, message in (
+            (address, "no Ray cluster answers there"),
+            (taken, "no Ray cluster answers there .another server has this port"),
+            ("head", "is no address of a Ray cluster"),
+        ):
+            opened = open_engine("ray", address=wrong)
+            assert opened is not None
+            with pytest.raises(EngineError, match=f"^{wrong}: {message}"):
+                opened.__enter__()
     monkeypatch.setitem(sys.modules, "ray.data", None)
     opened = open_engine("ray")
     assert opened is not None

@@ -21,6 +21,9 @@ from slic.signals import STOP_SIGNALS
 
 CONNECT_SECONDS: Final = 10.0
 NODE_SECONDS: Final = 120.0  # a node may have to start a process and import torch
+# Ray speaks gRPC: a server answers this with its settings. Ray itself waits minutes for others.
+_GREETING: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+_SETTINGS_FRAME: Final = b"\x04"
 _SETTINGS: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray would send them over the network
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # it warns without this
@@ -127,13 +130,17 @@ def _require_answer(address: str) -> None:
     if not host or not port.isdecimal():
         raise EngineError(f"{address}: is no address of a Ray cluster, which is HOST:PORT.")
     try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+        with socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS) as connection:
+            connection.sendall(_GREETING)
+            if connection.recv(9)[3:4] == _SETTINGS_FRAME:
+                return
+            reason = "another server has this port"
     except (OSError, OverflowError) as error:
         reason = reason_of(error) if isinstance(error, OSError) else _first(error)
-        raise EngineError(
-            f"{address}: no Ray cluster answers there ({reason}). Start its head with "
-            "`ray start --head --port 6379`, or correct the address."
-        ) from error
+    raise EngineError(
+        f"{address}: no Ray cluster answers there ({reason}). Start its head with "
+        "`ray start --head --port 6379`, or correct the address."
+    )
 
 
 @contextmanager
