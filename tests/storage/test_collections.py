@@ -129,11 +129,11 @@ def test_an_object_that_vanished_is_named_and_the_rest_is_indexed(
     assert set(moments_of(index)) | set(refused) == {"a.mp4", "doors/b.mkv", "doors/c.avi"}
     assert all("no such object" in reason for reason in refused.values())
     finder = VideoFinder(index.videos(), folder=tmp_path)
-    for name in ("a.mp4", f"{stored}/a.mp4"):
+    path = pinned(RemotePath(f"{stored}/a.mp4"))
+    for name in ("a.mp4", path.url):
         found = finder.find(LabelRow(paths=(name,), label="x", start=None, end=None, place="1"))
         assert found is not None
-    path = pinned(RemotePath(f"{stored}/a.mp4"))
-    assert found.content_id == content_id(path) == content_key(path.url, path.known)
+        assert found.content_id == content_id(path) == content_key(path.url, path.known)
     assert list_folder(RemotePath(stored))["a.mp4"].known == path.known
     index.close()
 

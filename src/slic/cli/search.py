@@ -20,6 +20,7 @@ from slic.cli.output import (
 from slic.cli.parser import CommandParser, Verbs, add_verb
 from slic.cli.weights import add_search_weights, check_search_weights, search_weights
 from slic.errors import SearchError
+from slic.storage import RemotePath, location
 
 if TYPE_CHECKING:
     from slic.report.contact_sheet import ContactSheetSearch
@@ -195,11 +196,13 @@ def _query(
         between = (moment.start_seconds, moment.end_seconds)
         query = query_from_moments(index, [moment_id])
     else:
-        if not Path(word).exists():
+        place = location(word)
+        remote = isinstance(place, RemotePath)
+        if not remote and not place.exists():
             raise SearchError(
                 f"{word}: no such file or directory. A moment of the index is PATH@SECONDS."
             )
-        video = inspect_video(Path(word), word)
+        video = inspect_video(place, str(place) if remote else word)
         between = (start or 0.0, video.end_seconds if end is None else end)
         query = query_from_video(index, video, start_seconds=start, end_seconds=end)
     return query, {"query": video, "between_seconds": between}

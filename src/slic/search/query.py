@@ -26,6 +26,7 @@ from slic.search.parts import (
     unit_parts,
 )
 from slic.search.streaming import EmbeddingJob, read_moments
+from slic.storage import location
 from slic.videos.inspection import inspect_video
 from slic.videos.video import Video
 
@@ -93,7 +94,8 @@ def query_from_clip(
         SearchError: The part is empty, outside the video, or longer than `MAX_QUERY_WINDOWS`
             windows.
     """
-    video = inspect_video(Path(path), Path(path).name)
+    place = location(path)
+    video = inspect_video(place, place.name)
     return query_from_video(index, video, start_seconds=start_seconds, end_seconds=end_seconds)
 
 
