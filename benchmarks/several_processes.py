@@ -1,7 +1,7 @@
 """Training with 1 and 2 processes of one thread: time and CPU time of a step, and bytes sent.
 
 ``python -m benchmarks.several_processes`` prints a table. The two processes run on one machine,
-and on two hosts that are network namespaces (Linux, as root). Each row is the best of three.
+and on two hosts that are network namespaces (Linux, as root). Each row is the best of two.
 """
 
 import os
@@ -22,9 +22,9 @@ from tests.pretraining.hosts import Host, made_hosts
 STEPS = 12
 WARM_UP = 4
 RECIPE = """
-clip: {frames: 8, stride: 1, size: 64}
+clip: {frames: 4, stride: 1, size: 48}
 sampling: {same_video_probability: 0.2, flow_probability: 0.0}
-backbone: {name: slic/r3d18, width: 0.25}
+backbone: {name: slic/r3d10, width: 0.25}
 head: {hidden: 512, embedding: 128}
 clustering: {name: none}
 rounds: {every_epochs: 100, inputs: [rgb]}
@@ -78,11 +78,11 @@ def main() -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_sample(folder / "videos", train=32, test=0, workers=1, progress=False)
+        write_sample(folder / "videos", train=16, test=0, workers=1, progress=False)
         (folder / "recipe.yaml").write_text(RECIPE)
         kinds = ("1 process", "2 processes", "2 hosts")
         rows = {
-            kind: [train(kind, folder, f"{kind}-{again}") for again in range(3)] for kind in kinds
+            kind: [train(kind, folder, f"{kind}-{again}") for again in range(2)] for kind in kinds
         }
         print("| where | seconds a step | CPU seconds of the run | MB sent by a host in a step |")
         print("|---|---|---|---|")

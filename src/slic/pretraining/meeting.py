@@ -94,6 +94,8 @@ class Meeting:
         Gloo then takes the same way through the network.
         """
         links = self._links()
+        if not links:  # torchrun with one process
+            return links
         key = f"slic/{self.launch.attempt}/address"
         address = outer_address(links.values())
         if self.launch.rank == 0:
