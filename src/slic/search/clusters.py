@@ -10,7 +10,7 @@ from jaxtyping import Float32, Int64
 
 from slic.clustering.finch import finch
 from slic.errors import SearchError
-from slic.neighbours.exact import nearest_rows
+from slic.neighbours.assignment import assign
 from slic.neighbours.rows import mean_directions
 from slic.search.index import Index
 from slic.search.labels import LabelChange, labels_of_moments, set_label
@@ -75,14 +75,17 @@ def cluster_index(
     """
     factors = vector_factors(index.parts, weights)
     ids, x = index.all_vectors()
-    x *= factors
     if len(ids) == 0:
         raise SearchError(f"{index.path}: the index has no moments; run `slic index` first.")
     sample = np.sort(np.random.default_rng(seed).permutation(len(ids))[:max_moments])
-    hierarchy = finch(x[sample])
+    sampled = x[sample] * factors
+    hierarchy = finch(sampled)
     finest = hierarchy.partitions[0]
-    means = mean_directions(x[sample], finest, k=int(finest.max()) + 1)
-    leaf = nearest_rows(x, means, 1).indices[:, 0]
+    if len(sample) < len(ids):
+        means = mean_directions(sampled, finest, k=int(finest.max()) + 1)
+        leaf = assign(x, means * factors, seed=seed)  # of the vectors times the factors
+    else:
+        leaf = np.empty(len(ids), np.int64)
     leaf[sample] = finest
     first = np.unique(finest, return_index=True)[1]
     tree = [
