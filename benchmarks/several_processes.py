@@ -57,7 +57,11 @@ def train(kind: str, folder: Path, name: str) -> tuple[float, float, float]:
         at = next((host.address for host in hosts if host), "127.0.0.1")
         running = []
         for rank, host in enumerate(hosts):
-            group = {"RANK": rank, "LOCAL_RANK": 0 if host else rank, "WORLD_SIZE": len(hosts)}
+            group: dict[str, object] = {
+                "RANK": rank,
+                "LOCAL_RANK": 0 if host else rank,
+                "WORLD_SIZE": len(hosts),
+            }
             group |= {"MASTER_ADDR": at, "MASTER_PORT": 29500}
             named = {name: str(value) for name, value in group.items()} if len(hosts) > 1 else {}
             source = f"{host.entry if host else ''}\n{program}"
