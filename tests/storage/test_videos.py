@@ -147,6 +147,29 @@ def test_faults_while_clips_are_read_change_nothing(put: Put, site: Site, videos
         assert not site.faults
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(4))
+def test_clips_among_random_faults_are_right_or_named(
+    seed: int, put: Put, site: Site, videos: Path
+) -> None:
+    rng, faults = np.random.default_rng(seed), ("", "503", "429", "truncated", "reset", "slow")
+    refusals = list[str]()
+    pairs = [(inspect_video(put(name), name), inspect_video(videos / name, name)) for name in CASES]
+    for _ in range(30):
+        there, here = pairs[rng.integers(len(pairs))]
+        if rng.random() < 0.3:
+            _forget_cache()
+        clip = np.sort(rng.integers(0, here.frames, 6))
+        site.faults = rng.choice(faults, 3).tolist()
+        try:
+            frames = read_frames(there, clip)
+        except VideoError as error:
+            refusals.append(str(error))
+        else:
+            assert np.array_equal(frames, read_frames(here, clip))
+    assert all("does not answer as it should" in text for text in refusals)
+
+
 def test_an_outage_is_an_error_that_does_not_last(put: Put, site: Site) -> None:
     video = inspect_video(put("b.mkv"), "b.mkv")
     storage.locations._pieces_of.cache_clear()
