@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,20 +16,66 @@ import torch
 from slic.models.backbones import ClipSpec
 from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(1500)]
+pytestmark = [
+    pytest.mark.soak,
+    pytest.mark.timeout(1500),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
 VIDEOS = 60
 
 
+_PROGRAM = """
+import sys
+from ray.cluster_utils import Cluster
+cluster = Cluster(initialize_head=True, head_node_args={head})
+nodes = []
+print(cluster.address, flush=True)
+for line in sys.stdin:
+    if line == "add\\n":
+        nodes.append(cluster.add_node(num_cpus=1))
+    else:
+        cluster.remove_node(nodes.pop(), allow_graceful=False)
+    print("done", flush=True)
+cluster.shutdown()
+"""
+
+
+class ClusterProcess:
+    """A cluster of Ray in a process of its own, which it may leave in disorder."""
+
+    def __init__(self, **head: int) -> None:
+        program = _PROGRAM.replace("{head}", repr({"include_dashboard": False, **head}))
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.address = self._line()
+
+    def ask(self, word: str) -> None:
+        """Add a node of one core, or kill the last one."""
+        assert self._process.stdin
+        self._process.stdin.write(f"{word}\n")
+        self._process.stdin.flush()
+        assert self._line() == "done"
+
+    def close(self) -> None:
+        self._process.communicate()
+
+    def _line(self) -> str:
+        assert self._process.stdout
+        return self._process.stdout.readline().strip()
+
+
 @pytest.fixture
-def cluster() -> Iterator[Any]:
+def cluster() -> Iterator[ClusterProcess]:
     """Return a cluster of one node of one core; tests add more."""
     pytest.importorskip("ray.data")
-    from ray.cluster_utils import Cluster
-
-    head = {"num_cpus": 1, "include_dashboard": False}
-    made = Cluster(initialize_head=True, head_node_args=head)
+    made = ClusterProcess(num_cpus=1)
     yield made
-    made.shutdown()  # type: ignore[no-untyped-call]
+    made.close()
 
 
 @pytest.fixture
@@ -79,23 +124,22 @@ def wait_for(index: Path, count: int, running: "subprocess.Popen[str]") -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_killed_node_and_a_killed_command_leave_the_index_of_one_process(
-    cluster: Any, words: list[str], tmp_path: Path
+    cluster: ClusterProcess, words: list[str], tmp_path: Path
 ) -> None:
     truth = tmp_path / "truth"
     assert start(words, "--out", truth).wait() == 0
     wanted = rows(truth)
-    node = cluster.add_node(num_cpus=1)
+    cluster.ask("add")
     index = tmp_path / "index"
     on_ray = ("--out", index, "--engine", "ray", "--address", cluster.address)
     driver = start(words, *on_ray)
     wait_for(index, len(wanted) // 3, driver)
-    cluster.remove_node(node, allow_graceful=False)
+    cluster.ask("remove")
     wait_for(index, 2 * len(wanted) // 3, driver)
     driver.kill()
     driver.communicate()
-    cluster.add_node(num_cpus=1)
+    cluster.ask("add")
     again = start(words, *on_ray)
     _, err = again.communicate()
     assert again.returncode == 0, err
@@ -107,7 +151,20 @@ def test_a_killed_node_and_a_killed_command_leave_the_index_of_one_process(
     assert not [*index.rglob("*.fragment")]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_two_processes_share_a_gpu_and_other_tasks_decode(words: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("ray.data")
+    truth, index = tmp_path / "truth", tmp_path / "index"
+    assert start(words, "--out", truth).wait() == 0
+    cluster = ClusterProcess(num_cpus=2, num_gpus=1)  # Ray takes our word for the GPU
+    on_ray = ("--out", index, "--engine", "ray", "--address", cluster.address, "--devices", 2)
+    running = start(words, *on_ray)
+    _, err = running.communicate()
+    cluster.close()
+    assert running.returncode == 0, err
+    assert "GPU-seconds (embed" in err
+    assert [row[:3] for row in rows(index)] == [row[:3] for row in rows(truth)]
+
+
 def test_all_signals_end_the_command_with_one_line(words: list[str], tmp_path: Path) -> None:
     pytest.importorskip("ray.data")
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):

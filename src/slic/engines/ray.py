@@ -94,16 +94,21 @@ class RayEngine:
         """Give the result of each task, as they come; see `slic.engines.base.Engine`."""
         processes, gpus = self._processes(len(tasks))
         data = self._dataset(tasks, TASKS_PER_BLOCK, least=4 * processes)
-        words = {"batch_size": None, "batch_format": "pyarrow"}
         if gpus:
-            data = data.map_batches(_read_rows, fn_kwargs={"stage": ReadStage(work)}, **words)
+            data = data.map_batches(
+                _read_rows,
+                batch_size=None,
+                batch_format="pyarrow",
+                fn_kwargs={"stage": ReadStage(work)},
+            )
         data = data.map_batches(
             _EmbedRows if gpus else _ReadAndEmbedRows,
             fn_constructor_args=([self._ray.put(work)], gpus),
             num_gpus=gpus or None,
             num_cpus=None if gpus else 1,
             concurrency=(1, processes, processes),
-            **words,
+            batch_size=TASKS_PER_BLOCK if gpus else None,
+            batch_format="pyarrow",
         )
         return self._results(data)
 
@@ -168,7 +173,8 @@ class _EmbedRows:
         cv2.setNumThreads(1)
         work = ray.get(sent[0])
         self.read = ReadStage(work)
-        self.embed = EmbedStage(work, torch.device("cuda" if gpus else "cpu"), gpus=gpus)
+        device = "cuda" if gpus and torch.cuda.is_available() else "cpu"
+        self.embed = EmbedStage(work, torch.device(device), gpus=gpus)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         reads: list[Read[Any]] = [pickle.loads(row) for row in batch["row"].to_pylist()]

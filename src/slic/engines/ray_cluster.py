@@ -63,7 +63,7 @@ def connect(address: str | None) -> Any:
 
     Args:
         address: ``HOST:PORT`` of its head, ``"auto"`` for the one that this machine is a node of,
-            or None to start one on this machine.
+            or None for that of ``RAY_ADDRESS``, or else to start one on this machine.
 
     Raises:
         EngineError: There is none, or this machine is not a node of it.
@@ -72,11 +72,12 @@ def connect(address: str | None) -> Any:
     if address not in (None, "auto"):
         _require_answer(address)
     words = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": False}
-    if address is None and not os.environ.get("RAY_ADDRESS"):
+    target = address or os.environ.get("RAY_ADDRESS") or "local"  # None would take any running one
+    if target == "local":
         words |= {"num_cpus": usable_cores(), "include_dashboard": False}
     try:
         with _keeping_signal_handlers(), _without_stderr():
-            ray.init(address=address, **words)
+            ray.init(address=target, **words)
     except (OSError, RuntimeError, ValueError, AssertionError) as error:
         if address is None:
             raise EngineError(f"Ray does not start on this machine ({_first(error)}).") from error
