@@ -9,14 +9,19 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import faiss
 import numpy as np
 
-from search import HOUR, K, base_vectors, jittered
+from search import HOUR, JITTER, K, base_vectors, jittered
 from slic.neighbours.exact import NearestRows, merge_nearest
+from slic.sealed import read_sealed
 from slic.search import Index
 from slic.search.repository import IndexSettings
 from slic.search.repository.moments import NewMoment, insert_moments
 from slic.search.repository.videos import FileState, insert_video
+from slic.search.stores.cells import ListFinder, combinations
+from slic.search.stores.disk_lists import PROBED_ON_DISK
+from slic.search.stores.disk_manifest import SEAL, unpack_state
 from slic.videos.video import Video
 
 BLOCK = 360_000  # moments that are drawn at a time: 100 videos of an hour
@@ -24,40 +29,46 @@ BLOCK = 360_000  # moments that are drawn at a time: 100 videos of an hour
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("step", choices=["write", "build", "open", "ask"])
+    parser.add_argument("step", choices=["write", "build", "open", "ask", "speed", "codes"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", type=int, default=2_000_000)
     parser.add_argument("--parts", type=int, nargs="+", default=[128])
     parser.add_argument("--weights", type=float, nargs="+", default=[0.0])
+    parser.add_argument("--codes", nargs="+", default=["SQ8", "SQ6", "SQ4", "PQ32", "RaBitQ"])
+    parser.add_argument("--noise", type=float, default=JITTER, help="its length; vectors have 1")
     parser.add_argument("--queries", type=int, default=500)
     arguments = parser.parse_args()
     started = time.perf_counter()
     if arguments.step == "write":
-        write(arguments.folder, arguments.size, arguments.parts)
+        write(arguments.folder, arguments.size, arguments.parts, arguments.noise)
         print(f"written in {time.perf_counter() - started:.0f} s")
+    elif arguments.step == "codes":
+        compare_codes(arguments.folder, arguments.codes, arguments.queries, arguments.noise)
+    elif arguments.step == "speed":
+        measure_speed(arguments.folder, arguments.queries, arguments.noise)
     elif arguments.step == "ask":
-        ask(arguments.folder, arguments.weights, arguments.queries)
+        ask(arguments.folder, arguments.weights, arguments.queries, arguments.noise)
     else:
         open_index(arguments.folder)
 
 
-def drawn(count: int, parts: Sequence[int], *, seed: int) -> np.ndarray:
+def drawn(count: int, parts: Sequence[int], *, seed: int, noise: float = JITTER) -> np.ndarray:
     """Return vectors whose parts are near drawn ones, each part near another one."""
     base = base_vectors(None)
     columns = []
     for number, length in enumerate(parts):
         rows = base[:, :length] / np.linalg.norm(base[:, :length], axis=1, keepdims=True)
-        columns.append(jittered(rows, count, seed=1000 * number + seed))
+        columns.append(jittered(rows, count, seed=1000 * number + seed, noise=noise))
     return np.concatenate(columns, axis=1)
 
 
-def blocks(size: int, parts: Sequence[int]) -> Iterator[np.ndarray]:
+def blocks(size: int, parts: Sequence[int], noise: float) -> Iterator[np.ndarray]:
     """Give all vectors in order. Each block has a seed of its own."""
     for number, start in enumerate(range(0, size, BLOCK)):
-        yield drawn(min(BLOCK, size - start), parts, seed=10 + number)
+        yield drawn(min(BLOCK, size - start), parts, seed=10 + number, noise=noise)
 
 
-def write(folder: Path, size: int, parts: Sequence[int]) -> None:
+def write(folder: Path, size: int, parts: Sequence[int], noise: float) -> None:
     """Write an index of made-up videos of an hour, without a store."""
     settings = IndexSettings(
         encoder="-",
@@ -67,7 +78,7 @@ def write(folder: Path, size: int, parts: Sequence[int]) -> None:
     )
     index = Index.create(folder, settings)
     first = 0
-    for x in blocks(size, parts):
+    for x in blocks(size, parts, noise):
         with index.database.transaction() as connection:
             for start in range(0, len(x), HOUR):
                 video = Video(
@@ -110,11 +121,11 @@ def truth_of(index: Index, queries: np.ndarray) -> np.ndarray:
     return best.indices
 
 
-def ask(folder: Path, weights: Sequence[float], count: int) -> None:
+def ask(folder: Path, weights: Sequence[float], count: int, noise: float) -> None:
     """Measure recall and latency of single queries on one thread, for some weights of a part."""
     index = Index.open(folder)
     parts = list(index.parts.values())
-    drawn_queries = drawn(count, parts, seed=1)
+    drawn_queries = drawn(count, parts, seed=1, noise=noise)
     factors = [np.repeat([1 - w, w][: len(parts)], parts).astype(np.float32) for w in weights]
     cases = [drawn_queries * (factor if len(parts) > 1 else 1) for factor in factors]
     for weight, queries in zip(weights, cases, strict=True):
@@ -133,6 +144,70 @@ def ask(folder: Path, weights: Sequence[float], count: int) -> None:
             f"p99 {slow:.2f} ms, most {max(milliseconds):.1f} ms; {memory_now()}",
             flush=True,
         )
+
+
+def measure_speed(folder: Path, count: int, noise: float) -> None:
+    """Print the latency of the first tenth of the queries, which read the disk, and of others."""
+    index = Index.open(folder)
+    queries = drawn(count, list(index.parts.values()), seed=2, noise=noise)
+    costs = []
+    for query in queries:
+        started = time.perf_counter(), time.thread_time()
+        index.nearest(query[None], K)
+        costs.append((time.perf_counter() - started[0], time.thread_time() - started[1]))
+    for name, part in (("first", slice(count // 10)), ("then", slice(count // 10, None))):
+        (p50, cpu50), (p99, cpu99) = 1e3 * np.percentile(costs[part], [50, 99], axis=0)
+        print(
+            f"{name} {len(costs[part])} queries: p50 {p50:.2f} ms, p99 {p99:.2f} ms; "
+            f"of the processor's time p50 {cpu50:.2f} ms, p99 {cpu99:.2f} ms"
+        )
+    print(memory_now())
+
+
+def compare_codes(folder: Path, names: Sequence[str], count: int, noise: float) -> None:
+    """Print recall before and after exact comparison, and the time to scan, of several codes."""
+    index = Index.open(folder)
+    ids, x = index.all_vectors()
+    state = unpack_state(read_sealed(folder / "lists/manifest", SEAL), tuple(index.parts.values()))
+    centres, finder = combinations(state.centres), ListFinder(state.centres)
+    queries = drawn(count, list(index.parts.values()), seed=1, noise=noise)
+    truth = np.load(folder / f"truth-0.0-{count}.npy")
+    lists = [finder.lists(x[start : start + 200_000]) for start in range(0, len(x), 200_000)]
+    for name in names:
+        made = faiss.index_factory(
+            x.shape[1], f"IVF{len(centres)},{name}", faiss.METRIC_INNER_PRODUCT
+        )
+        made.quantizer.add(centres)
+        made.train(x[:: max(1, len(x) // 100_000)])
+        for number, own in enumerate(lists):
+            part = np.ascontiguousarray(x[200_000 * number :][: len(own)])
+            keys = ids[200_000 * number :][: len(own)].copy()
+            made.add_core(len(part), *map(faiss.swig_ptr, (part, keys, own)))
+        _print_codes(name, made, queries, truth, ids, x)
+
+
+def _print_codes(
+    name: str, made: faiss.IndexIVF, queries: np.ndarray, truth: np.ndarray, ids: np.ndarray,
+    x: np.ndarray,
+) -> None:  # fmt: skip
+    faiss.omp_set_num_threads(1)
+    made.nprobe, widths, milliseconds = PROBED_ON_DISK, (10, 40, 100, 200), []
+    right = dict.fromkeys(widths, 0)
+    for query, true in zip(queries, truth, strict=True):
+        started = time.perf_counter()
+        found = made.search(query[None], widths[-1])[1][0]
+        milliseconds.append(1e3 * (time.perf_counter() - started))
+        found = found[found >= 0]
+        for width in widths:
+            some = found[:width]
+            exact = x[np.searchsorted(ids, some)] @ query
+            right[width] += len({*some[np.argsort(-exact)[:K]].tolist()} & {*true.tolist()})
+    shares = ", ".join(f"{right[w] / K / len(queries):.4f} of {w}" for w in widths)
+    p50, p99 = np.percentile(milliseconds, [50, 99])
+    print(
+        f"{name}: {made.code_size} bytes, recall {shares}, scan p50 {p50:.2f} p99 {p99:.2f} ms",
+        flush=True,
+    )
 
 
 def timed(index: Index, queries: np.ndarray) -> tuple[np.ndarray, list[float]]:

@@ -123,14 +123,14 @@ def base_vectors(index: Path | None) -> np.ndarray:
     return base
 
 
-def jittered(base: np.ndarray, count: int, *, seed: int) -> np.ndarray:
+def jittered(base: np.ndarray, count: int, *, seed: int, noise: float = JITTER) -> np.ndarray:
     """Return ``count`` unit vectors, each near one of the given ones."""
     rng = np.random.default_rng(seed)
     rows = np.empty((count, base.shape[1]), np.float32)
     for start in range(0, count, 65_536):
         part = rows[start : start + 65_536]
-        noise = rng.normal(size=part.shape) * JITTER / base.shape[1] ** 0.5
-        part[:] = base[rng.integers(len(base), size=len(part))] + noise
+        added = rng.normal(size=part.shape) * noise / base.shape[1] ** 0.5
+        part[:] = base[rng.integers(len(base), size=len(part))] + added
         part /= np.linalg.norm(part, axis=1, keepdims=True)
     return rows
 

@@ -4,8 +4,11 @@ A segment is one file. For each list, it has the codes of its vectors and then t
 FAISS maps it and reads only the lists that a search probes.
 """
 
+import ctypes
+import mmap
 import os
 import secrets
+import weakref
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -18,8 +21,13 @@ from jaxtyping import Int64, UInt8, UInt32
 
 from slic.files import atomic_path
 from slic.sealed import DamagedFileError
+from slic.search.stores.vector_file import will_need
 
 ID_BYTES: Final = 8
+SWEPT_BYTES: Final = 16 << 20  # that each search unmaps; a multiple of a page
+_ADVISE = getattr(ctypes.CDLL(None), "madvise", None) if hasattr(mmap, "MADV_DONTNEED") else None
+if _ADVISE is not None:
+    _ADVISE.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 Codes = UInt8[np.ndarray, "n c"]
 
 
@@ -60,7 +68,10 @@ class OpenSegment:
         self._ends = np.cumsum(segment.sizes) * (code_size + ID_BYTES)
         self._path = folder / f"{segment.name}.lists"
         self._checked = segment.sizes == 0
-        size, total = self._path.stat().st_size, int(self._ends[-1])
+        self._swept = 0
+        self._file = os.open(self._path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
+        size, total = os.fstat(self._file).st_size, int(self._ends[-1])
         if size != total:
             raise DamagedFileError(f"{self._path.name} has {size} bytes instead of {total}")
         self.lists = faiss.OnDiskInvertedLists()
@@ -79,27 +90,40 @@ class OpenSegment:
             DamagedFileError: One does not have its checksum.
         """
         wanted = np.unique(lists)
-        wanted = wanted[wanted >= 0]
-        if (new := wanted[~self._checked[wanted]]).size:
-            with self._path.open("rb") as file:
-                for number in new.tolist():
-                    self._read(file.fileno(), number)
+        wanted = wanted[(wanted >= 0) & (self.segment.sizes[wanted] > 0)]
+        sizes = self.segment.sizes[wanted] * (self._code_size + ID_BYTES)
+        will_need(self._file, self._ends[wanted] - sizes, sizes)
+        self._sweep()
+        for number in wanted[~self._checked[wanted]].tolist():
+            self.read(number)
+
+    def _sweep(self) -> None:
+        """Unmap a part of the file, each time the next one, so that not all of it is resident.
+
+        The pages stay in the cache of the system, which takes them back when it needs the memory.
+        To unmap much at once would make one search in a hundred slow.
+        """
+        total = int(self._ends[-1])
+        if _ADVISE is not None and total > SWEPT_BYTES:
+            start, self._swept = self._swept, (self._swept + SWEPT_BYTES) % total
+            self._swept -= self._swept % SWEPT_BYTES
+            length = min(SWEPT_BYTES, total - start)
+            _ADVISE(ctypes.c_void_p(int(self.lists.ptr) + start), length, mmap.MADV_DONTNEED)
 
     def read(self, number: int) -> tuple[Codes, Int64[np.ndarray, " n"]]:
-        """Return the checked codes and ids of one list."""
-        with self._path.open("rb") as file:
-            data = self._read(file.fileno(), number)
-        count = int(self.segment.sizes[number])
-        codes = np.frombuffer(data, np.uint8, count * self._code_size)
-        return codes.reshape(count, -1), np.frombuffer(data, "<i8", count, codes.size)
+        """Return the checked codes and ids of one list.
 
-    def _read(self, descriptor: int, number: int) -> bytes:
-        length = int(self.segment.sizes[number]) * (self._code_size + ID_BYTES)
-        data = os.pread(descriptor, length, int(self._ends[number]) - length)
+        Raises:
+            DamagedFileError: It does not have its checksum.
+        """
+        count = int(self.segment.sizes[number])
+        length = count * (self._code_size + ID_BYTES)
+        data = os.pread(self._file, length, int(self._ends[number]) - length)
         if zlib.crc32(data) != self.segment.checks[number]:
             raise DamagedFileError(f"list {number} of {self._path.name} does not have its checksum")
         self._checked[number] = True
-        return data
+        codes = np.frombuffer(data, np.uint8, count * self._code_size)
+        return codes.reshape(count, -1), np.frombuffer(data, "<i8", count, codes.size)
 
 
 def write_segment(

@@ -40,6 +40,7 @@ VECTORS_FORMAT: Final = 1
 VECTORS_FOLDER: Final = "vectors"
 ROWS_PER_BLOCK: Final = 64  # that have one checksum; a search needs rows from many places
 IDS_PER_BLOCK: Final = 1 << 16
+MAX_BLOCKS_ASKED: Final = 1024  # of the disk at once
 MAX_ROWS_READ: Final = 1 << 14  # at a time
 MAX_DEAD_SHARE: Final = 0.1  # of rows of removed moments; if there are more, all is written again
 MAX_ROWS: Final = 1 << 40
@@ -86,7 +87,7 @@ class _Mapped:
         self.state, self.dimension = state, dimension
         self._size = 4 * dimension  # of a row, in bytes
         with _open_sized(folder / f"{state.name}.i64", 8 * state.rows) as file:
-            self.ids = _read_ids(file, state)
+            self.ids = _map_ids(file, state)
         with _open_sized(folder / f"{state.name}.f32", self._size * state.rows) as file:
             self._file = os.dup(file.fileno())
         weakref.finalize(self, os.close, self._file)  # once no thread reads it any more
@@ -109,7 +110,10 @@ class _Mapped:
         Args:
             places: Which rows, ascending.
         """
-        self.check(np.unique(places // ROWS_PER_BLOCK))
+        blocks, size = np.unique(places // ROWS_PER_BLOCK), self._size * ROWS_PER_BLOCK
+        if len(blocks) <= MAX_BLOCKS_ASKED:
+            will_need(self._file, blocks * size, np.full(len(blocks), size))
+        self.check(blocks)
         found = np.empty((len(places), self.dimension), np.float32)
         start = 0
         for run in _runs(places, MAX_ROWS_READ):
@@ -358,18 +362,22 @@ def _unpack(content: bytes, dimension: int) -> _State:
     )  # fmt: skip
 
 
-def _read_ids(file: BinaryIO, state: _State) -> Int64[np.ndarray, " n"]:
-    """Return the ids, checked; they are few bytes beside the vectors."""
-    ids = np.empty(state.rows, np.int64)
+def _map_ids(file: BinaryIO, state: _State) -> Int64[np.ndarray, " n"]:
+    """Return the mapped ids, all checked; they are few bytes beside the vectors."""
+    last = -1
     for block, check in enumerate(state.id_checks):
-        part = ids[block * IDS_PER_BLOCK : (block + 1) * IDS_PER_BLOCK]
-        data = file.read(part.nbytes)
-        if len(data) != part.nbytes or zlib.crc32(data) != check:
+        count = min(IDS_PER_BLOCK, state.rows - block * IDS_PER_BLOCK)
+        data = file.read(8 * count)
+        if len(data) != 8 * count or zlib.crc32(data) != check:
             raise DamagedFileError(f"the checksum of block {block} of the ids does not match")
-        part[:] = np.frombuffer(data, "<i8")
-    if len(ids) and (ids[0] < 0 or (np.diff(ids) <= 0).any()):
-        raise DamagedFileError("the ids are not ascending")
-    return ids
+        ids = np.frombuffer(data, "<i8")
+        if (np.diff(ids, prepend=last) <= 0).any():
+            raise DamagedFileError("the ids are not ascending")
+        last = int(ids[-1])
+    if not state.rows:
+        return np.empty(0, np.int64)
+    mapped = mmap.mmap(file.fileno(), 8 * state.rows, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
+    return np.frombuffer(mapped, np.int64)
 
 
 def _open_sized(path: Path, size: int) -> BinaryIO:
@@ -403,6 +411,15 @@ def _contains(ascending: Int64[np.ndarray, " n"], values: Int64[np.ndarray, " m"
     found = places < len(ascending)
     found[found] = ascending[places[found]] == values[found]
     return found
+
+
+def will_need(
+    descriptor: int, starts: Int64[np.ndarray, " n"], sizes: Int64[np.ndarray, " n"]
+) -> None:
+    """Tell the system which bytes of a file are read next, so that the disk reads them together."""
+    if hasattr(os, "posix_fadvise"):
+        for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
+            os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_WILLNEED)
 
 
 def is_writable(folder: Path) -> bool:
