@@ -57,6 +57,10 @@ class IndexedObject(io.RawIOBase):
             self._file.expect(pos, min(at, self._file.size))
         self._hidden = [(a, b) for a, b in [*hidden, (at, self._pictures[1])] if a < b]
 
+    def read_all(self) -> None:
+        """Fetch the whole object in few requests, because nothing will be hidden."""
+        self._file.expect(0, self._file.size)
+
     def shows(self, packet: VideoPacket) -> bool:
         """Return whether the beginning of a packet was read as it is."""
         start = packet.pos if packet.pos is not None else -1

@@ -214,6 +214,8 @@ def _read_packets(
     """Return a row for each packet, the first picture with its packet, and if any is packed."""
     rules, rows = packet_rules(stream), list[_Row]()
     asked = IndexRules(rules, source) if source and can_hide(rules) else rules
+    if source and asked is rules:
+        source.read_all()
     instantaneous = container.format.name == "avi" and isinstance(rules, H26xRules)
     first: tuple[int, VideoFrame] | None = None
     for packet in read_packets(container, stream):
