@@ -314,6 +314,17 @@ def growth(results: dict[int, dict[str, Any]]) -> Target:
     )
 
 
+def scale(sizes: list[int]) -> None:
+    """Cluster growing collections; print the exponent of the growth between two sizes."""
+    before: tuple[int, float] | None = None
+    for n in sizes:
+        cpu = measure("slic", "smooth", n)["cpu"]
+        if before is not None:
+            exponent = math.log(cpu / before[1]) / math.log(n / before[0])
+            print(f"  {before[0]:,} to {n:,}: n to the power of {exponent:.2f}", flush=True)
+        before = n, cpu
+
+
 def draw(file: Path, results: dict[str, dict[int, dict[str, Any]]], exact: dict[str, Any]) -> None:
     """Plot CPU time against points; the guides meet the figures at ``COMPARED``."""
     most = max(results["smooth"])
@@ -339,7 +350,11 @@ def main() -> None:
     parser.add_argument("--targets", type=Path, metavar="FILE", help="append the targets to FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the growth as SVG")
     parser.add_argument("--case", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--scale", nargs="+", type=int, metavar="N", help="cluster N points only")
     options = parser.parse_args()
+    if options.scale:
+        scale(options.scale)
+        return
     if options.case:
         who, kind, n = options.case
         print(json.dumps(CASES[who](kind, int(n))))

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from slic.neighbours.borders import Borders
-from slic.neighbours.lists import Fineness, divide
+from slic.neighbours.lists import Fineness, divide, settled
 from slic.neighbours.rows import ROWS_PER_BLOCK, unit_rows
 from slic.neighbours.sharded import NOT_FOUND, Best, Found, Sharding, Task, compare, in_threads
 
@@ -39,7 +39,7 @@ def first_order(
     x: Float[np.ndarray, "n d"], points: Int64[np.ndarray, " m"], fineness: Fineness, *, seed: int
 ) -> Order:
     """Sort the points, rows of ``x`` by position, into lists."""
-    lists = divide(x, points, fineness, seed=seed)
+    lists = settled(x, divide(x, points, fineness, seed=seed))
     return Order(np.concatenate(lists), _sizes(lists), Best.none_yet(len(points)))
 
 

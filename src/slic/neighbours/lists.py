@@ -13,10 +13,12 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64
 
+from slic.neighbours.exact import nearest_rows
 from slic.neighbours.rows import ROWS_PER_BLOCK, mean_directions, unit_rows
 from slic.neighbours.sharded import in_threads
 
 TRAINING_POINTS_PER_CELL = 32
+CONSIDERED_LISTS = 32
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,42 @@ def divide(
         seed: Seed of the draws.
     """
     return list(_lists(x, points, fineness, np.random.default_rng(seed)))
+
+
+def settled(
+    x: Float[np.ndarray, "n d"], lists: list[Int64[np.ndarray, " _"]]
+) -> list[Int64[np.ndarray, " _"]]:
+    """Move every point to the nearest mean direction of the lists beside its own.
+
+    A division of a division leaves many points in a list that is not the nearest.
+
+    Args:
+        x: Vectors of any length.
+        lists: Lists of rows of ``x``.
+    """
+    centres = np.concatenate(list(in_threads(partial(_mean_direction, x), lists)))
+    beside = nearest_rows(centres, centres, CONSIDERED_LISTS).indices
+    move = partial(_moved, x, centres)
+    moved = np.concatenate(list(in_threads(move, zip(lists, beside, strict=True))))
+    points, order = np.concatenate(lists), np.argsort(moved, kind="stable")
+    sizes = np.bincount(moved)
+    return np.split(points[order], np.cumsum(sizes[sizes > 0])[:-1])
+
+
+def _mean_direction(
+    x: Float[np.ndarray, "n d"], points: Int64[np.ndarray, " m"]
+) -> Float32[np.ndarray, "1 d"]:
+    return unit_rows(unit_rows(x[points]).sum(axis=0, keepdims=True))
+
+
+def _moved(
+    x: Float[np.ndarray, "n d"],
+    centres: Float32[np.ndarray, "k d"],
+    one_list: tuple[Int64[np.ndarray, " m"], Int64[np.ndarray, " c"]],
+) -> Int64[np.ndarray, " m"]:
+    """Return the nearest list of every point of a list, among those beside it."""
+    points, beside = one_list
+    return np.asarray(beside[_cells_of(x, centres[beside], points)])
 
 
 def _lists(
