@@ -62,7 +62,7 @@ class ClusterProcess:
         assert self._line() == "done"
 
     def close(self) -> None:
-        self._process.communicate()
+        self._process.communicate(timeout=60)
 
     def _line(self) -> str:
         assert self._process.stdout
@@ -104,6 +104,13 @@ def start(words: list[str], *more: object) -> "subprocess.Popen[str]":
     )
 
 
+def finish(running: "subprocess.Popen[str]") -> str:
+    """Wait until a command has succeeded, and return what it wrote to stderr."""
+    _, err = running.communicate()
+    assert running.returncode == 0, err
+    return err
+
+
 def rows(index: Path) -> list[tuple[str, int, float, bytes]]:
     """Return the moments so far."""
     try:
@@ -128,7 +135,7 @@ def test_a_killed_node_and_a_killed_command_leave_the_index_of_one_process(
     cluster: ClusterProcess, words: list[str], tmp_path: Path
 ) -> None:
     truth = tmp_path / "truth"
-    assert start(words, "--out", truth).wait() == 0
+    finish(start(words, "--out", truth))
     wanted = rows(truth)
     cluster.ask("add")
     index = tmp_path / "index"
@@ -140,10 +147,7 @@ def test_a_killed_node_and_a_killed_command_leave_the_index_of_one_process(
     driver.kill()
     driver.communicate()
     cluster.ask("add")
-    again = start(words, *on_ray)
-    _, err = again.communicate()
-    assert again.returncode == 0, err
-    assert "Traceback" not in err
+    assert "Traceback" not in finish(start(words, *on_ray))
     found = rows(index)
     assert [row[:3] for row in found] == [row[:3] for row in wanted]
     vectors = [np.stack([np.frombuffer(row[3], "<f4") for row in all_]) for all_ in (found, wanted)]
@@ -154,13 +158,11 @@ def test_a_killed_node_and_a_killed_command_leave_the_index_of_one_process(
 def test_two_processes_share_a_gpu_and_other_tasks_decode(words: list[str], tmp_path: Path) -> None:
     pytest.importorskip("ray.data")
     truth, index = tmp_path / "truth", tmp_path / "index"
-    assert start(words, "--out", truth).wait() == 0
+    finish(start(words, "--out", truth))
     cluster = ClusterProcess(num_cpus=2, num_gpus=1)  # Ray takes our word for the GPU
     on_ray = ("--out", index, "--engine", "ray", "--address", cluster.address, "--devices", 2)
-    running = start(words, *on_ray)
-    _, err = running.communicate()
+    err = finish(start(words, *on_ray))
     cluster.close()
-    assert running.returncode == 0, err
     assert "GPU-seconds (embed" in err
     assert [row[:3] for row in rows(index)] == [row[:3] for row in rows(truth)]
 
