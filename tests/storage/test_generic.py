@@ -12,7 +12,7 @@ from slic.storage import backends as table
 from slic.storage.backends.generic import GenericBackend
 
 
-class Cloud(MemoryFileSystem):
+class Cloud(MemoryFileSystem):  # type: ignore[misc]
     """A file system in memory with tags, as clouds have them."""
 
     store: dict[str, Any] = {}  # noqa: RUF012 (as in its base class)
@@ -26,7 +26,11 @@ class Cloud(MemoryFileSystem):
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         about = super().info(path)
-        return about | {"etag": str(hash(self.cat_file(path))), "mtime": about["created"]}
+        state: dict[str, Any] = about | {
+            "etag": str(hash(self.cat_file(path))),
+            "mtime": about["created"],
+        }
+        return state
 
     def find(self, path: str, **_: Any) -> dict[str, Any]:
         return {name: self.info(name) for name in super().find(path)}

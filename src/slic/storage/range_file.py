@@ -96,7 +96,11 @@ class RangeFile(io.RawIOBase):
         return at, data
 
     def _end(self, at: int, wanted: int) -> int:
-        """Return where to end a request that begins at a place."""
+        """Return where to end a request that begins at a place: before what is held."""
+        end = self._wanted_end(at, wanted)
+        return min((start for start, _ in self._held if at < start < end), default=end)
+
+    def _wanted_end(self, at: int, wanted: int) -> int:
         place = bisect_right(self._expected, (at, self.size)) - 1
         if place >= 0 and at < self._expected[place][1]:
             return min(self._expected[place][1], at + MOST_BYTES)
@@ -106,5 +110,4 @@ class RangeFile(io.RawIOBase):
         if following and following[0][0] <= end:
             end = min(following[0][1], at + MOST_BYTES)
         self._ended = end
-        later = [start for start, _ in self._held if at < start < end]
-        return min(later, default=end)
+        return end
