@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int64
+from jaxtyping import Bool, Float, Float32, Int, Int64
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
@@ -174,7 +174,7 @@ class Division:
         best = self.order.best.moved(places)
         return Order(self.order.positions[places], np.bincount(list_of_place), best)
 
-    def _groups(self) -> tuple[int, Int64[np.ndarray, " n"]]:
+    def _groups(self) -> tuple[int, Int[np.ndarray, " n"]]:
         """Return the number of groups connected by the more similar links, and each row's group.
 
         The others would connect clusters, where few rows have found their nearest yet.
@@ -185,7 +185,7 @@ class Division:
         ones = np.ones(len(linked), np.int8)
         graph = csr_array((ones, (linked, index[linked])), shape=(len(index), len(index)))
         groups, group = connected_components(graph, directed=False)
-        return groups, group.astype(np.int64)
+        return groups, group
 
 
 def _sizes(lists: list[Int64[np.ndarray, " _"]]) -> Int64[np.ndarray, " k"]:
@@ -198,9 +198,12 @@ def _angles(similarity: Float32[np.ndarray, "*n"]) -> Float32[np.ndarray, "*n"]:
 
 
 def _mean_directions(
-    rows: Float32[np.ndarray, "n d"], group: Int64[np.ndarray, " n"], *, k: int
+    rows: Float32[np.ndarray, "n d"], group: Int[np.ndarray, " n"], *, k: int
 ) -> Float32[np.ndarray, "k d"]:
     """Return the unit mean of every group, summed in single precision to save memory."""
     one = np.ones(len(rows), dtype=np.float32)
-    sums = csr_array((one, (group, np.arange(len(rows)))), shape=(k, len(rows))) @ rows
+    sums = (
+        csr_array((one, (group, np.arange(len(rows), dtype=group.dtype))), shape=(k, len(rows)))
+        @ rows
+    )
     return unit_rows(sums, out=sums)
