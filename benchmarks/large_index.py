@@ -8,6 +8,7 @@ import argparse
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -174,7 +175,7 @@ def compare_codes(folder: Path, names: Sequence[str], count: int, noise: float) 
     truth = np.load(folder / f"truth-0.0-{count}.npy")
     lists = [finder.lists(x[start : start + 200_000]) for start in range(0, len(x), 200_000)]
     for name in names:
-        made = faiss.index_factory(
+        made: Any = faiss.index_factory(
             x.shape[1], f"IVF{len(centres)},{name}", faiss.METRIC_INNER_PRODUCT
         )
         made.quantizer.add(centres)

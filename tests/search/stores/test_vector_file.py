@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -178,8 +179,8 @@ def _append_and_die(folder: Path, x: np.ndarray, after: int) -> None:
         return run
 
     Path.replace = counted(Path.replace)  # type: ignore[method-assign, assignment]
-    os.fsync = counted(os.fsync)
-    vector_file.zlib.crc32 = counted(vector_file.zlib.crc32)  # type: ignore[assignment]
+    os.fsync = counted(os.fsync)  # type: ignore[assignment]
+    zlib.crc32 = counted(zlib.crc32)  # type: ignore[assignment]
     ids = np.arange(10, 10 + len(x))
     VectorFile(folder, 8).apply(
         StoreUpdate(

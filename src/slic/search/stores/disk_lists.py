@@ -267,14 +267,15 @@ class _Opened:
         """Return similarities and ids of the nearest that some lists have, without dead ones."""
         similarities = np.empty((len(queries), k), np.float32)
         ids = np.empty((len(queries), k), np.int64)
-        options = faiss.SearchParametersIVF(nprobe=lists.shape[1])
+        options = faiss.SearchParametersIVF()
+        options.nprobe = lists.shape[1]
         if len(self.state.dead):
             dead = faiss.IDSelectorBatch(self.state.dead)
             alive = faiss.IDSelectorNot(dead)
             options.sel = alive
         arrays = (faiss.swig_ptr(array) for array in (lists, scores, similarities, ids))
         keys, distances, *results = arrays
-        index.search_preassigned_c(
+        index.search_preassigned_c(  # type: ignore[attr-defined]
             len(queries), faiss.swig_ptr(queries), k, keys, distances, *results, False, options
         )
         return similarities, ids

@@ -131,7 +131,7 @@ class _Mapped:
         for run in _runs(blocks[~self._checked[blocks]], MAX_ROWS_READ // ROWS_PER_BLOCK):
             first = int(run[0]) * ROWS_PER_BLOCK
             rows = self._read(first, min(len(run) * ROWS_PER_BLOCK, self.state.rows - first))
-            data, size = memoryview(rows).cast("B"), self._size * ROWS_PER_BLOCK
+            data, size = rows.data.cast("B"), self._size * ROWS_PER_BLOCK
             for place, block in enumerate(run.tolist()):
                 if zlib.crc32(data[place * size :][:size]) != self.state.row_checks[block]:
                     raise DamagedFileError(f"the checksum of block {block} does not match")
