@@ -12,7 +12,8 @@ from slic.search.repository import moments as moment_table
 from slic.search.repository.moments import VectorBlock
 from slic.search.repository.schema import read_generation
 from slic.search.stores.base import synchronise
-from slic.search.stores.vector_file import VectorFile, is_writable
+from slic.search.stores.disk_files import is_writable
+from slic.search.stores.vector_file import VectorFile
 
 MAPPED_FROM: Final = 20_000
 """Moments from which vectors are kept in files too. Fewer are read in a tenth of a second."""

@@ -26,6 +26,7 @@ from slic.search.stores.cells import (
     combinations,
     train_cells,
 )
+from slic.search.stores.disk_files import file_mark, only_writer, reporting
 from slic.search.stores.disk_manifest import SEAL, DiskState, pack_state, unpack_state
 from slic.search.stores.segments import (
     OpenSegment,
@@ -34,7 +35,6 @@ from slic.search.stores.segments import (
     sorted_content,
     write_segment,
 )
-from slic.search.stores.vector_file import file_mark, only_writer, reporting
 
 LISTS_FOLDER: Final = "lists"
 MAX_LISTS: Final = 8192  # more take longer to build than they save

@@ -29,8 +29,8 @@ from slic.search.stores.cells import (
     combinations,
     train_cells,
 )
+from slic.search.stores.disk_files import is_writable
 from slic.search.stores.disk_lists import DiskLists
-from slic.search.stores.vector_file import is_writable
 
 EXACT_UP_TO = 20_000
 IN_MEMORY_UP_TO = 500_000

@@ -21,7 +21,7 @@ from jaxtyping import Int64, UInt8, UInt32
 
 from slic.files import atomic_path
 from slic.sealed import DamagedFileError
-from slic.search.stores.vector_file import will_need
+from slic.search.stores.disk_files import will_need
 
 ID_BYTES: Final = 8
 SWEPT_BYTES: Final = 16 << 20  # that each search unmaps; a multiple of a page

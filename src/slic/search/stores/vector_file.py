@@ -17,7 +17,7 @@ import threading
 import weakref
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -25,16 +25,18 @@ from typing import BinaryIO, Final
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt32
 
-from slic.errors import WriteError
-from slic.files import flush_file, make_folder, reason_of
+from slic.files import flush_file
 from slic.sealed import DamagedFileError, OtherVersionError, Seal, read_sealed, sealing
 from slic.search.repository.moments import VectorBlock, rows_without_unit_parts
 from slic.search.stores.base import StoreUpdate
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from slic.search.stores.disk_files import (
+    appending,
+    file_mark,
+    only_writer,
+    open_sized,
+    reporting,
+    will_need,
+)
 
 VECTORS_FORMAT: Final = 1
 VECTORS_FOLDER: Final = "vectors"
@@ -86,9 +88,9 @@ class _Mapped:
     def __init__(self, folder: Path, state: _State, dimension: int) -> None:
         self.state, self.dimension = state, dimension
         self._size = 4 * dimension  # of a row, in bytes
-        with _open_sized(folder / f"{state.name}.i64", 8 * state.rows) as file:
+        with open_sized(folder / f"{state.name}.i64", 8 * state.rows) as file:
             self.ids = _map_ids(file, state)
-        with _open_sized(folder / f"{state.name}.f32", self._size * state.rows) as file:
+        with open_sized(folder / f"{state.name}.f32", self._size * state.rows) as file:
             self._file = os.dup(file.fileno())
         weakref.finalize(self, os.close, self._file)  # once no thread reads it any more
         self._checked: Bool[np.ndarray, " b"] = np.zeros(len(state.row_checks), bool)
@@ -280,8 +282,8 @@ class VectorFile:
         last = int(known[-1]) if len(known) else -1
         paths = (self.folder / f"{state.name}.i64", self.folder / f"{state.name}.f32")
         with (
-            _appending(paths[0], 8 * state.rows) as id_file,
-            _appending(paths[1], 4 * self.dimension * state.rows) as row_file,
+            appending(paths[0], 8 * state.rows) as id_file,
+            appending(paths[1], 4 * self.dimension * state.rows) as row_file,
         ):
             for ids, vectors in update.added:
                 new = ids > last
@@ -380,24 +382,6 @@ def _map_ids(file: BinaryIO, state: _State) -> Int64[np.ndarray, " n"]:
     return np.frombuffer(mapped, np.int64)
 
 
-def _open_sized(path: Path, size: int) -> BinaryIO:
-    """Open a file that has at least a number of bytes; more are of an unfinished write."""
-    file = path.open("rb")
-    if (found := os.fstat(file.fileno()).st_size) < size:
-        file.close()
-        raise DamagedFileError(f"{path.name} has {found} bytes instead of {size}")
-    return file
-
-
-def file_mark(path: Path) -> tuple[int, ...]:
-    """Return what differs once a file was replaced; empty if there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return ()
-    return status.st_ino, status.st_mtime_ns, status.st_size
-
-
 def _runs(values: Int64[np.ndarray, " n"], most: int) -> Iterator[Int64[np.ndarray, " m"]]:
     """Give the runs of values that follow each other, in pieces of at most ``most``."""
     edges = np.flatnonzero(np.diff(values) != 1) + 1
@@ -411,45 +395,3 @@ def _contains(ascending: Int64[np.ndarray, " n"], values: Int64[np.ndarray, " m"
     found = places < len(ascending)
     found[found] = ascending[places[found]] == values[found]
     return found
-
-
-def will_need(
-    descriptor: int, starts: Int64[np.ndarray, " n"], sizes: Int64[np.ndarray, " n"]
-) -> None:
-    """Tell the system which bytes of a file are read next, so that the disk reads them together."""
-    if hasattr(os, "posix_fadvise"):
-        for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
-            os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_WILLNEED)
-
-
-def is_writable(folder: Path) -> bool:
-    """Return whether this user has permission to write into a folder."""
-    return os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
-
-
-@contextmanager
-def _appending(path: Path, size: int) -> Iterator[BinaryIO]:
-    """Give a stream that writes behind the valid bytes of a file."""
-    with path.open("r+b" if size else "wb") as file:
-        file.seek(size)
-        yield file
-
-
-@contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
-    """Wait until no other process writes, where the file system has locks."""
-    make_folder(folder)
-    with (folder / "lock").open("ab") as file:
-        if fcntl is not None:
-            with suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-@contextmanager
-def reporting(folder: Path) -> Iterator[None]:
-    """Raise errors of the disk as a `WriteError` that names the folder."""
-    try:
-        yield
-    except OSError as error:
-        raise WriteError(f"{folder}: could not be written ({reason_of(error)}).") from error
