@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from slic.search import Index
-from slic.search.stores import StoreLocation, StoreUpdate, disk_lists, vector_file
+from slic.search.stores import StoreLocation, StoreUpdate, disk_lists, mapped_rows
 from slic.search.stores.disk_lists import LISTS_FOLDER, DiskLists
 from slic.search.stores.embedded import EmbeddedStore
 from slic.search.stores.vector_file import VectorFile
@@ -22,7 +22,7 @@ Make = Callable[..., tuple[DiskLists, VectorFile]]
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Return a function that opens the lists of a folder, and the vectors that they compare."""
     monkeypatch.setattr(disk_lists, "ROWS_PER_RUN", 20)
-    monkeypatch.setattr(vector_file, "ROWS_PER_BLOCK", 4)
+    monkeypatch.setattr(mapped_rows, "ROWS_PER_BLOCK", 4)
 
     def make(*, parts: tuple[int, ...] = (8,), probed: int = 10**6) -> tuple[DiskLists, VectorFile]:
         vectors = VectorFile(tmp_path, sum(parts))

@@ -1,5 +1,6 @@
 """The mapped vectors are those of the database, whatever was added, removed or damaged."""
 
+import mmap
 import multiprocessing
 import os
 import signal
@@ -15,7 +16,7 @@ from slic.search import Index
 from slic.search import vectors as vectors_module
 from slic.search.repository.moments import concatenate_blocks, stream_vectors
 from slic.search.repository.videos import delete_video
-from slic.search.stores import StoreUpdate, vector_file
+from slic.search.stores import StoreUpdate, mapped_rows
 from slic.search.stores.vector_file import VECTORS_FOLDER, VectorFile
 from slic.search.vectors import Vectors
 
@@ -45,9 +46,9 @@ def assert_same(vectors: Vectors, index: Index) -> None:
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vector_file, "ROWS_PER_BLOCK", 4)
-    monkeypatch.setattr(vector_file, "IDS_PER_BLOCK", 8)
-    monkeypatch.setattr(vector_file, "MAX_ROWS_READ", 8)
+    monkeypatch.setattr(mapped_rows, "ROWS_PER_BLOCK", 4)
+    monkeypatch.setattr(mapped_rows, "IDS_PER_BLOCK", 8)
+    monkeypatch.setattr(mapped_rows, "MAX_ROWS_READ", 8)
 
 
 def test_the_files_follow_the_database(fill: Fill, rows: Rows, add: Add) -> None:
@@ -228,3 +229,18 @@ def test_a_folder_without_permission_and_a_full_disk_fall_back_to_the_database(
     monkeypatch.setattr(VectorFile, "apply", full)
     assert np.array_equal(vectors.everything()[1], truth(index)[1])
     assert "no space left on device). The vectors are read from the database" in caplog.text
+
+
+def test_a_system_without_pread_and_mapping_flags(
+    fill: Fill, rows: Rows, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows has neither."""
+    monkeypatch.delattr(os, "pread")
+    monkeypatch.delattr(mmap, "MAP_PRIVATE")
+    index = fill({"a": rows(21), "b": rows(7, seed=1)})
+    vectors = Vectors(index.database, mapped_from=0)
+    assert_same(vectors, index)
+    _, changed = vectors.everything()
+    changed *= 2
+    add(index, "c", rows(9, seed=2))
+    assert_same(vectors, index)

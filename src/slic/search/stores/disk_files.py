@@ -1,6 +1,8 @@
-"""Files of an index that are read in place: opened, appended to, locked, and read ahead."""
+"""Files of an index that are read in place: opened, mapped, appended to, locked, read ahead."""
 
+import mmap
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +21,9 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
+_seeking = threading.Lock()
+
+
 def open_sized(path: Path, size: int) -> BinaryIO:
     """Open a file that has at least a number of bytes; more are of an unfinished write."""
     file = path.open("rb")
@@ -35,6 +40,33 @@ def file_mark(path: Path) -> tuple[int, ...]:
     except OSError:
         return ()
     return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def read_at(descriptor: int, start: int, size: int) -> bytes:
+    """Return bytes of a file; fewer if it ends before. Several threads may read one file."""
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, size, start)
+    with _seeking:  # Windows
+        os.lseek(descriptor, start, os.SEEK_SET)
+        return os.read(descriptor, size)
+
+
+def map_file(descriptor: int, size: int, *, changeable: bool) -> mmap.mmap:
+    """Map the first bytes of a file into memory.
+
+    Args:
+        descriptor: The open file.
+        size: Number of bytes, at least 1.
+        changeable: The mapping may be changed. Changes stay in the memory of this process.
+    """
+    if not hasattr(mmap, "MAP_PRIVATE"):  # Windows
+        access = mmap.ACCESS_COPY if changeable else mmap.ACCESS_READ
+        return mmap.mmap(descriptor, size, access=access)
+    if not changeable:
+        return mmap.mmap(descriptor, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
+    # Without reserving memory: the file may be larger than the memory.
+    flags = mmap.MAP_PRIVATE | getattr(mmap, "MAP_NORESERVE", 0)
+    return mmap.mmap(descriptor, size, flags=flags)
 
 
 def will_need(

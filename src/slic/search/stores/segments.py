@@ -21,7 +21,7 @@ from jaxtyping import Int64, UInt8, UInt32
 
 from slic.files import atomic_path
 from slic.sealed import DamagedFileError
-from slic.search.stores.disk_files import will_need
+from slic.search.stores.disk_files import read_at, will_need
 
 ID_BYTES: Final = 8
 SWEPT_BYTES: Final = 16 << 20  # that each search unmaps; a multiple of a page
@@ -69,7 +69,7 @@ class OpenSegment:
         self._path = folder / f"{segment.name}.lists"
         self._checked = segment.sizes == 0
         self._swept = 0
-        self._file = os.open(self._path, os.O_RDONLY)
+        self._file = os.open(self._path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         weakref.finalize(self, os.close, self._file)
         size, total = os.fstat(self._file).st_size, int(self._ends[-1])
         if size != total:
@@ -118,7 +118,7 @@ class OpenSegment:
         """
         count = int(self.segment.sizes[number])
         length = count * (self._code_size + ID_BYTES)
-        data = os.pread(self._file, length, int(self._ends[number]) - length)
+        data = read_at(self._file, int(self._ends[number]) - length, length)
         if zlib.crc32(data) != self.segment.checks[number]:
             raise DamagedFileError(f"list {number} of {self._path.name} does not have its checksum")
         self._checked[number] = True
