@@ -34,7 +34,7 @@ bench: .venv/peers-installed
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[completion,export,milvus,search,studio,tensorboard,torchvision,transformers]' --group dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[completion,export,milvus,ray,search,storage,studio,tensorboard,torchvision,transformers]' --group dev
 	touch $@
 
 .venv/docs-installed: .venv/installed
