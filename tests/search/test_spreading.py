@@ -11,10 +11,10 @@ import pytest
 from slic.engines import Costs, Work
 from slic.engines.local import LocalEngine
 from slic.engines.stages import EmbedStage, ReadStage
-from slic.errors import EngineError, WriteError
+from slic.errors import EngineError, VideoError, WriteError
 from slic.models.encoder import VideoEncoder
 from slic.search import Index, create_index, pieces, spreading, update_index
-from slic.search.contents import content_id
+from slic.search.contents import content_id, content_ids, content_ids_by
 from slic.search.fragments import FragmentFolder
 from slic.signals import StopRequested
 from slic.videos.catalog import Catalog
@@ -38,7 +38,9 @@ class EngineHere:
 
     def check_folders(self, folders: Sequence[Path]) -> None: ...
 
-    def map(self, function: Callable[[Any], Any], items: Sequence[Any], *, stage: str) -> Any: ...
+    def map(self, function: Callable[[Any], Any], items: Sequence[Any], *, stage: str) -> Any:
+        assert stage == "identify"
+        return map(function, reversed(items))  # in any order
 
     def run(self, work: Work[Any, Any, Any, Any], tasks: Sequence[Any]) -> Iterator[Any]:
         import torch
@@ -110,7 +112,8 @@ def test_two_processes_give_the_index_of_one(
         report = update_index(index, collection, engine=engine, progress=False)
     assert_equal(contents(index), truth)
     assert [refused.id for refused in report.changes.refused] == ["broken.mp4"]
-    assert {"decode", "embed", "write", "index"} == engine.costs.cpu_seconds.keys()
+    stages = {"identify", "decode", "embed", "write", "index"}
+    assert stages == engine.costs.cpu_seconds.keys()
     assert not (index.path / "fragments").exists()
     with LocalEngine(workers=0, devices=2) as engine:
         again = update_index(index, collection, engine=engine, progress=False)
@@ -253,3 +256,14 @@ def test_a_full_disk_is_one_line(
     monkeypatch.setattr(FragmentFolder, "write", full)
     with pytest.raises(WriteError, match="no space left"):
         update_index(make("full"), collection, engine=EngineHere(), progress=False)
+
+
+def test_contents_are_read_where_the_engine_works(
+    videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(videos)
+    paths = [Path("a.mp4"), Path("gone.mp4"), Path("b.mp4"), videos / "a.mp4"]
+    found = content_ids_by(EngineHere(), paths, folder=Path(), progress=False)
+    assert list(map(str, found)) == list(map(str, content_ids(paths, progress=False)))
+    assert isinstance(found[1], VideoError)
+    assert found[0] == found[3] != found[2]

@@ -83,7 +83,7 @@ def update_index(
     with lock_folder(index.path), stop_at_ctrl_c() as stop_requested:
         stop_requested.at_once = True  # nothing is embedded yet
         index.sync_store()  # a missing package or server is found now, not after hours of work
-        changes = reconcile(index.database, catalog, progress=progress)
+        changes = reconcile(index.database, catalog, engine=engine, progress=progress)
         folder = FragmentFolder.of_index(index.path, index.settings, fragments)
         for batch in stored_batches(index, catalog.root, folder):
             _commit(index, batch, changes)

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from slic.engines import Engine
 from slic.errors import VideoError
-from slic.search.contents import content_ids
+from slic.search.contents import content_ids, content_ids_by
 from slic.search.repository import Database
 from slic.search.repository import videos as video_table
 from slic.search.repository.videos import FileState, IndexedFile
@@ -52,7 +53,9 @@ _Location = tuple[str, str]  # root and path
 _Presence = Literal["present", "gone", "unreachable"]
 
 
-def reconcile(database: Database, catalog: Catalog, *, progress: bool) -> CollectionChanges:
+def reconcile(
+    database: Database, catalog: Catalog, *, engine: Engine | None = None, progress: bool
+) -> CollectionChanges:
     """Update the table of videos from a collection, in one transaction.
 
     Afterwards every usable video of the collection has a row. New content has no moments yet.
@@ -60,12 +63,13 @@ def reconcile(database: Database, catalog: Catalog, *, progress: bool) -> Collec
     Args:
         database: Database of the index.
         catalog: The collection.
+        engine: What reads the files; None reads them in this process.
         progress: Show a progress bar while files are read.
 
     Raises:
         WriteError: The index cannot be written.
     """
-    return _Reconciliation(database, catalog).run(database, progress=progress)
+    return _Reconciliation(database, catalog).run(database, engine, progress=progress)
 
 
 class _Reconciliation:
@@ -79,9 +83,11 @@ class _Reconciliation:
         self.displaced: dict[int, IndexedFile] = {}  # content that is no longer at its path
         self.unreachable: dict[int, IndexedFile] = {}
 
-    def run(self, database: Database, *, progress: bool) -> CollectionChanges:
+    def run(
+        self, database: Database, engine: Engine | None, *, progress: bool
+    ) -> CollectionChanges:
         """Update the table of videos, and return what changed."""
-        read = self._read_changed(progress=progress)
+        read = self._read_changed(engine, progress=progress)
         with database.transaction() as connection:
             read = [item for item in read if not self._only_touched(connection, *item)]
             self._find_displaced({video.id for video, _ in read})
@@ -93,7 +99,9 @@ class _Reconciliation:
         self.changes.unreachable = sorted(row.file for row in self.unreachable.values())
         return self.changes
 
-    def _read_changed(self, *, progress: bool) -> list[tuple[Video, FileState]]:
+    def _read_changed(
+        self, engine: Engine | None, *, progress: bool
+    ) -> list[tuple[Video, FileState]]:
         """Compute the content ids of files that are new or may have changed."""
         found = {video.id: look_at(video.path, video.id) for video in self.catalog}
         unread = [
@@ -103,7 +111,12 @@ class _Reconciliation:
             or not _is_same(row, found[video.id])
         ]
         self.changes.unchanged = len(self.catalog) - len(unread)
-        ids = content_ids([video.path for video in unread], progress=progress)
+        paths = [video.path for video in unread]
+        ids: Iterable[str | VideoError] = (
+            content_ids(paths, progress=progress)
+            if engine is None
+            else content_ids_by(engine, paths, folder=self.catalog.root, progress=progress)
+        )
         read = []
         for video, content_id in zip(unread, ids, strict=True):
             if isinstance(content_id, VideoError):
