@@ -147,3 +147,15 @@ def test_ctrl_c_waits_until_a_new_process_has_set_its_handler() -> None:
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate("go on\n", timeout=60)
     assert (child.returncode, errors) == (7, "")
+
+
+def test_a_signal_while_a_class_is_made_is_not_wrapped() -> None:
+    """As when it comes while a module is imported; Python 3.11 raises a RuntimeError there."""
+
+    class Signalled:
+        def __set_name__(self, owner: type, name: str) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted) as interrupted, interrupt_at_signals():
+        type("Made", (), {"part": Signalled()})
+    assert exit_code(interrupted.value) == 143

@@ -113,6 +113,10 @@ def interrupt_at_signals() -> Iterator[None]:
     try:
         with _handling(interrupt):
             yield
+    except RuntimeError as error:  # Python 3.11 wraps what is raised while it makes a class
+        if isinstance(error.__cause__, Interrupted):
+            raise error.__cause__ from None
+        raise
     finally:
         sys.unraisablehook = former
 

@@ -55,7 +55,7 @@ def run_onnx(path: Path, clips: Tensor) -> np.ndarray:
     return np.asarray(found)
 
 
-OFTEN = ("slic/r3d10", "slic/two-stream")  # the others share their code; exporting takes long
+OFTEN = ("slic/r3d10",)  # the others share their code; exporting takes long
 EACH = [
     pytest.param(name, marks=[] if name in OFTEN else pytest.mark.soak)
     for name in BACKBONES

@@ -156,7 +156,8 @@ def test_duplicates_are_kept_or_labelled_and_outliers_listed(
     heads = page.locator("#curate-grid .group-head")
     expect(heads).to_have_count(groups)
     size = int((heads.first.locator("h2").text_content() or "0").split()[0])
-    page.locator(".keep").first.click()
+    with page.expect_response("**/api/labels"):
+        page.locator(".keep").first.click()
     expect(heads).to_have_count(groups - 1)
     expect(page.locator(".toast")).to_contain_text("labelled “duplicate”")
     assert len(list_labels(own.studio.index)) == size - 1

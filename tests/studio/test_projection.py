@@ -99,7 +99,8 @@ def _crosses(polygon: list[tuple[float, float]], x: float, y: float) -> bool:
     crossed = 0
     for number, (ax, ay) in enumerate(polygon):
         bx, by = polygon[number - 1]
-        if (ay > y) != (by > y) and x < (bx - ax) * (y - ay) / (by - ay) + ax:
+        left = (x - ax) * (by - ay) - (bx - ax) * (y - ay)
+        if (ay > y) != (by > y) and (left < 0 if by > ay else left > 0):
             crossed += 1
     return crossed % 2 == 1
 

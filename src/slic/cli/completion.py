@@ -14,6 +14,7 @@ from slic.cli.parser import CommandParser, Verbs, add_verb
 from slic.cli.protocols import build_protocol_parser
 from slic.cli.retrieval import build_retrieval_parser
 from slic.lookup import require_extra
+from slic.storage import location
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,7 @@ def print_script(arguments: Namespace) -> None:
     add_settings(verbs.choices["pretrain"])
     add_settings(verbs.choices["prepare"])
     for action in _all_actions(parser):
-        if action.type is Path and not action.choices:
+        if action.type in (Path, location) and not action.choices:
             kind = shtab.DIRECTORY if action.metavar == "DIR" else shtab.FILE
             action.complete = kind  # type: ignore[attr-defined]
     print(shtab.complete(parser, arguments.shell), end="")

@@ -17,7 +17,9 @@ EXTRAS = {
     "milvus": "an index in a Milvus server",
     "mlflow": "--log_with mlflow",
     "mteb": "the adapter for the mteb benchmark",
+    "ray": "--engine ray, archives on a cluster",
     "search": "fast search of large indexes",
+    "storage": "videos in object storage and on web servers",
     "studio": "slic studio, the web page",
     "tensorboard": "--log_with tensorboard",
     "torchvision": "the encoders torchvision/...",
@@ -42,8 +44,9 @@ MODULES = {
     "faiss": "m.__version__",
     "numpy": "m.__version__",
     **dict.fromkeys(
-        ("accelerate", "huggingface_hub", "jaxtyping", "jinja2", "jsonargparse", "pyarrow", "yaml",
-         "safetensors.torch", "sklearn", "scipy", "threadpoolctl", "tqdm"), "None"
+        ("accelerate", "huggingface_hub", "jaxtyping", "jinja2", "jsonargparse", "psutil",
+         "pyarrow", "yaml", "safetensors.torch", "sklearn", "scipy", "threadpoolctl", "tqdm"),
+        "None",
     ),
 }  # fmt: skip
 """The modules that are imported on trial, each with an expression for its facts."""

@@ -94,9 +94,10 @@ def in_polygon(
     x, y = points.T
     inside = np.zeros(len(points), bool)
     for (ax, ay), (bx, by) in zip(corners, np.roll(corners, 1, axis=0), strict=True):
-        if ay != by:
-            crosses = (ay > y) != (by > y)
-            inside ^= crosses & (x < (bx - ax) * (y - ay) / (by - ay) + ax)
+        crosses = (ay > y) != (by > y)
+        # without a division, which overflows for edges that are nearly level
+        left = (x - ax) * (by - ay) - (bx - ax) * (y - ay)
+        inside ^= crosses & ((left < 0) if by > ay else (left > 0))
     return inside
 
 

@@ -12,7 +12,8 @@ from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 pytestmark = pytest.mark.slow  # they train
 
 
-@pytest.mark.parametrize("network", ["mc3_18", pytest.param("r3d_18", marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("network", ["mc3_18", "r3d_18"])
 def test_networks_of_torchvision(
     network: str, whole_way: Callable[[str, Sequence[str]], None], tmp_path: Path
 ) -> None:

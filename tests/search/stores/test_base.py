@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from slic.search import Index
-from slic.search.repository import IndexSettings
 from slic.search.repository.videos import delete_video
-from slic.search.stores import Neighbours, StoreLocation, StoreUpdate, VectorStore, open_store
+from slic.search.stores import Neighbours, StoreLocation, StoreUpdate, VectorStore
 from slic.search.stores.base import synchronise
 from slic.search.stores.embedded import EmbeddedStore
 
@@ -17,21 +16,12 @@ Rows = Callable[..., np.ndarray]
 MakeStore = Callable[[Path], VectorStore]
 
 
-@pytest.fixture(params=["exact", "inverted file", pytest.param("milvus", marks=pytest.mark.slow)])
+@pytest.fixture(params=["exact", "inverted file"])
 def make_store(request: pytest.FixtureRequest) -> MakeStore:
-    """Return a function that opens a store of 8 numbers, the same again for the same folder."""
-    if request.param == "milvus":
-        address = request.getfixturevalue("milvus")
-        identity = f"t{abs(hash(request.node.nodeid)) % 10**12}"
-        settings = IndexSettings(
-            encoder="",
-            vectors={"embedding": 8},
-            window_seconds=1.0,
-            stride_seconds=1.0,
-            store=address,
-            identity=identity,
-        )
-        return lambda folder: open_store(folder, settings)
+    """Return a function that opens a store of 8 numbers, the same again for the same folder.
+
+    The same tests run with a server in `test_milvus`.
+    """
     exact_up_to = 10**6 if request.param == "exact" else 10
     return lambda folder: EmbeddedStore(
         StoreLocation(folder=folder, dimension=8), exact_up_to=exact_up_to

@@ -7,10 +7,13 @@ import tempfile
 import zipfile
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64
 
 from slic.arguments import one_line
 from slic.errors import LabelError
@@ -83,7 +86,7 @@ def import_labels(
     path = Path(path)
     rows = _read_rows(path, format)
     finder = VideoFinder(index.videos(), folder=path.parent)
-    present = _segments_by_content(index)
+    present = _LabelledSegments(index)
     segments: dict[Segment, tuple[LabelValue, str]] = {}
     unknown: list[LabelRow] = []
     replaced: list[str] = []
@@ -107,7 +110,7 @@ def import_labels(
     change = write_labels(
         index,
         [(segment, value) for segment, (value, _) in segments.items()],
-        remove=[segment for content in contents for segment in present.get(content, ())],
+        remove=[segment for content in contents for segment in present.of(content)],
     )
     return ImportedLabels(
         labels=change.moments,
@@ -147,17 +150,36 @@ def _unzipped(path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _segments_by_content(index: Index) -> dict[str, list[Segment]]:
-    segments: defaultdict[str, list[Segment]] = defaultdict(list)
-    for label in list_labels(index):
-        segment = Segment(label.content_id, label.start_seconds, label.end_seconds)
-        segments[label.content_id].append(segment)
-    return segments
+class _LabelledSegments:
+    """The labelled segments of an index, by content."""
+
+    def __init__(self, index: Index) -> None:
+        self._segments: defaultdict[str, list[Segment]] = defaultdict(list)
+        for label in list_labels(index):
+            segment = Segment(label.content_id, label.start_seconds, label.end_seconds)
+            self._segments[label.content_id].append(segment)
+        self._frames: dict[str, Int64[np.ndarray, "n 2"]] = {}
+
+    def of(self, content_id: str) -> list[Segment]:
+        """Return those of a content."""
+        return self._segments.get(content_id, [])
+
+    def same_as(self, segment: Segment, video: Video) -> list[Segment]:
+        """Return those with the same frames, or that differ by half a frame at most."""
+        labelled = self.of(segment.content_id)
+        if not labelled:
+            return []
+        if segment.content_id not in self._frames:
+            frames = [frame_range(video, *one[1:]) for one in labelled]
+            self._frames[segment.content_id] = np.array(frames, np.int64)
+        times = np.array([one[1:] for one in labelled])
+        near = np.abs(times - segment[1:]) <= 0.5 / video.fps + 1e-6
+        same = self._frames[segment.content_id] == frame_range(video, *segment[1:])
+        found = np.flatnonzero(near.all(axis=1) | same.all(axis=1))
+        return [labelled[place] for place in found.tolist()]
 
 
-def _segment_of(
-    row: LabelRow, finder: VideoFinder, present: Mapping[str, Sequence[Segment]]
-) -> Segment | None:
+def _segment_of(row: LabelRow, finder: VideoFinder, present: _LabelledSegments) -> Segment | None:
     """Return the segment of a row; None if the index does not have its video.
 
     Raises:
@@ -178,15 +200,8 @@ def _segment_of(
     segment = Segment(found.content_id, *_seconds_of(row, found))
     if row.exact:
         return segment
-    same = [old for old in present.get(found.content_id, ()) if _is_same(old, segment, found.video)]
+    same = present.same_as(segment, found.video)
     return min(same, key=lambda old: _distance(old, segment), default=segment)
-
-
-def _is_same(one: Segment, other: Segment, video: Video) -> bool:
-    """Return whether two segments have the same frames, or differ by half a frame at most."""
-    half = 0.5 / video.fps + 1e-6
-    near = all(abs(a - b) <= half for a, b in zip(one[1:], other[1:], strict=True))
-    return near or frame_range(video, *one[1:]) == frame_range(video, *other[1:])
 
 
 def _distance(one: Segment, other: Segment) -> float:

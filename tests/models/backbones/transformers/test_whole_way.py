@@ -8,9 +8,12 @@ import pytest
 pytestmark = pytest.mark.slow  # they train
 
 
-@pytest.mark.parametrize(
-    "family", ["vjepa2", "videomae", "timesformer", "vivit", "videoprism", "xclip"]
-)
+OFTEN = ("videomae",)  # the others share all code but that of the model
+FAMILIES = ("vjepa2", "videomae", "timesformer", "vivit", "videoprism", "xclip")
+EACH = [pytest.param(name, marks=[] if name in OFTEN else pytest.mark.soak) for name in FAMILIES]
+
+
+@pytest.mark.parametrize("family", EACH)
 def test_each_family_goes_the_whole_way(
     family: str,
     saved: Callable[[str], Path],
