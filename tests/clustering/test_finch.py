@@ -1,6 +1,7 @@
 """FINCH against its definition, the authors' numbers, and an independent package."""
 
 import warnings
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,26 @@ def sample(seed: int) -> np.ndarray:
         2 * rng.normal(size=(8, d))[rng.integers(0, 8, n)] + rng.normal(size=(n, d)),
     ]
     return kinds[seed % 3].astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_the_longest_link_is_that_of_plain_loops(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With equal points, points without direction, and groups of more points than a block."""
+    monkeypatch.setattr(module, "GROUP_BLOCK_POINTS", 3)
+    x, rng = sample(seed), np.random.default_rng(seed)
+    x[rng.integers(len(x), size=len(x) // 3)] = x[0]
+    x[rng.integers(len(x), size=len(x) // 8)] = 0
+    neighbours = module.first_neighbours(x)
+    distance = np.clip(pairwise_distances(x.astype(np.float64), metric="cosine"), 0, 2)
+    distance[np.ix_(~x.any(axis=1), ~x.any(axis=1))] = 0
+    longest = 0.0
+    for a, b in combinations(range(len(x)), 2):
+        first = neighbours.index
+        times = int(first[a] == b) + int(first[b] == a) + int(first[a] == first[b])
+        longest = max(longest, times * distance[a, b])
+    assert module._longest_link(x, neighbours) == pytest.approx(longest, abs=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(15))
@@ -186,3 +207,10 @@ def test_the_lowest_recall_of_the_levels_used_is_stated(monkeypatch: pytest.Monk
 def test_a_negative_partition_is_refused() -> None:
     with pytest.raises(RecipeError, match="partition is -1, but it must be at least 0"):
         FINCH(partition=-1)
+
+
+def test_a_hundred_thousand_equal_points_are_not_compared_in_pairs() -> None:
+    """As the moments of a black picture are; in pairs it would take hours."""
+    x = np.random.default_rng(0).normal(size=(100_300, 8)).astype(np.float32)
+    x[300:] = x[0]
+    assert finch(x).partitions[0][300:].tolist() == [finch(x).partitions[0][0]] * 100_000

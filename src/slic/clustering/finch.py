@@ -13,10 +13,17 @@ from slic.arguments import require
 from slic.clustering.base import PseudoLabels
 from slic.errors import TrainingError
 from slic.neighbours.first import MAX_EXACT_POINTS, FirstNeighbours, first_neighbours
-from slic.neighbours.rows import means_by_label, paired_distances, sums_by_label, unit_rows
+from slic.neighbours.rows import (
+    ROWS_PER_BLOCK,
+    means_by_label,
+    paired_distances,
+    sums_by_label,
+    unit_rows,
+)
 from slic.neighbours.sharded import LOCAL, Sharding
 
 GROUP_BLOCK_POINTS = 2048
+ANGLE_ERROR = 1e-3  # radians, of a distance in single precision
 
 
 @dataclass(frozen=True)
@@ -212,15 +219,42 @@ def _linked_through_third(
 def _longest_link(x: Float[np.ndarray, "n d"], neighbours: FirstNeighbours) -> float:
     """Return the length of the longest link of the first level, of all three kinds."""
     longest = float(_link_lengths(neighbours).max())
-    by_neighbour = np.argsort(neighbours.index, kind="stable")
-    sizes = np.bincount(neighbours.index)
+    points = np.flatnonzero(_have_directions(x))  # a link of another point to these counts above
+    by_neighbour = points[np.argsort(neighbours.index[points], kind="stable")]
+    sizes = np.bincount(neighbours.index[points])
     starts = np.cumsum(sizes) - sizes
     for size in np.unique(sizes[sizes > 1]).tolist():
         groups = by_neighbour[starts[sizes == size][:, None] + np.arange(size)]
         at_once = max(1, GROUP_BLOCK_POINTS // size)
         for start in range(0, len(groups), at_once):
-            longest = max(longest, _largest_diameter(x, groups[start : start + at_once]))
+            some = groups[start : start + at_once]
+            if size > GROUP_BLOCK_POINTS:
+                some = some[:, _may_exceed(longest, neighbours.distance[some[0]])]
+            if some.shape[1] > 1:
+                longest = max(longest, _largest_diameter(x, some))
     return longest
+
+
+def _have_directions(x: Float[np.ndarray, "n d"]) -> Bool[np.ndarray, " n"]:
+    blocks = (x[start : start + ROWS_PER_BLOCK] for start in range(0, len(x), ROWS_PER_BLOCK))
+    return np.concatenate([block.any(axis=1) for block in blocks])
+
+
+def _may_exceed(longest: float, distance: Float64[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
+    """Return which points of a group may be farther from another one than a distance.
+
+    Their angle is at most the sum of their angles to the shared neighbour. So of thousands of equal
+    points, as of black pictures, none is compared.
+
+    Args:
+        longest: The distance.
+        distance: Distances to the shared neighbour.
+    """
+    angle = np.arccos(1.0 - distance)
+    may: Bool[np.ndarray, " m"] = (
+        angle + angle.max() > np.arccos(max(-1.0, 1.0 - longest)) - ANGLE_ERROR
+    )
+    return may
 
 
 def _largest_diameter(x: Float[np.ndarray, "n d"], groups: Int[np.ndarray, "g m"]) -> float:
