@@ -16,6 +16,7 @@ from slic.clustering.agreement import adjusted_mutual_information
 from slic.clustering.finch import FINCH, Hierarchy, finch
 from slic.errors import EmbeddingsError, RecipeError, SlicError, TrainingError
 from slic.neighbours import approximate
+from slic.neighbours.first import first_neighbours
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it misses an optional package, which it says on import
@@ -77,7 +78,7 @@ def test_the_longest_link_is_that_of_plain_loops(
     x, rng = sample(seed), np.random.default_rng(seed)
     x[rng.integers(len(x), size=len(x) // 3)] = x[0]
     x[rng.integers(len(x), size=len(x) // 8)] = 0
-    neighbours = module.first_neighbours(x)
+    neighbours = first_neighbours(x)
     distance = np.clip(pairwise_distances(x.astype(np.float64), metric="cosine"), 0, 2)
     distance[np.ix_(~x.any(axis=1), ~x.any(axis=1))] = 0
     longest = 0.0
