@@ -87,7 +87,9 @@ def test_embed_writes_what_loads(slic: Slic, sample: Path, encoder: Path, tmp_pa
     )
 
 
-@pytest.mark.parametrize("death", ["os.kill(os.getpid(), 9)", "os._exit(1)"])
+@pytest.mark.parametrize(
+    "death", ["os.kill(os.getpid(), 9)", pytest.param("os._exit(1)", marks=pytest.mark.soak)]
+)
 def test_a_loading_process_that_dies_is_one_line(
     slic: Slic, sample: Path, encoder: Path, tmp_path: Path, death: str
 ) -> None:

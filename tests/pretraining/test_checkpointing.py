@@ -81,7 +81,9 @@ def test_the_undisturbed_run_tells_all(undisturbed: Path) -> None:
     assert [json.loads(line)["video"] for line in clusters] == [f"{n:02d}.mp4" for n in range(12)]
 
 
-@pytest.mark.parametrize(("workers", "late"), [(0, ""), (1, LATE_FIGURES)])
+@pytest.mark.parametrize(
+    ("workers", "late"), [pytest.param(0, "", marks=pytest.mark.soak), (1, LATE_FIGURES)]
+)
 def test_killed_again_and_again_it_ends_with_the_same_weights(
     slic: Slic, videos: Path, tiny: Path, undisturbed: Path, tmp_path: Path, workers: int, late: str
 ) -> None:

@@ -223,7 +223,7 @@ def test_in_a_run_only_the_same_reading_fails_again(
         read_frames(replace(catalog[1], set_aside=None), [0])
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_resumed_run_reads_what_failed_elsewhere_meanwhile(folder: Path, tmp_path: Path) -> None:
     """Another process sets a video aside; the resumed run ends with the same weights even so."""
     recipe = tmp_path / "tiny.yaml"

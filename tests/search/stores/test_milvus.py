@@ -93,7 +93,13 @@ def test_an_address_with_a_mistake_is_refused(address: str, reason: str) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", ["?partitions=4&shards=2", "?partitions=3&loaded=2"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        "?partitions=4&shards=2",
+        pytest.param("?partitions=3&loaded=2", marks=pytest.mark.soak),  # loading takes seconds
+    ],
+)
 def test_partitions_answer_as_one_collection_and_exact_search(
     options: str, tmp_path: Path, milvus: str, rows: Rows, update: MakeUpdate,
     assert_found: AssertNearest, monkeypatch: pytest.MonkeyPatch,
