@@ -60,7 +60,7 @@ def test_additions_and_removals_need_no_rebuilding(
         kept = alive & (np.arange(300) < start + 10)
         assert_found(stores[0], x[kept], ids[kept], queries)
         assert_found(make()[0], x[kept], ids[kept], queries)  # as another process opens it
-    opened = stores[0]._opened
+    opened = stores[0]._files.opened
     assert opened is not None
     assert len(opened.state.segments) <= 4  # small ones are merged
     assert len(list((tmp_path / LISTS_FOLDER).glob("*.lists"))) == len(opened.state.segments)
@@ -75,9 +75,9 @@ def test_many_removed_moments_leave_the_lists(
     apply(stores, x, ids, update, generation=1, replaces_all=True)
     lists = stores[0]
     lists.apply(update(x[:0], ids[:0], generation=2, replaces_all=False, removed=tuple(range(30))))
-    assert lists._opened is not None
-    assert lists._opened.state.rows == 70
-    assert not len(lists._opened.state.dead)
+    assert lists._files.opened is not None
+    assert lists._files.opened.state.rows == 70
+    assert not len(lists._files.opened.state.dead)
     assert_found(lists, x[30:], ids[30:], rows(5, seed=9))
 
 

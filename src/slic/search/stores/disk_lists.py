@@ -5,10 +5,7 @@ reads those that it probes. The candidates are then compared exactly, with the m
 index. What is added becomes a new segment; small segments are merged into larger ones.
 """
 
-import logging
-import threading
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +13,7 @@ import faiss
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from slic.sealed import DamagedFileError, OtherVersionError, read_sealed, sealing
+from slic.sealed import DamagedFileError
 from slic.search.repository.moments import VectorBlock
 from slic.search.stores.base import Neighbours, StoredVectors, StoreLocation, StoreUpdate
 from slic.search.stores.cells import (
@@ -26,8 +23,9 @@ from slic.search.stores.cells import (
     combinations,
     train_cells,
 )
-from slic.search.stores.disk_files import file_mark, only_writer, reporting
+from slic.search.stores.disk_files import only_writer, reporting
 from slic.search.stores.disk_manifest import SEAL, DiskState, pack_state, unpack_state
+from slic.search.stores.manifest_files import ManifestFiles
 from slic.search.stores.segments import (
     OpenSegment,
     merged_content,
@@ -44,9 +42,6 @@ ROWS_PER_RUN: Final = 1 << 18  # that are held in memory while the lists are bui
 CANDIDATES_PER_RESULT, MORE_CANDIDATES = 2, 20  # that are compared exactly
 MERGED_BELOW: Final = 4  # a segment is merged if it has fewer times the rows of those after it
 MAX_DEAD_SHARE: Final = 0.1
-_MANIFEST: Final = "manifest"
-
-_log = logging.getLogger("slic")
 
 
 class DiskLists:
@@ -64,41 +59,17 @@ class DiskLists:
         self.parts = location.parts or (location.dimension,)
         self.probed = PROBED_ON_DISK if probed is None else probed
         self._vectors: StoredVectors = location.vectors
-        self._opened: _Opened | None = None
-        self._seen: tuple[int, ...] = ()
-        self._lock = threading.RLock()
-        self.refresh()
+        self._files = ManifestFiles(self.folder, SEAL, self._open)
 
     @property
     def generation(self) -> int | None:
         """The generation of the database that the lists have; None if they must be filled."""
-        opened = self._opened
+        opened = self._files.opened
         return None if opened is None else opened.state.generation
 
     def refresh(self) -> None:
         """Take over what another process has written."""
-        path = self.folder / _MANIFEST
-        with self._lock:
-            if (seen := file_mark(path)) == self._seen:
-                return
-            self._opened, self._seen = None, seen
-            if not seen:
-                return
-            try:
-                state = unpack_state(read_sealed(path, SEAL), self.parts)
-                self._opened = _Opened(self.folder, state)
-            except (DamagedFileError, OtherVersionError, OSError, RuntimeError) as error:
-                self.discard(error)
-
-    def discard(self, error: Exception) -> None:
-        """Use the lists no more, and say why."""
-        reason = " ".join(str(error).split())[:200]
-        _log.warning("%s: cannot be used (%s); it is made again", self.folder, reason)
-        with self._lock:
-            self._opened = None
-            with suppress(OSError):
-                (self.folder / _MANIFEST).unlink()
-            self._seen = file_mark(self.folder / _MANIFEST)
+        self._files.refresh()
 
     def apply(self, update: StoreUpdate) -> None:
         """Add a segment; train and write all lists if the update replaces everything.
@@ -106,26 +77,24 @@ class DiskLists:
         Raises:
             WriteError: The disk is full or failing.
         """
-        with self._lock, reporting(self.folder), only_writer(self.folder):
+        with self._files.lock, reporting(self.folder), only_writer(self.folder):
             self.refresh()
-            if not update.replaces_all and self._opened is None:
+            if not update.replaces_all and self._files.opened is None:
                 return  # asks for everything
             try:
                 state = self._merged(self._appended(update))
             except DamagedFileError as error:
-                self.discard(error)
+                self._files.discard(error)
                 return
             if state.rows > MAX_DISK_GROWTH * state.trained_for:
-                self._opened = None  # asks for everything
+                self._files.opened = None  # asks for everything
                 return
-            with sealing(self.folder / _MANIFEST, SEAL) as stream:
-                stream.write(pack_state(state))
-            self.refresh()
+            self._files.publish(pack_state(state))
             remove_other_segments(self.folder, state.segments)
 
     def search(self, vectors: Float32[np.ndarray, "q d"], k: int) -> Neighbours | None:
         """Return the ``k`` nearest moments of each query; None if the lists are damaged."""
-        if (opened := self._opened) is None:
+        if (opened := self._files.opened) is None:
             return None
         wide = max(1, min(CANDIDATES_PER_RESULT * k + MORE_CANDIDATES, opened.state.rows))
         try:
@@ -133,21 +102,27 @@ class DiskLists:
             if (found.ids < 0).any():  # the probed lists hold too few
                 found = opened.search(vectors, wide, probed=len(opened.centres))
         except (DamagedFileError, OSError) as error:
-            self.discard(error)
+            self._files.discard(error)
             return None
         return self._compared(vectors, found, k)
 
     def close(self) -> None:
         """Unmap the lists."""
-        self._opened, self._seen = None, ()
+        self._files.close()
+
+    def _open(self, content: bytes) -> "_Opened":
+        try:
+            return _Opened(self.folder, unpack_state(content, self.parts))
+        except RuntimeError as error:  # of FAISS
+            raise DamagedFileError(str(error)) from error
 
     def _appended(self, update: StoreUpdate) -> DiskState:
         """Write what is new as segments, and return the state with them."""
         if update.replaces_all:
             state = self._trained(update)
         else:
-            assert self._opened is not None
-            state = self._opened.state
+            assert self._files.opened is not None
+            state = self._files.opened.state
         segments, last, finder = list(state.segments), state.last_id, ListFinder(state.centres)
         for ids, vectors in _runs(update.added, ROWS_PER_RUN):
             new = ids > state.last_id

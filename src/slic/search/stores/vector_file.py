@@ -8,9 +8,7 @@ A block of rows is checked when it is used first: by its checksum, and that its 
 length. Damaged files are made again from the database.
 """
 
-import logging
 import secrets
-import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -19,19 +17,17 @@ import numpy as np
 from jaxtyping import Int64
 
 from slic.files import flush_file
-from slic.sealed import DamagedFileError, OtherVersionError, Seal, read_sealed, sealing
+from slic.sealed import DamagedFileError, Seal
 from slic.search.repository.moments import VectorBlock
 from slic.search.stores.base import StoreUpdate
-from slic.search.stores.disk_files import appending, file_mark, only_writer, reporting
+from slic.search.stores.disk_files import appending, only_writer, reporting
+from slic.search.stores.manifest_files import ManifestFiles
 from slic.search.stores.mapped_rows import MappedRows, VectorState, unpack_state
 
 VECTORS_FORMAT: Final = 1
 VECTORS_FOLDER: Final = "vectors"
 MAX_DEAD_SHARE: Final = 0.1  # of rows of removed moments; if there are more, all is written again
-_MANIFEST: Final = "manifest"
 _SEAL: Final = Seal("vectors", VECTORS_FORMAT)
-
-_log = logging.getLogger("slic")
 
 
 class VectorFile:
@@ -45,60 +41,36 @@ class VectorFile:
     def __init__(self, folder: Path, dimension: int) -> None:
         self.folder = folder / VECTORS_FOLDER
         self.dimension = dimension
-        self._mapped: MappedRows | None = None
-        self._seen: tuple[int, ...] = ()
-        self._lock = threading.RLock()
-        self.refresh()
+        self._files = ManifestFiles(self.folder, _SEAL, self._open)
 
     @property
     def generation(self) -> int | None:
         """The generation of the database that the files have; None if they must be filled."""
-        mapped = self._mapped
+        mapped = self._files.opened
         return None if mapped is None else mapped.state.generation
 
     @property
     def ids(self) -> Int64[np.ndarray, " n"]:
         """Ids of all rows, ascending, also of removed moments."""
-        mapped = self._mapped
+        mapped = self._files.opened
         return np.empty(0, np.int64) if mapped is None else mapped.ids
 
     def refresh(self) -> None:
         """Take over what another process has written."""
-        path = self.folder / _MANIFEST
-        with self._lock:
-            if (seen := file_mark(path)) == self._seen:
-                return
-            self._mapped, self._seen = None, seen
-            if not seen:
-                return
-            try:
-                state = unpack_state(read_sealed(path, _SEAL), self.dimension)
-                self._mapped = MappedRows(self.folder, state, self.dimension)
-            except (DamagedFileError, OtherVersionError, OSError) as error:
-                self.discard(error)
-
-    def discard(self, error: Exception) -> None:
-        """Use the files no more, and say why."""
-        reason = " ".join(str(error).split())[:200]
-        _log.warning("%s: cannot be used (%s); it is made again", self.folder, reason)
-        with self._lock:
-            self._mapped = None
-            with suppress(OSError):
-                (self.folder / _MANIFEST).unlink()
-            self._seen = file_mark(self.folder / _MANIFEST)
+        self._files.refresh()
 
     def everything(self) -> VectorBlock | None:
         """Return the ids of all moments and their vectors; None if the files are damaged.
 
         The vectors are mapped. What the caller changes in them stays in its memory.
         """
-        if (mapped := self._mapped) is None:
+        if (mapped := self._files.opened) is None:
             return None
         try:
             mapped.check()
             rows, dead = mapped.rows(), mapped.state.dead
         except (DamagedFileError, OSError) as error:
-            self.discard(error)
+            self._files.discard(error)
             return None
         if not len(dead):
             return mapped.ids.copy(), rows
@@ -112,7 +84,7 @@ class VectorFile:
         Args:
             ids: Ascending and distinct.
         """
-        if (mapped := self._mapped) is None:
+        if (mapped := self._files.opened) is None:
             return None
         places = np.searchsorted(mapped.ids, ids)
         known = places < len(mapped.ids)
@@ -121,7 +93,7 @@ class VectorFile:
         try:
             return ids[known], mapped.read(places[known])
         except (DamagedFileError, OSError) as error:
-            self.discard(error)
+            self._files.discard(error)
             return None
 
     def apply(self, update: StoreUpdate) -> None:
@@ -130,23 +102,21 @@ class VectorFile:
         Raises:
             WriteError: The disk is full or failing.
         """
-        with self._lock, reporting(self.folder), only_writer(self.folder):
+        with self._files.lock, reporting(self.folder), only_writer(self.folder):
             self.refresh()
             if update.replaces_all:
                 state = VectorState(
                     generation=update.generation, name=f"rows-{secrets.token_hex(4)}"
                 )
-            elif self._mapped is None:
+            elif self._files.opened is None:
                 return  # asks for everything
             else:
-                state = self._mapped.state
+                state = self._files.opened.state
             state = self._appended(state, update)
             if len(state.dead) > MAX_DEAD_SHARE * max(1, state.rows):
-                self._mapped = None  # asks for everything
+                self._files.opened = None  # asks for everything
                 return
-            with sealing(self.folder / _MANIFEST, _SEAL) as stream:
-                stream.write(state.packed(self.dimension))
-            self.refresh()
+            self._files.publish(state.packed(self.dimension))
             for old in self.folder.glob("rows-*.*"):
                 if old.stem != state.name:
                     with suppress(OSError):
@@ -157,8 +127,10 @@ class VectorFile:
 
     def close(self) -> None:
         """Unmap the files; arrays that were returned stay valid."""
-        with self._lock:
-            self._mapped, self._seen = None, ()
+        self._files.close()
+
+    def _open(self, content: bytes) -> MappedRows:
+        return MappedRows(self.folder, unpack_state(content, self.dimension), self.dimension)
 
     def _appended(self, state: VectorState, update: StoreUpdate) -> VectorState:
         """Write the rows that are new, and return the state with them."""
