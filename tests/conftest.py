@@ -49,6 +49,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason="a longer variant, for `make soak`"))
 
 
+def tiny_encoder() -> "VideoEncoder":
+    """Return an encoder with random weights, of 8 numbers and clips of 4 frames."""
+    import torch
+
+    from slic.models.backbones import ClipSpec
+    from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
+
+    torch.manual_seed(0)
+    config = EncoderConfig(
+        backbone="slic/r3d10",
+        arguments={"width": 0.125},
+        head=HeadSpec(hidden=16, embedding=8),
+        clip=ClipSpec(frames=4, stride=2, size=32),
+    )
+    return VideoEncoder(config).eval()
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Return the folder of reference data beside the repository."""

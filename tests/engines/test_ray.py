@@ -11,16 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from slic.embeddings import embed
 from slic.engines import Engine, open_engine, scanner_of
 from slic.engines.base import Work
 from slic.errors import EngineError, VideoError
-from slic.models.backbones import ClipSpec
-from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
+from slic.models.encoder import VideoEncoder
 from slic.search import Index, create_index, update_index
 from slic.videos.catalog import Catalog
+from tests.conftest import tiny_encoder
 from tests.engines.test_local import fail_at, square_work
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -39,14 +38,7 @@ def engine() -> Iterator[Engine]:
 @pytest.fixture
 def encoder() -> VideoEncoder:
     """Return an encoder with random weights."""
-    torch.manual_seed(0)
-    config = EncoderConfig(
-        backbone="slic/r3d10",
-        arguments={"width": 0.125},
-        head=HeadSpec(hidden=16, embedding=8),
-        clip=ClipSpec(frames=4, stride=2, size=32),
-    )
-    return VideoEncoder(config).eval()
+    return tiny_encoder()
 
 
 def moments(index: Index) -> dict[tuple[str, int], np.ndarray]:

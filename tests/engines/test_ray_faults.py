@@ -11,10 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from slic.models.backbones import ClipSpec
-from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
+from tests.conftest import tiny_encoder
 
 pytestmark = [
     pytest.mark.soak,
@@ -85,14 +83,7 @@ def words(tmp_path: Path, make_video: Callable[..., Path]) -> list[str]:
     for number in range(VIDEOS):
         make_video(videos / f"{number}.mp4", frames=50 + number, size=(64, 48))
     (videos / "broken.mp4").write_bytes((videos / "0.mp4").read_bytes()[:900])
-    torch.manual_seed(0)
-    config = EncoderConfig(
-        backbone="slic/r3d10",
-        arguments={"width": 0.125},
-        head=HeadSpec(hidden=16, embedding=8),
-        clip=ClipSpec(frames=4, stride=2, size=32),
-    )
-    VideoEncoder(config).save_pretrained(encoder)
+    tiny_encoder().save_pretrained(encoder)
     slic = [sys.executable, "-m", "slic", "index", str(videos), "--encoder", str(encoder)]
     return [*slic, "--window=1"]
 

@@ -10,8 +10,9 @@ from tests.faults.campaign import campaign
 from tests.faults.faults import FaultyDisk, build
 from tests.faults.fuzzing import check
 from tests.faults.trials import bench, material
+from tests.pretraining.hosts import hosts
 
-__all__ = ["bench", "campaign", "check", "material"]
+__all__ = ["bench", "campaign", "check", "hosts", "material"]
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -19,7 +19,7 @@ from slic.runs import load_checkpoint
 from tests.conftest import Ended, Running, Slic
 from tests.faults.campaign import Campaign
 from tests.faults.trials import STOPPED, Bench, Material, contents, group_ends
-from tests.pretraining.hosts import Host, made_hosts
+from tests.pretraining.hosts import Host
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 DECODING = ("scan", "index", "embed", "pretrain", "prepare --proxies")
@@ -204,16 +204,6 @@ def test_one_of_two_processes_that_is_killed_ends_the_run_with_one_line(
         f"killed process {victim} of 2", tried=tried, survived=tried - len(lost), note=note
     )
     assert not lost
-
-
-@pytest.fixture
-def hosts() -> Iterator[list[Host]]:
-    """Return two hosts."""
-    try:
-        with made_hosts(2) as made:
-            yield made
-    except OSError as error:
-        pytest.skip(f"no network namespaces here: {error}")
 
 
 def launched(

@@ -8,6 +8,9 @@ import pytest
 import torch
 
 from slic.videos.catalog import Catalog
+from tests.pretraining.hosts import hosts
+
+__all__ = ["hosts"]
 
 TINY = """
 clip: {frames: 4, stride: 1, size: 32}

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import count
 from os import getpid
 
+import pytest
+
 _numbers = count()
 _ENTER = """
 import ctypes, os, socket
@@ -87,6 +89,16 @@ def made_hosts(number: int) -> Iterator[list[Host]]:
     finally:
         for space in [*(host.space for host in made), switch]:
             subprocess.run(["ip", "netns", "delete", space], capture_output=True, check=False)
+
+
+@pytest.fixture
+def hosts() -> Iterator[list[Host]]:
+    """Return two hosts."""
+    try:
+        with made_hosts(2) as made:
+            yield made
+    except OSError as error:
+        pytest.skip(f"no network namespaces here: {error}")
 
 
 def _connect(host: Host) -> None:

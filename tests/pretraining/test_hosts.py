@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from slic.pretraining.folder import RunFolder
 from slic.pretraining.state import CHECKPOINT_FORMAT
 from slic.runs import load_checkpoint, read_log, save_checkpoint
 from tests.conftest import Program, Running, WaitUntil
-from tests.pretraining.hosts import Host, made_hosts
+from tests.pretraining.hosts import Host
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="namespaces")]
 IN_64_BITS = """
@@ -93,16 +93,6 @@ with peers.joined_processes():
     pass
 """
 Start = Callable[..., list[Running]]
-
-
-@pytest.fixture
-def hosts() -> Iterator[list[Host]]:
-    """Return two hosts."""
-    try:
-        with made_hosts(2) as made:
-            yield made
-    except OSError as error:
-        pytest.skip(f"no network namespaces here: {error}")
 
 
 @pytest.fixture

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from slic.models.backbones import ClipSpec
-from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
+from slic.models.encoder import VideoEncoder
 from slic.search import Index, IndexReport, create_index, set_label, update_index
 from slic.videos.catalog import Catalog
+from tests.conftest import tiny_encoder
 
 Fill = Callable[..., Index]
 Rows = Callable[..., np.ndarray]
@@ -19,14 +18,7 @@ Rows = Callable[..., np.ndarray]
 @pytest.fixture(scope="session")
 def encoder() -> VideoEncoder:
     """Return an encoder with random weights."""
-    torch.manual_seed(0)
-    config = EncoderConfig(
-        backbone="slic/r3d10",
-        arguments={"width": 0.125},
-        head=HeadSpec(hidden=16, embedding=8),
-        clip=ClipSpec(frames=4, stride=2, size=32),
-    )
-    return VideoEncoder(config).eval()
+    return tiny_encoder()
 
 
 @pytest.fixture(scope="session")

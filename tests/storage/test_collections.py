@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from slic.errors import CatalogError
-from slic.models.backbones import ClipSpec
-from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
+from slic.models.encoder import VideoEncoder
 from slic.search import Index, create_index, update_index
 from slic.search.contents import content_id
 from slic.search.label_files.base import LabelRow
@@ -20,6 +18,7 @@ from slic.storage import ObjectState, RemotePath, content_key, list_folder, pinn
 from slic.storage.states import object_state
 from slic.videos import objects
 from slic.videos.catalog import Catalog
+from tests.conftest import tiny_encoder
 
 Put = Callable[[str, bytes | None], str]
 MakeVideo = Callable[..., Path]
@@ -46,14 +45,7 @@ def stored(s3: Put, videos: Path) -> str:
 
 @pytest.fixture(scope="module")
 def encoder() -> VideoEncoder:
-    torch.manual_seed(0)
-    config = EncoderConfig(
-        backbone="slic/r3d10",
-        arguments={"width": 0.125},
-        head=HeadSpec(hidden=16, embedding=8),
-        clip=ClipSpec(frames=4, stride=2, size=32),
-    )
-    return VideoEncoder(config).eval()
+    return tiny_encoder()
 
 
 def scan(place: Any) -> Catalog:

@@ -10,11 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import torch
 from starlette.testclient import TestClient
 
-from slic.models.backbones import ClipSpec
-from slic.models.encoder import EncoderConfig, HeadSpec, VideoEncoder
 from slic.search import Index, IndexedVideo, cluster_index, create_index, update_index
 from slic.studio import media
 from slic.studio.access import PAGE_TOKEN_HEADER, AccessPolicy, cookie_name
@@ -24,6 +21,7 @@ from slic.studio.state import Studio
 from slic.studio.worker import WorkerPool
 from slic.videos.catalog import Catalog
 from slic.videos.encoding import Encoding, write_video
+from tests.conftest import tiny_encoder
 from tests.studio.browsing import BROWSER, FLAGS, TIMEOUT, Served
 
 ADDRESS = "http://127.0.0.1:7542"
@@ -91,14 +89,7 @@ def shared_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("studio")
     for seed, name in enumerate((*PLAIN_NAMES, *HOSTILE_NAMES)):
         write_moving_square(folder / "videos" / name, seed)
-    torch.manual_seed(0)
-    config = EncoderConfig(
-        backbone="slic/r3d10",
-        arguments={"width": 0.125},
-        head=HeadSpec(hidden=16, embedding=8),
-        clip=ClipSpec(frames=4, stride=2, size=32),
-    )
-    index = create_index(folder / "index", VideoEncoder(config).eval(), window_seconds=1.0)
+    index = create_index(folder / "index", tiny_encoder(), window_seconds=1.0)
     catalog = Catalog.from_folder(folder / "videos", workers=1)
     update_index(index, catalog, workers=0, progress=False)
     cluster_index(index)
