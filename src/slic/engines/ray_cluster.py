@@ -146,11 +146,17 @@ def _require_answer(address: str) -> None:
 
 @contextmanager
 def _keeping_signal_handlers() -> Iterator[None]:
-    """Restore the handlers that Ray replaces by its own."""
+    """Restore the handlers that Ray replaces by its own.
+
+    Ray's processes inherit that SIGHUP is ignored. A closed terminal sends it to them too, and
+    without them the command could not save anything.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         yield
     finally:
