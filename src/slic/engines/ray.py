@@ -105,7 +105,7 @@ class RayEngine:
             _EmbedRows if gpus else _ReadAndEmbedRows,
             fn_constructor_args=([self._ray.put(work)], gpus),
             num_gpus=gpus or None,
-            num_cpus=None if gpus else 1,
+            num_cpus=0 if gpus else 1,  # on GPUs the cores are for decoding
             concurrency=(1, processes, processes),
             batch_size=TASKS_PER_BLOCK if gpus else None,
             batch_format="pyarrow",
