@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from slic.clustering.finch import finch
 from slic.embeddings import embed
-from slic.engines import Engine, open_engine, scanner_of
+from slic.engines import open_engine, scanner_of
 from slic.engines.base import Work
+from slic.engines.ray import RayEngine
 from slic.errors import EngineError, VideoError
 from slic.models.encoder import VideoEncoder
+from slic.neighbours import approximate, division
 from slic.search import Index, create_index, update_index
 from slic.videos.catalog import Catalog
 from tests.conftest import tiny_encoder
@@ -26,11 +29,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationW
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
+def engine() -> Iterator[RayEngine]:
     """Return an engine with one process of a Ray that this machine starts."""
     pytest.importorskip("ray.data")
     opened = open_engine("ray", devices=1)
-    assert opened is not None
+    assert isinstance(opened, RayEngine)
     with opened:
         yield opened
 
@@ -51,7 +54,7 @@ def moments(index: Index) -> dict[tuple[str, int], np.ndarray]:
 
 
 def test_ray_gives_what_one_process_gives(
-    engine: Engine,
+    engine: RayEngine,
     encoder: VideoEncoder,
     tmp_path: Path,
     make_video: Callable[..., Path],
@@ -86,7 +89,7 @@ def test_ray_gives_what_one_process_gives(
     assert capfd.readouterr() == ("", "")
 
 
-def test_what_goes_wrong_in_a_process_is_one_line(engine: Engine, tmp_path: Path) -> None:
+def test_what_goes_wrong_in_a_process_is_one_line(engine: RayEngine, tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="3: no frame could be decoded"):
         list(engine.run(square_work(partial(fail_at, 3)), range(5)))
     missing = tmp_path / "not mounted"
@@ -96,6 +99,23 @@ def test_what_goes_wrong_in_a_process_is_one_line(engine: Engine, tmp_path: Path
     unseen = Work(read=work.read, load=work.load, write=work.write, folders=(missing,))
     with pytest.raises(EngineError, match=r"not mounted: the node .* does not see this folder"):
         list(engine.run(unseen, range(2)))
+
+
+def test_a_clustering_on_ray_is_that_of_one_process(
+    engine: RayEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approximate, "MAX_LIST_POINTS", 20)
+    monkeypatch.setattr(division, "LISTS_PER_TASK", 8)
+    centres, rng = np.random.default_rng(0).normal(size=(200, 12)), np.random.default_rng(1)
+    x = (centres.repeat(10, axis=0) + 0.2 * rng.normal(size=(2000, 12))).astype(np.float32)
+    one = finch(x, exact_up_to=100)
+    other = finch(x, exact_up_to=100, sharding=engine.sharding(tmp_path))
+    assert one.recalls[0] is not None
+    assert one.recalls == other.recalls
+    assert all(np.array_equal(a, b) for a, b in zip(one.partitions, other.partitions, strict=True))
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(EngineError, match=r"not mounted: the node .* does not see"):
+        engine.sharding(tmp_path / "not mounted")
 
 
 def answer_once(server: socket.socket) -> None:

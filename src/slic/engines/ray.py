@@ -9,7 +9,8 @@ import logging
 import math
 import pickle
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,9 +24,11 @@ from slic.engines.devices import Devices
 from slic.engines.ray_cluster import connect, describe_error, require_folders_on_all_nodes
 from slic.engines.stages import Done, EmbedStage, Read, ReadStage
 from slic.errors import EngineError, RecipeError
+from slic.neighbours.sharded import Sharding
 
 TASKS_PER_BLOCK: Final = 4  # done by one call; what a lost process does again
 ITEMS_PER_BLOCK: Final = 64
+TASKS_PER_CORE: Final = 4  # of a clustering, sent ahead of the results
 _LOOK_AT_NODES_SECONDS: Final = 5.0
 _log = logging.getLogger("slic")
 
@@ -111,6 +114,42 @@ class RayEngine:
             batch_format="pyarrow",
         )
         return self._results(data)
+
+    def sharding(self, folder: Path) -> Sharding:
+        """Return how a large clustering compares vectors on all nodes.
+
+        Args:
+            folder: A folder that every node sees. Unit vectors are written there for the time of
+                the clustering, 4 bytes a number.
+
+        Raises:
+            EngineError: A node does not see the folder.
+
+        Example:
+            >>> with RayEngine(address="auto") as engine:
+            ...     finch(vectors, sharding=engine.sharding(Path("/shared")))
+        """
+        self.check_folders([folder])
+        return Sharding(self._in_order, folder.resolve())
+
+    def _in_order(
+        self, function: Callable[[TaskT], ResultT], items: Iterable[TaskT]
+    ) -> Iterator[ResultT]:
+        """Give the value of each item in their order; a few are sent ahead of the results."""
+        call = self._ray.remote(function)
+        ahead = TASKS_PER_CORE * int(self._ray.cluster_resources().get("CPU", 1))
+        sent: deque[Any] = deque()
+        try:
+            for item in items:
+                sent.append(call.remote(item))
+                if len(sent) > ahead:
+                    yield self._ray.get(sent.popleft())
+            while sent:
+                yield self._ray.get(sent.popleft())
+        except self._ray.exceptions.RayError as error:
+            raise EngineError(
+                f"the Ray cluster could not go on ({describe_error(error)})."
+            ) from error
 
     def _dataset(self, items: Sequence[Any], per_block: int, *, least: int = 1) -> Any:
         rows = [{"row": pickle.dumps(item)} for item in items]
