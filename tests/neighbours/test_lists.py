@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slic.clustering.finch import finch
-from slic.neighbours import approximate, division
+from slic.neighbours import approximate, borders, division
 from slic.neighbours.borders import Borders
 from slic.neighbours.division import Division, first_order
 from slic.neighbours.lists import Fineness, divide
 from slic.neighbours.rows import unit_rows
-from slic.neighbours.sharded import LOCAL, Best, Sharding
+from slic.neighbours.sharded import LOCAL, NOT_FOUND, Best, Queries, Sharding, Task, compare
 
 
 @settings(max_examples=40, deadline=None)
@@ -50,12 +50,54 @@ def test_rows_compared_with_all_lists_find_their_nearest_by_a_plain_loop() -> No
     assert found.order.best.nearest.tolist() == similarity.argmax(axis=1).tolist()
 
 
+def test_a_comparison_gives_only_what_is_as_near_as_what_is_known() -> None:
+    found = divided(clusters(4, n=300))
+    rows, known = found.rows, found.order.best.similarity.copy()
+    queries = np.flatnonzero(found.list_of_place >= 2)  # compared with lists 0 and 1
+    bounds = found.bounds[:3]
+    places = np.tile(queries, 2)
+    asked = Queries(places, np.array([0, len(queries), len(places)]), known[places])
+    answer = compare(Task(rows, bounds, known[: bounds[-1]], asked))
+    similarity = rows @ rows.T
+    assert len(answer.members.nearest) == bounds[-1]
+    for place, nearest in enumerate(answer.members.nearest):
+        best = similarity[place, queries].max()
+        assert (nearest != NOT_FOUND) == (best >= known[place])
+        assert nearest == NOT_FOUND or nearest == queries[similarity[place, queries].argmax()]
+    ways = np.repeat([0, 1], len(queries))
+    for place, number, nearest in zip(asked.places, ways, answer.queries.nearest, strict=True):
+        inside = slice(*found.bounds[number : number + 2])
+        best = similarity[place, inside].max()
+        assert (nearest != NOT_FOUND) == (best >= known[place])
+        assert nearest == NOT_FOUND or nearest == inside.start + similarity[place, inside].argmax()
+
+
+@pytest.mark.parametrize("all_compared", [10_000, 100])
+def test_the_lists_beside_a_list_are_those_of_a_plain_loop(
+    all_compared: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(borders, "MAX_ALL_COMPARED", all_compared)
+    monkeypatch.setattr(borders, "COMPARED_CENTRES", 500)
+    centres = unit_rows(clusters(5, n=1500))
+    beside = borders.beside_each(centres, 9)
+    similarity = centres @ centres.T
+    np.fill_diagonal(similarity, -1.0)
+    true = np.argsort(-similarity, axis=1)[:, :9]
+    right = [len(set(a) & set(b)) / 9 for a, b in zip(beside.indices, true, strict=True)]
+    assert np.mean(right) == 1.0 if all_compared > 1500 else np.mean(right) > 0.95
+    near = np.take_along_axis(similarity, beside.indices, axis=1)
+    np.testing.assert_allclose(beside.similarities, near, atol=1e-6)
+    assert (np.diff(beside.similarities) <= 0).all()
+    two = borders.beside_each(centres[:2], 9)
+    assert two.indices.tolist() == [[1], [0]]
+
+
 def test_remoteness_by_hand() -> None:
     """Two centres at a right angle; the plane between them is at 45 degrees."""
-    borders = Borders.of(np.array([[1.0, 0.0], [0.0, 1.0]], np.float32))
+    found = Borders.of(np.array([[1.0, 0.0], [0.0, 1.0]], np.float32))
     rows = np.array([[1.0, 0.0], [0.5**0.5, 0.5**0.5]], np.float32)
     half = np.full(2, 0.5, np.float32)  # at distance 1 of the nearest row
-    np.testing.assert_allclose(borders.remoteness(rows, 0, half), [[0.5**0.5], [0.0]], atol=1e-6)
+    np.testing.assert_allclose(found.remoteness(rows, 0, half), [[0.5**0.5], [0.0]], atol=1e-6)
 
 
 @settings(max_examples=60, deadline=None)

@@ -31,7 +31,7 @@ MAX_DIVISIONS = 8
 RECALL_SAMPLE_POINTS = 1000
 MIN_SAMPLE_RECALL = 0.99  # then the recall of all points is above .98 with near certainty
 AIMED_RECALL = 0.993  # of the sample that also decides how near a border is: a margin for its luck
-ENOUGH_LISTS = 8.0  # lists per row, in the mean; where more are needed, the rows are divided again
+ENOUGH_LISTS = 12.0  # lists per row, in the mean; where more are needed, the rows are divided again
 FIRST_LISTS = 1.5  # lists per row before that
 
 _log = logging.getLogger("slic")
@@ -194,6 +194,5 @@ def _near_lists(
     """Return pairs of a row of a list, by place, and another list."""
     start, end = division.bounds[one_list : one_list + 2].tolist()
     best = division.order.best.similarity[start:end]
-    remoteness = division.borders.remoteness(division.rows[start:end], one_list, best)
-    row, other = (remoteness <= limit).nonzero()
-    return start + row, division.borders.beside[one_list][other]
+    row, other = division.borders.near(division.rows[start:end], one_list, best, limit)
+    return start + row, other

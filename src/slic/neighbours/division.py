@@ -1,7 +1,7 @@
 """A division of rows into inverted lists, and the comparison of rows with lists."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -12,9 +12,19 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from slic.neighbours.borders import Borders
-from slic.neighbours.lists import Fineness, divide, settled
+from slic.neighbours.lists import Fineness, divide
 from slic.neighbours.rows import ROWS_PER_BLOCK, unit_rows
-from slic.neighbours.sharded import NOT_FOUND, Best, Found, Sharding, Task, compare, in_threads
+from slic.neighbours.settling import settled
+from slic.neighbours.sharded import (
+    NOT_FOUND,
+    Best,
+    Found,
+    Queries,
+    Sharding,
+    Task,
+    compare,
+    in_threads,
+)
 
 LISTS_PER_TASK = 64
 DOUBTFUL_LINKS = 0.3  # share of the links to nearest rows that are not trusted yet
@@ -100,16 +110,17 @@ class Division:
 
     def compare_within_(self) -> None:
         """Compare the rows of every list with each other."""
-        for task, found in self._compared():
+        known = self.order.best.similarity
+        for task, found in self._compared(known):
             self.order.best.improve_(np.arange(task.bounds[0], task.bounds[-1]), found.members)
 
     def compare_(self, queries: Int64[np.ndarray, " m"], lists: Int64[np.ndarray, " m"]) -> None:
         """Compare rows, by place, with lists that are not their own."""
-        by_list = np.argsort(lists, kind="stable")
-        for task, found in self._compared(queries[by_list], lists[by_list]):
+        by_list, known = np.argsort(lists, kind="stable"), self.order.best.similarity
+        for task, found in self._compared(known, queries[by_list], lists[by_list]):
             assert task.queries is not None
             self.order.best.improve_(np.arange(task.bounds[0], task.bounds[-1]), found.members)
-            self.order.best.improve_(task.queries, found.queries)
+            self.order.best.improve_(task.queries.places, found.queries)
 
     def true_nearest(self, places: Int64[np.ndarray, " m"]) -> Best:
         """Return the true nearest rows of some rows; lists must have been compared within.
@@ -120,10 +131,13 @@ class Division:
         by_list = np.argsort(one_list, kind="stable")
         query, done = query[by_list], 0
         nearest = Best(*(part[places] for part in self.order.best))
-        for task, found in self._compared(places[query], one_list[by_list]):
+        not_asked = np.full(len(self.rows), np.inf, np.float32)
+        not_asked[places] = nearest.similarity
+        for task, found in self._compared(not_asked, places[query], one_list[by_list]):
             assert task.queries is not None
-            nearest.improve_(query[done : done + len(task.queries)], found.queries)
-            done += len(task.queries)
+            asked = len(task.queries.places)
+            nearest.improve_(query[done : done + asked], found.queries)
+            done += asked
         return nearest
 
     def _within_reach(self, places: Int64[np.ndarray, " m"]) -> Bool[np.ndarray, "m k"]:
@@ -142,18 +156,29 @@ class Division:
 
     def _compared(
         self,
+        known: Float32[np.ndarray, " n"],
         queries: Int64[np.ndarray, " m"] | None = None,
         lists: Int64[np.ndarray, " m"] | None = None,
     ) -> Iterator[tuple[Task, Found]]:
-        """Compare lists with queries, which are sorted by list, or with themselves."""
+        """Compare lists with queries, which are sorted by list, or with themselves.
+
+        Args:
+            known: Similarity of every row to the nearest found before.
+            queries: Places of rows.
+            lists: The list of every query.
+        """
         tasks, lists_in_all = [], len(self.order.sizes)
         for start in range(0, lists_in_all, LISTS_PER_TASK):
             numbers = np.arange(start, min(start + LISTS_PER_TASK, lists_in_all) + 1)
-            task = Task(self.rows if self.file is None else self.file, self.bounds[numbers])
+            bounds, asked = self.bounds[numbers], None
             if queries is not None and lists is not None:
                 ends = np.searchsorted(lists, numbers)
-                task = Task(task.rows, task.bounds, queries[ends[0] : ends[-1]], ends - ends[0])
-            tasks.append(task)
+                places = queries[ends[0] : ends[-1]]
+                asked = Queries(places, ends - ends[0], known[places])
+            members = known[bounds[0] : bounds[-1]].copy()  # as it is now, in every task
+            tasks.append(
+                Task(self.rows if self.file is None else self.file, bounds, members, asked)
+            )
         return zip(tasks, self.sharding.map(compare, tasks), strict=True)
 
     def next_order(self, fineness: Fineness, *, seed: int) -> Order:
@@ -165,8 +190,8 @@ class Division:
         """
         groups, group = self._groups()
         means = _mean_directions(self.rows, group, k=groups)
-        most = max(2, fineness.points * groups // len(self.rows))
-        lists = divide(means, np.arange(groups), replace(fineness, points=most), seed=seed)
+        weight = np.bincount(group)
+        lists = divide(means, np.arange(groups), fineness, seed=seed, weight=weight)
         list_of_group = np.empty(groups, np.int64)
         list_of_group[np.concatenate(lists)] = np.repeat(np.arange(len(lists)), _sizes(lists))
         list_of_place = list_of_group[group]

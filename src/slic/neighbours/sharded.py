@@ -55,9 +55,15 @@ class Best(NamedTuple):
         """Return a result without neighbours."""
         return cls(np.full(rows, -np.inf, np.float32), np.full(rows, NOT_FOUND, np.int64))
 
+    @classmethod
+    def at_least(cls, similarity: Float32[np.ndarray, " n"]) -> "Best":
+        """Return a result without neighbours, which only rows as similar as known ones enter."""
+        below = np.nextafter(similarity, np.float32(-np.inf))
+        return cls(below, np.full(len(below), NOT_FOUND, np.int64))
+
     def improve_(self, rows: Int64[np.ndarray, " m"], found: "Best") -> None:
         """Take over, in place, what is better; a row may appear several times."""
-        useful = found.similarity >= self.similarity[rows]
+        useful = (found.nearest != NOT_FOUND) & (found.similarity >= self.similarity[rows])
         rows, similarity, index = rows[useful], found.similarity[useful], found.nearest[useful]
         before = self.similarity[rows]
         np.maximum.at(self.similarity, rows, similarity)
@@ -75,6 +81,20 @@ class Best(NamedTuple):
         return Best(self.similarity[places], new_place[index])
 
 
+class Queries(NamedTuple):
+    """The rows to compare with some lists, list by list.
+
+    Attributes:
+        places: Positions of the rows.
+        bounds: Where the queries of each list begin, and where the last ones end.
+        known: Similarity to the nearest row found before; -inf if there is none.
+    """
+
+    places: Int64[np.ndarray, " m"]
+    bounds: Int64[np.ndarray, " l"]
+    known: Float32[np.ndarray, " m"]
+
+
 @dataclass(frozen=True)
 class Task:
     """Consecutive lists, and the rows to compare with each of them.
@@ -82,19 +102,23 @@ class Task:
     Attributes:
         rows: Unit rows, list by list; or the file that holds them, for `numpy.load`.
         bounds: Where the lists begin in ``rows``, and where the last one ends.
-        queries: Positions of the rows that are compared with the lists, list by list. None compares
-            each list with itself.
-        query_bounds: Where the queries of the lists begin, and where the last ones end.
+        known: Similarity of the rows of the lists to the nearest row found before. Which row of a
+            block is the nearest takes longer to find than how near it is, so it is searched only if
+            it may be an improvement.
+        queries: What is compared with the lists. None compares each list with itself.
     """
 
     rows: Float32[np.ndarray, "n d"] | Path
     bounds: Int64[np.ndarray, " l"]
-    queries: Int64[np.ndarray, " m"] | None = None
-    query_bounds: Int64[np.ndarray, " l"] | None = None
+    known: Float32[np.ndarray, " r"]
+    queries: Queries | None = None
 
 
 class Found(NamedTuple):
-    """Results of a task: for its queries, and for the members of its lists."""
+    """Results of a task, for its queries and for the members of its lists: what is an improvement.
+
+    A row without one has `NOT_FOUND`.
+    """
 
     queries: Best
     members: Best
@@ -104,17 +128,17 @@ def compare(task: Task) -> Found:
     """Compare the queries of a task with its lists; each serves the other as a neighbour."""
     array = np.load(task.rows, mmap_mode="c") if isinstance(task.rows, Path) else task.rows
     rows, first = torch.from_numpy(array), int(task.bounds[0])
-    members = Best.none_yet(int(task.bounds[-1]) - first)
-    queries = Best.none_yet(0 if task.queries is None else len(task.queries))
+    members = Best.at_least(task.known)
+    queries = Best.none_yet(0) if task.queries is None else Best.at_least(task.queries.known)
     for at, (start, end) in enumerate(zip(task.bounds, task.bounds[1:], strict=False)):
         inside = range(int(start), int(end))
         best = Best(*(part[start - first : end - first] for part in members))
-        if task.queries is None or task.query_bounds is None:
+        if task.queries is None:
             _compare_within_(best, rows, inside)
         else:
-            mine = slice(int(task.query_bounds[at]), int(task.query_bounds[at + 1]))
+            mine = slice(int(task.queries.bounds[at]), int(task.queries.bounds[at + 1]))
             asked = Best(*(part[mine] for part in queries))
-            _compare_with_(asked, best, rows, task.queries[mine], inside)
+            _compare_with_(asked, best, rows, task.queries.places[mine], inside)
     return Found(queries, members)
 
 
