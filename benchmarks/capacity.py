@@ -24,7 +24,6 @@ from slic.models.default import default_encoder
 from slic.models.encoder import EncoderConfig, VideoEncoder
 from slic.models.passes import in_passes
 from slic.search import create_index
-from slic.search.contents import content_id
 from slic.search.index import Index
 from slic.search.indexing import update_index
 from slic.search.moment_embedder import MomentEmbedder
@@ -32,6 +31,7 @@ from slic.search.repository.moments import NewMoment, insert_moments
 from slic.search.repository.videos import FileState, insert_video
 from slic.search.streaming import EmbeddingJob, MomentClips, read_moments
 from slic.videos.catalog import Catalog
+from slic.videos.contents import content_id
 from slic.videos.inspection import inspect_video
 from slic.videos.isolation import cpu_seconds
 from slic.videos.video import Video

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 from slic.engines import Costs, Work
+from slic.engines.identifying import content_ids_by
 from slic.engines.local import LocalEngine
 from slic.engines.stages import EmbedStage, ReadStage
 from slic.errors import EngineError, VideoError, WriteError
 from slic.models.encoder import VideoEncoder
 from slic.search import Index, create_index, pieces, spreading, update_index
-from slic.search.contents import content_id, content_ids, content_ids_by
 from slic.search.fragments import FragmentFolder
 from slic.signals import StopRequested
 from slic.videos.catalog import Catalog
+from slic.videos.contents import content_id, content_ids
 
 Contents = Callable[[Index], dict[str, list[tuple[float, float, bytes]]]]
 

@@ -11,13 +11,13 @@ import pytest
 from slic.errors import CatalogError
 from slic.models.encoder import VideoEncoder
 from slic.search import Index, create_index, update_index
-from slic.search.contents import content_id
 from slic.search.label_files.base import LabelRow
 from slic.search.label_files.finding import VideoFinder
 from slic.storage import ObjectState, RemotePath, content_key, list_folder, pinned, traffic
 from slic.storage.states import object_state
 from slic.videos import objects
 from slic.videos.catalog import Catalog
+from slic.videos.contents import content_id
 from tests.conftest import tiny_encoder
 
 Put = Callable[[str, bytes | None], str]

@@ -14,10 +14,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from slic.search import Index, IndexedVideo
-from slic.search.contents import content_id, digest_of_files
 from slic.studio import opened
 from slic.studio.opened import ChangedFileError, IndexedFiles, UnreachableFileError
 from slic.studio.state import Studio
+from slic.videos.contents import content_id, digest_of_files
 
 ADDRESSES = ("", "/preview.mp4?start=0&end=1", "/thumbnail.webp?at=1")
 PATHS = pytest.mark.parametrize("path", ADDRESSES)

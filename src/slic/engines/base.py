@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar, runtime_checkable
-
-import torch
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
 from slic.engines.costs import Costs
+
+if TYPE_CHECKING:  # processes that scan need no PyTorch, which takes seconds to import
+    import torch
 
 TaskT = TypeVar("TaskT")
 ReadT = TypeVar("ReadT")
@@ -30,7 +31,7 @@ class Work(Generic[TaskT, ReadT, EmbeddedT, ResultT]):
     """
 
     read: Callable[[TaskT], ReadT]
-    load: Callable[[torch.device], Callable[[Sequence[ReadT]], Sequence[EmbeddedT]]]
+    load: "Callable[[torch.device], Callable[[Sequence[ReadT]], Sequence[EmbeddedT]]]"
     write: Callable[[EmbeddedT], ResultT]
     folders: tuple[Path, ...] = ()
 

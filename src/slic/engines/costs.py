@@ -2,14 +2,16 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from slic.videos.isolation import cpu_seconds
 
 _HOUR = 3600.0
+ItemT = TypeVar("ItemT")
+ValueT = TypeVar("ValueT")
 
 
 @dataclass
@@ -77,3 +79,12 @@ def _describe(kind: str, seconds: Mapping[str, float]) -> str:
     unit, length = ("hours", _HOUR) if total >= _HOUR / 10 else ("seconds", 1.0)
     stages = ", ".join(f"{stage} {value / length:.2f}" for stage, value in seconds.items())
     return f"{total / length:.2f} {kind}-{unit} ({stages})"
+
+
+def map_items(
+    function: Callable[[ItemT], ValueT], stage: str, items: Sequence[ItemT]
+) -> tuple[list[ValueT], Costs]:
+    """Return the values of some items, and what they took."""
+    costs = Costs()
+    with costs.measuring(stage):
+        return [function(item) for item in items], costs

@@ -1,10 +1,11 @@
 """Which devices an engine uses."""
 
-from typing import Literal, TypeAlias
-
-import torch
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from slic.errors import RecipeError
+
+if TYPE_CHECKING:
+    import torch
 
 Devices: TypeAlias = int | Literal["all"] | tuple[int, ...] | None
 """A number of devices, all of them, the numbers of some, or None for what is usual."""
@@ -28,12 +29,14 @@ def parse_devices(word: str) -> Devices:
     return tuple(map(int, parts))
 
 
-def default_devices() -> list[torch.device]:
+def default_devices() -> "list[torch.device]":
     """Return what one process uses without being told: the first GPU, or the CPU."""
+    import torch
+
     return [torch.device("cuda") if torch.cuda.is_available() else torch.device("cpu")]
 
 
-def local_devices(devices: Devices) -> list[torch.device]:
+def local_devices(devices: Devices) -> "list[torch.device]":
     """Return the devices of this machine, one for each embedding process.
 
     Only the GPUs that ``CUDA_VISIBLE_DEVICES`` shows count; they are numbered from 0.
@@ -45,6 +48,8 @@ def local_devices(devices: Devices) -> list[torch.device]:
     Raises:
         RecipeError: The machine does not have them.
     """
+    import torch
+
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if isinstance(devices, tuple):
         if missing := [number for number in devices if number >= count]:

@@ -9,8 +9,9 @@ import logging
 import math
 import pickle
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ import pyarrow as pa
 import torch
 
 from slic.engines.base import EmbeddedT, ReadT, ResultT, TaskT, Work
-from slic.engines.costs import Costs
+from slic.engines.costs import Costs, map_items
 from slic.engines.devices import Devices
 from slic.engines.ray_cluster import connect, describe_error, require_folders_on_all_nodes
 from slic.engines.stages import Done, EmbedStage, Read, ReadStage
@@ -28,7 +29,7 @@ from slic.neighbours.sharded import Sharding
 
 TASKS_PER_BLOCK: Final = 4  # done by one call; what a lost process does again
 ITEMS_PER_BLOCK: Final = 64
-TASKS_PER_CORE: Final = 4  # of a clustering, sent ahead of the results
+TASKS_PER_CORE: Final = 4  # calls sent ahead of the results
 _LOOK_AT_NODES_SECONDS: Final = 5.0
 _log = logging.getLogger("slic")
 
@@ -82,14 +83,14 @@ class RayEngine:
         self, function: Callable[[TaskT], ResultT], items: Sequence[TaskT], *, stage: str
     ) -> Iterator[ResultT]:
         """Give the value of each item, as they come; see `slic.engines.base.Engine`."""
-        data = self._dataset(items, ITEMS_PER_BLOCK)
-        data = data.map_batches(
-            _map_rows,
-            batch_size=None,
-            batch_format="pyarrow",
-            fn_kwargs={"function": function, "stage": stage},
+        blocks = (
+            items[start : start + ITEMS_PER_BLOCK]
+            for start in range(0, len(items), ITEMS_PER_BLOCK)
         )
-        return self._results(data)
+        for values, costs in self._calls(partial(map_items, function, stage), blocks):
+            self.costs.add(costs)
+            yield from values
+            self._note_lost_nodes()
 
     def run(
         self, work: Work[TaskT, ReadT, EmbeddedT, ResultT], tasks: Sequence[TaskT]
@@ -135,20 +136,30 @@ class RayEngine:
     def _in_order(
         self, function: Callable[[TaskT], ResultT], items: Iterable[TaskT]
     ) -> Iterator[ResultT]:
-        """Give the value of each item in their order; a few are sent ahead of the results."""
-        call = self._ray.remote(function)
-        ahead = TASKS_PER_CORE * int(self._ray.cluster_resources().get("CPU", 1))
-        sent: deque[Any] = deque()
+        return self._calls(function, items, in_order=True)
+
+    def _calls(
+        self,
+        function: Callable[[TaskT], ResultT],
+        items: Iterable[TaskT],
+        *,
+        in_order: bool = False,
+    ) -> Iterator[ResultT]:
+        """Give the value of each item from any node; a few are sent ahead of the results."""
+        # sent as it is: a function of this module would import PyTorch on the other side
+        call = self._ray.remote(lambda item: function(item))
+        most = TASKS_PER_CORE * max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        sent: list[Any] = []
+        left = iter(items)
         try:
-            for item in items:
-                sent.append(call.remote(item))
-                if len(sent) > ahead:
-                    yield self._ray.get(sent.popleft())
-            while sent:
-                yield self._ray.get(sent.popleft())
+            while sent := [*sent, *(call.remote(item) for item in islice(left, most - len(sent)))]:
+                done = sent[0] if in_order else self._ray.wait(sent)[0][0]
+                sent.remove(done)
+                yield self._ray.get(done)
         except self._ray.exceptions.RayError as error:
             raise EngineError(
-                f"the Ray cluster could not go on ({describe_error(error)})."
+                f"the Ray cluster could not go on ({describe_error(error)}). What is finished is "
+                "kept; the same command continues."
             ) from error
 
     def _dataset(self, items: Sequence[Any], per_block: int, *, least: int = 1) -> Any:
@@ -233,13 +244,6 @@ def _read_rows(batch: pa.Table, stage: ReadStage[Any, Any]) -> Iterator[pa.Table
     cv2.setNumThreads(1)
     for row in batch["row"].to_pylist():
         yield _table([stage(pickle.loads(row))])
-
-
-def _map_rows(batch: pa.Table, function: Any, stage: str) -> pa.Table:
-    costs = Costs()
-    with costs.measuring(stage):
-        values = [function(pickle.loads(row)) for row in batch["row"].to_pylist()]
-    return _table([Done(tuple(values), None, costs)])
 
 
 def _table(values: Sequence[Any]) -> pa.Table:

@@ -5,13 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Generic
-
-import torch
+from typing import TYPE_CHECKING, Generic
 
 from slic.engines.base import EmbeddedT, ReadT, ResultT, TaskT, Work
 from slic.engines.costs import Costs
 from slic.errors import EngineError, SlicError
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class EmbedStage(Generic[ReadT, EmbeddedT, ResultT]):
     def __init__(
         self,
         work: Work[TaskT, ReadT, EmbeddedT, ResultT],
-        device: torch.device,
+        device: "torch.device",
         *,
         gpus: float | None = None,
     ) -> None:

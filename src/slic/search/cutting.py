@@ -14,7 +14,6 @@ from tqdm import tqdm
 from slic.errors import LabelError, SearchError, VideoError
 from slic.files import guard_cell, is_file, unguard_cell, write_atomically
 from slic.search.clip_writing import write_clip
-from slic.search.contents import content_id
 from slic.search.index import Index
 from slic.search.label_files.base import frame_range
 from slic.search.labels import list_labels
@@ -22,6 +21,7 @@ from slic.search.repository.labels import Label
 from slic.search.repository.videos import IndexedVideo, select_files, unique_paths
 from slic.search.safe_names import distinct_names, safe_name
 from slic.signals import StopRequested, stop_at_ctrl_c
+from slic.videos.contents import content_id
 from slic.videos.frame_folder import is_picture_clip
 from slic.videos.video import Refused, Video
 

@@ -14,13 +14,14 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from slic.engines import Engine
+from slic.engines.identifying import content_ids_by
 from slic.errors import VideoError
-from slic.search.contents import content_ids, content_ids_by
 from slic.search.repository import Database
 from slic.search.repository import videos as video_table
 from slic.search.repository.videos import FileState, IndexedFile
 from slic.storage import RemotePath, list_folder, location, pinned
 from slic.videos.catalog import Catalog
+from slic.videos.contents import content_ids
 from slic.videos.scanning import Found, look_at
 from slic.videos.video import Refused, Video
 

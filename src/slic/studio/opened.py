@@ -18,8 +18,8 @@ from cachetools import LRUCache, TTLCache
 
 from slic.errors import SearchError, VideoError
 from slic.search import IndexedVideo
-from slic.search.contents import digest_of_files
 from slic.storage import ObjectState, RemotePath, content_key, pinned
+from slic.videos.contents import digest_of_files
 from slic.videos.frame_folder import frame_paths, is_picture_clip
 
 MAX_DIGESTED_BYTES: Final = 64 << 20  # 0.1 s of one core; larger files are compared by their time

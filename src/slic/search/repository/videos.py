@@ -30,7 +30,7 @@ class FileState:
     Attributes:
         size: Bytes; for a folder of frames, of all frames together.
         mtime_ns: Time of the last change in nanoseconds since 1970.
-        content_id: Digest of the content, see `slic.search.contents.content_id`.
+        content_id: Digest of the content, see `slic.videos.contents.content_id`.
     """
 
     size: int

@@ -9,8 +9,6 @@ from typing import BinaryIO
 
 from tqdm import tqdm
 
-from slic.engines import Engine
-from slic.engines.paths import folders_for_others, path_for_others
 from slic.errors import VideoError
 from slic.files import reason_of
 from slic.storage import RemotePath, content_key, pinned
@@ -67,45 +65,14 @@ def content_ids(paths: Sequence[Path], *, progress: bool) -> Iterator[str | Vide
     """
     hidden = not (progress and paths)
     with ThreadPoolExecutor() as pool:  # hashing releases the global interpreter lock
-        ids = pool.map(_content_id_or_error, paths)
+        ids = pool.map(content_id_or_error, paths)
         yield from tqdm(
             ids, total=len(paths), desc="reading", unit="file", leave=False, disable=hidden
         )
 
 
-def content_ids_by(
-    engine: Engine, paths: Sequence[Path], *, folder: Path, progress: bool
-) -> list[str | VideoError]:
-    """Return what `content_ids` gives, but the files are read where an engine works.
-
-    Args:
-        engine: The engine, in its context.
-        paths: Files or folders of frames.
-        folder: Folder of the collection, which all machines must see.
-        progress: Show a progress bar.
-    """
-    if not paths:
-        return []
-    engine.check_folders(folders_for_others(folder))
-    sent = [(place, path_for_others(path)) for place, path in enumerate(paths)]
-    found = engine.map(_numbered_content_id, sent, stage="identify")
-    ids: dict[int, str | VideoError] = {}
-    for place, value in tqdm(
-        found, total=len(paths), desc="reading", unit="file", leave=False, disable=not progress
-    ):
-        if isinstance(value, VideoError):  # it names the path that was sent
-            reason = str(value).removeprefix(f"{sent[place][1]}: ")
-            value = VideoError(f"{paths[place]}: {reason}")
-        ids[place] = value
-    return [ids[place] for place in range(len(paths))]
-
-
-def _numbered_content_id(item: tuple[int, Path]) -> tuple[int, str | VideoError]:
-    place, path = item
-    return place, _content_id_or_error(path)
-
-
-def _content_id_or_error(path: Path) -> str | VideoError:
+def content_id_or_error(path: Path) -> str | VideoError:
+    """Return the content id, or the error if the file cannot be read."""
     try:
         return content_id(path)
     except VideoError as error:

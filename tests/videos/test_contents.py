@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from slic.errors import VideoError
-from slic.search.contents import content_id, content_ids
+from slic.videos.contents import content_id, content_ids
 
 
 def test_it_follows_the_bytes(tmp_path: Path) -> None:
