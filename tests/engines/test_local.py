@@ -29,6 +29,10 @@ def die_at(bad: int, number: int) -> int:
     return number
 
 
+def one(_: int) -> int:
+    return 1
+
+
 def squares(_: torch.device) -> Callable[[Sequence[int]], list[int]]:
     return square_all
 
@@ -38,7 +42,7 @@ def square_all(numbers: Sequence[int]) -> list[int]:
 
 
 def square_work(read: Callable[[int], int]) -> Work[int, int, int, int]:
-    return Work(read=read, load=squares, write=double)
+    return Work(read=read, load=squares, write=double, clips=one)
 
 
 @pytest.mark.slow

@@ -6,17 +6,19 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from slic.clustering.finch import finch
 from slic.embeddings import embed
 from slic.engines import open_engine, scanner_of
-from slic.engines.base import Work
-from slic.engines.ray import RayEngine
+from slic.engines.ray import CLIPS_PER_BLOCK, RayEngine, in_blocks
 from slic.errors import EngineError, VideoError
 from slic.models.encoder import VideoEncoder
 from slic.neighbours import approximate, division
@@ -89,6 +91,16 @@ def test_ray_gives_what_one_process_gives(
     assert capfd.readouterr() == ("", "")
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 100)), st.integers(1, 20))
+def test_small_tasks_are_sent_together(clips: list[int], least: int) -> None:
+    blocks = in_blocks(clips, int, least)
+    assert [count for block in blocks for count in block] == clips
+    assert all(len(block) == 1 or sum(block) <= CLIPS_PER_BLOCK for block in blocks)
+    if len(set(clips)) == 1:
+        assert len(blocks) >= min(least, len(clips))
+
+
 def test_what_goes_wrong_in_a_process_is_one_line(engine: RayEngine, tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="3: no frame could be decoded"):
         list(engine.run(square_work(partial(fail_at, 3)), range(5)))
@@ -96,7 +108,7 @@ def test_what_goes_wrong_in_a_process_is_one_line(engine: RayEngine, tmp_path: P
     with pytest.raises(EngineError, match=r"^node .*not mounted: the node .* does not see"):
         engine.check_folders([missing])
     work = square_work(partial(fail_at, 9))
-    unseen = Work(read=work.read, load=work.load, write=work.write, folders=(missing,))
+    unseen = replace(work, folders=(missing,))
     with pytest.raises(EngineError, match=r"not mounted: the node .* does not see this folder"):
         list(engine.run(unseen, range(2)))
 

@@ -80,10 +80,15 @@ def embed_with_engine(
         read=partial(_read, reader=reader, clips=clips, modality=modality),
         load=partial(_VideoEmbedder, deepcopy(encoder).cpu(), embed_clips),
         write=_as_it_is,
+        clips=partial(_clips_of, clips=clips),
         folders=folders_for_others(root),
     )
     engine.check_folders(work.folders)
     yield from engine.run(work, tasks)
+
+
+def _clips_of(_: VideoTask, *, clips: int) -> int:
+    return clips
 
 
 def _read(task: VideoTask, *, reader: ClipReader, clips: int, modality: Modality) -> ReadClips:

@@ -27,12 +27,15 @@ class Work(Generic[TaskT, ReadT, EmbeddedT, ResultT]):
         load: Returns, for a device, the function that embeds what was read for several tasks; one
             value for each. It holds the encoder and is sent once.
         write: Stores what was embedded for a task, and returns its result, which is small.
+        clips: How many clips a task has, or windows of them. An engine may send small tasks
+            together.
         folders: Folders that every process must see, such as those of videos and results.
     """
 
     read: Callable[[TaskT], ReadT]
     load: "Callable[[torch.device], Callable[[Sequence[ReadT]], Sequence[EmbeddedT]]]"
     write: Callable[[EmbeddedT], ResultT]
+    clips: Callable[[TaskT], int]
     folders: tuple[Path, ...] = ()
 
 

@@ -27,7 +27,9 @@ from slic.engines.stages import Done, EmbedStage, Read, ReadStage
 from slic.errors import EngineError, RecipeError
 from slic.neighbours.sharded import Sharding
 
-TASKS_PER_BLOCK: Final = 4  # done by one call; what a lost process does again
+CLIPS_PER_BLOCK: Final = 64  # of tasks that one call does; what a lost process does again
+BLOCKS_PER_PROCESS: Final = 4  # at least, if there are as many tasks
+TASKS_PER_BATCH: Final = 4  # that a GPU embeds together
 ITEMS_PER_BLOCK: Final = 64
 TASKS_PER_CORE: Final = 4  # calls sent ahead of the results
 _LOOK_AT_NODES_SECONDS: Final = 5.0
@@ -97,7 +99,7 @@ class RayEngine:
     ) -> Iterator[ResultT]:
         """Give the result of each task, as they come; see `slic.engines.base.Engine`."""
         processes, gpus = self._processes(len(tasks))
-        data = self._dataset(tasks, TASKS_PER_BLOCK, least=4 * processes)
+        data = self._dataset(in_blocks(tasks, work.clips, BLOCKS_PER_PROCESS * processes))
         if gpus:
             data = data.map_batches(
                 _read_rows,
@@ -111,7 +113,7 @@ class RayEngine:
             num_gpus=gpus or None,
             num_cpus=0 if gpus else 1,  # on GPUs the cores are for decoding
             concurrency=(1, processes, processes),
-            batch_size=TASKS_PER_BLOCK if gpus else None,
+            batch_size=TASKS_PER_BATCH if gpus else None,
             batch_format="pyarrow",
         )
         return self._results(data)
@@ -162,10 +164,9 @@ class RayEngine:
                 "kept; the same command continues."
             ) from error
 
-    def _dataset(self, items: Sequence[Any], per_block: int, *, least: int = 1) -> Any:
-        rows = [{"row": pickle.dumps(item)} for item in items]
-        blocks = min(len(rows), max(least, math.ceil(len(rows) / per_block)))
-        return self._ray.data.from_items(rows, override_num_blocks=blocks)
+    def _dataset(self, blocks: Sequence[Sequence[Any]]) -> Any:
+        rows = [{"row": pickle.dumps(block)} for block in blocks]
+        return self._ray.data.from_items(rows, override_num_blocks=len(rows))
 
     def _processes(self, tasks: int) -> tuple[int, float]:
         """Return the number of embedding processes, and how many GPUs each has."""
@@ -235,15 +236,45 @@ class _ReadAndEmbedRows(_EmbedRows):
     """Reads and embeds task by task; an actor of Ray."""
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        tasks = (pickle.loads(row) for row in batch["row"].to_pylist())
+        tasks = _tasks_of(batch)
         return _table([done for task in tasks for done in self.embed([self.read(task)])])
 
 
 def _read_rows(batch: pa.Table, stage: ReadStage[Any, Any]) -> Iterator[pa.Table]:
     """Read task by task, so that the clips of one are in memory."""
     cv2.setNumThreads(1)
+    for task in _tasks_of(batch):
+        yield _table([stage(task)])
+
+
+def _tasks_of(batch: pa.Table) -> Iterator[Any]:
     for row in batch["row"].to_pylist():
-        yield _table([stage(pickle.loads(row))])
+        yield from pickle.loads(row)
+
+
+def in_blocks(
+    tasks: Sequence[TaskT], clips: Callable[[TaskT], int], least: int
+) -> list[list[TaskT]]:
+    """Return the tasks in blocks of up to `CLIPS_PER_BLOCK` clips, or of one task.
+
+    A block takes Ray Data some 20 ms of a core, as long as a few clips may take.
+
+    Args:
+        tasks: Tasks in their order.
+        clips: The number of clips of a task.
+        least: How many blocks there are at least, if there are so many tasks.
+    """
+    counts = [clips(task) for task in tasks]
+    most = min(CLIPS_PER_BLOCK, sum(counts) // least)
+    blocks: list[list[TaskT]] = []
+    room = 0
+    for task, count in zip(tasks, counts, strict=True):
+        if count > room or not blocks:
+            blocks.append([])
+            room = most
+        blocks[-1].append(task)
+        room -= count
+    return blocks
 
 
 def _table(values: Sequence[Any]) -> pa.Table:

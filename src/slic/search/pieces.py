@@ -62,6 +62,7 @@ def piece_work(encoder: VideoEncoder, folder: FragmentFolder, videos: Path) -> P
         read=partial(_read_piece, clip=encoder.clip),
         load=partial(PieceEmbedder, deepcopy(encoder).cpu()),
         write=folder.write,
+        clips=_moments_of,
         folders=(folder.path, *folders_for_others(videos)),
     )
 
@@ -89,6 +90,10 @@ def _parts(job: EmbeddingJob, clip: ClipSpec) -> Iterator[EmbeddingJob]:
     video = replace(job.video, path=path_for_others(job.video.path))
     for numbers in np.array_split(job.numbers, -(-len(job.numbers) // most)):
         yield replace(job, video=video, numbers=numbers)
+
+
+def _moments_of(piece: Piece) -> int:
+    return len(piece.job.numbers)
 
 
 def _read_piece(piece: Piece, *, clip: ClipSpec) -> ReadPiece:
