@@ -25,7 +25,7 @@ from slic.engines.devices import Devices
 from slic.engines.ray_cluster import connect, describe_error, require_folders_on_all_nodes
 from slic.engines.stages import Done, EmbedStage, Read, ReadStage
 from slic.errors import EngineError, RecipeError
-from slic.neighbours.sharded import Sharding
+from slic.neighbours.sharded import Sharding, in_one_thread
 
 CLIPS_PER_BLOCK: Final = 64  # of tasks that one call does; what a lost process does again
 BLOCKS_PER_PROCESS: Final = 4  # at least, if there are as many tasks
@@ -138,7 +138,7 @@ class RayEngine:
     def _in_order(
         self, function: Callable[[TaskT], ResultT], items: Iterable[TaskT]
     ) -> Iterator[ResultT]:
-        return self._calls(function, items, in_order=True)
+        return self._calls(partial(in_one_thread, function), items, in_order=True)
 
     def _calls(
         self,

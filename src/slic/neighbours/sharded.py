@@ -191,6 +191,12 @@ def _blocks(n: int) -> Iterator[slice]:
     return (slice(start, min(start + BLOCK_ROWS, n)) for start in range(0, n, BLOCK_ROWS))
 
 
+def in_one_thread(function: Callable[[Any], Any], item: Any) -> Any:
+    """Call a function in a process that has one core, whatever PyTorch would use."""
+    torch.set_num_threads(1)
+    return function(item)
+
+
 def in_threads(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
     """Call a function once per item, in as many threads as PyTorch uses; results keep their order.
 
