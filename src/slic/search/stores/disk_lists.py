@@ -37,7 +37,7 @@ from slic.search.stores.segments import (
 LISTS_FOLDER: Final = "lists"
 MAX_LISTS: Final = 8192  # more take longer to build than they save
 MAX_DISK_GROWTH: Final = 4.0  # a file that has grown by more gets new cells
-PROBED_ON_DISK: Final = 128
+PROBED_ON_DISK: Final = 256
 ROWS_PER_RUN: Final = 1 << 18  # that are held in memory while the lists are built
 CANDIDATES_PER_RESULT, MORE_CANDIDATES = 2, 20  # that are compared exactly
 MERGED_BELOW: Final = 4  # a segment is merged if it has fewer times the rows of those after it
