@@ -100,6 +100,24 @@ def test_remoteness_by_hand() -> None:
     np.testing.assert_allclose(found.remoteness(rows, 0, half), [[0.5**0.5], [0.0]], atol=1e-6)
 
 
+@pytest.mark.parametrize("at_once", [3, 7, 100])
+def test_near_lists_are_those_up_to_a_remoteness(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(borders, "LISTS_AT_ONCE", at_once)
+    found = divided(clusters(6, n=600))
+    best = found.order.best.similarity
+    for one_list in range(0, len(found.order.sizes), 5):
+        inside = slice(*found.bounds[one_list : one_list + 2])
+        rows, similarity = found.rows[inside], best[inside]
+        remoteness = found.borders.remoteness(rows, one_list, similarity)
+        for limit in (1e-4 + np.quantile(remoteness, [0.02, 0.1, 0.5])).tolist():  # between them
+            row, other = found.borders.near(rows, one_list, similarity, limit)
+            wanted, column = (remoteness <= limit).nonzero()
+            right = zip(wanted, found.borders.beside[one_list][column], strict=True)
+            assert sorted(zip(row, other, strict=True)) == sorted(right)
+
+
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_the_best_of_several_results_does_not_depend_on_their_order(seed: int) -> None:

@@ -99,7 +99,9 @@ class RayEngine:
     ) -> Iterator[ResultT]:
         """Give the result of each task, as they come; see `slic.engines.base.Engine`."""
         processes, gpus = self._processes(len(tasks))
-        data = self._dataset(in_blocks(tasks, work.clips, BLOCKS_PER_PROCESS * processes))
+        cores = int(self._ray.cluster_resources().get("CPU", 0))
+        least = BLOCKS_PER_PROCESS * max(processes, cores)
+        data = self._dataset(in_blocks(tasks, work.clips, least))
         if gpus:
             data = data.map_batches(
                 _read_rows,

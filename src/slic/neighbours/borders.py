@@ -5,7 +5,7 @@ another centre b than to a lie beyond the plane halfway between a and b, which i
 ``(x.a - x.b) / |a - b|`` away from x. Where that is much, beside ``|x - y|``, the other list hardly
 ever has a nearer row. The ratio is the *remoteness* of the list from x.
 
-Lists that are far from a always count as remote, if all of many nearer ones are.
+Where many lists in a row are too remote, those behind them are not looked at.
 """
 
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ class Borders:
     ) -> Float32[np.ndarray, "m c"]:
         """Return how remote the lists beside a list are from rows of that list.
 
-        No list is less remote than the least remote of any `LISTS_AT_ONCE` before it.
+        A list counts as at least as remote as the nearest of each `LISTS_AT_ONCE` before its own.
 
         Args:
             rows: Unit rows.
