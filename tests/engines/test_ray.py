@@ -113,6 +113,7 @@ def test_what_goes_wrong_in_a_process_is_one_line(engine: RayEngine, tmp_path: P
         list(engine.run(unseen, range(2)))
 
 
+@pytest.mark.soak  # test_lists.py does the same with two processes
 def test_a_clustering_on_ray_is_that_of_one_process(
     engine: RayEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

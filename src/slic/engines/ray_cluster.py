@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,7 +77,7 @@ def connect(address: str | None) -> Any:
     if target == "local":
         words |= {"num_cpus": usable_cores(), "include_dashboard": False}
     try:
-        with _keeping_signal_handlers(), _without_stderr():
+        with _keeping_signal_handlers(), _outside_our_process_group(ray), _without_stderr():
             ray.init(address=target, **words)
     except (OSError, RuntimeError, ValueError, AssertionError) as error:
         if address is None:
@@ -146,22 +147,32 @@ def _require_answer(address: str) -> None:
 
 @contextmanager
 def _keeping_signal_handlers() -> Iterator[None]:
-    """Restore the handlers that Ray replaces by its own.
-
-    Ray's processes inherit that SIGHUP is ignored. A closed terminal sends it to them too, and
-    without them the command could not save anything.
-    """
+    """Restore the handlers that Ray replaces by its own."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _outside_our_process_group(ray: Any) -> Iterator[None]:
+    """Start Ray's processes in process groups of their own.
+
+    A closed terminal, Ctrl-C and `timeout` signal the whole group of the command. If that ended
+    Ray's processes, Ray would end the command before it has saved anything.
+    """
+    services = ray._private.services
+    popen = services.ConsolePopen
+    services.ConsolePopen = partial(popen, process_group=0)
+    try:
+        yield
+    finally:
+        services.ConsolePopen = popen
 
 
 @contextmanager
