@@ -10,6 +10,7 @@ import math
 import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -99,8 +100,7 @@ class RayEngine:
     ) -> Iterator[ResultT]:
         """Give the result of each task, as they come; see `slic.engines.base.Engine`."""
         processes, gpus = self._processes(len(tasks))
-        cores = int(self._ray.cluster_resources().get("CPU", 0))
-        least = BLOCKS_PER_PROCESS * max(processes, cores)
+        least = BLOCKS_PER_PROCESS * max(processes, self._resource("CPU"))
         data = self._dataset(in_blocks(tasks, work.clips, least))
         if gpus:
             data = data.map_batches(
@@ -152,28 +152,26 @@ class RayEngine:
         """Give the value of each item from any node; a few are sent ahead of the results."""
         # sent as it is: a function of this module would import PyTorch on the other side
         call = self._ray.remote(lambda item: function(item))
-        most = TASKS_PER_CORE * max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        most = TASKS_PER_CORE * max(1, self._resource("CPU"))
         sent: list[Any] = []
         left = iter(items)
-        try:
+        with self._in_one_line():
             while sent := [*sent, *(call.remote(item) for item in islice(left, most - len(sent)))]:
                 done = sent[0] if in_order else self._ray.wait(sent)[0][0]
                 sent.remove(done)
                 yield self._ray.get(done)
-        except self._ray.exceptions.RayError as error:
-            raise EngineError(
-                f"the Ray cluster could not go on ({describe_error(error)}). What is finished is "
-                "kept; the same command continues."
-            ) from error
 
     def _dataset(self, blocks: Sequence[Sequence[Any]]) -> Any:
         rows = [{"row": pickle.dumps(block)} for block in blocks]
         return self._ray.data.from_items(rows, override_num_blocks=len(rows))
 
+    def _resource(self, name: str) -> int:
+        """Return how many cores (``"CPU"``) or GPUs (``"GPU"``) the cluster has."""
+        return int(self._ray.cluster_resources().get(name, 0))
+
     def _processes(self, tasks: int) -> tuple[int, float]:
         """Return the number of embedding processes, and how many GPUs each has."""
-        resources = self._ray.cluster_resources()
-        gpus, cores = int(resources.get("GPU", 0)), int(resources.get("CPU", 0))
+        gpus, cores = self._resource("GPU"), self._resource("CPU")
         if not (gpus or cores):
             raise EngineError("the Ray cluster has no cores and no GPUs yet; wait for its nodes.")
         wanted = self.devices if isinstance(self.devices, int) else gpus or cores
@@ -182,7 +180,7 @@ class RayEngine:
 
     def _results(self, data: Any) -> Iterator[Any]:
         batches = data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1)
-        try:
+        with self._in_one_line():
             for batch in batches:
                 for row in batch["row"]:
                     done: Done[Any] = pickle.loads(row.as_py())
@@ -191,6 +189,12 @@ class RayEngine:
                         raise done.error
                     yield from done.results
                 self._note_lost_nodes()
+
+    @contextmanager
+    def _in_one_line(self) -> Iterator[None]:
+        """Raise an `EngineError` for an error of Ray."""
+        try:
+            yield
         except self._ray.exceptions.RayError as error:
             raise EngineError(
                 f"the Ray cluster could not go on ({describe_error(error)}). What is finished is "
